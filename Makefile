@@ -1,0 +1,35 @@
+# `make demo` and `make test` need only Python 3.11 to 3.13 and make: the rest is installed into .venv.
+PYTHON ?= python3
+CORPUS ?=
+BIN := .venv/bin
+
+.PHONY: demo test setup check lock clean
+
+setup: .venv/installed
+
+# Exact versions with hashes come from requirements.lock; the marker makes a second call a no-op.
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
+		{ echo "wavecast needs Python 3.11 to 3.13; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	$(BIN)/wavecast demo $(if $(CORPUS),--corpus "$(CORPUS)")
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+# After changing dependencies in pyproject.toml. The lock names no index, so it works behind any.
+lock: setup
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,17 @@
+"""The two ways in which wavecast says no."""
+
+
+class UserError(Exception):
+    """A mistake that the user can mend: its text is one line saying what, where and what to do.
+
+    The command line prints it on standard error and exits with ``exit_code``: 1 for what was found in
+    files or servers, 2 for a wrong argument or configuration.
+    """
+
+    def __init__(self, message: str, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
+class RecordingRefused(UserError):
+    """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on."""

@@ -1,0 +1,24 @@
+"""What every test may use; run-time files of the tests never touch the user's own data folder."""
+
+from pathlib import Path
+
+import pytest
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real recordings that are kept beside the project's checkout, not in it."""
+    folder = PROJECT_ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real recordings are not here: ../shared/data is absent")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Point wavecast's data folder at a temporary one."""
+    folder = tmp_path_factory.mktemp("wavecast-data")
+    monkeypatch.setenv("WAVECAST_DATA", str(folder))
+    return folder
