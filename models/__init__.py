@@ -1,0 +1,1 @@
+"""Pure torch: tensors in, tensors or distributions out. No files, no tracking, no configuration."""

@@ -1,0 +1,1 @@
+"""Recordings to predictions: corpus, data set, training, evaluation, generation, tracking, command line."""

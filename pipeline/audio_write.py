@@ -1,0 +1,50 @@
+"""Writing mono sound files: 16-bit where the format has it, under the final name only once complete."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio import Samples, to_int16
+from pipeline.errors import UserError
+from pipeline.files import atomic_path, refuse_overwrite
+
+FORMATS = {  # suffix: libsndfile's names of container and encoding
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".aiff": ("AIFF", "PCM_16"),
+    ".aif": ("AIFF", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack on one very long write
+
+
+def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwrite: bool = False) -> None:
+    """Write ``samples``, shape (N,), int16 or floats in [-1, 1], in the format that the suffix names.
+
+    Floats are rounded to int16 and clipped. Parent folders are made. Raises `UserError` for an unknown
+    suffix, a file that is there already, a rate that the format lacks, a place that cannot be written.
+    """
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
+    refuse_overwrite(path, overwrite)
+    whole = samples if samples.dtype == np.int16 else to_int16(samples)
+    try:
+        with atomic_path(path) as temporary:
+            _write(temporary, whole, sample_rate, *FORMATS[path.suffix.lower()])
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None
+
+
+def _write(path: Path, samples: Samples, sample_rate: int, container: str, encoding: str) -> None:
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(path, "w", sample_rate, 1, encoding, format=container) as file:
+            for start in range(0, len(samples), BLOCK_SAMPLES):
+                file.write(samples[start : start + BLOCK_SAMPLES])
+    except soundfile.LibsndfileError as problem:
+        reason = problem.error_string.strip().rstrip(".")
+        raise UserError(f"{path.suffix[1:]} at {sample_rate} Hz cannot be written ({reason})") from None

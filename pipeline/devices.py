@@ -1,0 +1,45 @@
+"""Which device computes, and how busy it is."""
+
+from contextlib import suppress
+from typing import Any
+
+import psutil
+import torch
+
+from pipeline.errors import UserError
+
+
+def choose_device(wanted: str) -> torch.device:
+    """The device that `auto`, `cpu`, `cuda` or `cuda:1` means here.
+
+    Raises `UserError` where a GPU is asked for and there is none.
+    """
+    if wanted == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(wanted)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        found = f"{torch.cuda.device_count()} GPU(s) here"
+        raise UserError(f"train.device={wanted}: {found}; use auto or cpu", exit_code=2)
+    return device
+
+
+def describe_device(device: torch.device) -> dict[str, Any]:
+    """Facts for the record of a run."""
+    if device.type == "cuda":
+        properties = torch.cuda.get_device_properties(device)
+        return {"device": properties.name, "device_memory_gib": round(properties.total_memory / 2**30, 1)}
+    return {"device": f"CPU, {torch.get_num_threads()} threads"}
+
+
+def device_use(device: torch.device) -> dict[str, float]:
+    """How busy the machine is now: metrics for the curves."""
+    process = psutil.Process()
+    use = {
+        "system/cpu_percent": psutil.cpu_percent(),
+        "system/memory_mib": process.memory_info().rss / 2**20,
+    }
+    if device.type == "cuda":
+        use["system/gpu_memory_mib"] = torch.cuda.max_memory_allocated(device) / 2**20
+        with suppress(ImportError, RuntimeError):  # needs NVIDIA's management library
+            use["system/gpu_percent"] = float(torch.cuda.utilization(device))
+    return use

@@ -1,0 +1,70 @@
+"""The figures of a model on held-out recordings, beside those of the baselines on the same recordings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.artifacts import load_model
+from pipeline.baselines import baselines
+from pipeline.config import EvaluateConfig
+from pipeline.dataset import open_dataset, split_rows
+from pipeline.devices import choose_device
+from pipeline.features import Normalisation, row_rate_hz
+from pipeline.scoring import score
+
+
+def evaluate(
+    model_folder: Path, dataset_path: Path, config: EvaluateConfig, device: str = "auto"
+) -> dict[str, Any]:
+    """Score a model on a split of a prepared data set.
+
+    Returns:
+        A table for people and machines: ``model`` and each of ``baselines`` with ``nats_per_step`` and, for
+        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``.
+
+    Raises `UserError` where the model or data set cannot be used, or the split is empty.
+    """
+    model = load_model(model_folder, choose_device(device))
+    dataset = open_dataset(dataset_path, model.input)
+    chosen = dataset.require(config.split)
+    data = split_rows(dataset, config.split, model.device)
+    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=True)
+    size = model.framing.target_size
+    nats_per_step = scores.nats_per_step - size * _log_scale_ratio(dataset.normalisation, model.normalisation)
+    table = baselines(dataset, config.split, config.linear_order)
+    rows = int(dataset.length[chosen].sum())
+    return {
+        "split": config.split,
+        "data_fingerprint": dataset.fingerprint,
+        "recordings": len(chosen),
+        "groups": len({dataset.group[i] for i in chosen}),
+        "seconds": round(rows / row_rate_hz(model.input), 3),
+        "steps": int(model.framing.steps(rows)),
+        "model": {"nats_per_step": nats_per_step, "bits_per_sample": scores.bits_per_sample},
+        "baselines": {
+            name: {
+                "nats_per_step": None if found.nats is None else found.nats * size,
+                "bits_per_sample": found.bits,
+            }
+            for name, found in table.items()
+        },
+    }
+
+
+def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
+    """Nats per step on the validation split: what models are chosen by, so that the test split stays unseen."""
+    model = load_model(model_folder, choose_device(device))
+    dataset = open_dataset(dataset_path, model.input)
+    data = split_rows(dataset, "valid", model.device)
+    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=False)
+    ratio = _log_scale_ratio(dataset.normalisation, model.normalisation)
+    return scores.nats_per_step - model.framing.target_size * ratio
+
+
+def _log_scale_ratio(ours: Normalisation, models: Normalisation) -> float:
+    """What a value's log-density gains when it is scaled by ``ours`` instead of by the ``models``' own.
+
+    A density depends on the unit; every figure for a data set is given in that data set's units.
+    """
+    return float(np.mean(np.log(ours.std) - np.log(models.std)))

@@ -1,0 +1,136 @@
+"""The one module that knows which kinds of input there are: what a row is, and how it meets the model.
+
+A kind says what is stored of a recording (int16 samples, spectrogram frames), how steps are framed, how
+values are normalised, and whether they are quantised. Everything else sees rows and steps.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.framing import Framing
+
+if TYPE_CHECKING:
+    from pipeline.spectrogram import Spectrogram
+
+INT16_SCALE = 32_768
+"""Full scale of 16-bit audio: sample values are integers divided by this."""
+
+SPECTROGRAM_STEP = 0.01
+"""Natural-log units that count as one quantisation step of a spectrogram (0.09 dB)."""
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """Mean and standard deviation of the training split, per value of a row (width,)."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation as float32 tensors (width,)."""
+        return torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)
+
+
+def framing(config: InputConfig) -> Framing:
+    """How rows of this kind become steps."""
+    if isinstance(config, WaveformConfig):
+        return Framing(config.window, config.hop, 1)
+    return Framing(1, 1, row_width(config))
+
+
+def row_width(config: InputConfig) -> int:
+    """Values of one stored row."""
+    if isinstance(config, WaveformConfig):
+        return 1
+    return config.n_mels or config.n_fft // 2 + 1
+
+
+def row_dtype(config: InputConfig) -> np.dtype[Any]:
+    """How a row is stored."""
+    return np.dtype("int16" if isinstance(config, WaveformConfig) else config.dtype)
+
+
+def row_rate_hz(config: InputConfig) -> float:
+    """Rows a second."""
+    if isinstance(config, WaveformConfig):
+        return float(config.sample_rate)
+    return config.sample_rate / config.hop_length
+
+
+def rows_of_blocks(config: InputConfig, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Blocks of int16 samples (n,) of one recording to blocks of rows (r, width) as they are stored."""
+    if isinstance(config, WaveformConfig):
+        yield from (block[:, None] for block in blocks)
+        return
+    dtype = row_dtype(config)
+    for frames in analysis(config).stream(blocks):
+        yield frames.astype(dtype)
+
+
+def analysis(config: SpectrogramConfig) -> "Spectrogram":
+    """The spectrogram that the configuration describes."""
+    from pipeline.spectrogram import Spectrogram
+
+    return Spectrogram(
+        sample_rate=config.sample_rate,
+        window_length=config.window_length,
+        hop_length=config.hop_length,
+        n_fft=config.n_fft,
+        n_mels=config.n_mels,
+        min_frequency_hz=config.min_frequency_hz,
+        max_frequency_hz=config.max_frequency_hz or config.sample_rate / 2,
+        floor=config.floor,
+    )
+
+
+def unit(config: InputConfig) -> float:
+    """What a stored number is worth: 1 / 32768 for integer samples, 1 for spectrogram values."""
+    return 1 / INT16_SCALE if isinstance(config, WaveformConfig) else 1.0
+
+
+def quantisation_step(config: InputConfig, normalisation: Normalisation) -> float:
+    """One quantisation step in normalised values; for a spectrogram, in those of its widest bin."""
+    step = unit(config) if isinstance(config, WaveformConfig) else SPECTROGRAM_STEP
+    return step / max(normalisation.std)
+
+
+class Normaliser:
+    """Between stored rows and the values that the model sees, on one device."""
+
+    def __init__(self, config: InputConfig, normalisation: Normalisation, device: torch.device) -> None:
+        self.unit = unit(config)
+        self.quantised = isinstance(config, WaveformConfig)
+        self.mean, self.std = normalisation.tensors(device)
+
+    def normalise(self, rows: Tensor) -> Tensor:
+        """Stored rows (..., width) to float32 values of mean 0 and variance 1 over the training split."""
+        return (rows.float() * self.unit - self.mean) / self.std
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Values (..., width) to stored rows; samples are rounded and clipped to 16 bits."""
+        rows = (values * self.std + self.mean) / self.unit
+        if self.quantised:
+            return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16)
+        return rows
+
+    def quantise(self, values: Tensor) -> Tensor:
+        """The values nearest to ``values`` that a stored row can have: what a listener will hear."""
+        return self.normalise(self.restore(values))
+
+    def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounds of the quantisation interval of integer samples (...), in normalised values, float64.
+
+        The outermost intervals reach to infinity, so that the probabilities of all 65,536 values sum to 1.
+        """
+        integers = rows.double()
+        mean, std = self.mean.double(), self.std.double()
+        lower = ((integers - 0.5) * self.unit - mean) / std
+        upper = ((integers + 0.5) * self.unit - mean) / std
+        lower = torch.where(integers <= -INT16_SCALE, -torch.inf, lower)
+        return lower, torch.where(integers >= INT16_SCALE - 1, torch.inf, upper)

@@ -1,0 +1,118 @@
+"""Continuing recordings: warm the state on what was heard, then let the model hear itself.
+
+Each step's outputs are drawn, rounded to what a sample can be, and fed back: the model hears exactly what
+the listener will.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.recurrent import State
+from pipeline.artifacts import TrainedModel
+from pipeline.batching import batches, whole_plan
+from pipeline.config import SpectrogramConfig
+from pipeline.dataset import SplitRows
+from pipeline.features import INT16_SCALE, analysis, row_rate_hz, rows_of_blocks
+from pipeline.progress import progress_bar
+from pipeline.scoring import CHUNK_STEPS
+
+SEAM_FRAMES = 8
+"""Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""
+
+
+@torch.inference_mode()
+def warm_state(model: TrainedModel, rows: Tensor) -> tuple[State, Tensor]:
+    """Run over rows (N, width) as stored.
+
+    Up to ``hop - 1`` rows at the beginning are left out, so that the last step ends with the last row.
+
+    Returns:
+        The state after the last row, and the window (window, width) of normalised values that the next step
+        sees.
+    """
+    frames, normaliser = model.framing, model.normaliser()
+    rows = rows[len(rows) % frames.hop :]
+    one = SplitRows(rows, torch.zeros(1, dtype=torch.long), torch.tensor([len(rows)]))
+    state = model.predictor.initial_state(1)
+    steps = np.array([frames.steps(len(rows))])
+    for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
+        inputs = batch.inputs[:, batch.mask[0].any(-1)]
+        _, state = model.predictor.recurrent(inputs, state)
+    heard = normaliser.normalise(rows[-frames.window :].to(model.device))
+    padding = torch.zeros(frames.window - len(heard), frames.width, device=model.device)
+    return state, torch.cat([padding, heard])
+
+
+@torch.inference_mode()
+def generate_rows(
+    model: TrainedModel,
+    state: State,
+    window: Tensor,
+    count: int,
+    temperature: float,
+    generator: torch.Generator,
+) -> Iterator[Tensor]:
+    """Draw ``count`` rows in blocks (hop, width) as stored, beginning after ``window`` (window, width)."""
+    frames, normaliser = model.framing, model.normaliser()
+    for _ in range(frames.steps(count)):
+        distribution, state = model.predictor.step(window.reshape(1, -1), state)
+        rows = normaliser.restore(distribution.sample(temperature, generator).view(frames.hop, frames.width))
+        yield rows
+        window = torch.cat([window, normaliser.normalise(rows)])[-frames.window :]
+
+
+def continue_rows(
+    model: TrainedModel, rows: Tensor, count: int, temperature: float = 1.0, seed: int = 0
+) -> Tensor:
+    """The ``count`` rows (count, width) that follow ``rows`` (N, width), both as stored."""
+    generator = torch.Generator(model.device).manual_seed(seed)
+    state, window = warm_state(model, rows)
+    blocks = []
+    with progress_bar("steps") as bar:
+        task = bar.add_task("predict", total=model.framing.steps(count), note="")
+        for block in generate_rows(model, state, window, count, temperature, generator):
+            blocks.append(block.cpu())
+            bar.advance(task)
+    return torch.cat(blocks)[:count] if blocks else rows[:0]
+
+
+def continue_samples(
+    model: TrainedModel, samples: np.ndarray, seconds: float, temperature: float = 1.0, seed: int = 0
+) -> np.ndarray:
+    """Continue a recording.
+
+    Args:
+        model: of any kind; the continuation of a spectrogram is made audible by Griffin-Lim.
+        samples: (N,) int16, mono, at the model's sample rate.
+        seconds: how much to add.
+        temperature: 1 draws from the model's distribution, 0 takes the most likely.
+        seed: the same seed gives the same continuation on the same device.
+
+    Returns:
+        (round(seconds * sample_rate),) int16.
+    """
+    wanted = round(seconds * model.input.sample_rate)
+    rows = heard_rows(model, samples)
+    count = -(-wanted // round(model.input.sample_rate / row_rate_hz(model.input)))
+    continuation = continue_rows(model, rows, count, temperature, seed)
+    if isinstance(model.input, SpectrogramConfig):
+        return frames_to_samples(model.input, rows, continuation, seed)[:wanted]
+    return continuation[:wanted, 0].numpy()
+
+
+def heard_rows(model: TrainedModel, samples: np.ndarray) -> Tensor:
+    """The rows (N, width) that the model's data set would store for these int16 samples."""
+    blocks = list(rows_of_blocks(model.input, [samples]))
+    return torch.from_numpy(np.concatenate(blocks))
+
+
+def frames_to_samples(config: SpectrogramConfig, heard: Tensor, predicted: Tensor, seed: int) -> np.ndarray:
+    """Sound (M,) int16 for predicted frames (T, D) that follow heard ones, M >= T * hop_length."""
+    before = heard[-SEAM_FRAMES:]
+    frames = torch.cat([before.float(), predicted.float(), predicted[-1:].float()])
+    sound = analysis(config).invert(frames, seed=seed)
+    sound = torch.as_tensor(sound)[len(before) * config.hop_length :]
+    return (sound * INT16_SCALE).round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16).numpy()

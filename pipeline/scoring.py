@@ -1,0 +1,93 @@
+"""How likely a model finds recordings: log-density and exact probability, summed over each recording.
+
+Recordings run whole, each in one lane with its state carried from chunk to chunk, so the result is that of
+one long forward pass, in flat memory.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.predictor import Predictor
+from models.recurrent import keep_state
+from pipeline.batching import batches, whole_plan
+from pipeline.dataset import SplitRows
+from pipeline.features import Normaliser
+from pipeline.framing import Framing
+
+LANES = 32
+CHUNK_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over each recording, float64 (recordings,).
+
+    Attributes:
+        nats: minus the natural log-density of the normalised values.
+        bits: minus log2 of the exact probability of the integer samples; None for other inputs or when
+            not asked for.
+        values: predicted values.
+        target_size: values of a whole step, D.
+    """
+
+    nats: Tensor
+    bits: Tensor | None
+    values: Tensor
+    target_size: int
+
+    @property
+    def nats_per_step(self) -> float:
+        """The study's figure: over all steps of all recordings; a partial step counts in part."""
+        return float(self.nats.sum() / self.values.sum() * self.target_size)
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        """The code length that the model gives to an integer sample, on average."""
+        return None if self.bits is None else float(self.bits.sum() / self.values.sum())
+
+
+@torch.inference_mode()
+def score(
+    predictor: Predictor,
+    data: SplitRows,
+    framing: Framing,
+    normaliser: Normaliser,
+    exact: bool,
+    lanes: int = LANES,
+    chunk_steps: int = CHUNK_STEPS,
+) -> Scores:
+    """Score every recording of a split, from an empty state each.
+
+    ``exact`` asks for the code length of integer samples too, which costs several times more.
+    """
+    device = normaliser.mean.device
+    count = len(data.length)
+    steps = framing_steps(framing, data.length)
+    plan = whole_plan(steps.cpu().numpy(), lanes, chunk_steps)
+    sums = torch.zeros(3, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
+    state = predictor.initial_state(plan.recording.shape[1])
+    was_training = predictor.training
+    predictor.eval()
+    exact = exact and normaliser.quantised
+    for batch in batches(plan, data, framing, normaliser):
+        distribution, state = predictor(batch.inputs, keep_state(state, batch.keep))
+        column = torch.where(batch.recording >= 0, batch.recording, count)
+        nats = -distribution.log_prob(batch.targets, batch.mask).double().sum(1)
+        sums[0].index_add_(0, column, nats)
+        if exact:
+            lower, upper = normaliser.interval(batch.stored)
+            bits = -distribution.interval_log_prob(lower, upper, batch.mask).sum(1) / torch.log(
+                torch.tensor(2.0, dtype=torch.float64, device=device)
+            )
+            sums[1].index_add_(0, column, bits)
+        sums[2].index_add_(0, column, batch.mask.double().sum((1, 2)))
+    predictor.train(was_training)
+    nats, bits, values = sums[:, :count]
+    return Scores(nats, bits if exact else None, values, framing.target_size)
+
+
+def framing_steps(framing: Framing, length: Tensor) -> Tensor:
+    """Steps of recordings of ``length`` rows each."""
+    return -torch.div(-length, framing.hop, rounding_mode="floor")
