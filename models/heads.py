@@ -28,7 +28,7 @@ class GaussianMixtureHead(nn.Module):
         super().__init__()
         self.components = components
         self.target_size = target_size
-        self.log_scale_floor = math.log(scale_floor)
+        self.scale_floor = scale_floor
         self.projection = nn.Linear(hidden_size, components * (1 + 2 * target_size))
         self._spread_components()
 
@@ -45,7 +45,6 @@ class GaussianMixtureHead(nn.Module):
         """Hidden vectors (..., H) to distributions of batch shape (...)."""
         k, d = self.components, self.target_size
         logits, mean, raw = self.projection(hidden).float().split((k, k * d, k * d), -1)
-        raw = raw.clamp(max=self.MAX_RAW)
-        log_scale = torch.logaddexp(raw, torch.full_like(raw, self.log_scale_floor))
+        scale = raw.clamp(max=self.MAX_RAW).exp() + self.scale_floor
         shape = (*hidden.shape[:-1], k, d)
-        return GaussianMixture(logits, mean.reshape(shape), log_scale.reshape(shape))
+        return GaussianMixture(logits, mean.reshape(shape), scale.reshape(shape))

@@ -7,11 +7,16 @@ probability that the distribution assigns to each sample's quantisation interval
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+COLDEST = 1e-30
+"""Logits divided by a smaller temperature would overflow: it counts as 0."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +26,12 @@ class GaussianMixture:
     Attributes:
         logits: (..., K), unnormalised log weights of the components.
         mean: (..., K, D).
-        log_scale: (..., K, D), natural logarithm of the standard deviations.
+        scale: (..., K, D), standard deviations.
     """
 
     logits: Tensor
     mean: Tensor
-    log_scale: Tensor
+    scale: Tensor
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Natural log of the density at ``value`` (..., D), as (...).
@@ -34,8 +39,11 @@ class GaussianMixture:
         Where ``mask`` (..., D) is false, that output is left out: the density is then the exact marginal
         of the others.
         """
-        z = (value.unsqueeze(-2) - self.mean) * torch.exp(-self.log_scale)
-        return self._mix(-0.5 * z.square() - self.log_scale - HALF_LOG_2PI, mask)
+        arguments = (self.logits, self.mean, self.scale, value, mask)
+        if torch.is_grad_enabled() and any(part.requires_grad for part in arguments[:4]):
+            log_prob: Tensor = _DifferentiableLogProb.apply(*arguments)  # type: ignore[no-untyped-call]
+            return log_prob
+        return _mixture_log_prob(*arguments)[0]
 
     def interval_log_prob(self, lower: Tensor, upper: Tensor, mask: Tensor | None = None) -> Tensor:
         """Natural log of the probability that each output lies between its bounds (..., D), as (...).
@@ -43,10 +51,11 @@ class GaussianMixture:
         Computed in float64, since the two cumulative probabilities nearly cancel when an interval is
         narrow beside the scale. Bounds may be infinite.
         """
-        mean, inverse_scale = self.mean.double(), torch.exp(-self.log_scale.double())
-        below = (lower.double().unsqueeze(-2) - mean) * inverse_scale
-        above = (upper.double().unsqueeze(-2) - mean) * inverse_scale
-        return self._mix(log_normal_interval(below, above), mask)
+        mean, scale = self.mean.double(), self.scale.double()
+        below = (lower.double().unsqueeze(-2) - mean) / scale
+        above = (upper.double().unsqueeze(-2) - mean) / scale
+        # Rounding may lift a certain outcome past 1 by the last digit.
+        return _mix(self.logits, log_normal_interval(below, above), mask)[0].clamp(max=0)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Draw one value per distribution, (..., D).
@@ -54,7 +63,8 @@ class GaussianMixture:
         ``temperature`` divides the logits and multiplies the scales; at 0 the mean of the most likely
         component comes out.
         """
-        if temperature == 0:
+        cold = temperature < COLDEST
+        if cold:
             component = self.logits.argmax(-1)
         else:
             weights = torch.softmax(self.logits / temperature, -1)
@@ -62,9 +72,9 @@ class GaussianMixture:
             component = flat.reshape(weights.shape[:-1])
         index = component[..., None, None].expand(*component.shape, 1, self.mean.shape[-1])
         mean = self.mean.gather(-2, index).squeeze(-2)
-        if temperature == 0:
+        if cold:
             return mean
-        scale = self.log_scale.gather(-2, index).squeeze(-2).exp()
+        scale = self.scale.gather(-2, index).squeeze(-2)
         noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
         return mean + temperature * scale * noise
 
@@ -72,12 +82,56 @@ class GaussianMixture:
         """The mean of the whole mixture, (..., D)."""
         return (torch.softmax(self.logits, -1).unsqueeze(-1) * self.mean).sum(-2)
 
-    def _mix(self, log_prob_of_outputs: Tensor, mask: Tensor | None) -> Tensor:
-        """From (..., K, D) log-probabilities of single outputs to (...) of the vectors."""
+
+def _mix(logits: Tensor, log_prob_of_outputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
+    """From (..., K, D) log-probabilities of single outputs to (...) of the vectors, and (..., K) jointly."""
+    if mask is not None:
+        log_prob_of_outputs = log_prob_of_outputs.masked_fill(~mask.unsqueeze(-2), 0.0)
+    log_weights = torch.log_softmax(logits.to(log_prob_of_outputs.dtype), -1)
+    joint = log_weights + log_prob_of_outputs.sum(-1)
+    return torch.logsumexp(joint, -1), joint
+
+
+def _mixture_log_prob(
+    logits: Tensor, mean: Tensor, scale: Tensor, value: Tensor, mask: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The log-density (...); and for its gradient the joint (..., K), z and 1 / scale (..., K, D)."""
+    inverse = scale.reciprocal()
+    z = (value.unsqueeze(-2) - mean) * inverse
+    log_density = torch.addcmul(torch.log(inverse), z, z, value=-0.5).sub_(HALF_LOG_2PI)
+    total, joint = _mix(logits, log_density, mask)
+    return total, joint, z, inverse
+
+
+class _DifferentiableLogProb(torch.autograd.Function):
+    """The log-density with its gradient written out, in half the passes over (..., K, D) of autograd's.
+
+    With r the posterior weight of each component: d/dmean = r z / scale, d/dscale = r (z^2 - 1) / scale,
+    d/dlogits = r - softmax(logits).
+    """
+
+    @staticmethod
+    def forward(
+        context: Any, logits: Tensor, mean: Tensor, scale: Tensor, value: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        total, joint, z, inverse = _mixture_log_prob(logits, mean, scale, value, mask)
+        posterior = torch.exp(joint - total.unsqueeze(-1))
+        context.save_for_backward(logits, posterior, z, inverse, mask)
+        return total
+
+    @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        logits, posterior, z, inverse, mask = context.saved_tensors
+        weighted = gradient.unsqueeze(-1) * posterior
+        along = weighted.unsqueeze(-1) * inverse
         if mask is not None:
-            log_prob_of_outputs = torch.where(mask.unsqueeze(-2), log_prob_of_outputs, 0.0)
-        log_weights = torch.log_softmax(self.logits.to(log_prob_of_outputs.dtype), -1)
-        return torch.logsumexp(log_weights + log_prob_of_outputs.sum(-1), -1)
+            along.masked_fill_(~mask.unsqueeze(-2), 0.0)
+        of_logits = weighted - gradient.unsqueeze(-1) * torch.softmax(logits, -1)
+        of_mean = along * z
+        of_scale = torch.addcmul(-along, of_mean, z)
+        of_value = -of_mean.sum(-2) if context.needs_input_grad[3] else None
+        return of_logits, of_mean, of_scale, of_value, None
 
 
 def log_normal_interval(below: Tensor, above: Tensor) -> Tensor:

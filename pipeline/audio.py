@@ -74,9 +74,15 @@ def decode(
 
 
 def read_mono(path: Path, sample_rate: int) -> tuple[Samples, DecodedFacts]:
-    """Decode a whole recording into one writable array of shape (N,); at most 2**28 samples."""
+    """Decode a whole recording into one writable array of shape (N,); at most 2**28 samples.
+
+    Raises `RecordingRefused` like `decode`, here with the path before the reason, for the user to read.
+    """
     buffer = bytearray()
-    facts = decode(path, sample_rate, lambda block: buffer.extend(block.data), MAX_SAMPLES_IN_MEMORY)
+    try:
+        facts = decode(path, sample_rate, lambda block: buffer.extend(block.data), MAX_SAMPLES_IN_MEMORY)
+    except RecordingRefused as refused:
+        raise RecordingRefused(f"{path}: {refused}") from None
     return np.frombuffer(buffer, dtype=np.int16), facts
 
 

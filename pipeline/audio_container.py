@@ -161,7 +161,7 @@ def _check_mp3(read: Read, size: int, start: int) -> Iterator[str]:
     table = max(head.find(b"Xing"), head.find(b"Info"))
     if table < 0 or head[:1] != b"\xff":
         return
-    _, flags, first, second = struct.unpack(">4s3I", head[table : table + 16])
+    _, flags, first, second = struct.unpack(">4s3I", head[table : table + 16].ljust(16, b"\0"))
     has_frames, has_bytes = flags & 1, flags & 2
     counted = second if has_frames else first
     tags = 1 << 14  # room for tags behind the stream

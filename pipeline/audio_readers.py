@@ -55,7 +55,7 @@ def open_recording(path: Path) -> Iterator[Reader]:
     with ExitStack() as opened:
         file = opened.enter_context(open_file(path))
         notes = check_container(file.fileno())
-        yield _checked(opened.enter_context(_decoder(path, file, notes)))
+        yield _checked(_reader(opened, path, file, notes))
 
 
 def open_file(path: Path) -> BufferedReader:
@@ -84,25 +84,20 @@ def _checked(reader: Reader) -> Reader:
     return reader
 
 
-@contextmanager
-def _decoder(path: Path, file: BufferedReader, notes: tuple[str, ...]) -> Iterator[Reader]:
+def _reader(opened: ExitStack, path: Path, file: BufferedReader, notes: tuple[str, ...]) -> Reader:
     import soundfile
 
-    # By descriptor, so that neither a suffix nor a name that is not UTF-8 misleads libsndfile.
     try:
-        sound = soundfile.SoundFile(file.fileno(), closefd=False)
-    except soundfile.LibsndfileError as problem:
-        from pipeline.audio_ffmpeg import ffmpeg_reader
-
-        with ffmpeg_reader(path, _complaint(problem), notes) as reader:
-            yield reader
-        return
-    with ExitStack() as opened:
-        opened.enter_context(sound)
+        # By descriptor, so that neither a suffix nor a name that is not UTF-8 misleads libsndfile.
+        sound = opened.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
         if sound.format == "MP3":
             pipe = opened.enter_context(_pipe(file))
             sound = opened.enter_context(soundfile.SoundFile(pipe, closefd=False))
-        yield SoundfileReader(sound, notes)
+        return SoundfileReader(sound, notes)
+    except soundfile.LibsndfileError as problem:
+        from pipeline.audio_ffmpeg import ffmpeg_reader
+
+        return opened.enter_context(ffmpeg_reader(path, _complaint(problem), notes))
 
 
 def _complaint(problem: Any) -> str:

@@ -101,8 +101,8 @@ def check_ogg(read: Read, size: int) -> Iterator[str]:
                 f"several Ogg streams in a row, the second from byte {position} on: split it"
             )
         position += 27 + page[26] + sum(page[27 : 27 + page[26]])
-    if position > size:
-        raise RecordingRefused(f"cut short: the last Ogg page ends at byte {position}, the file at {size}")
+    if position > size or (page and b"OggS".startswith(page[:4])):
+        raise RecordingRefused(f"cut short: the file ends at byte {size}, within an Ogg page")
     if position < size:
         yield f"{size - position} bytes from byte {position} on are not Ogg pages"
     elif not flags & OGG_LAST:

@@ -21,15 +21,23 @@ FORMATS = {  # suffix: libsndfile's names of container and encoding
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack on one very long write
 
 
+def check_output(path: Path, overwrite: bool = False) -> None:
+    """Raise `UserError`, before any work, for an unknown suffix or a file that is there already."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
+    try:
+        refuse_overwrite(path, overwrite)
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
+
+
 def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwrite: bool = False) -> None:
     """Write ``samples``, shape (N,), int16 or floats in [-1, 1], in the format that the suffix names.
 
     Floats are rounded to int16 and clipped. Parent folders are made. Raises `UserError` for an unknown
     suffix, a file that is there already, a rate that the format lacks, a place that cannot be written.
     """
-    if path.suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
-    refuse_overwrite(path, overwrite)
+    check_output(path, overwrite)
     whole = samples if samples.dtype == np.int16 else to_int16(samples)
     try:
         with atomic_path(path) as temporary:

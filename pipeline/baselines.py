@@ -57,7 +57,7 @@ def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str,
     return {
         "uniform": Baseline(math.log(2 * INT16_SCALE * unit(dataset.input) / std), 16.0),
         "fixed Gaussian": _fixed_gaussian(recordings, normaliser),
-        f"linear predictor, order {order}": _linear(
+        f"linear predictor ({order})": _linear(
             fit_linear_predictor(train, order), recordings, normaliser
         ),
         "FLAC": Baseline(None, flac_bits_per_sample(recordings, dataset.input.sample_rate)),
@@ -67,7 +67,7 @@ def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str,
 def _fixed_gaussian(recordings: list[np.ndarray], normaliser: Normaliser) -> Baseline:
     """One Gaussian with the mean and standard deviation of the training split."""
     zero = torch.zeros(1, 1)
-    fixed = GaussianMixture(torch.zeros(1), zero, zero)
+    fixed = GaussianMixture(torch.zeros(1), zero, torch.ones(1, 1))
     blocks = (b for samples in recordings for b in np.split(samples, range(BLOCK, len(samples), BLOCK)))
     return _score(((fixed, torch.from_numpy(block[:, None])) for block in blocks), normaliser)
 
@@ -76,7 +76,7 @@ def _linear(predictor: LinearPredictor, recordings: list[np.ndarray], normaliser
     """Each sample around what the preceding ones predict; the residual's scales are a fixed mixture."""
     scale = normaliser.unit / float(normaliser.std)
     shift = float(normaliser.mean / normaliser.std)
-    log_scale = torch.from_numpy(np.log(predictor.residual_std * scale))[:, None]
+    std = torch.from_numpy(predictor.residual_std * scale)[:, None]
     logits = torch.from_numpy(np.log(predictor.residual_weight))
 
     def distributions() -> Iterator[tuple[GaussianMixture, torch.Tensor]]:
@@ -84,7 +84,7 @@ def _linear(predictor: LinearPredictor, recordings: list[np.ndarray], normaliser
             mean = torch.from_numpy(predictor.predict(samples) * scale - shift)[:, None, None]
             for start in range(0, len(samples), BLOCK):
                 block = slice(start, start + BLOCK)
-                yield GaussianMixture(logits, mean[block], log_scale), torch.from_numpy(samples[block, None])
+                yield GaussianMixture(logits, mean[block], std), torch.from_numpy(samples[block, None])
 
     return _score(distributions(), normaliser)
 

@@ -104,7 +104,8 @@ class Batch:
         inputs: (B, T, D_in) normalised.
         targets: (B, T, D) normalised; zero where masked.
         stored: (B, T, D) targets as stored, for the exact likelihood.
-        mask: (B, T, D) which targets exist.
+        mask: (B, T, D) which targets exist; None where all do, as in most updates.
+        values: how many targets exist.
         keep: (B,) where the carried state goes on; elsewhere it is emptied.
         recording: (B,) index within the split, -1 for an empty lane.
     """
@@ -112,7 +113,8 @@ class Batch:
     inputs: Tensor
     targets: Tensor
     stored: Tensor
-    mask: Tensor
+    mask: Tensor | None
+    values: int
     keep: Tensor
     recording: Tensor
 
@@ -122,6 +124,7 @@ def batches(
 ) -> Iterator[Batch]:
     """The plan's updates from ``first_update`` on, gathered from the array of rows on its device."""
     device = normaliser.mean.device
+    lengths = data.length.cpu().numpy()
     for update in range(first_update, len(plan)):
         recording = torch.from_numpy(plan.recording[update]).to(data.rows.device)
         first_step = torch.from_numpy(plan.first_step[update]).to(data.rows.device)
@@ -132,6 +135,10 @@ def batches(
         stretch, exists = stretch.to(device, non_blocking=True), exists.to(device, non_blocking=True)
         values = normaliser.normalise(stretch).masked_fill(~exists[:, :, None], 0.0)
         inputs, targets, mask = framing.split(values, exists)
+        left = np.where(plan.recording[update] == EMPTY, 0, lengths[plan.recording[update]])
+        left = left - plan.first_step[update] * framing.hop
+        predicted = int(left.clip(0, plan.chunk_steps * framing.hop).sum()) * framing.width
         stored = stretch[:, framing.window :].reshape(targets.shape)
         keep = torch.from_numpy(~plan.fresh[update]).to(device)
-        yield Batch(inputs, targets, stored, mask, keep, recording.to(device))
+        some_mask = mask if predicted < mask.numel() else None
+        yield Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))

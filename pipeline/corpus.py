@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.splits import SPLITS, Split
 
-GROUP_BY_FOLDER, GROUP_BY_RECORDING = "folder", "recording"
+GROUP_BY_FOLDER, GROUP_BY_RECORDING = BY_PLACE = "folder", "recording"
 
 
 @dataclass(frozen=True)
@@ -43,22 +43,24 @@ def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[
     decided = _Decisions()
     for named in inputs:
         for source, place in _sources_of(named, group, folder_level):
-            decided.note(source, place)
-            first = found.setdefault(source.path, source)
-            if first.group and source.group and first.group != source.group:
+            first = found.get(source.path)
+            if first is None or first.group is None:
+                found[source.path] = first = source
+            elif group not in BY_PLACE and source.group not in (None, first.group):
                 raise UserError(f"{place}: {source.path} is of {source.group}, but before of {first.group}")
+            decided.note(replace(first, split=source.split), place)
     return [decided.apply(source) for source in found.values()]
 
 
 def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
     """Yield sources and where each was named, for messages."""
-    if not named.exists():
+    if not os.path.exists(named):  # noqa: PTH110  Path.exists raises where a folder may not be entered
         raise UserError(f"{named}: no such file or folder")
     suffix = "" if named.is_dir() else named.suffix.lower()
     if suffix == ".csv":
         yield from _from_table(named, group, folder_level)
         return
-    if group not in (GROUP_BY_FOLDER, GROUP_BY_RECORDING):
+    if group not in BY_PLACE:
         raise UserError(f"{named}: no .csv, so no column {group!r}; group by folder, recording, or a .csv's")
     if named.is_dir():
         paths, root = list(_files_below(named)), _absolute(named)
@@ -98,7 +100,8 @@ def _files_below(root: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if name.startswith(".") or name.lower().startswith("readme"):
                 continue
-            if path.is_file() or not path.exists():  # a link to nowhere is a recording that is not there
+            # A link to nowhere and what may not be looked at count: the decoder refuses them with a reason.
+            if os.path.isfile(path) or not os.path.exists(path):  # noqa: PTH110, PTH113
                 yield path
 
 
@@ -127,7 +130,7 @@ def _listed_paths(path: Path) -> list[Path] | None:
 
 
 def _from_table(table: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
-    by_column = group not in (GROUP_BY_FOLDER, GROUP_BY_RECORDING)
+    by_column = group not in BY_PLACE
     rows = _rows(table, ["path", group] if by_column else ["path"])
     paths = [_absolute(table.parent / row["path"]) for _, row in rows]
     root = _root(table, paths)
@@ -192,5 +195,5 @@ class _Decisions:
                 raise UserError(f"{place}: {key} is in {source.split}, but {earlier} puts it in {split}")
 
     def apply(self, source: Source) -> Source:
-        decision = self._of.get(source.group or source.path)
+        decision = self._of.get(source.group or source.path) or self._of.get(source.path)
         return replace(source, split=decision[0]) if decision else source

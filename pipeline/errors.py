@@ -13,5 +13,9 @@ class UserError(Exception):
         self.exit_code = exit_code
 
 
+class TrainingInterrupted(UserError):
+    """A training process was ended from outside; calling the same again goes on where it was."""
+
+
 class RecordingRefused(UserError):
     """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on."""

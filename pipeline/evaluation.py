@@ -53,7 +53,7 @@ def evaluate(
 
 
 def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
-    """Nats per step on the validation split: what models are chosen by, so that the test split stays unseen."""
+    """Nats per step on the validation split, by which models are chosen: the test split stays unseen."""
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
     data = split_rows(dataset, "valid", model.device)

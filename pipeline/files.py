@@ -47,7 +47,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
 def write_json(target: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically."""
     with atomic_path(target) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path, what: str) -> Any:

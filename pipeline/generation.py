@@ -12,10 +12,11 @@ from torch import Tensor
 
 from models.recurrent import State
 from pipeline.artifacts import TrainedModel
+from pipeline.audio import to_int16
 from pipeline.batching import batches, whole_plan
 from pipeline.config import SpectrogramConfig
 from pipeline.dataset import SplitRows
-from pipeline.features import INT16_SCALE, analysis, row_rate_hz, rows_of_blocks
+from pipeline.features import analysis, row_rate_hz, rows_of_blocks
 from pipeline.progress import progress_bar
 from pipeline.scoring import CHUNK_STEPS
 
@@ -39,7 +40,7 @@ def warm_state(model: TrainedModel, rows: Tensor) -> tuple[State, Tensor]:
     state = model.predictor.initial_state(1)
     steps = np.array([frames.steps(len(rows))])
     for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
-        inputs = batch.inputs[:, batch.mask[0].any(-1)]
+        inputs = batch.inputs[:, : batch.values // frames.target_size]
         _, state = model.predictor.recurrent(inputs, state)
     heard = normaliser.normalise(rows[-frames.window :].to(model.device))
     padding = torch.zeros(frames.window - len(heard), frames.width, device=model.device)
@@ -114,5 +115,4 @@ def frames_to_samples(config: SpectrogramConfig, heard: Tensor, predicted: Tenso
     before = heard[-SEAM_FRAMES:]
     frames = torch.cat([before.float(), predicted.float(), predicted[-1:].float()])
     sound = analysis(config).invert(frames, seed=seed)
-    sound = torch.as_tensor(sound)[len(before) * config.hop_length :]
-    return (sound * INT16_SCALE).round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16).numpy()
+    return to_int16(sound[len(before) * config.hop_length :].numpy())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,19 +56,20 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     unit_s, time_unit = _time_unit(longest_s)
     figure = _figure(height_px=520)
     by_step, by_time = figure.subplots(1, 2, sharey=True)
-    for (name, curve), colour in zip(curves.items(), _colours(len(curves)), strict=True):
+    for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         for axes, x, valid_x in (
             (by_step, curve.steps, curve.valid_steps),
             (by_time, np.divide(curve.elapsed_s, unit_s), np.divide(curve.valid_elapsed_s, unit_s)),
         ):
             lone = "." if len(curve.train) == 1 else ""
             axes.plot(x, curve.train, color=colour, linewidth=0.9, alpha=0.5, marker=lone)
-            axes.plot(valid_x, curve.valid, color=colour, linewidth=2.2, marker="o", markersize=4, label=name)
+            style = {"linewidth": 2.2, "marker": "o", "markersize": 4}
+            axes.plot(valid_x, curve.valid, color=colour, label=_plain(name), **style)
     losses = np.concatenate([[*curve.train, *curve.valid] for curve in curves.values()])
     losses = losses[np.isfinite(losses)]
     if len(losses) and losses.min() > 0:
         _logarithmic(by_step, losses.max() / losses.min())
-    by_step.set(xlabel="training steps", ylabel=unit)
+    by_step.set(xlabel="training steps", ylabel=_plain(unit))
     by_time.set(xlabel=f"wall-clock time ({time_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
@@ -110,7 +112,7 @@ def recording_picture(
         vmax=loudest_db,
     )
     figure.colorbar(mesh, ax=[wave, spectrum], label="level (dB of full scale)", pad=0.01, aspect=40)
-    wave.set(title=title, ylabel="amplitude", xlim=(0, len(sound) / sample_rate))
+    wave.set(title=_plain(title), ylabel="amplitude", xlim=(0, len(sound) / sample_rate))
     spectrum.set(ylabel="frequency (kHz)", ylim=(0, sample_rate / 2000))
     _mark_seam([wave, spectrum], seam_s)
     _write(figure, path)
@@ -119,12 +121,16 @@ def recording_picture(
 def spectrogram_frames_picture(
     path: Path, frames: NDArray[np.floating[Any]], frame_rate_hz: float, seam_s: float | None, title: str
 ) -> None:
-    """Frames (T, D) of a log spectrogram as they are modelled: time to the right, bins or bands upwards."""
+    """Frames (T, D) of a log spectrogram as they are modelled: time to the right, bins or bands upwards.
+
+    Of many frames every second, third ... is drawn.
+    """
+    stride = -(-len(frames) // MOST_COLUMNS)
     figure = _figure(height_px=480)
     axes = figure.subplots()
-    mesh = _show(axes, frames.T, column_s=1 / frame_rate_hz, row=1)
+    mesh = _show(axes, frames[::stride].T, column_s=stride / frame_rate_hz, row=1)
     figure.colorbar(mesh, ax=axes, label="log magnitude (nats)", pad=0.01, aspect=30)
-    axes.set(title=title, ylabel="bin")
+    axes.set(title=_plain(title), ylabel="bin")
     _mark_seam([axes], seam_s)
     _write(figure, path)
 
@@ -134,15 +140,16 @@ def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better:
 
     ``better`` is "lower" or "higher".
     """
-    names, values = [name for name, _ in rows], [value for _, value in rows]
+    values = [value for _, value in rows]
     best = (min if better == "lower" else max)(values)
     figure = _figure(height_px=120 + 44 * len(rows))
     axes = figure.subplots()
     colours = [COLOURS[0] if value == best else FAINT_COLOUR for value in values]
-    bars = axes.barh(names, values, color=colours, height=0.66)
+    bars = axes.barh(range(len(rows)), values, color=colours, height=0.66)
+    axes.set_yticks(range(len(rows)), [_plain(name) for name, _ in rows])
     axes.bar_label(bars, labels=[_number(value) for value in values], padding=5)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{unit} ({better} is better)")
+    axes.set_xlabel(f"{_plain(unit)} ({better} is better)")
     axes.margins(x=0.08)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
@@ -166,8 +173,9 @@ def _write(figure: Figure, path: Path) -> None:
         figure.savefig(temporary, format="png")
 
 
-def _colours(count: int) -> list[str]:
-    return [COLOURS[index % len(COLOURS)] for index in range(count)]
+def _plain(text: str) -> str:
+    """Text of a user, in which a dollar sign does not begin a formula."""
+    return text.replace("$", r"\$")
 
 
 def _time_unit(longest_s: float) -> tuple[float, str]:

@@ -73,12 +73,12 @@ class RowStore:
         length = 0
         with self._open_at(self.rows_path, self.catalogue.rows * row_bytes) as target:
             for block in read_blocks(rows, self.width, self.dtype):
-                target.write(block)
+                target.write(block.data)
                 values = block.astype(np.float64)
                 sums += (values.sum(0), np.square(values, out=values).sum(0))
                 length += len(block)
         with self._open_at(self.folder / "moments.bin", len(stored) * sums.nbytes) as target:
-            target.write(sums)
+            target.write(sums.data)
         entry = Stored(self.catalogue.rows, length, len(stored), audio_hash, facts)
         stored[content_hash] = entry
         self.catalogue.rows += length

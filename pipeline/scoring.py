@@ -66,7 +66,7 @@ def score(
     count = len(data.length)
     steps = framing_steps(framing, data.length)
     plan = whole_plan(steps.cpu().numpy(), lanes, chunk_steps)
-    sums = torch.zeros(3, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
+    sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
     state = predictor.initial_state(plan.recording.shape[1])
     was_training = predictor.training
     predictor.eval()
@@ -82,9 +82,9 @@ def score(
                 torch.tensor(2.0, dtype=torch.float64, device=device)
             )
             sums[1].index_add_(0, column, bits)
-        sums[2].index_add_(0, column, batch.mask.double().sum((1, 2)))
     predictor.train(was_training)
-    nats, bits, values = sums[:, :count]
+    nats, bits = sums[:, :count]
+    values = data.length.to(device, torch.float64) * framing.width
     return Scores(nats, bits if exact else None, values, framing.target_size)
 
 

@@ -44,7 +44,7 @@ def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda cover
         with FileLock(folder.path / ".training.lock", timeout=0):
             if folder.status()["status"] == "finished":
                 return
-            training = _begin(config, dataset, folder, on_checkpoint)
+            training = begin(config, dataset, folder, on_checkpoint)
             _loop(training)
             _finish(training, config)
     except Timeout:
@@ -54,10 +54,10 @@ def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda cover
         raise
 
 
-def _begin(
+def begin(
     config: RunConfig, dataset: Dataset, folder: RunFolder, on_checkpoint: Callable[[int], None]
 ) -> Training:
-    """Build everything anew, then bring back the last checkpoint where there is one."""
+    """Build everything anew, then bring back the last checkpoint of the folder where there is one."""
     device = choose_device(config.train.device)
     data = split_rows(dataset, "train", device)
     dataset.require("valid")

@@ -55,19 +55,19 @@ def update(training: Training, batch: Batch, state: State) -> State:
         group["lr"] = rate
     with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
         distribution, after = predictor(batch.inputs, keep_state(state, batch.keep))
-    steps = batch.mask.sum() / training.dataset.framing.target_size
-    loss = -distribution.log_prob(batch.targets, batch.mask).sum() / steps.clamp(min=1)
+    steps = batch.values / training.dataset.framing.target_size
+    loss = -distribution.log_prob(batch.targets, batch.mask).sum() / steps
     training.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     norm = torch.nn.utils.clip_grad_norm_(predictor.parameters(), training.config.clip_norm)
     position.update += 1
     position.total_updates += 1
-    loss_value, norm_value, step_count = torch.stack([loss.detach(), norm, steps]).tolist()
+    loss_value, norm_value = torch.stack([loss.detach(), norm]).tolist()
     if not np.isfinite(loss_value) or not np.isfinite(norm_value):
         return _skip(training, state)
     training.optimizer.step()
     position.skipped_in_row = 0
-    sums = (loss_value * step_count, step_count, norm_value, 1.0)
+    sums = (loss_value * steps, steps, norm_value, 1.0)
     position.window = [old + new for old, new in zip(position.window, sums, strict=True)]
     return detach_state(tuple(part.float() for part in after))
 

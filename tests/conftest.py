@@ -1,8 +1,12 @@
 """What every test may use; run-time files of the tests never touch the user's own data folder."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+# The tests' arithmetic is small: threads would only wait for each other, the more so beside other programs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -199,6 +200,15 @@ def test_torchaudio_of_another_build_is_named_with_what_to_install(
         UserError, match=rf"does not load beside torch {re.escape(torch.__version__)}.*pip install"
     ):
         SETTINGS[0].invert(linear, seed=1)
+
+
+def test_settings_can_be_made_without_importing_torch() -> None:
+    program = (
+        "import sys; from pipeline.spectrogram import Spectrogram; Spectrogram(16000, 512, 128, 512, 80);"
+        "print({'torch', 'torchaudio', 'librosa'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.gpu

@@ -1,0 +1,14 @@
+"""Trained runs to figures."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import tasks
+
+
+@flow(name="evaluate")
+def evaluate_runs(runs: list[Path]) -> list[Path]:
+    """Score finished runs, given by their folders; returns the paths of their `evaluation.json`."""
+    futures = [tasks.evaluate.submit(run) for run in runs]
+    return [future.result() for future in futures]

@@ -1,0 +1,50 @@
+"""Recordings to continued recordings, for unattended use; people use `wavecast predict`."""
+
+from pathlib import Path
+from typing import Any
+
+from prefect import flow, task
+from pydantic import BaseModel, Field
+
+from flows import tasks
+from pipeline.prediction import predict
+
+
+class PredictRequest(BaseModel):
+    """What is to be continued, with which model, and where the result goes."""
+
+    recordings: list[Path]
+    """Sound files."""
+    output_folder: Path
+    """Receives `NAME-continued.wav` for each; what is there already is replaced."""
+    model: str = ""
+    """Model folder, runs:/ID/model or models:/NAME@ALIAS; empty means the registered champion."""
+    seconds: float = Field(default=2.0, gt=0)
+    """How much is added, in seconds."""
+    temperature: float = Field(default=1.0, ge=0)
+    """1 draws from the model's distribution, 0 takes the most likely."""
+    seed: int = 0
+    """Another seed gives another continuation."""
+
+
+@task(name="predict", **tasks.UNCACHED)
+def continue_recording(recording: Path, request: PredictRequest) -> Path:
+    """Continue one recording; returns the sound's path."""
+    output = request.output_folder / f"{recording.stem}-continued.wav"
+    facts: dict[str, Any] = predict(
+        request.model,
+        recording,
+        output,
+        seconds=request.seconds,
+        temperature=request.temperature,
+        seed=request.seed,
+        overwrite=True,
+    )
+    return Path(facts["output"])
+
+
+@flow(name="predict")
+def continue_recordings(request: PredictRequest) -> list[Path]:
+    """Continue each recording; one that cannot be read fails alone, after the others are done."""
+    futures = [continue_recording.submit(recording, request) for recording in request.recordings]
+    return [future.result() for future in futures]

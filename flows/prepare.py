@@ -1,0 +1,14 @@
+"""Recordings to a data set."""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import tasks
+from pipeline.config import RunConfig
+
+
+@flow(name="prepare")
+def prepare_corpus(config: RunConfig) -> Path:
+    """Prepare the corpus; returns the data set's path."""
+    return tasks.prepare(config)

@@ -1,0 +1,59 @@
+"""The whole pipeline as one flow: prepare, train each variant, evaluate, promote the best, report."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.config import RunConfig
+from pipeline.files import data_dir
+
+
+def embedded_settings() -> None:
+    """Settings of a run without a server, for whoever has not set Prefect up; before Prefect is imported.
+
+    The server that Prefect starts for the length of the run keeps its database under wavecast's data
+    folder. Somebody's own Prefect (a server's address, a profile, a home) is left as it is.
+    """
+    own = any(name in os.environ for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE"))
+    if not own and not (Path.home() / ".prefect" / "profiles.toml").exists():
+        os.environ["PREFECT_HOME"] = str(data_dir() / "prefect")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+embedded_settings()
+
+from prefect import flow  # noqa: E402
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
+
+from flows import tasks  # noqa: E402
+from pipeline.stages import start_stage, variants  # noqa: E402
+
+
+@flow(name="wavecast", persist_result=False)
+def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
+    """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
+    dataset = tasks.prepare(config)
+    runs = [start_stage(config, dataset, variant) for variant in variants(config)]
+    for run in runs:
+        tasks.train(run)
+        tasks.evaluate(run)
+    return tasks.report(config, dataset, runs, tasks.promote(config, runs))
+
+
+def run_as_flow(config: RunConfig) -> Path:
+    """Run the flow from here; a `UserError` of a stage comes out as it is."""
+    with _no_heartbeat():
+        return whole_pipeline(config)
+
+
+@contextmanager
+def _no_heartbeat() -> Iterator[None]:
+    """Without a server that watches, a heartbeat only delays the end of the flow."""
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

@@ -1,0 +1,171 @@
+"""The stages of a run, each a plain function from paths to paths; flows, command line and tests call these.
+
+prepare -> train each variant -> evaluate each -> promote the best -> report
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import RunConfig
+from pipeline.config_files import variant_config
+from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.files import data_dir, read_json, write_json
+from pipeline.preparation import prepare
+from pipeline.run_folder import RunFolder, start_run
+
+STOP_WITH_PARENT = "WAVECAST_STOP_WITH_PARENT"
+
+
+def prepare_stage(config: RunConfig) -> Path:
+    """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.preparation.prepare`."""
+    if not config.corpus.inputs:
+        raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
+    return prepare(config)
+
+
+def variants(config: RunConfig) -> list[str]:
+    """Names of the models that a run trains; the empty name is the one that it describes itself."""
+    return list(config.variants) or [""]
+
+
+def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
+    """Make, or find again, the run folder of one variant on a prepared data set; returns it."""
+    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
+    return start_run(chosen, dataset, fingerprint, variant).path
+
+
+def train_here(run: Path) -> Path:
+    """Train a run folder in this process, mirroring it to the tracking server; returns the model's folder."""
+    from pipeline.tracking import Syncer, sync_pending
+    from pipeline.training import train
+
+    sync_pending(run.parent)
+
+    folder = RunFolder(run)
+    if folder.status()["status"] != "finished":
+        syncer = Syncer(folder)
+        try:
+            train(folder, syncer.request)
+        finally:
+            syncer.close()
+    return folder.model
+
+
+def train_stage(run: Path) -> Path:
+    """Train a run folder in a child process, which may be killed and goes on when called again.
+
+    Raises `UserError` where the child fails; its own message is on standard error already.
+    """
+    if RunFolder(run).status()["status"] == "finished":
+        return RunFolder(run).model
+    command = [sys.executable, "-m", "pipeline.cli", "train", "--run", str(run)]
+    environment = {**os.environ, STOP_WITH_PARENT: "1"}
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+    with subprocess.Popen(command, env=environment, **pipes) as child:
+        try:
+            code = child.wait()
+        except BaseException:
+            child.terminate()
+            raise
+    if code < 0:
+        name = signal.Signals(-code).name
+        raise TrainingInterrupted(f"{run}: training was ended by {name}; call it again to go on")
+    if code:
+        reason = RunFolder(run).status().get("reason", "its message is above")
+        raise UserError(f"{run}: training failed ({reason})")
+    return RunFolder(run).model
+
+
+def stop_with_parent() -> None:
+    """End this process when the one that started it is gone, so that no orphan holds the run or the GPU."""
+    if os.environ.pop(STOP_WITH_PARENT, None):
+
+        def wait() -> None:
+            os.read(0, 1)  # returns when the parent's end of the pipe closes
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        threading.Thread(target=wait, daemon=True).start()
+
+
+def evaluate_stage(run: Path) -> Path:
+    """Score a trained run, draw its pictures, make its sounds, send them; returns `evaluation.json`."""
+    from pipeline.evaluation import evaluate
+    from pipeline.reporting import listen, picture_run
+    from pipeline.tracking import try_sync
+
+    folder = RunFolder(run)
+    config = folder.config()
+    path = folder.artifacts / "evaluation.json"
+    if not path.exists():
+        figures = evaluate(folder.model, folder.dataset, config.evaluate, config.train.device)
+        known = {name: x for name, x in figures["model"].items() if x is not None}
+        summary = {f"{config.evaluate.split}_{name}": figure for name, figure in known.items()}
+        folder.set_status("finished", summary={**folder.status()["summary"], **summary})
+        picture_run(folder, figures)
+        listen(folder, config.samples, config.evaluate.split)
+        write_json(path, figures)
+    try_sync(folder)
+    return path
+
+
+def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
+    """Register the runs' models and make the best one champion where it deserves it.
+
+    With the tracking server away nothing is registered, and the result says so.
+    """
+    from pipeline.promotion import promote
+    from pipeline.tracking import TrackingAway
+
+    try:
+        return promote([RunFolder(run) for run in runs], config)
+    except TrackingAway as away:
+        print(f"wavecast: no model was registered: {away}", file=sys.stderr)
+        return {"run": None, "version": None, "promoted": False, "why": str(away)}
+
+
+def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
+    """Gather a run's figures, pictures and sounds in one `summary.json`; returns its path."""
+    from pipeline import plots
+    from pipeline.reporting import comparison_rows, learning_curve
+
+    folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
+    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
+    evaluations = {
+        name: read_json(folder.artifacts / "evaluation.json", "evaluation")
+        for name, folder in folders.items()
+    }
+    curves = {name: learning_curve(folder) for name, folder in folders.items()}
+    plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
+    rows, unit = comparison_rows(evaluations)
+    plots.comparison(report / "comparison.png", rows, unit)
+    summary = {
+        "name": config.name,
+        "dataset": str(dataset),
+        "runs": {name: str(folder.path) for name, folder in folders.items()},
+        "parameters": {name: folder.status()["parameters"] for name, folder in folders.items()},
+        "evaluations": evaluations,
+        "promotion": promotion,
+        "pictures": sorted(str(path) for path in report.glob("*.png")),
+        "sounds": sorted(
+            str(p) for folder in folders.values() for p in (folder.artifacts / "sounds").glob("*")
+        ),
+    }
+    write_json(report / "summary.json", summary)
+    return report / "summary.json"
+
+
+def run_stages(config: RunConfig) -> Path:
+    """The whole pipeline in this process, without Prefect; returns the summary's path."""
+    dataset = prepare_stage(config)
+    runs = [start_stage(config, dataset, variant) for variant in variants(config)]
+    for run in runs:
+        train_stage(run)
+        evaluate_stage(run)
+    return report_stage(config, dataset, runs, promote_stage(config, runs))
