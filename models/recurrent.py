@@ -44,9 +44,9 @@ class RecurrentStack(nn.Module):
         self.layers = CELLS[cell](input_size, hidden_size, num_layers, batch_first=True, dropout=between)
 
     def initial_state(self, batch_size: int) -> State:
-        """An empty state for ``batch_size`` sequences, on the device of the weights."""
-        device = next(self.layers.parameters()).device
-        zeros = torch.zeros(self.num_layers, batch_size, self.hidden_size, device=device)
+        """An empty state for ``batch_size`` sequences, on the device and of the type of the weights."""
+        weight = next(self.layers.parameters())
+        zeros = weight.new_zeros(self.num_layers, batch_size, self.hidden_size)
         return (zeros, zeros.clone()) if self.cell == "lstm" else (zeros,)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:

@@ -104,8 +104,9 @@ def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> 
     import soundfile
 
     written, count = io.BytesIO(), 0
+    rate = sample_rate if sample_rate < 1 << 16 else sample_rate // 10 * 10  # FLAC knows higher ones in tens
     with soundfile.SoundFile(
-        written, "w", sample_rate, 1, "PCM_16", format="FLAC", compression_level=1.0
+        written, "w", rate, 1, "PCM_16", format="FLAC", compression_level=1.0
     ) as stream:
         for samples in recordings:
             stream.write(samples)

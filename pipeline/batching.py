@@ -43,12 +43,12 @@ class Plan:
 def carried_plan(steps: np.ndarray, lanes: int, chunk_steps: int, order: np.ndarray) -> Plan:
     """For training with carried state: all recordings in ``order`` as one stream, cut into equal lanes.
 
-    ``steps`` (recordings,) are their lengths. Lanes end together, so no update is half empty; the price
+    ``steps`` (recordings,) are their lengths. Lanes end together, only the last may be shorter; the price
     is that a recording that lies across a cut starts again from an empty state there, once per lane.
     """
     recording, first_step = _chunks(steps, chunk_steps, order)
-    lanes = min(lanes, len(recording))
-    updates = -(-len(recording) // lanes)
+    updates = -(-len(recording) // min(lanes, len(recording)))
+    lanes = -(-len(recording) // updates)
     spare = updates * lanes - len(recording)
     recording = np.concatenate([recording, np.full(spare, EMPTY)]).reshape(lanes, updates).T
     first_step = np.concatenate([first_step, np.zeros(spare, np.int64)]).reshape(lanes, updates).T

@@ -74,11 +74,11 @@ class SpectrogramConfig(Section):
     n_fft: Positive = 512
     """Length of the Fourier transform, in samples."""
     n_mels: Annotated[int, Field(ge=0)] = 80
-    """Mel bands; 0 keeps all n_fft / 2 + 1 linear bins."""
+    """Mel bands; 0 keeps the transform's own bins between the two frequencies."""
     min_frequency_hz: Annotated[float, Field(ge=0)] = 0.0
-    """Lower edge of the lowest mel band, in Hz."""
+    """Lower edge of the lowest mel band, or lowest bin kept, in Hz."""
     max_frequency_hz: Annotated[float, Field(gt=0)] | None = None
-    """Upper edge of the highest mel band, in Hz; none means half the sample rate."""
+    """Upper edge of the highest mel band, or highest bin kept, in Hz; none means half the sample rate."""
     floor: Annotated[float, Field(gt=0)] = 1e-3
     """Smallest magnitude before the logarithm, full scale being a sample value of 1."""
     dtype: Literal["float16", "float32"] = "float16"
@@ -86,11 +86,12 @@ class SpectrogramConfig(Section):
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
-        if not self.hop_length <= self.window_length <= self.n_fft:
-            raise ValueError("hop_length <= window_length <= n_fft must hold")
-        if self.max_frequency_hz is not None and not (
-            self.min_frequency_hz < self.max_frequency_hz <= self.sample_rate / 2
-        ):
+        if not 2 * self.hop_length <= self.window_length <= self.n_fft:
+            raise ValueError("2 * hop_length <= window_length <= n_fft must hold")
+        if self.n_fft % 2:
+            raise ValueError("n_fft must be even")
+        highest_hz = self.max_frequency_hz or self.sample_rate / 2
+        if not self.min_frequency_hz < highest_hz <= self.sample_rate / 2:
             raise ValueError("min_frequency_hz < max_frequency_hz <= sample_rate / 2 must hold")
         return self
 

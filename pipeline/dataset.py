@@ -150,25 +150,27 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     """
     path = path / "dataset.json" if path.is_dir() else path
     content = read_json(path, "prepared data set")
-    if content.get("settings") != dataset_settings(config):
+    if not isinstance(content, dict) or content.get("settings") != dataset_settings(config):
         raise UserError(f"{path}: prepared with other settings than the model's; run `wavecast prepare` anew")
     recordings = content["recordings"]
-    rows_path = path.parent.parent / "rows.bin"
-    width = row_width(config)
-    try:
-        rows = np.memmap(rows_path, row_dtype(config), "c")
-    except (OSError, ValueError) as problem:
-        raise UserError(f"{rows_path}: the rows of the data set cannot be read ({problem})") from None
     offset = np.array([r["offset"] for r in recordings], np.int64)
     length = np.array([r["length"] for r in recordings], np.int64)
-    if len(rows) < int((offset + length).max()) * width:
-        raise UserError(f"{rows_path}: shorter than its data set says; delete it and prepare anew")
+    store = path.parent.parent
+    try:
+        # Only as far as this data set reaches: rows behind may be another run's, still being written.
+        shape = (int((offset + length).max()), row_width(config))
+        rows = np.memmap(store / "rows.bin", row_dtype(config), "c", shape=shape)
+    except (OSError, ValueError) as problem:
+        raise UserError(
+            f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "
+            f"delete {store} and prepare anew"
+        ) from None
     return Dataset(
         path=path,
         fingerprint=content["fingerprint"],
         input=config,
         normalisation=Normalisation(tuple(content["mean"]), tuple(content["std"])),
-        rows=np.asarray(rows[: len(rows) // width * width]).reshape(-1, width),
+        rows=np.asarray(rows),
         offset=offset,
         length=length,
         split=[r["split"] for r in recordings],

@@ -1,6 +1,7 @@
 """Which device computes, and how busy it is."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psutil
@@ -21,6 +22,17 @@ def choose_device(wanted: str) -> torch.device:
         found = f"{torch.cuda.device_count()} GPU(s) here"
         raise UserError(f"train.device={wanted}: {found}; use auto or cpu", exit_code=2)
     return device
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: the small products of a single stream only lose by being shared out."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def row_width(config: InputConfig) -> int:
     """Values of one stored row."""
     if isinstance(config, WaveformConfig):
         return 1
-    return config.n_mels or config.n_fft // 2 + 1
+    return analysis(config).dimension
 
 
 def row_dtype(config: InputConfig) -> np.dtype[Any]:

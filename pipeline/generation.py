@@ -16,6 +16,7 @@ from pipeline.audio import to_int16
 from pipeline.batching import batches, whole_plan
 from pipeline.config import SpectrogramConfig
 from pipeline.dataset import SplitRows
+from pipeline.devices import one_thread
 from pipeline.features import analysis, row_rate_hz, rows_of_blocks
 from pipeline.progress import progress_bar
 from pipeline.scoring import CHUNK_STEPS
@@ -70,9 +71,9 @@ def continue_rows(
 ) -> Tensor:
     """The ``count`` rows (count, width) that follow ``rows`` (N, width), both as stored."""
     generator = torch.Generator(model.device).manual_seed(seed)
-    state, window = warm_state(model, rows)
     blocks = []
-    with progress_bar("steps") as bar:
+    with one_thread(), progress_bar("steps") as bar:
+        state, window = warm_state(model, rows)
         task = bar.add_task("predict", total=model.framing.steps(count), note="")
         for block in generate_rows(model, state, window, count, temperature, generator):
             blocks.append(block.cpu())

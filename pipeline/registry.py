@@ -11,7 +11,6 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.config import TrackingConfig
 from pipeline.errors import UserError
 from pipeline.files import data_dir
 from pipeline.mlflow_mirror import RUN_TAG, connect, send, store_of
@@ -148,24 +147,24 @@ def _found(ask: Callable[[], T]) -> T | None:
         raise
 
 
-def fetch_model(reference: str | None = None, tracking: TrackingConfig | None = None) -> Path:
+def fetch_model(reference: str | None = None, name: str = "wavecast", uri: str | None = None) -> Path:
     """The folder of the model that is meant: a folder, or one fetched from the store.
 
     Args:
         reference: a model's folder, `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/ID/model`; None
-            or "" means the champion of the registered model.
-        tracking: names the store and the registered model; None the default ones.
+            or "" means the champion of ``name``.
+        name: a registered model.
+        uri: the store as configured; None the default one.
 
     Raises `UserError` where there is no such model, `TrackingAway` where the store cannot be used.
     """
-    tracking = tracking or TrackingConfig()
-    text = reference or f"models:/{tracking.registered_model}@champion"
+    text = reference or f"models:/{name}@champion"
     if not text.startswith(("models:/", "runs:/")):
         if Path(text).expanduser().is_dir():
             return Path(text).expanduser()
         raise UserError(f"{text}: no such model; give a model's folder, models:/NAME@ALIAS or runs:/ID/model")
     wanted = ModelReference.parse(text)
-    store = store_uri(tracking.uri)
+    store = store_uri(uri)
     database = sqlite_file(store)
     found = find_in_sqlite(database, wanted) if database else None
     if found:
@@ -182,8 +181,11 @@ def _download(client: "MlflowClient", uri: str, wanted: ModelReference) -> Path:
     target = data_dir() / "models-cache" / f"{key}-{digest(f'{uri} {source}'.encode())[:10]}"
     if (target / FILES[0]).exists():
         return target
-    names = [PurePosixPath(file.path).name for file in list_artifacts(source, tracking_uri=uri)]
-    folder = source if FILES[0] in names else f"{source}/{MODEL_IN_ARTIFACTS}"
+    for folder in (source, f"{source}/{MODEL_IN_ARTIFACTS}"):
+        if FILES[0] in {PurePosixPath(file.path).name for file in list_artifacts(folder, tracking_uri=uri)}:
+            break
+    else:
+        wanted.missing()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as temporary:
         for file in FILES:

@@ -123,9 +123,18 @@ class RowStore:
         found = read_json(path, "catalogue of prepared recordings")
         try:
             stored = {key: Stored(**entry) for key, entry in found.pop("stored").items()}
-            return Catalogue(stored=stored, **found)
+            catalogue = Catalogue(stored=stored, **found)
         except (TypeError, AttributeError, KeyError):
             raise UserError(f"{path}: made by another version; delete its folder and prepare anew") from None
+        self._require("rows.bin", catalogue.rows * self.width * self.dtype.itemsize)
+        self._require("moments.bin", len(stored) * 2 * self.width * 8)
+        return catalogue
+
+    def _require(self, name: str, size: int) -> None:
+        """Refuse a file shorter than the catalogue says: what is missing would be filled up with silence."""
+        path = self.folder / name
+        if (path.stat().st_size if path.exists() else 0) < size:
+            raise UserError(f"{path}: shorter than its catalogue says; delete {self.folder} and prepare anew")
 
 
 def read_blocks(source: IO[bytes], width: int, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:

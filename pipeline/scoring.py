@@ -74,8 +74,10 @@ def score(
     for batch in batches(plan, data, framing, normaliser):
         distribution, state = predictor(batch.inputs, keep_state(state, batch.keep))
         column = torch.where(batch.recording >= 0, batch.recording, count)
-        nats = -distribution.log_prob(batch.targets, batch.mask).double().sum(1)
-        sums[0].index_add_(0, column, nats)
+        nats = -distribution.log_prob(batch.targets, batch.mask).double()
+        if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
+            nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
+        sums[0].index_add_(0, column, nats.sum(1))
         if exact:
             lower, upper = normaliser.interval(batch.stored)
             bits = -distribution.interval_log_prob(lower, upper, batch.mask).sum(1) / torch.log(

@@ -160,8 +160,14 @@ def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple
             reference.name,
             reference.alias,
         )
-        query = "select source from model_versions where name = ? and version = ? and run_id is not null"
-        source = first(query, reference.name, version)
+        source = first(
+            "select source from model_versions where name = ? and version = ?"
+            " and current_stage <> 'Deleted_Internal'",
+            reference.name,
+            version,
+        )
+        if not source.startswith("runs:/"):  # not made by `register`
+            return "", ""
         run_id, _, path = source.removeprefix("runs:/").partition("/")
     return first("select artifact_uri from runs where run_uuid = ?", run_id), path
 

@@ -4,6 +4,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+settings.load_profile("unhurried")
 
 # The tests' arithmetic is small: threads would only wait for each other, the more so beside other programs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")

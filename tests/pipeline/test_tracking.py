@@ -193,13 +193,13 @@ def test_only_new_lines_and_changed_files_are_sent(run: RunFolder) -> None:
     (run.artifacts / "b.txt").write_text("kept")
     sync(run)
     root = Path(mirrored(run).info.artifact_uri.removeprefix("file://"))
-    untouched = (root / "b.txt").stat().st_mtime_ns
+    (root / "b.txt").unlink()
     run.append(60, {LOSS: 0.1})
     (run.artifacts / "a.txt").write_text("changed")
     sync(run)
     assert [step for step, _, _ in points(run, LOSS)] == [20, 40, 60]
     assert (root / "a.txt").read_text() == "changed"
-    assert (root / "b.txt").stat().st_mtime_ns == untouched
+    assert not (root / "b.txt").exists()
 
 
 def test_killed_between_making_the_run_and_noting_it(run: RunFolder) -> None:
@@ -222,6 +222,7 @@ def test_killed_between_sending_and_noting_it(run: RunFolder) -> None:
     assert points(run, LOSS) == journal_points(run, LOSS)
 
 
+@pytest.mark.slow
 def test_killed_with_kill_minus_nine_while_sending(run: RunFolder) -> None:
     for step in range(60, 3_000):
         run.append(step, {LOSS: 1.0 / step})
@@ -248,6 +249,20 @@ def _arrived(run: RunFolder) -> int:
         return int(connection.execute("select count(*) from metrics").fetchone()[0])
 
 
+def test_a_summary_figure_is_a_point_again_only_when_it_changes(run: RunFolder) -> None:
+    run.set_status("finished", summary={"figure": 2.0})
+    sync(run)
+    (run.path / "tracking.json").unlink()
+    sync(run)
+    run.set_status("finished")
+    sync(run)
+    assert [value for _, value, _ in points(run, "figure")] == [2.0]
+    run.set_status("finished", summary={"figure": 1.0, "other": 3})
+    sync(run)
+    assert mirrored(run).data.metrics["figure"] == 1.0
+    assert [value for _, value, _ in points(run, "other")] == [3.0]
+
+
 # A training that is killed and goes on.
 
 
@@ -255,10 +270,13 @@ def test_lines_past_the_checkpoint_never_arrive(run: RunFolder) -> None:
     covered = run.journal_size()
     run.append(60, {LOSS: 0.5})
     sync(run, covered)
+    run_id = mirrored(run).info.run_id
+    assert [step for step, _, _ in points(run, LOSS)] == [20, 40]
     run.truncate_journal(covered)
     run.append(60, {LOSS: 0.25})
     run.append(80, {LOSS: 0.125})
     sync(run, run.journal_size())
+    assert mirrored(run).info.run_id == run_id
     assert [(step, value) for step, value, _ in points(run, LOSS)] == [
         (20, 0.5),
         (40, 0.25),
@@ -330,6 +348,9 @@ def test_a_training_that_never_began_is_not_recorded(run: RunFolder) -> None:
 def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(
     run: RunFolder, away: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    other = new_run("other")
+    assert not try_sync(other)
+    capfd.readouterr()
     began = time.monotonic()
     syncer = Syncer(run)
     syncer.request(run.journal_size())
@@ -346,12 +367,32 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(
     assert len(capfd.readouterr().err.splitlines()) == 1
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert sync_pending(run.path.parent) == [run.path.name]
-    assert run.path.name in capfd.readouterr().err
+    assert sync_pending(run.path.parent) == [run.path.name, other.path.name]
+    first, second = capfd.readouterr().err.splitlines()
+    assert run.path.name in first
+    assert other.path.name in second
+    client = connect(store_uri())
+    client.delete_run(json.loads((other.path / "tracking.json").read_text())["run_id"])
     assert points(run, LOSS) == journal_points(run, LOSS)
     assert mirrored(run).info.status == "FINISHED"
     assert sync_pending(run.path.parent) == []
     assert capfd.readouterr().err == ""
+
+
+def test_a_server_that_never_answers_does_not_hold_a_training_up(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        syncer = Syncer(run)
+        syncer.request(run.journal_size())
+        began = time.monotonic()
+        assert not syncer.close(timeout_s=0.5)
+        assert time.monotonic() - began < 5
+    assert "to be sent later" in capfd.readouterr().err
+    assert json.loads((run.path / "tracking.json").read_text())["pending"]
 
 
 def test_sync_raises_and_try_sync_tells(run: RunFolder, away: str, capfd: pytest.CaptureFixture[str]) -> None:
@@ -467,6 +508,8 @@ def test_a_model_is_fetched_by_any_of_its_names(
     for reference in references:
         assert (fetch_model(reference) / "model.safetensors").read_bytes() == weights
     assert fetch_model(str(run.model)) == run.model
+    with pytest.raises(UserError, match="no such model"):
+        fetch_model(f"runs:/{run_id}/elsewhere")
 
     # Where the local store cannot be read directly, MLflow is asked, and the two files are kept.
     monkeypatch.setattr("pipeline.registry.find_in_sqlite", lambda database, reference: None)
@@ -479,6 +522,20 @@ def test_a_model_is_fetched_by_any_of_its_names(
     for reference in ("models:/wavecast@gone", "models:/wavecast/9", "models:/gone/1", "runs:/gone/model"):
         with pytest.raises(UserError, match="no such model"):
             fetch_model(reference)
+
+
+def test_a_model_that_others_registered_is_fetched(run: RunFolder) -> None:
+    add_model(run)
+    client = connect(store_uri())
+    client.create_registered_model("theirs")
+    client.create_model_version("theirs", run.model.as_uri())
+    assert (fetch_model("models:/theirs/1") / "config.json").is_file()
+    client.create_model_version("theirs", run.path.as_uri())
+    with pytest.raises(UserError, match="no such model"):
+        fetch_model("models:/theirs/2")
+    client.delete_model_version("theirs", "1")
+    with pytest.raises(UserError, match="no such model"):
+        fetch_model("models:/theirs/1")
 
 
 def test_fetching_from_the_local_store_does_not_import_mlflow(run: RunFolder) -> None:
@@ -671,12 +728,11 @@ def test_a_server_that_starts_late_gets_everything(tmp_path: Path, capfd: pytest
         version = register(run, "wavecast")
         assert register(run, "wavecast") == version
         set_alias("wavecast", version, "champion", uri)
-        tracking = TrackingConfig(uri=uri)
-        folder = fetch_model(None, tracking)
+        folder = fetch_model(uri=uri)
         assert (folder / "config.json").read_bytes() == (run.model / "config.json").read_bytes()
-        assert fetch_model(f"runs:/{mirrored(run, uri).info.run_id}/model", tracking).is_dir()
+        assert fetch_model(f"runs:/{mirrored(run, uri).info.run_id}/model", uri=uri).is_dir()
         with pytest.raises(UserError, match="no such model"):
-            fetch_model("models:/wavecast@gone", tracking)
+            fetch_model("models:/wavecast@gone", uri=uri)
         assert [model["version"] for model in list_models(uri)] == [version]
     finally:
         os.killpg(server.pid, 15)

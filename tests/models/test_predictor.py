@@ -1,0 +1,89 @@
+"""The predictor never looks ahead, learns in every weight, and has the study's size."""
+
+import pytest
+import torch
+
+from models.predictor import Predictor
+from models.recurrent import CELLS
+
+B, T, D_IN, D = 2, 12, 6, 3
+every_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def predictor_of(cell: str, layers: int = 1) -> Predictor:
+    torch.manual_seed(0)
+    return Predictor(D_IN, D, cell, 16, layers, 0.0, 4, 1e-3).eval()
+
+
+@every_cell
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("changed", [0, 5, T - 1])
+@torch.no_grad()
+def test_a_distribution_depends_on_all_inputs_so_far_and_on_none_to_come(
+    cell: str, layers: int, changed: int
+) -> None:
+    predictor = predictor_of(cell, layers)
+    inputs = torch.randn(B, T, D_IN)
+    others = inputs.clone()
+    others[:, changed] += 1
+    (before, _), (after, _) = (predictor(x, predictor.initial_state(B)) for x in (inputs, others))
+    for name in ("logits", "mean", "scale"):
+        difference = (getattr(before, name) - getattr(after, name)).abs().flatten(2).sum(-1)
+        assert not difference[:, :changed].any()
+        assert difference[:, changed].all()
+    assert (before.mean - after.mean).abs().flatten(2).sum(-1)[:, changed:].all()
+
+
+@every_cell
+def test_the_loss_of_the_last_step_reaches_the_first_input_and_every_weight(cell: str) -> None:
+    predictor = predictor_of(cell, 2)
+    inputs = torch.randn(B, T, D_IN, requires_grad=True)
+    distribution, _ = predictor(inputs, predictor.initial_state(B))
+    distribution.log_prob(torch.randn(B, T, D))[:, -1].sum().backward()
+    assert inputs.grad is not None
+    assert inputs.grad[:, 0].all()
+    for name, weight in predictor.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.any(), name
+
+
+@every_cell
+@torch.no_grad()
+def test_steps_one_by_one_give_the_distributions_of_the_sequence(cell: str) -> None:
+    predictor = predictor_of(cell, 2)
+    inputs = torch.randn(B, T, D_IN)
+    whole, end = predictor(inputs, predictor.initial_state(B))
+    state = predictor.initial_state(B)
+    for t in range(T):
+        one, state = predictor.step(inputs[:, t], state)
+        assert one.mean.shape == (B, 4, D)
+        torch.testing.assert_close(one.logits, whole.logits[:, t], rtol=0, atol=1e-6)
+        torch.testing.assert_close(one.mean, whole.mean[:, t], rtol=0, atol=1e-6)
+        torch.testing.assert_close(one.scale, whole.scale[:, t], rtol=1e-5, atol=0)
+    torch.testing.assert_close(state, end, rtol=0, atol=1e-6)
+
+
+STUDY = {"tanh": (400, 168_400), "gru": (227, 168_888), "lstm": (195, 169_065)}
+"""Units and recurrent parameters of the study's models of speech (Chung et al. 2014, table 1)."""
+
+GATES = {"tanh": 1, "gru": 3, "lstm": 4}
+
+
+@pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
+def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units: int, in_study: int) -> None:
+    """torch's kernels add a second bias to each gate; only the LSTM lacks something, three peepholes a unit."""
+    predictor = Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6)
+    peepholes = 3 * units if cell == "lstm" else 0
+    second_biases = GATES[cell] * units
+    assert GATES[cell] * units * (20 + units + 1) + peepholes == in_study
+    assert predictor.recurrent_parameter_count() == in_study - peepholes + second_biases
+    assert predictor.recurrent_parameter_count() == pytest.approx(in_study, rel=0.005)
+
+
+def test_the_three_models_are_equally_large() -> None:
+    counts = [
+        Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6).recurrent_parameter_count()
+        for cell, (units, _) in STUDY.items()
+    ]
+    assert max(counts) / min(counts) < 1.005
