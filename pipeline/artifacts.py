@@ -4,6 +4,7 @@ Loading runs no code from the folder: the configuration is validated JSON, the w
 """
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from models.predictor import Predictor
 from pipeline.config import InputConfig, ModelConfig
 from pipeline.errors import UserError
-from pipeline.features import Normalisation, Normaliser, framing, quantisation_step
+from pipeline.features import Normalisation, Normaliser, framing, quantisation_step, row_width
 from pipeline.files import atomic_path, read_json, write_json
 from pipeline.framing import Framing
 
@@ -110,15 +111,23 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
     try:
         input_config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(content["input"]))
         model_config = ModelConfig.model_validate_json(json.dumps(content["model"]))
-        moments = content["normalisation"]
-        normalisation = Normalisation(tuple(moments["mean"]), tuple(moments["std"]))
+        normalisation = _normalisation(content["normalisation"], input_config)
         predictor = build_predictor(input_config, model_config, normalisation)
         predictor.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except FileNotFoundError:
         raise UserError(f"{folder}: model.safetensors is missing") from None
-    except (SafetensorError, RuntimeError, ValidationError, KeyError, TypeError, ValueError) as problem:
+    except (SafetensorError, OSError, RuntimeError, ValidationError, KeyError, TypeError, ValueError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise UserError(f"{folder}: damaged model ({reason})") from None
     return TrainedModel(
         predictor.to(device).eval(), input_config, model_config, normalisation, content.get("trained", {})
     )
+
+
+def _normalisation(moments: dict[str, list[float]], config: InputConfig) -> Normalisation:
+    mean, std = tuple(moments["mean"]), tuple(moments["std"])
+    if not len(mean) == len(std) == row_width(config):
+        raise ValueError("the normalisation is of another width than the input")
+    if not all(map(math.isfinite, mean)) or not all(0 < each < math.inf for each in std):
+        raise ValueError("the normalisation must be finite, its standard deviations positive")
+    return Normalisation(mean, std)

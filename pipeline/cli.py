@@ -118,7 +118,7 @@ def evaluate(
     from pipeline.stages import prepare_stage
 
     chosen = _config(config, settings, recordings)
-    folder = fetch_model(model)
+    folder = fetch_model(model, chosen.tracking.registered_model, chosen.tracking.uri)
     as_trained = chosen.model_copy(update={"input": load_model(folder).input})
     dataset = prepare_stage(as_trained)
     print_evaluation(evaluate_model(folder, dataset, chosen.evaluate, chosen.train.device), json)
@@ -259,7 +259,7 @@ def ui(*, port: Annotated[int, Parameter(help="Port on the loopback address.")] 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error, never a traceback."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as problem:
         _fail(f"{' '.join(str(problem).split())} (see `wavecast --help`)", 2)
     except UserError as problem:

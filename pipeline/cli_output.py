@@ -1,7 +1,6 @@
 """What the command line prints: a short text for people, or JSON for machines, on standard output."""
 
 import json
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -87,7 +86,7 @@ def print_summary(path: Path, as_json: bool) -> None:
 
 def _print_table(models: list[tuple[str, dict[str, Any], int | None]], figures: dict[str, Any]) -> None:
     size = (
-        f"{figures['recordings']} recordings, {figures['groups']} groups, {figures['seconds'] / 60:.1f} min"
+        f"{figures['recordings']} recordings, {figures['groups']} group(s), {figures['seconds'] / 60:.1f} min"
     )
     table = Table(title=f"{figures['split']} split: {size}", title_justify="left")
     table.add_column("model")
@@ -134,9 +133,9 @@ def print_models(found: list[dict[str, Any]], as_json: bool) -> None:
         table.add_row(
             f"{version['name']}/{version['version']}",
             ", ".join(version["aliases"]),
-            version["run"],
+            version["run_name"],
             *("" if figure is None else f"{figure:.2f}" for figure in figures),
-            time.strftime("%Y-%m-%d %H:%M", time.localtime(version["created_ms"] / 1000)),
+            version["created"],
         )
     Console().print(table)
 

@@ -8,15 +8,27 @@ docstrings below are also what its form shows.
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.splits import Split
+
+RESERVED_ALIASES = ("champion", "latest")
+
+
+def _not_reserved(name: str) -> str:
+    """Names that mean something else in the model registry, `v1` among them, cannot name a variant."""
+    if name in RESERVED_ALIASES or (name[0] == "v" and name[1:].isdigit()):
+        raise ValueError(f"{name} has a meaning of its own in the model registry; choose another name")
+    return name
+
 
 Scalar = bool | int | float | str | None
 AnyPath = Annotated[Path, Field(strict=False)]
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
 Rate = Annotated[int, Field(ge=2_000, le=384_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Section(BaseModel):
@@ -39,7 +51,7 @@ class CorpusConfig(Section):
     """Share of groups held out to stop training and choose among models."""
     test_fraction: Fraction = 0.1
     """Share of groups held out for the reported figures."""
-    split_seed: int = 0
+    split_seed: Seed = 0
     """Another seed draws other splits."""
 
     @model_validator(mode="after")
@@ -53,6 +65,7 @@ class WaveformConfig(Section):
     """Samples in, samples out: the study looks at 20 and predicts the next 10."""
 
     kind: Literal["waveform"] = "waveform"
+    """`waveform`: samples as they are."""
     sample_rate: Rate = 16_000
     """Rate that every recording is converted to, in Hz."""
     window: Positive = 20
@@ -65,6 +78,7 @@ class SpectrogramConfig(Section):
     """One frame of a log spectrogram in, the next frame out."""
 
     kind: Literal["spectrogram"]
+    """`spectrogram`: frames of logarithmic magnitudes."""
     sample_rate: Rate = 16_000
     """Rate that every recording is converted to, in Hz."""
     window_length: Positive = 400
@@ -155,7 +169,7 @@ class TrainConfig(Section):
     """Updates between checkpoints; a killed run repeats fewer than this."""
     log_updates: Positive = 20
     """Updates averaged into one point of the training curve."""
-    seed: int = 0
+    seed: Seed = 0
     """Draws the first weights and the order of the recordings."""
 
 
@@ -204,6 +218,7 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     samples: SamplesConfig = SamplesConfig()
     tracking: TrackingConfig = TrackingConfig()
-    variants: dict[str, dict[str, Scalar]] = {}
+    variants: dict[VariantName, dict[str, Scalar]] = {}
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
-    (`model.cell: lstm`). Empty trains the one model described above."""
+    (`model.cell: lstm`). The name becomes an alias in the model registry. Empty trains the one model
+    described above."""

@@ -34,12 +34,13 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunC
     """
     found = find_config(path or Path("base"))
     settings = _read_extended(found, ())
+    changes: dict[str, Any] = {}  # all at once, so that `input.kind` may come before or after its fields
     for override in overrides:
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise UserError(f"--set {override}: write it as key=value, such as train.epochs=3", exit_code=2)
-        settings = merge(settings, nested({key.strip(): _parse(value, f"--set {override}")}))
-    return validated(settings, str(found))
+        changes = merge(changes, nested({key.strip(): _parse(value, f"--set {override}")}))
+    return validated(merge(settings, changes), str(found))
 
 
 def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
@@ -48,8 +49,14 @@ def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
         config = RunConfig.model_validate(settings)
     except ValidationError as error:
         raise UserError(_problems(error, where), exit_code=2) from None
+    problems = []
     for name in config.variants:
-        variant_config(config, name)
+        try:
+            variant_config(config, name)
+        except UserError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise UserError("\n".join(problems), exit_code=2)
     return config
 
 
@@ -75,7 +82,8 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     for key, value in changes.items():
         old = merged.get(key)
         same_kind = isinstance(old, Mapping) and isinstance(value, Mapping)
-        same_kind = same_kind and value.get("kind", old.get("kind")) == old.get("kind")  # type: ignore[union-attr]
+        if same_kind and "kind" in old:  # type: ignore[operator]
+            same_kind = value.get("kind", old["kind"]) == old["kind"]  # type: ignore[index]
         merged[key] = merge(old, value) if same_kind and key != "variants" else value  # type: ignore[arg-type]
     return merged
 
@@ -128,17 +136,25 @@ def _problems(error: ValidationError, where: str) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    known = sorted({name for section in _sections(RunConfig) for name in section.model_fields})
-    close = difflib.get_close_matches(str(location[-1]), known, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    """The key that was meant: one of the same section, or else one of another, with its section."""
+    *section, name = (str(part) for part in location if part not in ("waveform", "spectrogram"))
+    keys = list(_keys(RunConfig))
+    for known in ([key for key in keys if key[:-1] == section], keys):
+        close = difflib.get_close_matches(name, [key[-1] for key in known], n=1)
+        for key in known:
+            if key == [*section, name]:
+                return f"; {name} is for another {section[0]}.kind"
+            if key[-1] in close:
+                return f"; did you mean {'.'.join(key)}?"
+    return ""
 
 
-def _sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
-    yield model
-    for field in model.model_fields.values():
+def _keys(model: type[BaseModel], section: Sequence[str] = ()) -> Iterator[list[str]]:
+    for name, field in model.model_fields.items():
+        yield [*section, name]
         for part in getattr(field.annotation, "__args__", (field.annotation,)):
             if isinstance(part, type) and issubclass(part, BaseModel):
-                yield from _sections(part)
+                yield from _keys(part, [*section, name])
 
 
 def _short(value: object) -> str:

@@ -17,7 +17,7 @@ from pipeline.batching import batches, whole_plan
 from pipeline.config import SpectrogramConfig
 from pipeline.dataset import SplitRows
 from pipeline.devices import one_thread
-from pipeline.features import analysis, row_rate_hz, rows_of_blocks
+from pipeline.features import analysis, rows_of_blocks
 from pipeline.progress import progress_bar
 from pipeline.scoring import CHUNK_STEPS
 
@@ -96,13 +96,17 @@ def continue_samples(
     Returns:
         (round(seconds * sample_rate),) int16.
     """
-    wanted = round(seconds * model.input.sample_rate)
+    config = model.input
+    wanted = round(seconds * config.sample_rate)
     rows = heard_rows(model, samples)
-    count = -(-wanted // round(model.input.sample_rate / row_rate_hz(model.input)))
-    continuation = continue_rows(model, rows, count, temperature, seed)
-    if isinstance(model.input, SpectrogramConfig):
-        return frames_to_samples(model.input, rows, continuation, seed)[:wanted]
-    return continuation[:wanted, 0].numpy()
+    if not isinstance(config, SpectrogramConfig):
+        return continue_rows(model, rows, wanted, temperature, seed)[:, 0].numpy()
+    # A frame that reaches past the end has heard silence there: it is predicted, too, and so is what lies
+    # between its centre and the end.
+    rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
+    late = len(samples) - len(rows) * config.hop_length
+    continuation = continue_rows(model, rows, -(-(late + wanted) // config.hop_length), temperature, seed)
+    return frames_to_samples(config, rows, continuation, seed)[late : late + wanted]
 
 
 def heard_rows(model: TrainedModel, samples: np.ndarray) -> Tensor:

@@ -28,7 +28,9 @@ def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:
     versions = {}
     for run in runs:
         versions[run.path] = register(run, name)
-        set_alias(name, versions[run.path], run.description()["variant"], uri)
+        variant = run.description()["variant"]
+        if variant in config.variants:
+            set_alias(name, versions[run.path], variant, uri)
     promoted, why = _compare(best, held, name, uri) if held else (True, "it is the first")
     if held and int(held["version"]) == versions[best.path]:
         promoted, why = False, "it is the champion already"

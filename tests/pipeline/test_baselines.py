@@ -56,7 +56,9 @@ def test_the_linear_predictor_finds_the_coefficients_of_an_autoregression() -> N
 
 
 def test_its_code_length_approaches_the_entropy_rate(tmp_path: Path) -> None:
-    dataset = dataset_of(tmp_path, {"train": [autoregressive(60_000, 0)], "test": [autoregressive(60_000, 1)]})
+    dataset = dataset_of(
+        tmp_path, {"train": [autoregressive(60_000, 0)], "test": [autoregressive(60_000, 1)]}
+    )
     found = linear(baselines(dataset, "test", 2))
     assert found.bits is not None
     assert found.nats is not None
@@ -190,9 +192,7 @@ def kept_tables(dataset: Dataset) -> list[str]:
 
 
 def test_a_table_is_computed_once_for_each_data_set_split_and_order(tmp_path: Path) -> None:
-    dataset = dataset_of(
-        tmp_path, {"train": [tone(900)], "valid": [tone(900, 1)], "test": [tone(900, 2)]}
-    )
+    dataset = dataset_of(tmp_path, {"train": [tone(900)], "valid": [tone(900, 1)], "test": [tone(900, 2)]})
     first = baselines(dataset, "test", 4)
     (path,) = dataset.path.parent.glob("baselines-*")
     written = path.stat().st_mtime_ns
@@ -204,7 +204,11 @@ def test_a_table_is_computed_once_for_each_data_set_split_and_order(tmp_path: Pa
     assert baselines(dataset, "test", 4)["FLAC"].bits == 123.0
     assert baselines(dataset, "valid", 4)["FLAC"].bits != 123.0
     assert linear(baselines(dataset, "test", 5)) != linear(first)
-    assert kept_tables(dataset) == ["baselines-test-4.json", "baselines-test-5.json", "baselines-valid-4.json"]
+    assert kept_tables(dataset) == [
+        "baselines-test-4.json",
+        "baselines-test-5.json",
+        "baselines-valid-4.json",
+    ]
     path.write_text("{")
     with pytest.raises(UserError, match=r"baselines-test-4\.json: not a readable table of baselines"):
         baselines(dataset, "test", 4)

@@ -140,7 +140,9 @@ def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[in
             assert torch.equal(batch.recording, torch.from_numpy(plan.recording[update]))
             assert torch.equal(batch.keep, torch.from_numpy(~plan.fresh[update]))
             existing = 0
-            for lane, (r, first) in enumerate(zip(plan.recording[update], plan.first_step[update], strict=True)):
+            for lane, (r, first) in enumerate(
+                zip(plan.recording[update], plan.first_step[update], strict=True)
+            ):
                 stored = recordings[r] if r != EMPTY else recordings[0][:0]
                 values = (stored.astype(np.float64) * unit - 0.01) / 0.05
                 blank = np.zeros((frames.window + 70, frames.width))

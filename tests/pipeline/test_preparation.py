@@ -280,7 +280,9 @@ def test_where_nothing_can_be_used_the_first_reason_is_said(tmp_path: Path) -> N
     (tmp_path / "corpus").mkdir()
     for name in ("a.wav", "b.wav"):
         (tmp_path / "corpus" / name).write_text("no sound")
-    with pytest.raises(UserError, match=r"none of 2 recordings can be used \(the first: .*a\.wav: .*") as said:
+    with pytest.raises(
+        UserError, match=r"none of 2 recordings can be used \(the first: .*a\.wav: .*"
+    ) as said:
         prepare(run_config(tmp_path / "corpus"))
     reasons = Path(str(said.value).rsplit(" ", 1)[1])
     assert [record.refused is not None for record in read_manifest(reasons)] == [True, True]

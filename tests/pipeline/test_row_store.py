@@ -37,7 +37,9 @@ def stored_rows(store: RowStore, name: str) -> NDArray[Any]:
 
 
 @pytest.mark.parametrize(("rows_of", "width", "dtype"), [(int16_rows, 1, INT16), (float16_rows, 80, FLOAT16)])
-def test_rows_come_back_from_a_store_opened_anew(rows_of: Any, width: int, dtype: Any, tmp_path: Path) -> None:
+def test_rows_come_back_from_a_store_opened_anew(
+    rows_of: Any, width: int, dtype: Any, tmp_path: Path
+) -> None:
     sizes = {"a": 1, "b": 70_001, "c": 12}
     store = RowStore(tmp_path, width, dtype)
     for seed, (name, count) in enumerate(sizes.items()):

@@ -54,7 +54,9 @@ def weights(run: RunFolder) -> dict[str, torch.Tensor]:
 def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None:
     run = start(config_for(corpus, "train.epochs=6"))
     train(run)
-    valid = [x["metrics"]["valid/nats_per_step"] for x in run.lines() if "valid/nats_per_step" in x["metrics"]]
+    valid = [
+        x["metrics"]["valid/nats_per_step"] for x in run.lines() if "valid/nats_per_step" in x["metrics"]
+    ]
     assert valid[-1] < valid[0] - 1
     assert run.status()["summary"]["valid_nats_per_step"] == min(valid)
     assert load_model(run.model).input.sample_rate == 8000
@@ -66,7 +68,11 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     corpus: Path, cell: str, sequences: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = config_for(
-        corpus, f"model.cell={cell}", f"train.sequences={sequences}", "model.num_layers=2", "model.dropout=0.2"
+        corpus,
+        f"model.cell={cell}",
+        f"train.sequences={sequences}",
+        "model.num_layers=2",
+        "model.dropout=0.2",
     )
     whole = start(config)
     train(whole)
@@ -136,7 +142,9 @@ def first_batch(training):  # type: ignore[no-untyped-def]
 
 
 def test_a_training_that_cannot_be_saved_says_so_and_keeps_its_reason(corpus: Path) -> None:
-    run = start(config_for(corpus, "train.learning_rate=1e30", "train.clip_norm=1e30", "train.warmup_updates=0"))
+    run = start(
+        config_for(corpus, "train.learning_rate=1e30", "train.clip_norm=1e30", "train.warmup_updates=0")
+    )
     with pytest.raises(UserError, match="learning_rate"):
         train(run)
     assert run.status()["status"] == "failed"
@@ -145,7 +153,11 @@ def test_a_training_that_cannot_be_saved_says_so_and_keeps_its_reason(corpus: Pa
 
 def test_patience_ends_a_training_that_no_longer_improves(corpus: Path) -> None:
     config = config_for(
-        corpus, "train.epochs=50", "train.patience_epochs=2", "train.learning_rate=1e-12", "train.warmup_updates=0"
+        corpus,
+        "train.epochs=50",
+        "train.patience_epochs=2",
+        "train.learning_rate=1e-12",
+        "train.warmup_updates=0",
     )
     run = start(config)
     train(run)
@@ -163,7 +175,9 @@ def test_a_time_limit_ends_within_the_epoch(corpus: Path) -> None:
 def test_bfloat16_learns_and_stays_finite(corpus: Path) -> None:
     run = start(config_for(corpus, "train.precision=bfloat16", "train.epochs=4"))
     train(run)
-    losses = [x["metrics"]["train/nats_per_step"] for x in run.lines() if "train/nats_per_step" in x["metrics"]]
+    losses = [
+        x["metrics"]["train/nats_per_step"] for x in run.lines() if "train/nats_per_step" in x["metrics"]
+    ]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
 
