@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from models.predictor import Predictor
 from pipeline.config import InputConfig, ModelConfig
@@ -116,7 +116,7 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
         predictor.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except FileNotFoundError:
         raise UserError(f"{folder}: model.safetensors is missing") from None
-    except (SafetensorError, OSError, RuntimeError, ValidationError, KeyError, TypeError, ValueError) as problem:
+    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise UserError(f"{folder}: damaged model ({reason})") from None
     return TrainedModel(

@@ -57,9 +57,7 @@ def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str,
     return {
         "uniform": Baseline(math.log(2 * INT16_SCALE * unit(dataset.input) / std), 16.0),
         "fixed Gaussian": _fixed_gaussian(recordings, normaliser),
-        f"linear predictor ({order})": _linear(
-            fit_linear_predictor(train, order), recordings, normaliser
-        ),
+        f"linear predictor ({order})": _linear(fit_linear_predictor(train, order), recordings, normaliser),
         "FLAC": Baseline(None, flac_bits_per_sample(recordings, dataset.input.sample_rate)),
     }
 
@@ -104,10 +102,8 @@ def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> 
     import soundfile
 
     written, count = io.BytesIO(), 0
-    rate = sample_rate if sample_rate < 1 << 16 else sample_rate // 10 * 10  # FLAC knows higher ones in tens
-    with soundfile.SoundFile(
-        written, "w", rate, 1, "PCM_16", format="FLAC", compression_level=1.0
-    ) as stream:
+    rate = sample_rate if sample_rate < 1 << 16 else sample_rate // 10 * 10  # higher ones FLAC has in tens
+    with soundfile.SoundFile(written, "w", rate, 1, "PCM_16", format="FLAC", compression_level=1.0) as stream:
         for samples in recordings:
             stream.write(samples)
             count += len(samples)

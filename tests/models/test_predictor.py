@@ -72,7 +72,7 @@ GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 
 @pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
 def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units: int, in_study: int) -> None:
-    """torch's kernels add a second bias to each gate; only the LSTM lacks something, three peepholes a unit."""
+    """torch's kernels add a second bias to each gate, and lack the LSTM's three peepholes a unit."""
     predictor = Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6)
     peepholes = 3 * units if cell == "lstm" else 0
     second_biases = GATES[cell] * units

@@ -31,7 +31,7 @@ ENTROPY_RATE_BITS = math.log2(INNOVATION_STD) + GAUSSIAN_NATS / math.log(2)
 
 
 def autoregressive(count: int, seed: int) -> NDArray[np.int16]:
-    """x[t] = 1.6 x[t-1] - 0.81 x[t-2] + Gaussian innovation, in integer steps of which rounding is a trifle."""
+    """x[t] = 1.6 x[t-1] - 0.81 x[t-2] + Gaussian innovation, in integers: rounding is a trifle."""
     innovation = INNOVATION_STD * np.random.default_rng(seed).standard_normal(count)
     return np.asarray(lfilter([1.0], [1.0, *(-np.array(COEFFICIENTS))], innovation)).round().astype(np.int16)
 

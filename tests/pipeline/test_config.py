@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config import InputConfig, RunConfig, Section, SpectrogramConfig, WaveformConfig
+from pipeline.config import RunConfig, Section, SpectrogramConfig, WaveformConfig
 from pipeline.config_files import CONFIGS, find_config, load_config, merge, nested, variant_config
 from pipeline.errors import UserError
 from pipeline.features import analysis, row_width
@@ -266,7 +266,7 @@ def test_a_spectrogram_that_cannot_be_is_refused_with_the_configuration(
 def test_a_row_is_as_wide_as_its_analysis(
     sample_rate: int, bounds: tuple[float, float | None], n_mels: int
 ) -> None:
-    config: InputConfig = SpectrogramConfig(
+    config = SpectrogramConfig(
         kind="spectrogram",
         sample_rate=sample_rate,
         n_fft=1_000,

@@ -23,8 +23,8 @@ def framed(
     """Inputs, targets and mask (T, ...) of one recording that lies between foreign rows of value -1."""
     foreign = torch.full((lead, framing.width), -1.0)
     everything = torch.cat([foreign, rows, foreign])
-    columns = (torch.tensor([number]) for number in (lead, len(rows), first_step))
-    stretch, exists = framing.gather(everything, *columns, steps)
+    offset, length, first = (torch.tensor([number]) for number in (lead, len(rows), first_step))
+    stretch, exists = framing.gather(everything, offset, length, first, steps)
     assert stretch.shape == (1, framing.window + steps * framing.hop, framing.width)
     assert exists.shape == stretch.shape[:2]
     inputs, targets, mask = framing.split(stretch.masked_fill(~exists[..., None], 0.0), exists)

@@ -217,12 +217,12 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 ) -> None:
     config = run_config(speakers_folder(tmp_path / "corpus"))
     seventh = tmp_path / "corpus/speaker-3/0.wav"
-    counted = preparation.decode
+    counted = vars(preparation)["decode"]
 
     def interrupted(path: Path, *arguments: object) -> object:
         if path == seventh:
             raise KeyboardInterrupt
-        return counted(path, *arguments)  # type: ignore[arg-type]
+        return counted(path, *arguments)
 
     monkeypatch.setattr(preparation, "decode", interrupted)
     with pytest.raises(KeyboardInterrupt):
