@@ -44,7 +44,11 @@ class GaussianMixtureHead(nn.Module):
     def forward(self, hidden: Tensor) -> GaussianMixture:
         """Hidden vectors (..., H) to distributions of batch shape (...)."""
         k, d = self.components, self.target_size
-        logits, mean, raw = self.projection(hidden).float().split((k, k * d, k * d), -1)
+        with torch.autocast(
+            hidden.device.type, enabled=False
+        ):  # eight bits of a mean are too few for samples
+            projected = self.projection(hidden.to(self.projection.weight.dtype))
+        logits, mean, raw = projected.split((k, k * d, k * d), -1)
         scale = raw.clamp(max=self.MAX_RAW).exp() + self.scale_floor
         shape = (*hidden.shape[:-1], k, d)
         return GaussianMixture(logits, mean.reshape(shape), scale.reshape(shape))

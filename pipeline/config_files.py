@@ -64,6 +64,12 @@ def variant_config(config: RunConfig, variant: str) -> RunConfig:
     """The configuration of one of the run's variants: the run's own with the variant's changes."""
     settings = config.model_dump(mode="json")
     changes = settings.pop("variants")[variant]
+    foreign = [key for key in changes if not key.startswith(("model.", "train."))]
+    if foreign:
+        raise UserError(
+            f"variant {variant}: {', '.join(foreign)}: variants share their data; change model.* or train.*",
+            exit_code=2,
+        )
     return validated(merge(settings, nested(changes)), f"variant {variant}")
 
 
@@ -112,7 +118,9 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     parent = settings.pop("extends", None)
     if parent is None:
         return settings
-    return merge(_read_extended(path.parent / str(parent), (*seen, path.resolve())), settings)
+    beside = path.parent / str(parent)
+    found = beside if beside.is_file() else find_config(Path(str(parent)))
+    return merge(_read_extended(found, (*seen, path.resolve())), settings)
 
 
 def _parse(text: str, where: str) -> Any:

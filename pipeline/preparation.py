@@ -188,8 +188,7 @@ def _with_splits(
     """Give every usable recording its split; the first assignment of a group is remembered and wins."""
     given = {source.path: source.split for source in sources if source.split}
     groups = {r.group for r in records if r.group and not r.refused and r.path not in given}
-    rule = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
-    known = store.catalogue.splits.setdefault(rule, {})
+    known = store.catalogue.splits.setdefault(_splitting_rule(config), {})
     splits = assign_splits(groups, config.valid_fraction, config.test_fraction, config.split_seed, known)
     if splits.items() - known.items():
         known.update(splits)
@@ -200,3 +199,10 @@ def _with_splits(
         else record.model_copy(update={"split": given.get(record.path) or splits[record.group or ""]})
         for record in records
     ]
+
+
+def _splitting_rule(config: CorpusConfig) -> str:
+    """Names the corpus and the draw whose splits are remembered; more files in the same folders keep it."""
+    places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
+    draw = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
+    return " ".join([draw, *sorted(places)])

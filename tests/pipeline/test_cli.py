@@ -185,7 +185,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
 def test_every_broken_recording_is_refused_in_one_line(
     wavecast: Run, trained: tuple[Path, Path], shared_data: Path, tmp_path: Path
 ) -> None:
-    files = [path for path in sorted((shared_data / "formats" / "broken").iterdir())]
+    files = sorted((shared_data / "formats" / "broken").iterdir())
     assert len(files) > 15
     for path in files:
         output = tmp_path / "out.wav"

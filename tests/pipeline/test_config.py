@@ -187,7 +187,7 @@ def test_a_circle_of_files_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("extends: nowhere.yaml", "nowhere.yaml: cannot be read"),
+        ("extends: nowhere.yaml", "nowhere.yaml: no such configuration"),
         ("- a list", "must hold keys and values"),
         ("just words", "must hold keys and values"),
         ("train: {epochs: 3", "not YAML"),
