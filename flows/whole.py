@@ -36,10 +36,11 @@ from pipeline.stages import start_stage, variants  # noqa: E402
 def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
     dataset = tasks.prepare(config)
-    runs = [start_stage(config, dataset, variant) for variant in variants(config)]
-    for run in runs:
-        tasks.train(run)
-        tasks.evaluate(run)
+    runs = []
+    for variant in variants(config):
+        runs.append(start_stage(config, dataset, variant))
+        tasks.train(runs[-1])
+        tasks.evaluate(runs[-1])
     return tasks.report(config, dataset, runs, tasks.promote(config, runs))
 
 

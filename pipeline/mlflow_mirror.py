@@ -30,6 +30,8 @@ from pipeline.tracking_store import ENVIRONMENT, artifact_root, reached, spoken,
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Has MLflow's pages open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
 BATCH_POINTS = 1000
 """Most points that MLflow takes at once."""
@@ -131,7 +133,7 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     found = client.get_experiment_by_name(name)
     if found is None:
         try:
-            return str(client.create_experiment(name, artifact_location=artifact_root(uri)))
+            return str(client.create_experiment(name, artifact_root(uri), EXPERIMENT_TAGS))
         except MlflowException:
             found = client.get_experiment_by_name(name)
             if found is None:  # otherwise another process was faster

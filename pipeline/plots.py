@@ -35,7 +35,7 @@ QUIET_DB = -60  # a recording below this is shown as dark as it is
 class Curve:
     """The losses of one model: on training data, and now and then on validation data.
 
-    Each of the two has its training steps, its losses and the seconds since the start of the training.
+    Each of the two has its updates (``steps``), its losses and the seconds since the start of the training.
     """
 
     steps: Sequence[float]
@@ -47,7 +47,7 @@ class Curve:
 
 
 def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
-    """Losses of each named model against training steps and against wall-clock time; ``unit`` is theirs.
+    """Losses of each named model against updates and against wall-clock time; ``unit`` is theirs.
 
     Training losses are the thin lines, validation losses the thick ones. The axis of losses is logarithmic
     where all are positive.
@@ -69,7 +69,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     losses = losses[np.isfinite(losses)]
     if len(losses) and losses.min() > 0:
         _logarithmic(by_step, losses.max() / losses.min())
-    by_step.set(xlabel="training steps", ylabel=_plain(unit))
+    by_step.set(xlabel="updates", ylabel=_plain(unit))
     by_time.set(xlabel=f"wall-clock time ({time_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
@@ -186,7 +186,10 @@ def _time_unit(longest_s: float) -> tuple[float, str]:
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:#.4g}"
+    """Two decimals for all of the usual size, so that neighbours compare at a glance."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
 
 
 def _logarithmic(axes: Axes, ratio: float) -> None:

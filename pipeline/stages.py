@@ -164,8 +164,9 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 def run_stages(config: RunConfig) -> Path:
     """The whole pipeline in this process, without Prefect; returns the summary's path."""
     dataset = prepare_stage(config)
-    runs = [start_stage(config, dataset, variant) for variant in variants(config)]
-    for run in runs:
-        train_stage(run)
-        evaluate_stage(run)
+    runs = []
+    for variant in variants(config):
+        runs.append(start_stage(config, dataset, variant))
+        train_stage(runs[-1])
+        evaluate_stage(runs[-1])
     return report_stage(config, dataset, runs, promote_stage(config, runs))

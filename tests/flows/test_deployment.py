@@ -19,6 +19,13 @@ from tests.conftest import PROJECT_ROOT
 from tests.flows.test_flows import TINY
 from tests.sounds import write_noisy_tones
 
+STEPS = (
+    ("work-pool", "create", "--type", "process", "wavecast"),
+    ("deploy", "--all"),
+    ("worker", "start", "--pool", "wavecast"),
+)
+"""What the README tells to type once a server runs."""
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -85,11 +92,11 @@ def test_the_nightly_deployment_runs_on_schedule(tmp_path: Path) -> None:
     config = load_config(None, settings).model_dump(mode="json")
     port = api.split(":")[2].split("/")[0]
     server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
-    worker = [sys.executable, "-m", "prefect", "worker", "start", "--pool", "wavecast"]
+    worker = [sys.executable, "-m", "prefect", *STEPS[2]]
     with background(server, environment, tmp_path / "server.log"):
         until("the server's start", 120, lambda: httpx.get(f"{api}/health").status_code == 200)
-        prefect("work-pool", "create", "--type", "process", "wavecast")
-        prefect("deploy", "--all")
+        prefect(*STEPS[0])
+        prefect(*STEPS[1])
         deployed = httpx.get(f"{api}/deployments/name/wavecast/nightly").json()
         assert deployed["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
         assert "CorpusConfig" in json.dumps(deployed["parameter_openapi_schema"])
