@@ -82,10 +82,11 @@ def save_model(
     trained: dict[str, Any],
 ) -> None:
     """Write the model folder; the weights first, so that a folder with `config.json` is whole."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
+    packed = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
     with atomic_path(folder / "model.safetensors") as temporary:
-        save_file({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, temporary)
+        temporary.write_bytes(packed)
     content = {
         "format": FORMAT,
         "input": input_config.model_dump(mode="json"),

@@ -1,5 +1,6 @@
 """Writing mono sound files: 16-bit where the format has it, under the final name only once complete."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ FORMATS = {  # suffix: libsndfile's names of container and encoding
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
+SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack on one very long write
 
 
@@ -54,5 +56,7 @@ def _write(path: Path, samples: Samples, sample_rate: int, container: str, encod
             for start in range(0, len(samples), BLOCK_SAMPLES):
                 file.write(samples[start : start + BLOCK_SAMPLES])
     except soundfile.LibsndfileError as problem:
+        if problem.code == SYSTEM_ERROR:  # libsndfile does not say which
+            raise OSError(errno.EIO, "the system refused; is the disk full?") from None
         reason = problem.error_string.strip().rstrip(".")
         raise UserError(f"{path.suffix[1:]} at {sample_rate} Hz cannot be written ({reason})") from None

@@ -3,6 +3,7 @@
 Files are torch's, loaded with ``weights_only``: no code runs from them.
 """
 
+import io
 import pickle
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -67,8 +68,16 @@ def save_checkpoint(
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "journal_size": journal_size,
     }
+    save_tensors(path, content)
+
+
+def save_tensors(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors and plain values, atomically."""
+    # Torch's own file writer would not tell why a disk refused.
+    packed = io.BytesIO()
+    torch.save(content, packed)
     with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+        temporary.write_bytes(packed.getbuffer())
 
 
 def restore_checkpoint(

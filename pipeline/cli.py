@@ -272,7 +272,7 @@ def main() -> None:
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
             raise
-        _fail(f"{problem.filename or 'writing'}: {problem.strerror}", 1)
+        _fail(f"{problem.filename or 'writing a file'}: {problem.strerror}", 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -29,7 +29,7 @@ def evaluate(
     dataset = open_dataset(dataset_path, model.input)
     chosen = dataset.require(config.split)
     data = split_rows(dataset, config.split, model.device)
-    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=True)
+    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=True, visible=True)
     size = model.framing.target_size
     nats_per_step = scores.nats_per_step - size * _log_scale_ratio(dataset.normalisation, model.normalisation)
     table = baselines(dataset, config.split, config.linear_order)

@@ -69,7 +69,8 @@ def rows_of_blocks(config: InputConfig, blocks: Iterable[np.ndarray]) -> Iterato
         yield from (block[:, None] for block in blocks)
         return
     dtype = row_dtype(config)
-    for frames in analysis(config).stream(blocks):
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    for frames in analysis(config).stream(blocks, device):
         yield frames.astype(dtype)
 
 

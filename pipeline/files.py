@@ -40,6 +40,8 @@ def atomic_path(target: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(target)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(target)) from problem
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -1,6 +1,8 @@
 """Progress bars on a terminal, silence in a pipe or a log."""
 
 import sys
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import (
@@ -12,6 +14,8 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+
+Item = TypeVar("Item")
 
 
 def progress_bar(unit: str) -> Progress:
@@ -33,3 +37,15 @@ def progress_bar(unit: str) -> Progress:
         disable=not sys.stderr.isatty(),
         transient=True,
     )
+
+
+def shown(items: Iterable[Item], total: int, description: str, visible: bool = True) -> Iterator[Item]:
+    """Pass ``items`` on, counting them on a bar where ``visible``."""
+    if not visible:
+        yield from items
+        return
+    with progress_bar("chunks") as bar:
+        task = bar.add_task(description, total=total, note="")
+        for item in items:
+            yield item
+            bar.advance(task)

@@ -4,6 +4,7 @@ Recordings run whole, each in one lane with its state carried from chunk to chun
 one long forward pass, in flat memory.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from pipeline.batching import batches, whole_plan
 from pipeline.dataset import SplitRows
 from pipeline.features import Normaliser
 from pipeline.framing import Framing
+from pipeline.progress import shown
 
 LANES = 32
 CHUNK_STEPS = 200
@@ -57,10 +59,12 @@ def score(
     exact: bool,
     lanes: int = LANES,
     chunk_steps: int = CHUNK_STEPS,
+    visible: bool = False,
 ) -> Scores:
     """Score every recording of a split, from an empty state each.
 
-    ``exact`` asks for the code length of integer samples too, which costs several times more.
+    ``exact`` asks for the code length of integer samples too, which costs several times more; ``visible``
+    for a progress bar.
     """
     device = normaliser.mean.device
     count = len(data.length)
@@ -71,7 +75,7 @@ def score(
     was_training = predictor.training
     predictor.eval()
     exact = exact and normaliser.quantised
-    for batch in batches(plan, data, framing, normaliser):
+    for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
         distribution, state = predictor(batch.inputs, keep_state(state, batch.keep))
         column = torch.where(batch.recording >= 0, batch.recording, count)
         nats = -distribution.log_prob(batch.targets, batch.mask).double()
@@ -80,10 +84,8 @@ def score(
         sums[0].index_add_(0, column, nats.sum(1))
         if exact:
             lower, upper = normaliser.interval(batch.stored)
-            bits = -distribution.interval_log_prob(lower, upper, batch.mask).sum(1) / torch.log(
-                torch.tensor(2.0, dtype=torch.float64, device=device)
-            )
-            sums[1].index_add_(0, column, bits)
+            bits = -distribution.interval_log_prob(lower, upper, batch.mask) / math.log(2)
+            sums[1].index_add_(0, column, bits.sum(1))
     predictor.train(was_training)
     nats, bits = sums[:, :count]
     values = data.length.to(device, torch.float64) * framing.width

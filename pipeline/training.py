@@ -15,13 +15,12 @@ from filelock import FileLock, Timeout
 from models.predictor import Predictor
 from pipeline.artifacts import build_predictor, save_model
 from pipeline.batching import Plan, batches, carried_plan, independent_plan
-from pipeline.checkpoint import Position, read_checkpoint, restore_checkpoint, save_checkpoint
+from pipeline.checkpoint import Position, read_checkpoint, restore_checkpoint, save_checkpoint, save_tensors
 from pipeline.config import RunConfig
 from pipeline.dataset import Dataset, open_dataset, split_rows
 from pipeline.devices import choose_device, describe_device
 from pipeline.errors import UserError
 from pipeline.features import Normaliser
-from pipeline.files import atomic_path
 from pipeline.progress import progress_bar
 from pipeline.run_folder import RunFolder
 from pipeline.schedule import make_optimizer
@@ -137,8 +136,7 @@ def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
     position.state = ()
     if valid < position.best_valid:
         position.best_valid, position.best_epoch = valid, position.epoch
-        with atomic_path(training.folder.best_checkpoint) as temporary:
-            torch.save({"weights": training.predictor.state_dict()}, temporary)
+        save_tensors(training.folder.best_checkpoint, {"weights": training.predictor.state_dict()})
     training.folder.append(
         position.total_updates,
         {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
