@@ -14,6 +14,7 @@ from pipeline.config import CorpusConfig, InputConfig, ModelConfig, RunConfig, W
 from pipeline.dataset import Dataset, SplitRows, open_dataset, write_dataset
 from pipeline.features import Normalisation, Normaliser, row_dtype, row_width
 from pipeline.manifest import Recording
+from pipeline.preparation import prepare
 from pipeline.row_store import RowStore
 from pipeline.splits import Split
 
@@ -107,3 +108,14 @@ def dataset_of(
             records.append(Recording(path=Path(name), content_hash=name, group=name, split=split))
     store.commit()
     return open_dataset(write_dataset(store, records, config), config)
+
+
+def prepared(config: RunConfig) -> Dataset:
+    """Prepare the corpus of the settings, and open what came of it."""
+    return open_dataset(prepare(config), config.input)
+
+
+def rows_of(dataset: Dataset, name: str) -> NDArray[np.generic]:
+    """The rows (T, width) of the one recording whose path ends with ``name``."""
+    (index,) = (i for i, path in enumerate(dataset.recording) if path.endswith(name))
+    return np.asarray(dataset.recording_rows(index).numpy())
