@@ -5,7 +5,7 @@ Loading runs no code from the folder: the configuration is validated JSON, the w
 
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +91,7 @@ def save_model(
         "format": FORMAT,
         "input": input_config.model_dump(mode="json"),
         "model": model_config.model_dump(mode="json"),
-        "normalisation": {"mean": normalisation.mean, "std": normalisation.std},
+        "normalisation": {name: values for name, values in asdict(normalisation).items() if values},
         "trained": trained,
     }
     write_json(folder / "config.json", content)
@@ -126,9 +126,11 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
 
 
 def _normalisation(moments: dict[str, list[float]], config: InputConfig) -> Normalisation:
-    mean, std = tuple(moments["mean"]), tuple(moments["std"])
-    if not len(mean) == len(std) == row_width(config):
+    if not isinstance(moments, dict):
+        raise ValueError("the normalisation must be an object")
+    found = Normalisation(**{name: tuple(values) for name, values in moments.items()})
+    if any(len(values) != row_width(config) for values in moments.values()):
         raise ValueError("the normalisation is of another width than the input")
-    if not all(map(math.isfinite, mean)) or not all(0 < each < math.inf for each in std):
+    if not all(map(math.isfinite, found.mean)) or not all(0 < each < math.inf for each in found.std):
         raise ValueError("the normalisation must be finite, its standard deviations positive")
-    return Normalisation(mean, std)
+    return found

@@ -127,13 +127,15 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
         return path
     stored = [store.catalogue.stored[str(record.content_hash)] for record in used]
     trained_on = [s for s, r in zip(stored, used, strict=True) if r.split == "train" and s.length]
-    mean, std = store.moments(trained_on or stored)
+    mean, std, low, high = store.moments(trained_on or stored)
     scale = unit(config)
     content = {
         "fingerprint": fingerprint,
         "settings": dataset_settings(config),
         "mean": (mean * scale).tolist(),
         "std": np.maximum(std * scale, SMALLEST_STD).tolist(),
+        "low": (low * scale).tolist(),
+        "high": (high * scale).tolist(),
         "recordings": [
             {"path": str(r.path), "group": r.group, "split": r.split, "offset": s.offset, "length": s.length}
             for r, s in zip(used, stored, strict=True)
@@ -169,7 +171,7 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
         path=path,
         fingerprint=content["fingerprint"],
         input=config,
-        normalisation=Normalisation(tuple(content["mean"]), tuple(content["std"])),
+        normalisation=Normalisation(*(tuple(content[key]) for key in ("mean", "std", "low", "high"))),
         rows=np.asarray(rows),
         offset=offset,
         length=length,

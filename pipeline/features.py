@@ -27,10 +27,15 @@ SPECTROGRAM_STEP = 0.01
 
 @dataclass(frozen=True)
 class Normalisation:
-    """Mean and standard deviation of the training split, per value of a row (width,)."""
+    """Mean, standard deviation and range of the training split, per value of a row (width,).
+
+    Without a range, values are unbounded.
+    """
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    low: tuple[float, ...] = ()
+    high: tuple[float, ...] = ()
 
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation as float32 tensors (width,)."""
@@ -108,21 +113,23 @@ class Normaliser:
         self.unit = unit(config)
         self.quantised = isinstance(config, WaveformConfig)
         self.mean, self.std = normalisation.tensors(device)
+        self.low = torch.tensor(normalisation.low or [-torch.inf], device=device)
+        self.high = torch.tensor(normalisation.high or [torch.inf], device=device)
 
     def normalise(self, rows: Tensor) -> Tensor:
         """Stored rows (..., width) to float32 values of mean 0 and variance 1 over the training split."""
         return (rows.float() * self.unit - self.mean) / self.std
 
     def restore(self, values: Tensor) -> Tensor:
-        """Values (..., width) to stored rows; samples are rounded and clipped to 16 bits."""
+        """Values (..., width) to stored rows.
+
+        Samples are rounded and clipped to 16 bits. Frames are kept within the training split's range: one
+        wild value in the logarithm of a magnitude would be heard as a bang.
+        """
         rows = (values * self.std + self.mean) / self.unit
         if self.quantised:
             return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16)
-        return rows
-
-    def quantise(self, values: Tensor) -> Tensor:
-        """The values nearest to ``values`` that a stored row can have: what a listener will hear."""
-        return self.normalise(self.restore(values))
+        return rows.clamp(self.low, self.high)
 
     def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Bounds of the quantisation interval of integer samples (...), in normalised values, float64.

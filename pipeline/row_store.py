@@ -5,7 +5,7 @@ go behind the last ones, so data sets that refer to older rows stay valid. The c
 rows; what a killed run left behind the last catalogued row is cut off before the next append.
 
     rows.bin       every recording's rows, one after the other
-    moments.bin    per recording: sums and sums of squares of its rows' values, float64 (2, width)
+    moments.bin    per recording: sum, sum of squares, minimum and maximum of its rows, float64 (4, width)
     catalogue.json what lies where
 """
 
@@ -69,16 +69,18 @@ class RowStore:
         """Copy a recording's rows, read from the start of ``rows``, behind the last and catalogue them."""
         stored = self.catalogue.stored
         row_bytes = self.width * self.dtype.itemsize
-        sums = np.zeros((2, self.width))
+        moments = self._no_moments()
         length = 0
         with self._open_at(self.rows_path, self.catalogue.rows * row_bytes) as target:
             for block in read_blocks(rows, self.width, self.dtype):
                 target.write(block.data)
                 values = block.astype(np.float64)
-                sums += (values.sum(0), np.square(values, out=values).sum(0))
+                moments[2] = np.minimum(moments[2], values.min(0))
+                moments[3] = np.maximum(moments[3], values.max(0))
+                moments[:2] += (values.sum(0), np.square(values, out=values).sum(0))
                 length += len(block)
-        with self._open_at(self.folder / "moments.bin", len(stored) * sums.nbytes) as target:
-            target.write(sums.data)
+        with self._open_at(self.folder / "moments.bin", len(stored) * moments.nbytes) as target:
+            target.write(moments.data)
         entry = Stored(self.catalogue.rows, length, len(stored), audio_hash, facts)
         stored[content_hash] = entry
         self.catalogue.rows += length
@@ -102,13 +104,17 @@ class RowStore:
         write_json(self.folder / "catalogue.json", asdict(self.catalogue))
         self.changed = False
 
-    def moments(self, recordings: list[Stored]) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (width,) of the stored numbers of ``recordings``."""
-        table = np.memmap(self.folder / "moments.bin", np.float64, "r").reshape(-1, 2, self.width)
-        total, squares = table[[recording.ordinal for recording in recordings]].sum(0)
+    def moments(self, recordings: list[Stored]) -> tuple[np.ndarray, ...]:
+        """Mean, standard deviation, minimum and maximum (width,) of the stored numbers of ``recordings``."""
+        table = np.memmap(self.folder / "moments.bin", np.float64, "r").reshape(-1, 4, self.width)
+        chosen = table[[recording.ordinal for recording in recordings]]
         count = sum(recording.length for recording in recordings)
-        mean = total / count
-        return mean, np.sqrt(np.maximum(squares / count - mean**2, 0))
+        mean, square = chosen[:, :2].sum(0) / count
+        return mean, np.sqrt(np.maximum(square - mean**2, 0)), chosen[:, 2].min(0), chosen[:, 3].max(0)
+
+    def _no_moments(self) -> np.ndarray:
+        """Of no rows: sum, sum of squares, minimum, maximum, each (width,)."""
+        return np.repeat([[0.0], [0.0], [np.inf], [-np.inf]], self.width, 1)
 
     def _open_at(self, path: Path, position: int) -> IO[bytes]:
         target = path.open("r+b" if path.exists() else "w+b")
@@ -127,7 +133,7 @@ class RowStore:
         except (TypeError, AttributeError, KeyError):
             raise UserError(f"{path}: made by another version; delete its folder and prepare anew") from None
         self._require("rows.bin", catalogue.rows * self.width * self.dtype.itemsize)
-        self._require("moments.bin", len(stored) * 2 * self.width * 8)
+        self._require("moments.bin", len(stored) * self._no_moments().nbytes)
         return catalogue
 
     def _require(self, name: str, size: int) -> None:

@@ -13,7 +13,7 @@ from models.mixture import GaussianMixture
 from models.recurrent import CELLS
 from pipeline.artifacts import TrainedModel
 from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
-from pipeline.features import analysis, rows_of_blocks
+from pipeline.features import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
 from pipeline.generation import continue_rows, continue_samples, heard_rows, warm_state
 from pipeline.scoring import CHUNK_STEPS
 from tests.builders import noise, tiny_model, tone
@@ -172,3 +172,12 @@ def test_heard_rows_are_what_a_data_set_would_store() -> None:
     assert torch.equal(heard_rows(tiny_model(WAVEFORM), samples), torch.from_numpy(samples)[:, None])
     frames = analysis(FRAMES).frames(torch.from_numpy(samples)).to(torch.float16)
     assert torch.equal(heard_rows(tiny_model(FRAMES), samples), frames)
+
+
+def test_predicted_frames_stay_within_what_training_knew() -> None:
+    width = row_width(FRAMES)
+    known = Normalisation((0.0,) * width, (1.0,) * width, (-2.0,) * width, (1.0,) * width)
+    wild = torch.full((width,), 50.0)
+    normaliser = Normaliser(FRAMES, known, torch.device("cpu"))
+    assert normaliser.restore(wild).tolist() == [1.0] * width
+    assert normaliser.restore(-wild).tolist() == [-2.0] * width

@@ -59,10 +59,12 @@ def test_moments_are_numpys_over_the_chosen_recordings(
 ) -> None:
     store = RowStore(tmp_path, width, dtype)
     entries = [append(store, str(seed), rows_of(50 + seed, seed)) for seed in range(4)]
-    mean, std = store.moments([entries[0], entries[2]])
+    mean, std, low, high = store.moments([entries[0], entries[2]])
     chosen = np.concatenate([rows_of(50, 0), rows_of(52, 2)]).astype(np.float64)
     np.testing.assert_allclose(mean, chosen.mean(0), rtol=1e-12)
     np.testing.assert_allclose(std, chosen.std(0), rtol=1e-9)
+    np.testing.assert_array_equal(low, chosen.min(0))
+    np.testing.assert_array_equal(high, chosen.max(0))
 
 
 @given(st.integers(-32_768, 32_767), st.integers(2, 3000))
@@ -71,7 +73,8 @@ def test_moments_of_constant_and_extreme_samples(
 ) -> None:
     store = RowStore(tmp_path_factory.mktemp("store"), 1, INT16)
     constant = append(store, "constant", np.full((count, 1), value, np.int16))
-    mean, std = store.moments([constant])
+    mean, std, low, high = store.moments([constant])
+    assert (low, high) == (value, value)
     assert mean == pytest.approx(value, rel=1e-12, abs=1e-12)
     assert float(std[0]) < 1e-2
     square = append(store, "square", np.array([[-32_768], [32_767]] * count, np.int16))
@@ -95,7 +98,7 @@ def test_nothing_is_permanent_before_the_commit_and_rubbish_is_cut_off(tmp_path:
     assert again.rows_path.stat().st_size == 2 * 130
     assert np.array_equal(stored_rows(again, "kept"), int16_rows(100))
     assert np.array_equal(stored_rows(again, "new"), int16_rows(30, 2))
-    mean, std = again.moments([second])
+    mean, std, _, _ = again.moments([second])
     assert mean == pytest.approx(int16_rows(30, 2).mean())
     assert std == pytest.approx(int16_rows(30, 2).std())
 
