@@ -26,7 +26,8 @@ def shared_data() -> Path:
 
 @pytest.fixture(autouse=True)
 def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Point wavecast's data folder at a temporary one."""
+    """Point wavecast's data folder, and so its store of runs and models, at a temporary one."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     folder = tmp_path_factory.mktemp("wavecast-data")
     monkeypatch.setenv("WAVECAST_DATA", str(folder))
     return folder

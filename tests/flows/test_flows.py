@@ -47,6 +47,7 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None
     config = load_config(None, [f"corpus.inputs=[{corpus}]", *TINY])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAVECAST_DATA", str(folder / "data"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         return Finished(config, json.loads(run_as_flow(config).read_text()), folder / "data")
 
 

@@ -63,6 +63,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     corpus = write_noisy_tones(folder / "tones", count=10, seconds=0.4, sample_rate=8000)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAVECAST_DATA", str(folder / "data"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         patch.setattr(sys, "argv", ["wavecast", "train", str(corpus), *SETTINGS])
         main()
     return corpus, next((folder / "data" / "runs").iterdir()) / "model"
