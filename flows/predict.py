@@ -21,8 +21,8 @@ class PredictRequest(BaseModel):
     """Model folder, runs:/ID/model or models:/NAME@ALIAS; empty means the registered champion."""
     seconds: float = Field(default=2.0, gt=0)
     """How much is added, in seconds."""
-    temperature: float = Field(default=1.0, ge=0)
-    """1 draws from the model's distribution, 0 takes the most likely."""
+    temperature: float = Field(default=0.9, ge=0)
+    """1 draws from the model's distribution, less is calmer, 0 takes the most likely."""
     seed: int = 0
     """Another seed gives another continuation."""
 

@@ -133,7 +133,7 @@ def predict(
     seconds: Annotated[float, Parameter(help="How much to add.")] = 2.0,
     model: Model = "",
     seed: Annotated[int, Parameter(help="Another seed, another continuation.")] = 0,
-    temperature: Annotated[float, Parameter(help="1 draws as the model believes, 0 the likeliest.")] = 1.0,
+    temperature: Annotated[float, Parameter(help="1 draws as the model believes, less is calmer.")] = 0.9,
     only_continuation: Annotated[bool, Parameter(help="Leave the recording out.", negative=())] = False,
     plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
     overwrite: Overwrite = False,
