@@ -116,8 +116,9 @@ InputConfig = Annotated[WaveformConfig | SpectrogramConfig, Field(discriminator=
 class ModelConfig(Section):
     """The recurrent predictor."""
 
-    cell: Literal["tanh", "gru", "lstm"] = "gru"
-    """Recurrent unit, in the form of the library's fast kernels."""
+    cell: Literal["tanh", "gru", "lstm", "study-tanh", "study-gru", "study-lstm"] = "gru"
+    """Recurrent unit, in the form of the library's kernels; or, with `study-`, exactly as the study has it:
+    diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
     hidden_size: Positive = 227
     """Units of each layer. 400 tanh, 227 GRU and 195 LSTM units have equally many parameters in the study."""
     num_layers: Positive = 1

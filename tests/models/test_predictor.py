@@ -81,6 +81,14 @@ def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units:
     assert predictor.recurrent_parameter_count() == pytest.approx(in_study, rel=0.005)
 
 
+@pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
+def test_the_studys_own_cells_have_exactly_its_number_of_parameters(
+    cell: str, units: int, in_study: int
+) -> None:
+    predictor = Predictor(20, 10, f"study-{cell}", units, 1, 0.0, 20, 1e-6)
+    assert predictor.recurrent_parameter_count() == in_study
+
+
 def test_the_three_models_are_equally_large() -> None:
     counts = [
         Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6).recurrent_parameter_count()

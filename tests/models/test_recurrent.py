@@ -86,7 +86,7 @@ def random_state(stack: RecurrentStack, batch: int = B) -> State:
     return tuple(0.5 * torch.randn_like(part) for part in stack.initial_state(batch))
 
 
-@every_cell
+@pytest.mark.parametrize("cell", REFERENCE)  # the study's own cells: see test_faithful.py
 @pytest.mark.parametrize("layers", [1, 3])
 @torch.no_grad()
 def test_a_cell_is_its_equations(cell: str, layers: int) -> None:
@@ -105,13 +105,13 @@ def test_a_cell_is_its_equations(cell: str, layers: int) -> None:
 @pytest.mark.parametrize("layers", [1, 2])
 @torch.no_grad()
 def test_steps_one_by_one_are_the_sequence(cell: str, layers: int) -> None:
-    stack = stack_of(cell, layers).float()
-    inputs, state = torch.randn(B, T, D), random_state(stack)
+    stack = stack_of(cell, layers)
+    inputs, state = torch.randn(B, T, D, dtype=torch.float64), random_state(stack)
     hidden, after = stack(inputs, state)
     for t in range(T):
         step, state = stack.step(inputs[:, t], state)
-        torch.testing.assert_close(step, hidden[:, t], rtol=0, atol=1e-6)
-    torch.testing.assert_close(state, after, rtol=0, atol=1e-6)
+        torch.testing.assert_close(step, hidden[:, t], rtol=0, atol=1e-12)
+    torch.testing.assert_close(state, after, rtol=0, atol=1e-12)
 
 
 @every_cell
@@ -176,5 +176,7 @@ def test_dropout_is_between_layers_and_only_in_training() -> None:
 
 
 def test_an_unknown_cell_is_named() -> None:
-    with pytest.raises(ValueError, match="one of tanh, gru, lstm, not 'elman'"):
+    with pytest.raises(
+        ValueError, match="one of tanh, gru, lstm, study-tanh, study-gru, study-lstm, not 'elman'"
+    ):
         RecurrentStack("elman", D, H)

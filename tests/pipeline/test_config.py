@@ -93,7 +93,7 @@ def test_numbers_of_one_place_do_not_change_yaml_elsewhere() -> None:
         ("train.epochs=0", "train.epochs = 0: Input should be greater than 0"),
         ("train.learning_rate=.nan", "train.learning_rate = nan: Input should be greater than 0"),
         ("train.seed=-1", "train.seed = -1: Input should be greater than or equal to 0"),
-        ("model.cell=rnn", "model.cell = 'rnn': Input should be 'tanh', 'gru' or 'lstm'"),
+        ("model.cell=rnn", "model.cell = 'rnn': Input should be 'tanh', 'gru', 'lstm', 'study-tanh'"),
         ("train.device=gpu", "train.device = 'gpu': String should match pattern"),
         ("train=null", "train = None: Input should be a valid dictionary"),
         ("input.kind=piano", "'waveform', 'spectrogram'"),
