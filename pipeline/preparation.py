@@ -8,6 +8,7 @@
 An unchanged corpus is a no-op, a new file costs only itself.
 """
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -109,10 +110,17 @@ def _in_order(
 
 
 def _convert(store: RowStore, source: Source, config: InputConfig) -> Converted:
+    """Decode one file in a worker thread; whatever is wrong with the file itself refuses it alone."""
     try:
-        stat = source.path.stat()
+        return _decoded(store, source, config)
     except OSError as problem:
-        raise RecordingRefused(f"no such file ({problem.strerror})") from None
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise RecordingRefused(f"cannot be read ({problem.strerror or problem})") from None
+
+
+def _decoded(store: RowStore, source: Source, config: InputConfig) -> Converted:
+    stat = source.path.stat()
     stamp = (stat.st_size, stat.st_mtime_ns)
     seen = store.catalogue.seen.get(str(source.path))
     known = tuple(seen[:2]) == stamp if seen else False

@@ -1,5 +1,6 @@
 """Preparation stores exact rows, refuses what cannot be used, and lets nothing leak between splits."""
 
+import errno
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -12,7 +13,7 @@ from pipeline.config import SpectrogramConfig, WaveformConfig
 from pipeline.dataset import SMALLEST_STD, Dataset, open_dataset, split_rows
 from pipeline.errors import UserError
 from pipeline.features import analysis
-from pipeline.manifest import Recording, read_manifest
+from pipeline.manifest import Recording, content_hash, read_manifest
 from pipeline.preparation import prepare
 from pipeline.splits import SPLITS
 from tests.builders import noise, prepared, rows_of, run_config, speakers_folder, tone, write_sound
@@ -236,3 +237,19 @@ def test_the_splits_of_a_table_are_kept(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("\n".join(["path,split", *rows]))
     dataset = prepared(run_config(tmp_path / "table.csv", group="recording"))
     assert {Path(p).name: s for p, s in zip(dataset.recording, dataset.split, strict=True)} == wanted
+
+
+def test_a_file_that_may_not_be_read_is_refused_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = speakers_folder(tmp_path / "corpus", 4, 1)
+    locked = corpus / "speaker-1" / "0.wav"
+
+    def hash_of(path: Path) -> str:  # the superuser may read everything, so the refusal is made here
+        if path == locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return content_hash(path)
+
+    monkeypatch.setattr("pipeline.preparation.content_hash", hash_of)
+    records = read_manifest(prepare(run_config(corpus)).parent / "manifest.jsonl")
+    assert {r.path: r.refused for r in records if r.refused} == {locked: "cannot be read (Permission denied)"}
