@@ -1,11 +1,13 @@
 """The whole pipeline as one flow: prepare, train each variant, evaluate, promote the best, report."""
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.config import RunConfig
+from pipeline.errors import UserError
 from pipeline.files import data_dir
 
 
@@ -29,13 +31,14 @@ from prefect import flow  # noqa: E402
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
 
 from flows import tasks  # noqa: E402
-from pipeline.stages import start_stage, variants  # noqa: E402
+from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
 
 
 @flow(name="wavecast", persist_result=False)
 def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
     dataset = tasks.prepare(config)
+    check_splits(config, dataset)
     runs = []
     for variant in variants(config):
         runs.append(start_stage(config, dataset, variant))
@@ -45,9 +48,19 @@ def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - fro
 
 
 def run_as_flow(config: RunConfig) -> Path:
-    """Run the flow from here; a `UserError` of a stage comes out as it is."""
+    """Run the flow from here; a `UserError` of a stage comes out as it is, logged without a traceback."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_one_line)
     with _no_heartbeat():
         return whole_pipeline(config)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """A user's mistake explains itself: leave its traceback out of the log."""
+    problem = record.exc_info[1] if record.exc_info else None
+    if isinstance(problem, UserError):
+        record.exc_info, record.msg, record.args = None, str(problem), ()
+    return True
 
 
 @contextmanager

@@ -70,7 +70,7 @@ class Dataset:
             groups = len(set(self.group))
             raise UserError(
                 f"the {split} split is empty ({len(self.recording)} recordings in {groups} groups): "
-                "add recordings, or group them by recording with corpus.group=recording"
+                "add recordings, or split them one by one with --set corpus.group=recording"
             )
         return found
 

@@ -28,6 +28,15 @@ def prepare_stage(config: RunConfig) -> Path:
     return prepare(config)
 
 
+def check_splits(config: RunConfig, dataset: Path) -> None:
+    """Raise `UserError`, before hours of training, where a split that the run needs is empty."""
+    from pipeline.dataset import open_dataset
+
+    prepared = open_dataset(dataset, config.input)
+    for split in ("train", "valid", config.evaluate.split):
+        prepared.require(split)
+
+
 def variants(config: RunConfig) -> list[str]:
     """Names of the models that a run trains; the empty name is the one that it describes itself."""
     return list(config.variants) or [""]
@@ -164,6 +173,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 def run_stages(config: RunConfig) -> Path:
     """The whole pipeline in this process, without Prefect; returns the summary's path."""
     dataset = prepare_stage(config)
+    check_splits(config, dataset)
     runs = []
     for variant in variants(config):
         runs.append(start_stage(config, dataset, variant))
