@@ -4,10 +4,9 @@ torch's own kernels compute relatives of them: a GRU with the reset gate after t
 without peepholes, and two biases everywhere. These have the study's equations, number of parameters and first
 weights: input weights uniform in +-0.1, recurrent matrices orthogonal, biases zero.
 
-A cell is one layer, called as torch's layers are with ``batch_first=True``; `StudyLayers` stacks them. The
-same call gives the same bits again. All is computed in the type of the weights, under automatic mixed
-precision too: a state of 8 significant bits would drift over many steps. Gradients of gradients are not to
-be had.
+A cell is one layer, called as torch's layers are with ``batch_first=True``. The same call gives the same bits
+again. All is computed in the type of the weights, under automatic mixed precision too: a state of 8
+significant bits would drift over many steps. Gradients of gradients are not to be had.
 """
 
 from typing import ClassVar
@@ -20,9 +19,6 @@ from models.faithful_lstm import PeepholeLSTMSteps
 from models.faithful_steps import TanhSteps
 
 INPUT_WEIGHT_RANGE = 0.1
-
-State = Tensor | tuple[Tensor, Tensor]
-"""What a layer remembers, as torch has it: a tensor for tanh and GRU, hidden and cell for the LSTM."""
 
 
 class StudyCell(nn.Module):
@@ -131,50 +127,3 @@ class PeepholeLSTM(StudyCell):
             run = PeepholeLSTMSteps.apply
             hiddens, last = run(self.steps_first(inputs), *weights, hidden, cell)  # type: ignore[no-untyped-call]
             return hiddens.transpose(0, 1), (hiddens[-1:].clone(), last[None])
-
-
-class StudyLayers(nn.Module):
-    """``num_layers`` layers of one cell, with torch's form of states: all layers in one tensor.
-
-    Args:
-        kind: the cell's class.
-        input_size: D, features of a step.
-        hidden_size: H, units of each layer.
-        num_layers: layers, each reading the one below.
-        dropout: share of a layer's outputs dropped on the way up while training.
-    """
-
-    def __init__(
-        self,
-        kind: type[StudyCell],
-        input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
-        dropout: float = 0.0,
-    ) -> None:
-        super().__init__()
-        sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.cells = nn.ModuleList(kind(size, hidden_size) for size in sizes)
-        self.dropout = nn.Dropout(dropout)
-
-    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Inputs (B, T, D) and a state of (layers, B, H) give (B, T, H) and the state after.
-
-        The state is one tensor for tanh and GRU, a pair of hidden and cell for the LSTM, as torch has it.
-        """
-        after = []
-        for layer, cell in enumerate(self.cells):
-            below = self.dropout(inputs) if layer else inputs
-            inputs, end = cell(below, _of_layer(state, layer))
-            after.append(end)
-        if isinstance(state, Tensor):
-            return inputs, torch.cat(after)
-        hidden, cells = zip(*after, strict=True)
-        return inputs, (torch.cat(hidden), torch.cat(cells))
-
-
-def _of_layer(state: State, layer: int) -> State:
-    if isinstance(state, Tensor):
-        return state[layer : layer + 1]
-    hidden, cell = state
-    return hidden[layer : layer + 1], cell[layer : layer + 1]

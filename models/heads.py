@@ -1,18 +1,23 @@
-"""Output heads: from the hidden vector of a step to the distribution of its outputs."""
+"""Output heads: from the hidden vector of a step, and what came before, to the distribution of its outputs.
+
+All project to the parameters of a mixture of K Gaussians, in float32 even under reduced precision (eight bits
+of a mean are too few for samples), and each scale is ``scale_floor + exp(raw)``, so that no likelihood grows
+without bound on constant sound.
+"""
 
 import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.mixture import GaussianMixture
+from models.mixture import GaussianMixture, Mixture
+from models.mixture_conditional import AutoregressiveMixture, FullMixture, stable
 
 
-class GaussianMixtureHead(nn.Module):
-    """Projects H hidden values to a `GaussianMixture` of K components over D outputs.
-
-    The mixture's arithmetic is float32 even under reduced precision, and each scale is
-    ``scale_floor + exp(raw)``, so that no likelihood grows without bound on constant sound.
+class MixtureHead(nn.Module, ABC):
+    """Projects H hidden values to a mixture of K Gaussians over D outputs.
 
     Args:
         hidden_size: H.
@@ -21,7 +26,7 @@ class GaussianMixtureHead(nn.Module):
         scale_floor: smallest standard deviation, in the units of the outputs.
     """
 
-    MAX_RAW = 7.0
+    MAX_RAW: ClassVar[float] = 7.0
     """exp(7) is 1,100 standard deviations of the data; a larger scale is a sign of divergence."""
 
     def __init__(self, hidden_size: int, target_size: int, components: int, scale_floor: float) -> None:
@@ -29,26 +34,135 @@ class GaussianMixtureHead(nn.Module):
         self.components = components
         self.target_size = target_size
         self.scale_floor = scale_floor
-        self.projection = nn.Linear(hidden_size, components * (1 + 2 * target_size))
-        self._spread_components()
+        self.sizes = [components * count for count in self.parameter_counts()]
+        self.projection = nn.Linear(hidden_size, sum(self.sizes))
+        self.spread_scales(0.03, 1.0)
 
-    def _spread_components(self) -> None:
+    @abstractmethod
+    def parameter_counts(self) -> list[int]:
+        """Parameters of one component: its weight, its means, its log scales, and further ones."""
+
+    @abstractmethod
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> Mixture:
+        """The mixture of the projected parts (..., K, count); the scales come as (..., K, D)."""
+
+    def forward(self, hidden: Tensor, inputs: Tensor) -> Mixture:
+        """Hidden vectors (..., H) and the values seen (..., D_in) to distributions of batch shape (...)."""
+        with torch.autocast(hidden.device.type, enabled=False):
+            projected = self.projection(hidden.to(self.projection.weight.dtype))
+            parts = [part.unflatten(-1, (self.components, -1)) for part in projected.split(self.sizes, -1)]
+            scale = parts.pop(2).clamp(max=self.MAX_RAW).exp() + self.scale_floor
+            return self.distribution(parts, scale, inputs)
+
+    def spread_scales(self, narrowest: float, widest: float) -> None:
         """Start the components at different widths, so that they specialise instead of moving as one."""
         k, d = self.components, self.target_size
+        ends = (math.log(narrowest), math.log(widest))
+        widths = torch.linspace(*ends, k) if k > 1 else torch.tensor(ends[1:])
         with torch.no_grad():
-            bias = self.projection.bias
-            bias[:k].zero_()
-            widths = torch.linspace(math.log(0.03), 0.0, k) if k > 1 else torch.zeros(1)
-            bias[k + k * d :] = widths[:, None].expand(k, d).reshape(-1)
+            logits, _, raw, *_ = self.projection.bias.split(self.sizes)
+            logits.zero_()
+            raw.copy_(widths[:, None].expand(k, d).reshape(-1))
 
-    def forward(self, hidden: Tensor) -> GaussianMixture:
-        """Hidden vectors (..., H) to distributions of batch shape (...)."""
-        k, d = self.components, self.target_size
-        with torch.autocast(
-            hidden.device.type, enabled=False
-        ):  # eight bits of a mean are too few for samples
-            projected = self.projection(hidden.to(self.projection.weight.dtype))
-        logits, mean, raw = projected.split((k, k * d, k * d), -1)
-        scale = raw.clamp(max=self.MAX_RAW).exp() + self.scale_floor
-        shape = (*hidden.shape[:-1], k, d)
-        return GaussianMixture(logits, mean.reshape(shape), scale.reshape(shape))
+    def start_without(self, *kinds: int) -> None:
+        """Let the parameters of these kinds, numbered as in `parameter_counts`, start at zero."""
+        with torch.no_grad():
+            for kind in kinds:
+                self.projection.weight.split(self.sizes)[kind].zero_()
+                self.projection.bias.split(self.sizes)[kind].zero_()
+
+
+class GaussianMixtureHead(MixtureHead):
+    """Diagonal covariance: a `GaussianMixture`."""
+
+    def parameter_counts(self) -> list[int]:
+        return [1, self.target_size, self.target_size]
+
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> GaussianMixture:
+        logits, mean = parts
+        return GaussianMixture(logits.squeeze(-1), mean, scale)
+
+
+class FullMixtureHead(MixtureHead):
+    """Full covariance: a `FullMixture`, which starts as a diagonal one."""
+
+    def __init__(self, hidden_size: int, target_size: int, components: int, scale_floor: float) -> None:
+        super().__init__(hidden_size, target_size, components, scale_floor)
+        self.start_without(3)
+
+    def parameter_counts(self) -> list[int]:
+        return [1, self.target_size, self.target_size, self.target_size * (self.target_size - 1) // 2]
+
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> FullMixture:
+        logits, mean, lower = parts
+        return FullMixture(logits.squeeze(-1), mean, scale, lower)
+
+
+class AutoregressiveMixtureHead(MixtureHead):
+    """Autoregressive covariance: an `AutoregressiveMixture` that starts at one linear predictor.
+
+    What is projected are not the coefficients but what the past means to the predictor that it starts at:
+    weights of that predictor's uncorrelated errors (see `backward_errors`). Neighbouring samples are nearly
+    equal, so that single coefficients have to move together and by little; gradient steps on them spike.
+
+    Args:
+        hidden_size, target_size, components, scale_floor: see `MixtureHead`.
+        order: P, the preceding values that a component's linear predictor sees.
+    """
+
+    start: Tensor
+    basis: Tensor
+
+    def __init__(
+        self, hidden_size: int, target_size: int, components: int, scale_floor: float, order: int
+    ) -> None:
+        self.order = order
+        super().__init__(hidden_size, target_size, components, scale_floor)
+        self.register_buffer("start", torch.zeros(order))
+        self.register_buffer("basis", torch.eye(order))
+        self.start_without(1, 3)
+
+    def parameter_counts(self) -> list[int]:
+        return [1, 1, self.target_size, self.order]
+
+    def start_at(self, coefficients: Tensor, residual_std: float, offset: float = 0.0) -> None:
+        """Let every component start at one linear predictor, with widths spread around its error's.
+
+        Args:
+            coefficients: (P,), that of the latest value first.
+            residual_std: standard deviation of its error, in the units of the outputs.
+            offset: what it adds, in the units of the outputs.
+        """
+        one = self.components == 1
+        self.spread_scales(residual_std * (1 if one else 0.1), residual_std * (1 if one else 4))
+        self.start_without(1, 3)
+        self.start.copy_(coefficients)
+        self.basis.copy_(backward_errors(coefficients))
+        with torch.no_grad():
+            self.projection.bias.split(self.sizes)[1].fill_(offset)
+
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> AutoregressiveMixture:
+        logits, offset, change = parts
+        coefficients = self.start + change @ self.basis
+        history = inputs[..., -self.order :].to(scale.dtype)
+        return AutoregressiveMixture(logits.squeeze(-1), offset.squeeze(-1), coefficients, scale, history)
+
+
+def backward_errors(coefficients: Tensor) -> Tensor:
+    """The P values before a sample in terms that are uncorrelated, where a linear predictor (P,) is right.
+
+    Row j (P, P) takes the value j + 1 before, less what the j values after it tell of it: the lattice form
+    of linear prediction. Its standard deviation is that of the predictor's own error, so that a weight of 1
+    moves a prediction by the error's usual size.
+    """
+    predictor = stable(coefficients.double().cpu())
+    rows, variance = torch.zeros(len(predictor), len(predictor), dtype=torch.float64), 1.0
+    for lag in range(len(predictor) - 1, -1, -1):
+        # From order lag + 1 to order lag, as in `is_stable`.
+        reflection = predictor[-1]
+        predictor = (predictor[:-1] + reflection * predictor[:-1].flip(0)) / (1 - reflection**2)
+        variance /= 1 - float(reflection) ** 2
+        rows[lag, lag] = 1.0
+        rows[lag, :lag] = -predictor.flip(0)
+        rows[lag] /= math.sqrt(variance)
+    return rows

@@ -1,11 +1,15 @@
-"""A mixture of Gaussians over the D outputs of a step, with diagonal covariance, as a distribution object.
+"""Mixtures of Gaussians over the D outputs of a step, as distribution objects; here with diagonal covariance.
 
-Its density is Bishop's mixture density network (1994), which Chung et al. (2014) put on raw audio with 20
+The density is Bishop's mixture density network (1994), which Chung et al. (2014) put on raw audio with 20
 components. A density is not a code length: on integer samples `interval_log_prob` gives the exact
 probability that the distribution assigns to each sample's quantisation interval, which never exceeds 1.
+
+Every Gaussian over a vector is a product of one-dimensional ones, each output given those before it. So one
+likelihood serves all covariances: they differ in the mean of an output given the actual ones before it,
+`Mixture.conditional_mean`; the scale of an output given those before it is a parameter of the mixture.
 """
 
-import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +17,113 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+from models.normal import density, interval, log_density, log_normal_interval
 
 COLDEST = 1e-30
 """Logits divided by a smaller temperature would overflow: it counts as 0."""
 
+NEGLIGIBLE = 1e-20
+"""A component with a smaller posterior weight gets no gradient."""
+
+
+class Mixture(ABC):
+    """Distributions with batch shape (...) over vectors of D values: K Gaussians, one of which is chosen.
+
+    Attributes:
+        logits: (..., K), unnormalised log weights of the components.
+        scale: (..., K, D), standard deviation of each output given those before it.
+    """
+
+    logits: Tensor
+    scale: Tensor
+
+    @abstractmethod
+    def conditional_mean(self, value: Tensor) -> Tensor:
+        """The mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
+
+    @abstractmethod
+    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+        """The value (..., D) that deviates so from its conditional mean in one component (...)."""
+
+    @abstractmethod
+    def component_mean(self) -> Tensor:
+        """The mean of each component, (..., K, D)."""
+
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Natural log of the density at ``value`` (..., D), as (...).
+
+        Where ``mask`` (..., D) is false, that output is left out: the density is then the exact marginal
+        of the others. Unless the covariance is diagonal, only the last ones can be left out, or all.
+        """
+        return self._log_prob(value, value, None, mask)
+
+    def discrete_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """`interval_log_prob` in the precision of the parameters, and with their gradient, to train on.
+
+        In float32 it is right to four digits at any distance; the bounds have no gradient.
+        """
+        return self._log_prob(value, lower, upper, mask)
+
+    def _log_prob(self, value: Tensor, lower: Tensor, upper: Tensor | None, mask: Tensor | None) -> Tensor:
+        with torch.autocast(value.device.type, enabled=False):
+            mean = self.conditional_mean(value)
+        arguments = (self.logits, mean, self.scale, lower, upper, mask)
+        log_prob: Tensor = _MixtureLogProb.apply(*arguments)  # type: ignore[no-untyped-call]
+        return log_prob
+
+    def interval_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Natural log of the probability that each output lies between its bounds (..., D), as (...).
+
+        Each output's probability is conditional on the actual ``value`` (..., D) of those before it, as a
+        decoder knows them. Computed in float64, since the two cumulative probabilities nearly cancel when
+        an interval is narrow beside the scale. Bounds may be infinite.
+        """
+        mean, scale = self.double().conditional_mean(value.double()), self.scale.double()
+        below = (lower.double().unsqueeze(-2) - mean) / scale
+        above = (upper.double().unsqueeze(-2) - mean) / scale
+        # Rounding may lift a certain outcome past 1 by the last digit.
+        return _mix(self.logits, log_normal_interval(below, above), mask)[0].clamp(max=0)
+
+    def double(self) -> "Mixture":
+        """The same mixture in float64."""
+        return type(self)(**{name: part.double() for name, part in vars(self).items()})
+
+    def sample(
+        self,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        spread: float | None = None,
+    ) -> Tensor:
+        """Draw one value per distribution, (..., D).
+
+        ``temperature`` divides the logits; at 0 the most likely component is taken. ``spread`` multiplies
+        the scales and is the temperature unless given; at 0 the component's mean comes out.
+        """
+        spread = temperature if spread is None else spread
+        if temperature < COLDEST:
+            component = self.logits.argmax(-1)
+        else:
+            weights = torch.softmax(self.logits / temperature, -1)
+            flat = torch.multinomial(weights.reshape(-1, weights.shape[-1]), 1, generator=generator)
+            component = flat.reshape(weights.shape[:-1])
+        scale = of_component(self.scale, component)
+        if spread < COLDEST:
+            return self.component_value(component, torch.zeros_like(scale))
+        noise = torch.randn(scale.shape, generator=generator, device=scale.device, dtype=scale.dtype)
+        return self.component_value(component, spread * scale * noise)
+
+    def expected(self) -> Tensor:
+        """The mean of the whole mixture, (..., D)."""
+        return (torch.softmax(self.logits, -1).unsqueeze(-1) * self.component_mean()).sum(-2)
+
 
 @dataclass(frozen=True)
-class GaussianMixture:
-    """Distributions with batch shape (...) over vectors of D values.
+class GaussianMixture(Mixture):
+    """Diagonal covariance: outputs are independent once the component is chosen.
 
     Attributes:
         logits: (..., K), unnormalised log weights of the components.
@@ -33,54 +135,23 @@ class GaussianMixture:
     mean: Tensor
     scale: Tensor
 
-    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the density at ``value`` (..., D), as (...).
+    def conditional_mean(self, value: Tensor) -> Tensor:
+        """The mean (..., K, D), whatever came before."""
+        return self.mean
 
-        Where ``mask`` (..., D) is false, that output is left out: the density is then the exact marginal
-        of the others.
-        """
-        arguments = (self.logits, self.mean, self.scale, value, mask)
-        if torch.is_grad_enabled() and any(part.requires_grad for part in arguments[:4]):
-            log_prob: Tensor = _DifferentiableLogProb.apply(*arguments)  # type: ignore[no-untyped-call]
-            return log_prob
-        return _mixture_log_prob(*arguments)[0]
+    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+        """The component's mean plus ``deviation`` (..., D)."""
+        return of_component(self.mean, component) + deviation
 
-    def interval_log_prob(self, lower: Tensor, upper: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the probability that each output lies between its bounds (..., D), as (...).
+    def component_mean(self) -> Tensor:
+        """The mean of each component, (..., K, D)."""
+        return self.mean
 
-        Computed in float64, since the two cumulative probabilities nearly cancel when an interval is
-        narrow beside the scale. Bounds may be infinite.
-        """
-        mean, scale = self.mean.double(), self.scale.double()
-        below = (lower.double().unsqueeze(-2) - mean) / scale
-        above = (upper.double().unsqueeze(-2) - mean) / scale
-        # Rounding may lift a certain outcome past 1 by the last digit.
-        return _mix(self.logits, log_normal_interval(below, above), mask)[0].clamp(max=0)
 
-    def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw one value per distribution, (..., D).
-
-        ``temperature`` divides the logits and multiplies the scales; at 0 the mean of the most likely
-        component comes out.
-        """
-        cold = temperature < COLDEST
-        if cold:
-            component = self.logits.argmax(-1)
-        else:
-            weights = torch.softmax(self.logits / temperature, -1)
-            flat = torch.multinomial(weights.reshape(-1, weights.shape[-1]), 1, generator=generator)
-            component = flat.reshape(weights.shape[:-1])
-        index = component[..., None, None].expand(*component.shape, 1, self.mean.shape[-1])
-        mean = self.mean.gather(-2, index).squeeze(-2)
-        if cold:
-            return mean
-        scale = self.scale.gather(-2, index).squeeze(-2)
-        noise = torch.randn(mean.shape, generator=generator, device=mean.device, dtype=mean.dtype)
-        return mean + temperature * scale * noise
-
-    def expected(self) -> Tensor:
-        """The mean of the whole mixture, (..., D)."""
-        return (torch.softmax(self.logits, -1).unsqueeze(-1) * self.mean).sum(-2)
+def of_component(parameters: Tensor, component: Tensor) -> Tensor:
+    """Of (..., K, D) the row (..., D) that ``component`` (...) names."""
+    index = component[..., None, None].expand(*component.shape, 1, parameters.shape[-1])
+    return parameters.gather(-2, index).squeeze(-2)
 
 
 def _mix(logits: Tensor, log_prob_of_outputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -92,57 +163,43 @@ def _mix(logits: Tensor, log_prob_of_outputs: Tensor, mask: Tensor | None) -> tu
     return torch.logsumexp(joint, -1), joint
 
 
-def _mixture_log_prob(
-    logits: Tensor, mean: Tensor, scale: Tensor, value: Tensor, mask: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The log-density (...); and for its gradient the joint (..., K), z and 1 / scale (..., K, D)."""
-    inverse = scale.reciprocal()
-    z = (value.unsqueeze(-2) - mean) * inverse
-    log_density = torch.addcmul(torch.log(inverse), z, z, value=-0.5).sub_(HALF_LOG_2PI)
-    total, joint = _mix(logits, log_density, mask)
-    return total, joint, z, inverse
+class _MixtureLogProb(torch.autograd.Function):
+    """The log-density at ``lower``, or where ``upper`` is given the log-probability of the interval.
 
-
-class _DifferentiableLogProb(torch.autograd.Function):
-    """The log-density with its gradient written out, in half the passes over (..., K, D) of autograd's.
-
-    With r the posterior weight of each component: d/dmean = r z / scale, d/dscale = r (z^2 - 1) / scale,
-    d/dlogits = r - softmax(logits).
+    The gradient is written out, in half the passes over (..., K, D) of autograd's. With r the posterior
+    weight of each component, d/dlogits = r - softmax(logits), and the slopes of means and scales are r
+    times those of the single outputs.
     """
 
     @staticmethod
     def forward(
-        context: Any, logits: Tensor, mean: Tensor, scale: Tensor, value: Tensor, mask: Tensor | None
+        context: Any,
+        logits: Tensor,
+        mean: Tensor,
+        scale: Tensor,
+        lower: Tensor,
+        upper: Tensor | None,
+        mask: Tensor | None,
     ) -> Tensor:
-        total, joint, z, inverse = _mixture_log_prob(logits, mean, scale, value, mask)
+        if upper is None and not any(context.needs_input_grad):
+            return _mix(logits, log_density(mean, scale, lower), mask)[0]
+        of_outputs = density(mean, scale, lower) if upper is None else interval(mean, scale, lower, upper)
+        total, joint = _mix(logits, of_outputs.value, mask)
         posterior = torch.exp(joint - total.unsqueeze(-1))
-        context.save_for_backward(logits, posterior, z, inverse, mask)
+        # Numbers too small for the float format slow every product with them, some tenfold.
+        posterior = posterior.masked_fill_(posterior < NEGLIGIBLE, 0.0)
+        context.save_for_backward(logits, posterior, of_outputs.by_mean, of_outputs.by_scale, mask)
         return total
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        logits, posterior, z, inverse, mask = context.saved_tensors
+        logits, posterior, by_mean, by_scale, mask = context.saved_tensors
         weighted = gradient.unsqueeze(-1) * posterior
-        along = weighted.unsqueeze(-1) * inverse
-        if mask is not None:
-            along.masked_fill_(~mask.unsqueeze(-2), 0.0)
         of_logits = weighted - gradient.unsqueeze(-1) * torch.softmax(logits, -1)
-        of_mean = along * z
-        of_scale = torch.addcmul(-along, of_mean, z)
+        weight = weighted.unsqueeze(-1)
+        if mask is not None:
+            weight = weight * mask.unsqueeze(-2)
+        of_mean, of_scale = weight * by_mean, weight * by_scale
         of_value = -of_mean.sum(-2) if context.needs_input_grad[3] else None
-        return of_logits, of_mean, of_scale, of_value, None
-
-
-def log_normal_interval(below: Tensor, above: Tensor) -> Tensor:
-    """log(Phi(above) - Phi(below)) of the standard normal distribution, for below < above.
-
-    An interval right of the mean is mirrored to its left, where the logarithms keep their digits:
-    log(Phi(b) - Phi(a)) = log Phi(b) + log(1 - exp(log Phi(a) - log Phi(b))).
-    """
-    mirror = below > 0
-    low = torch.where(mirror, -above, below)
-    high = torch.where(mirror, -below, above)
-    log_low: Tensor = torch.special.log_ndtr(low)
-    log_high: Tensor = torch.special.log_ndtr(high)
-    return log_high + torch.log(-torch.expm1(log_low - log_high))
+        return of_logits, of_mean, of_scale, of_value, None, None

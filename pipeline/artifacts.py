@@ -12,29 +12,30 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from models.predictor import Predictor
-from pipeline.config import InputConfig, ModelConfig
+from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig
+from pipeline.config_model import ModelConfig
 from pipeline.errors import UserError
-from pipeline.features import Normalisation, Normaliser, framing, quantisation_step, row_width
+from pipeline.features import Normalisation, Normaliser, framing, row_rate_hz, row_width
 from pipeline.files import atomic_path, read_json, write_json
 from pipeline.framing import Framing
+from pipeline.networks import Network, build_network
 
-FORMAT = "wavecast-model-1"
+FORMAT = "wavecast-model-2"
 
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A predictor and what it needs to meet recordings.
+    """A network and what it needs to meet recordings.
 
     Attributes:
-        predictor: the network, in evaluation mode, on its device.
+        network: in evaluation mode, on its device.
         input: the kind of input and its settings, the sample rate among them.
         model: the network's settings.
         normalisation: of the split it was trained on.
         trained: facts on the training: data set, steps, validation figure.
     """
 
-    predictor: Predictor
+    network: Network
     input: InputConfig
     model: ModelConfig
     normalisation: Normalisation
@@ -43,34 +44,28 @@ class TrainedModel:
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
-        return next(self.predictor.parameters()).device
+        return next(self.network.parameters()).device
 
     @property
     def framing(self) -> Framing:
         """How rows become the model's steps."""
-        return framing(self.input)
+        return framing(self.input, self.model)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds that a step predicts."""
+        return self.framing.hop / row_rate_hz(self.input)
+
+    @property
+    def audio(self) -> AudioConfig:
+        """The kind of sound; `UserError` where the model is of notes."""
+        if isinstance(self.input, PianoRollConfig):
+            raise UserError("this model continues MIDI files, not sound; name another with --model")
+        return self.input
 
     def normaliser(self) -> Normaliser:
         """Between stored rows and the values that the network sees."""
         return Normaliser(self.input, self.normalisation, self.device)
-
-
-def build_predictor(
-    input_config: InputConfig, model_config: ModelConfig, normalisation: Normalisation
-) -> Predictor:
-    """The network that a configuration describes, with fresh weights."""
-    frames = framing(input_config)
-    floor = model_config.scale_floor * quantisation_step(input_config, normalisation)
-    return Predictor(
-        frames.input_size,
-        frames.target_size,
-        model_config.cell,
-        model_config.hidden_size,
-        model_config.num_layers,
-        model_config.dropout,
-        model_config.mixture_components,
-        floor,
-    )
 
 
 def save_model(
@@ -113,15 +108,15 @@ def load_model(folder: Path, device: torch.device | str = "cpu") -> TrainedModel
         input_config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(content["input"]))
         model_config = ModelConfig.model_validate_json(json.dumps(content["model"]))
         normalisation = _normalisation(content["normalisation"], input_config)
-        predictor = build_predictor(input_config, model_config, normalisation)
-        predictor.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
+        network = build_network(input_config, model_config, normalisation)
+        network.load_state_dict(load_file(folder / "model.safetensors", device=str(device)))
     except FileNotFoundError:
         raise UserError(f"{folder}: model.safetensors is missing") from None
     except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as problem:
         reason = " ".join(str(problem).split())[:200]
         raise UserError(f"{folder}: damaged model ({reason})") from None
     return TrainedModel(
-        predictor.to(device).eval(), input_config, model_config, normalisation, content.get("trained", {})
+        network.to(device).eval(), input_config, model_config, normalisation, content.get("trained", {})
     )
 
 

@@ -1,7 +1,8 @@
 """What a model has to beat, computed on the same recordings, so that its figures mean something.
 
 For samples: every value equally likely; one fixed Gaussian; a fixed linear predictor; FLAC. For spectrogram
-frames: one fixed Gaussian for each bin; the last frame again. All are fitted on the training split only.
+frames: one fixed Gaussian for each bin; the last frame again. For notes: each one's frequency; the last
+frame again. All are fitted on the training split only.
 """
 
 import io
@@ -13,10 +14,13 @@ import numpy as np
 import torch
 
 from models.mixture import GaussianMixture
+from pipeline.config_input import WaveformConfig
 from pipeline.dataset import Dataset
 from pipeline.features import INT16_SCALE, Normaliser, quantisation_step, unit
 from pipeline.files import read_json, write_json
 from pipeline.linear_prediction import LinearPredictor, fit_linear_predictor
+from pipeline.midi import KEYS
+from pipeline.note_baselines import note_baselines
 from pipeline.splits import Split
 
 BLOCK = 1 << 18
@@ -43,10 +47,20 @@ def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Ba
     dataset.require("train")
     if dataset.input.kind == "waveform":
         table = _waveform_baselines(dataset, split, linear_order)
+    elif dataset.input.kind == "piano-roll":
+        table = _note_baselines(dataset, split)
     else:
         table = _frame_baselines(dataset, split)
     write_json(path, {name: asdict(baseline) for name, baseline in table.items()})
     return table
+
+
+def _note_baselines(dataset: Dataset, split: Split) -> dict[str, Baseline]:
+    train, scored = (
+        [dataset.recording_rows(i).numpy() for i in dataset.require(s)] for s in ("train", split)
+    )
+    found = note_baselines(train, scored)
+    return {name: Baseline(nats_per_step / KEYS, None) for name, nats_per_step in found.items()}
 
 
 def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str, Baseline]:
@@ -54,6 +68,7 @@ def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str,
     train = (dataset.recording_rows(i)[:, 0].numpy() for i in dataset.require("train"))
     normaliser = Normaliser(dataset.input, dataset.normalisation, torch.device("cpu"))
     std = dataset.normalisation.std[0]
+    assert isinstance(dataset.input, WaveformConfig)
     return {
         "uniform": Baseline(math.log(2 * INT16_SCALE * unit(dataset.input) / std), 16.0),
         "fixed Gaussian": _fixed_gaussian(recordings, normaliser),
@@ -91,8 +106,9 @@ def _score(scored: Iterable[tuple[GaussianMixture, torch.Tensor]], normaliser: N
     """Average over distributions and the integer samples (N, 1) that they are asked about."""
     nats, bits, count = 0.0, 0.0, 0
     for distribution, samples in scored:
-        nats -= float(distribution.log_prob(normaliser.normalise(samples)).double().sum())
-        bits -= float(distribution.interval_log_prob(*normaliser.interval(samples)).sum())
+        values = normaliser.normalise(samples)
+        nats -= float(distribution.log_prob(values).double().sum())
+        bits -= float(distribution.interval_log_prob(values, *normaliser.interval(samples)).sum())
         count += len(samples)
     return Baseline(nats / count, bits / count / math.log(2))
 

@@ -138,6 +138,11 @@ def batches(
         left = np.where(plan.recording[update] == EMPTY, 0, lengths[plan.recording[update]])
         left = left - plan.first_step[update] * framing.hop
         predicted = int(left.clip(0, plan.chunk_steps * framing.hop).sum()) * framing.width
+        if framing.unscored:
+            begins = (plan.first_step[update] == 0) & (left > 0)
+            mask = mask.clone()
+            mask[torch.from_numpy(begins), 0, : framing.unscored * framing.width] = False
+            predicted -= int(begins.sum()) * framing.unscored * framing.width
         stored = stretch[:, framing.window :].reshape(targets.shape)
         keep = torch.from_numpy(~plan.fresh[update]).to(device)
         some_mask = mask if predicted < mask.numel() else None

@@ -18,11 +18,13 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from models.predictor import Predictor
+from models.mixture import GaussianMixture
 from pipeline.batching import batches
 from pipeline.config import RunConfig
 from pipeline.dataset import Dataset, open_dataset
-from pipeline.features import row_rate_hz
+from pipeline.features import row_rate_hz, unit
+from pipeline.framing import Framing
+from pipeline.networks import Network
 from pipeline.preparation import prepare
 from pipeline.run_folder import RunFolder
 from pipeline.training import begin, epoch_plan
@@ -77,8 +79,8 @@ def _our_updates(training: Training) -> Iterator[None]:
     state = None
     for epoch in range(1_000_000):
         plan = epoch_plan(training, epoch)
-        state = training.predictor.initial_state(plan.recording.shape[1])
-        for batch in batches(plan, training.data, training.dataset.framing, training.normaliser):
+        state = training.network.initial_state(plan.recording.shape[1])
+        for batch in batches(plan, training.data, training.framing, training.normaliser):
             state = update(training, batch, state)
             yield
 
@@ -86,13 +88,14 @@ def _our_updates(training: Training) -> Iterator[None]:
 class _Chunks(TorchDataset[tuple[Tensor, Tensor]]):
     """Item i is a chunk of windows and targets, cut from the memory map when it is asked for."""
 
-    def __init__(self, dataset: Dataset, steps: int) -> None:
+    def __init__(self, dataset: Dataset, framing: Framing, steps: int) -> None:
         self.dataset = dataset
-        self.rows = steps * dataset.framing.hop + dataset.framing.window
+        self.framing = framing
+        self.rows = steps * framing.hop + framing.window
         self.starts = [
             (int(index), start)
             for index in dataset.require("train")
-            for start in range(0, int(dataset.length[index]) - self.rows, self.rows - dataset.framing.window)
+            for start in range(0, int(dataset.length[index]) - self.rows, self.rows - framing.window)
         ]
 
     def __len__(self) -> int:
@@ -101,36 +104,41 @@ class _Chunks(TorchDataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
         index, start = self.starts[item]
         begin_row = int(self.dataset.offset[index]) + start
-        stretch = np.asarray(self.dataset.rows[begin_row : begin_row + self.rows], np.float32)
+        stretch = np.array(self.dataset.rows[begin_row : begin_row + self.rows], np.float32)
         mean, std = self.dataset.normalisation.mean, self.dataset.normalisation.std
-        scale = 32_768 if self.dataset.input.kind == "waveform" else 1
-        values = (torch.from_numpy(stretch / scale) - torch.tensor(mean)) / torch.tensor(std)
-        framing = self.dataset.framing
+        stretch *= unit(self.dataset.input)
+        values = (torch.from_numpy(stretch) - torch.tensor(mean)) / torch.tensor(std)
+        framing = self.framing
         inputs = values[: -framing.hop].unfold(0, framing.window, framing.hop).transpose(1, 2).flatten(1)
         return inputs, values[framing.window :].reshape(len(inputs), -1)
 
 
 def _plain_updates(training: Training) -> Iterator[None]:
-    config, predictor = training.config, training.predictor
-    optimizer = torch.optim.Adam(predictor.parameters(), lr=config.learning_rate)
+    config, network = training.config, training.network
+    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loader = DataLoader(
-        _Chunks(training.dataset, config.chunk_steps), config.batch_size, shuffle=True, drop_last=True
+        _Chunks(training.dataset, training.framing, config.chunk_steps),
+        config.batch_size,
+        shuffle=True,
+        drop_last=True,
     )
     while True:
         for inputs, targets in loader:
-            _plain_update(predictor, optimizer, inputs.to(training.device), targets.to(training.device))
+            _plain_update(network, optimizer, inputs.to(training.device), targets.to(training.device))
             yield
 
 
 def _plain_update(
-    predictor: Predictor, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor
+    network: Network, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor
 ) -> None:
-    mixture, _ = predictor(inputs, predictor.initial_state(len(inputs)))
-    components = Independent(Normal(mixture.mean, mixture.scale), 1)
-    loss = -MixtureSameFamily(Categorical(logits=mixture.logits), components).log_prob(targets).mean()
+    distribution, _ = network(inputs, network.initial_state(len(inputs)))
+    if type(distribution) is GaussianMixture:
+        components = Independent(Normal(distribution.mean, distribution.scale), 1)
+        distribution = MixtureSameFamily(Categorical(logits=distribution.logits), components)
+    loss = -distribution.log_prob(targets).mean()
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(predictor.parameters(), 1.0)
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimizer.step()
     loss.item()
 
@@ -154,8 +162,7 @@ def bench_prepare(config: RunConfig) -> dict[str, Any]:
                 os.environ["WAVECAST_DATA"] = before
         seconds = float(dataset.length.sum()) / row_rate_hz(config.input)
         return {
-            "what": f"{len(dataset.length)} recordings, {seconds / 60:.1f} min, to {config.input.kind} rows "
-            f"at {config.input.sample_rate} Hz",
+            "what": f"{len(dataset.length)} recordings, {seconds / 60:.1f} min, to {config.input.kind} rows",
             "times_real_time": seconds / wall_s,
             "times_real_time_per_core": seconds / cpu_s,
         }

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from models.predictor import Predictor
 from pipeline.errors import UserError
 from pipeline.files import atomic_path
+from pipeline.networks import Network
 
 
 @dataclass
@@ -54,14 +54,14 @@ class Position:
 
 def save_checkpoint(
     path: Path,
-    predictor: Predictor,
+    network: Network,
     optimizer: torch.optim.Optimizer,
     position: Position,
     journal_size: int,
 ) -> None:
     """Write a checkpoint, atomically; ``journal_size`` is how much of the journal it vouches for."""
     content = {
-        "weights": predictor.state_dict(),
+        "weights": network.state_dict(),
         "optimizer": optimizer.state_dict(),
         "position": {f.name: getattr(position, f.name) for f in fields(position)},
         "random": torch.get_rng_state(),
@@ -81,11 +81,11 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
 
 
 def restore_checkpoint(
-    path: Path, predictor: Predictor, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> tuple[Position, int]:
     """Bring back weights, optimiser and random state; returns the position and the journal's size."""
     content = read_checkpoint(path, device)
-    predictor.load_state_dict(content["weights"])
+    network.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
     torch.set_rng_state(content["random"].cpu())
     if content["random_cuda"] and torch.cuda.is_available():
@@ -94,11 +94,11 @@ def restore_checkpoint(
 
 
 def restore_weights(
-    path: Path, predictor: Predictor, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> None:
     """Bring back only what a diverged training lost: weights and optimiser."""
     content = read_checkpoint(path, device)
-    predictor.load_state_dict(content["weights"])
+    network.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
 
 

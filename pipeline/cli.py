@@ -238,6 +238,29 @@ def bench_prepare(
     print_bench(run_bench(_config(config, settings, recordings or (_demo_recordings(),))), json)
 
 
+@bench_app.command(name="models")
+def bench_models(*, json: Json = False) -> None:
+    """The study's cells beside the library's kernels, and how much of an update each head takes."""
+    from pipeline.bench_models import bench_models as run_bench
+    from pipeline.cli_output import print_bench
+
+    print_bench(run_bench(), json)
+
+
+@app.command(sort_key=10)
+def study(
+    speech: Annotated[Path, Parameter(help="Folder of recordings, one subfolder a speaker.")],
+    /,
+    *,
+    music: Annotated[Path | None, Parameter(help="Folder of sets of music, .mat or .npz.")] = None,
+    settings: Settings = (),
+) -> None:
+    """Run every comparison of the README again, and print its tables. Takes hours on a CPU."""
+    from pipeline.study import study as run_study
+
+    print(run_study(speech, music, settings).read_text(), end="")
+
+
 def _demo_recordings() -> Path:
     from pipeline.demo_corpus import make_demo_corpus
     from pipeline.files import data_dir

@@ -60,7 +60,7 @@ def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(figures, indent=2))
         return
-    _print_table([("model", figures["model"], None)], figures)
+    _print_table([("model", figures, None)])
 
 
 def print_summary(path: Path, as_json: bool) -> None:
@@ -70,10 +70,10 @@ def print_summary(path: Path, as_json: bool) -> None:
         print(json.dumps(summary, indent=2))
         return
     rows = [
-        (name, figures["model"], summary["parameters"][name]["recurrent"])
+        (name, figures, summary["parameters"][name]["recurrent"])
         for name, figures in summary["evaluations"].items()
     ]
-    _print_table(rows, next(iter(summary["evaluations"].values())))
+    _print_table(rows)
     promotion = summary["promotion"]
     if promotion["version"] is not None:
         state = "champion now" if promotion["promoted"] else "champion unchanged"
@@ -84,7 +84,9 @@ def print_summary(path: Path, as_json: bool) -> None:
             print(f"  {item}")
 
 
-def _print_table(models: list[tuple[str, dict[str, Any], int | None]], figures: dict[str, Any]) -> None:
+def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
+    """Models by name, with their evaluation and perhaps number of parameters, above the baselines."""
+    figures = models[0][1]
     size = (
         f"{figures['recordings']} recordings, {figures['groups']} group(s), {figures['seconds'] / 60:.1f} min"
     )
@@ -92,13 +94,22 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]], figures: 
     table.add_column("model")
     for heading in ("parameters", "nats per step", "bits per sample"):
         table.add_column(heading, justify="right")
-    for name, found, parameters in models:
-        count = "" if parameters is None else f"{parameters:,}"
+    for name, evaluation, parameters in models:
+        count, found = "" if parameters is None else f"{parameters:,}", evaluation["model"]
         table.add_row(name, count, _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
     table.add_section()
     for name, found in figures["baselines"].items():
         table.add_row(name, "", _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
     Console().print(table)
+    ahead = {name: evaluation["horizons"] for name, evaluation, _ in models if evaluation["horizons"]}
+    if ahead:
+        table = Table(title="nats per step, so many steps ahead", title_justify="left")
+        table.add_column("model")
+        for steps in next(iter(ahead.values())):
+            table.add_column(steps, justify="right")
+        for name, found in ahead.items():
+            table.add_row(name, *(f"{x['nats_per_step']:.2f}" for x in found.values()))
+        Console().print(table)
 
 
 def _figure(found: dict[str, Any], key: str) -> str:
@@ -110,10 +121,8 @@ def print_prediction(facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    print(
-        f"heard {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s "
-        f"at {facts['sample_rate']} Hz"
-    )
+    rate = f" at {facts['sample_rate']} Hz" if "sample_rate" in facts else ""
+    print(f"heard {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s{rate}")
     print(facts["output"] + (f"\n{facts['plot']}" if facts["plot"] else ""))
 
 
@@ -147,5 +156,10 @@ def print_bench(figures: dict[str, Any], as_json: bool) -> None:
         return
     print(figures.pop("what"))
     for name, value in figures.items():
+        if isinstance(value, dict):
+            print(f"  {name}")
+            for part, ratio in value.items():
+                print(f"    {part:26} {ratio:,.2f}")
+            continue
         shown = " to ".join(f"{x:,.2f}" for x in value) if isinstance(value, list) else f"{value:,.2f}"
         print(f"  {name.replace('_', ' '):28} {shown}")

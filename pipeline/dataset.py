@@ -13,11 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.config import InputConfig
+from pipeline.config_input import InputConfig, PianoRollConfig
 from pipeline.errors import UserError
-from pipeline.features import Normalisation, framing, row_dtype, row_width, unit
+from pipeline.features import Normalisation, row_dtype, row_width, unit
 from pipeline.files import read_json, write_json
-from pipeline.framing import Framing
 from pipeline.manifest import Recording, write_manifest
 from pipeline.row_store import RowStore
 from pipeline.splits import Split
@@ -53,11 +52,6 @@ class Dataset:
     split: list[Split]
     group: list[str]
     recording: list[str]
-
-    @property
-    def framing(self) -> Framing:
-        """How the rows become steps."""
-        return framing(self.input)
 
     def indices(self, split: Split) -> np.ndarray:
         """Which recordings belong to ``split``."""
@@ -111,8 +105,8 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
 
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
-    """What determines the rows of a recording; framing into steps happens later and is left out."""
-    settings = config.model_dump(exclude={"window", "hop"})
+    """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
+    settings = config.model_dump(exclude={"window", "hop", "quarters_per_minute"})
     return {"version": DATASET_VERSION, **settings}
 
 
@@ -128,6 +122,8 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
     stored = [store.catalogue.stored[str(record.content_hash)] for record in used]
     trained_on = [s for s, r in zip(stored, used, strict=True) if r.split == "train" and s.length]
     mean, std, low, high = store.moments(trained_on or stored)
+    if isinstance(config, PianoRollConfig):  # notes meet the model as they are, 0 and 1
+        mean, std = np.zeros_like(mean), np.ones_like(std)
     scale = unit(config)
     content = {
         "fingerprint": fingerprint,

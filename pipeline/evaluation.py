@@ -5,13 +5,20 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import load_model
+from pipeline.artifacts import TrainedModel, load_model
 from pipeline.baselines import baselines
 from pipeline.config import EvaluateConfig
-from pipeline.dataset import open_dataset, split_rows
+from pipeline.dataset import SplitRows, open_dataset, split_rows
 from pipeline.devices import choose_device
 from pipeline.features import Normalisation, row_rate_hz
+from pipeline.horizons import HorizonScore, horizon_nats
 from pipeline.scoring import score
+
+HORIZON_STARTS = 256
+"""Places in the recordings from which steps ahead are scored."""
+
+HORIZON_PATHS = 16
+"""Ways that the model imagines from each."""
 
 
 def evaluate(
@@ -21,7 +28,8 @@ def evaluate(
 
     Returns:
         A table for people and machines: ``model`` and each of ``baselines`` with ``nats_per_step`` and, for
-        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``.
+        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``; and
+        ``horizons``, for each the ``nats_per_step`` so many steps ahead and their ``standard_error``.
 
     Raises `UserError` where the model or data set cannot be used, or the split is empty.
     """
@@ -29,9 +37,9 @@ def evaluate(
     dataset = open_dataset(dataset_path, model.input)
     chosen = dataset.require(config.split)
     data = split_rows(dataset, config.split, model.device)
-    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=True, visible=True)
+    scores = score(model.network, data, model.framing, model.normaliser(), exact=True, visible=True)
     size = model.framing.target_size
-    nats_per_step = scores.nats_per_step - size * _log_scale_ratio(dataset.normalisation, model.normalisation)
+    unit_nats = size * _log_scale_ratio(dataset.normalisation, model.normalisation)
     table = baselines(dataset, config.split, config.linear_order)
     rows = int(dataset.length[chosen].sum())
     return {
@@ -41,7 +49,14 @@ def evaluate(
         "groups": len({dataset.group[i] for i in chosen}),
         "seconds": round(rows / row_rate_hz(model.input), 3),
         "steps": int(model.framing.steps(rows)),
-        "model": {"nats_per_step": nats_per_step, "bits_per_sample": scores.bits_per_sample},
+        "model": {
+            "nats_per_step": scores.nats_per_step - unit_nats,
+            "bits_per_sample": scores.bits_per_sample,
+        },
+        "horizons": {
+            str(steps): {"nats_per_step": found.nats - unit_nats, "standard_error": found.standard_error}
+            for steps, found in _horizons(model, data, config).items()
+        },
         "baselines": {
             name: {
                 "nats_per_step": None if found.nats is None else found.nats * size,
@@ -52,12 +67,20 @@ def evaluate(
     }
 
 
+def _horizons(model: TrainedModel, data: SplitRows, config: EvaluateConfig) -> dict[int, HorizonScore]:
+    if not config.horizons:
+        return {}
+    block = model.model.decode_steps if model.model.architecture == "encoder-decoder" else 1
+    context_steps = -(-config.context_steps // block) * block
+    return horizon_nats(model, data, config.horizons, HORIZON_STARTS, context_steps, HORIZON_PATHS, seed=0)
+
+
 def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
     """Nats per step on the validation split, by which models are chosen: the test split stays unseen."""
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
     data = split_rows(dataset, "valid", model.device)
-    scores = score(model.predictor, data, model.framing, model.normaliser(), exact=False)
+    scores = score(model.network, data, model.framing, model.normaliser(), exact=False)
     ratio = _log_scale_ratio(dataset.normalisation, model.normalisation)
     return scores.nats_per_step - model.framing.target_size * ratio
 

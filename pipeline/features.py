@@ -4,6 +4,7 @@ A kind says what is stored of a recording (int16 samples, spectrogram frames), h
 values are normalised, and whether they are quantised. Everything else sees rows and steps.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_model import ModelConfig
 from pipeline.framing import Framing
+from pipeline.midi import KEYS
 
 if TYPE_CHECKING:
     from pipeline.spectrogram import Spectrogram
@@ -42,33 +45,50 @@ class Normalisation:
         return torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)
 
 
-def framing(config: InputConfig) -> Framing:
-    """How rows of this kind become steps."""
-    if isinstance(config, WaveformConfig):
-        return Framing(config.window, config.hop, 1)
-    return Framing(1, 1, row_width(config))
+def framing(config: InputConfig, model: ModelConfig) -> Framing:
+    """How rows of this kind become the steps of a model.
+
+    Convolutions with strides read several windows, each a hop after the other, for one prediction, which
+    then covers as many hops; an autoregressive head looks further back than the network.
+    """
+    window, advance = window_and_advance(config)
+    stride = math.prod(stride for _, _, stride in model.convolutions)
+    seen = window + (stride - 1) * advance
+    if model.covariance == "autoregressive":
+        seen = max(seen, model.autoregressive_order)
+    unscored = 1 if isinstance(config, PianoRollConfig) else 0
+    return Framing(seen, stride * advance, row_width(config), unscored)
+
+
+def window_and_advance(config: InputConfig) -> tuple[int, int]:
+    """Rows that the network reads at a time, and rows from one reading to the next."""
+    return (config.window, config.hop) if isinstance(config, WaveformConfig) else (1, 1)
 
 
 def row_width(config: InputConfig) -> int:
     """Values of one stored row."""
-    if isinstance(config, WaveformConfig):
-        return 1
-    return analysis(config).dimension
+    if isinstance(config, SpectrogramConfig):
+        return analysis(config).dimension
+    return KEYS if isinstance(config, PianoRollConfig) else 1
 
 
 def row_dtype(config: InputConfig) -> np.dtype[Any]:
     """How a row is stored."""
-    return np.dtype("int16" if isinstance(config, WaveformConfig) else config.dtype)
+    if isinstance(config, SpectrogramConfig):
+        return np.dtype(config.dtype)
+    return np.dtype("uint8" if isinstance(config, PianoRollConfig) else "int16")
 
 
 def row_rate_hz(config: InputConfig) -> float:
     """Rows a second."""
-    if isinstance(config, WaveformConfig):
-        return float(config.sample_rate)
-    return config.sample_rate / config.hop_length
+    if isinstance(config, SpectrogramConfig):
+        return config.sample_rate / config.hop_length
+    if isinstance(config, PianoRollConfig):
+        return config.steps_per_quarter * config.quarters_per_minute / 60
+    return float(config.sample_rate)
 
 
-def rows_of_blocks(config: InputConfig, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+def rows_of_blocks(config: AudioConfig, blocks: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Blocks of int16 samples (n,) of one recording to blocks of rows (r, width) as they are stored."""
     if isinstance(config, WaveformConfig):
         yield from (block[:, None] for block in blocks)
@@ -102,7 +122,7 @@ def unit(config: InputConfig) -> float:
 
 def quantisation_step(config: InputConfig, normalisation: Normalisation) -> float:
     """One quantisation step in normalised values; for a spectrogram, in those of its widest bin."""
-    step = unit(config) if isinstance(config, WaveformConfig) else SPECTROGRAM_STEP
+    step = SPECTROGRAM_STEP if isinstance(config, SpectrogramConfig) else unit(config)
     return step / max(normalisation.std)
 
 
@@ -112,6 +132,7 @@ class Normaliser:
     def __init__(self, config: InputConfig, normalisation: Normalisation, device: torch.device) -> None:
         self.unit = unit(config)
         self.quantised = isinstance(config, WaveformConfig)
+        self.notes = isinstance(config, PianoRollConfig)
         self.mean, self.std = normalisation.tensors(device)
         self.low = torch.tensor(normalisation.low or [-torch.inf], device=device)
         self.high = torch.tensor(normalisation.high or [torch.inf], device=device)
@@ -123,12 +144,14 @@ class Normaliser:
     def restore(self, values: Tensor) -> Tensor:
         """Values (..., width) to stored rows.
 
-        Samples are rounded and clipped to 16 bits. Frames are kept within the training split's range: one
-        wild value in the logarithm of a magnitude would be heard as a bang.
+        Samples are rounded and clipped to 16 bits, notes are on or off. Frames are kept within the training
+        split's range: one wild value in the logarithm of a magnitude would be heard as a bang.
         """
         rows = (values * self.std + self.mean) / self.unit
         if self.quantised:
             return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16)
+        if self.notes:
+            return rows.round().clamp(0, 1).to(torch.uint8)
         return rows.clamp(self.low, self.high)
 
     def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:

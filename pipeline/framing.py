@@ -23,11 +23,13 @@ class Framing:
         window: rows that a step sees.
         hop: rows that a step predicts.
         width: values of a row (1 for samples, the bins of a spectrogram frame).
+        unscored: rows at the beginning of a recording that are seen but not asked for.
     """
 
     window: int
     hop: int
     width: int
+    unscored: int = 0
 
     @property
     def input_size(self) -> int:
@@ -42,6 +44,10 @@ class Framing:
     def steps(self, rows: int) -> int:
         """Steps that cover ``rows`` rows; the last may be partial."""
         return -(-rows // self.hop)
+
+    def values(self, rows: Tensor) -> Tensor:
+        """Predicted values of recordings of ``rows`` rows each."""
+        return (rows - self.unscored).clamp(min=0) * self.width
 
     def gather(
         self, rows: Tensor, offset: Tensor, length: Tensor, first_step: Tensor, steps: int

@@ -14,7 +14,7 @@ from models.recurrent import State
 from pipeline.artifacts import TrainedModel
 from pipeline.audio import to_int16
 from pipeline.batching import batches, whole_plan
-from pipeline.config import SpectrogramConfig
+from pipeline.config_input import SpectrogramConfig
 from pipeline.dataset import SplitRows
 from pipeline.devices import one_thread
 from pipeline.features import analysis, rows_of_blocks
@@ -38,11 +38,11 @@ def warm_state(model: TrainedModel, rows: Tensor) -> tuple[State, Tensor]:
     frames, normaliser = model.framing, model.normaliser()
     rows = rows[len(rows) % frames.hop :]
     one = SplitRows(rows, torch.zeros(1, dtype=torch.long), torch.tensor([len(rows)]))
-    state = model.predictor.initial_state(1)
+    state = model.network.initial_state(1)
     steps = np.array([frames.steps(len(rows))])
     for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
         inputs = batch.inputs[:, : batch.values // frames.target_size]
-        _, state = model.predictor.recurrent(inputs, state)
+        state = model.network.advance(inputs, state)
     heard = normaliser.normalise(rows[-frames.window :].to(model.device))
     padding = torch.zeros(frames.window - len(heard), frames.width, device=model.device)
     return state, torch.cat([padding, heard])
@@ -60,7 +60,7 @@ def generate_rows(
     """Draw ``count`` rows in blocks (hop, width) as stored, beginning after ``window`` (window, width)."""
     frames, normaliser = model.framing, model.normaliser()
     for _ in range(frames.steps(count)):
-        distribution, state = model.predictor.step(window.reshape(1, -1), state)
+        distribution, state = model.network.step(window.reshape(1, -1), state)
         rows = normaliser.restore(distribution.sample(temperature, generator).view(frames.hop, frames.width))
         yield rows
         window = torch.cat([window, normaliser.normalise(rows)])[-frames.window :]
@@ -96,7 +96,7 @@ def continue_samples(
     Returns:
         (round(seconds * sample_rate),) int16.
     """
-    config = model.input
+    config = model.audio
     wanted = round(seconds * config.sample_rate)
     rows = heard_rows(model, samples)
     if not isinstance(config, SpectrogramConfig):
@@ -111,7 +111,7 @@ def continue_samples(
 
 def heard_rows(model: TrainedModel, samples: np.ndarray) -> Tensor:
     """The rows (N, width) that the model's data set would store for these int16 samples."""
-    blocks = list(rows_of_blocks(model.input, [samples]))
+    blocks = list(rows_of_blocks(model.audio, [samples]))
     return torch.from_numpy(np.concatenate(blocks))
 
 

@@ -17,7 +17,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 from pydantic import TypeAdapter
 
-from pipeline.config import InputConfig, SpectrogramConfig
+from pipeline.config_input import InputConfig, SpectrogramConfig
 from pipeline.files import read_json
 from pipeline.tracking_store import MODEL_IN_ARTIFACTS
 

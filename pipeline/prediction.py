@@ -1,4 +1,4 @@
-"""Continuing a sound file: what `wavecast predict` does."""
+"""Continuing a recording, of sound or of notes: what `wavecast predict` does."""
 
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ from pipeline.devices import choose_device
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.files import refuse_overwrite
 from pipeline.generation import continue_samples
+from pipeline.midi import SUFFIXES, check_midi_output
+from pipeline.note_prediction import continue_notes
 from pipeline.registry import fetch_model
 
 
@@ -31,7 +33,8 @@ def predict(
     """Continue ``recording`` by ``seconds`` and write the result to ``output``.
 
     The recording is decoded and converted to the model's rate, the model's state is warmed on all of it, and
-    recording plus continuation (or the continuation alone) are written as mono sound at that rate.
+    recording plus continuation (or the continuation alone) are written as mono sound at that rate. Where
+    ``output`` is a MIDI file, so is ``recording``, and the model is one of notes.
 
     ``model`` is a folder, `runs:/ID/model` or `models:/NAME@ALIAS`; empty means the registered champion.
 
@@ -44,12 +47,26 @@ def predict(
         raise UserError(
             f"seconds={seconds:g}, temperature={temperature:g}: give seconds > 0 and temperature >= 0", 2
         )
-    check_output(output, overwrite)
+    of_notes = output.suffix.lower() in SUFFIXES
+    (check_midi_output if of_notes else check_output)(output, overwrite)
     if plot is not None:
         refuse_overwrite(plot, overwrite)
-    _refuse_unreadable(recording)
+    if not of_notes:
+        _refuse_unreadable(recording)
     trained = load_model(fetch_model(str(model)), choose_device(device))
-    rate = trained.input.sample_rate
+    if of_notes:
+        return continue_notes(
+            trained,
+            recording,
+            output,
+            seconds=seconds,
+            temperature=temperature,
+            seed=seed,
+            only_continuation=only_continuation,
+            plot=plot,
+            overwrite=overwrite,
+        )
+    rate = trained.audio.sample_rate
     heard, facts = read_mono(recording, rate)
     continuation = continue_samples(trained, heard, seconds, temperature, seed)
     sound = continuation if only_continuation else np.concatenate([heard, continuation])

@@ -24,13 +24,15 @@ import numpy as np
 from filelock import FileLock
 
 from pipeline.audio import DecodedFacts, decode
-from pipeline.config import CorpusConfig, InputConfig, RunConfig
+from pipeline.config import CorpusConfig, RunConfig
+from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig
 from pipeline.corpus import Source, find_sources
 from pipeline.dataset import dataset_settings, write_dataset
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.features import row_dtype, row_width, rows_of_blocks
 from pipeline.files import data_dir
 from pipeline.manifest import Recording, content_hash, write_manifest
+from pipeline.music_preparation import music_records
 from pipeline.progress import progress_bar
 from pipeline.row_store import RowStore, read_blocks, settings_key
 from pipeline.splits import assign_splits
@@ -82,12 +84,11 @@ def prepare(config: RunConfig) -> Path:
 
 def _convert_all(store: RowStore, sources: list[Source], config: InputConfig) -> list[Recording]:
     records: list[Recording] = []
-    first_with: dict[str, str] = {}
     saved = time.monotonic()
     with progress_bar("recordings") as bar:
         task = bar.add_task("prepare", total=len(sources), note="")
-        for source, result in _in_order(store, sources, config):
-            records.append(_record(store, source, result, first_with))
+        for found in _records(store, sources, config):
+            records += found
             bar.advance(task)
             if time.monotonic() - saved > COMMIT_SECONDS:
                 store.commit()
@@ -95,8 +96,18 @@ def _convert_all(store: RowStore, sources: list[Source], config: InputConfig) ->
     return records
 
 
+def _records(store: RowStore, sources: list[Source], config: InputConfig) -> Iterator[list[Recording]]:
+    """The records of each source in turn: of a set of music there are many, else one."""
+    if isinstance(config, PianoRollConfig):
+        yield from music_records(store, sources, config)
+        return
+    first_with: dict[str, str] = {}
+    for source, result in _in_order(store, sources, config):
+        yield [_record(store, source, result, first_with)]
+
+
 def _in_order(
-    store: RowStore, sources: Iterable[Source], config: InputConfig
+    store: RowStore, sources: Iterable[Source], config: AudioConfig
 ) -> Iterator[tuple[Source, "Future[Converted]"]]:
     """Convert with a thread per core, a few files ahead of the reader, in the order of ``sources``."""
     workers = os.cpu_count() or 1
@@ -109,7 +120,7 @@ def _in_order(
         yield from waiting
 
 
-def _convert(store: RowStore, source: Source, config: InputConfig) -> Converted:
+def _convert(store: RowStore, source: Source, config: AudioConfig) -> Converted:
     """Decode one file in a worker thread; whatever is wrong with the file itself refuses it alone."""
     try:
         return _decoded(store, source, config)
@@ -119,7 +130,7 @@ def _convert(store: RowStore, source: Source, config: InputConfig) -> Converted:
         raise RecordingRefused(f"cannot be read ({problem.strerror or problem})") from None
 
 
-def _decoded(store: RowStore, source: Source, config: InputConfig) -> Converted:
+def _decoded(store: RowStore, source: Source, config: AudioConfig) -> Converted:
     stat = source.path.stat()
     stamp = (stat.st_size, stat.st_mtime_ns)
     seen = store.catalogue.seen.get(str(source.path))
@@ -139,7 +150,7 @@ def _decoded(store: RowStore, source: Source, config: InputConfig) -> Converted:
     return Converted(source, stamp, found, digest.hexdigest(), rows, _plain_facts(facts, config.sample_rate))
 
 
-def _spectrogram_rows(samples: IO[bytes], config: InputConfig) -> IO[bytes]:
+def _spectrogram_rows(samples: IO[bytes], config: AudioConfig) -> IO[bytes]:
     blocks = (block[:, 0] for block in read_blocks(samples, 1, np.dtype("int16")))
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
     for rows in rows_of_blocks(config, blocks):
@@ -195,6 +206,7 @@ def _with_splits(
 ) -> list[Recording]:
     """Give every usable recording its split; the first assignment of a group is remembered and wins."""
     given = {source.path: source.split for source in sources if source.split}
+    given |= {record.path: record.split for record in records if record.split}
     groups = {r.group for r in records if r.group and not r.refused and r.path not in given}
     known = store.catalogue.splits.setdefault(_splitting_rule(config), {})
     splits = assign_splits(groups, config.valid_fraction, config.test_fraction, config.split_seed, known)

@@ -5,15 +5,22 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline import plots
 from pipeline.artifacts import TrainedModel, load_model
 from pipeline.audio import to_int16
 from pipeline.audio_write import write_audio
-from pipeline.config import SamplesConfig, SpectrogramConfig
+from pipeline.config import SamplesConfig
+from pipeline.config_input import PianoRollConfig, SpectrogramConfig
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.features import analysis, row_rate_hz
+from pipeline.files import read_json, write_json
 from pipeline.generation import continue_rows, frames_to_samples
+from pipeline.horizon_plots import horizon_curves
+from pipeline.midi import write_midi
+from pipeline.note_plots import piano_roll_picture
+from pipeline.reach import measure_reach, picture_reach
 from pipeline.run_folder import RunFolder
 from pipeline.splits import Split
 
@@ -40,6 +47,29 @@ def picture_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
     plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
     rows, unit = comparison_rows({variant: evaluation})
     plots.comparison(pictures / "comparison.png", rows, unit)
+    if evaluation["horizons"]:
+        horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
+    model = load_model(run.model)
+    curve = measure_reach(model, open_dataset(run.dataset, model.input), evaluation["split"])
+    write_json(run.artifacts / "reach.json", {"gradient_norm": curve, "step_seconds": model.step_s})
+    picture_reach(pictures / "reach.png", {variant: curve}, model.step_s)
+
+
+def picture_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
+    """Draw the curves and figures of several runs side by side."""
+    curves = {name: learning_curve(run) for name, run in runs.items()}
+    plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
+    rows, unit = comparison_rows(evaluations)
+    plots.comparison(report / "comparison.png", rows, unit)
+    ahead = {name: found["horizons"] for name, found in evaluations.items() if found["horizons"]}
+    if ahead:
+        horizon_curves(report / "horizons.png", ahead)
+    reaches = {
+        name: read_json(run.artifacts / "reach.json", "reach of a model") for name, run in runs.items()
+    }
+    step_s = next(iter(reaches.values()))["step_seconds"]
+    by_distance = {name: found["gradient_norm"] for name, found in reaches.items()}
+    picture_reach(report / "reach.png", by_distance, step_s)
 
 
 def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[str, float]], str]:
@@ -66,24 +96,48 @@ def listen(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
 def _continue(
     run: RunFolder, model: TrainedModel, dataset: Dataset, index: int, config: SamplesConfig
 ) -> Path:
-    rate = model.input.sample_rate
     row_rate = row_rate_hz(model.input)
     heard = dataset.recording_rows(index)[: round(config.prime_seconds * row_rate)]
     count = round(config.seconds * row_rate)
     predicted = continue_rows(model, heard, count, config.temperature, seed=index)
-    name = f"{dataset.group[index]}-{Path(dataset.recording[index]).stem}"
+    path, group = Path(dataset.recording[index]), dataset.group[index]
+    name = (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
     seam_s = len(heard) / row_rate
-    if isinstance(model.input, SpectrogramConfig):
-        before = analysis(model.input).invert(heard.float(), seed=index).numpy()
-        after = frames_to_samples(model.input, heard, predicted, seed=index)
+    show = _show_notes if isinstance(model.input, PianoRollConfig) else _show_sound
+    return show(run, model, heard, predicted, seam_s, name)
+
+
+def _show_notes(
+    run: RunFolder, model: TrainedModel, heard: Tensor, predicted: Tensor, seam_s: float, name: str
+) -> Path:
+    config = model.input
+    assert isinstance(config, PianoRollConfig)
+    roll = torch.cat([heard, predicted]).numpy()
+    path = run.artifacts / "sounds" / f"{name}-continued.mid"
+    write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite=True)
+    picture = run.artifacts / "pictures" / f"{name}-continued.png"
+    piano_roll_picture(picture, roll, row_rate_hz(config), seam_s, f"{name}: piece, then continuation")
+    return path
+
+
+def _show_sound(
+    run: RunFolder, model: TrainedModel, heard: Tensor, predicted: Tensor, seam_s: float, name: str
+) -> Path:
+    config = model.audio
+    if isinstance(config, SpectrogramConfig):
+        before = analysis(config).invert(heard.float(), seed=0).numpy()
+        after = frames_to_samples(config, heard, predicted, seed=0)
         sound = np.concatenate([to_int16(before), after])
         frames = torch.cat([heard.float(), predicted.float()]).numpy()
         picture = run.artifacts / "pictures" / f"{name}-frames.png"
-        plots.spectrogram_frames_picture(picture, frames, row_rate, seam_s, f"{name}: heard, then predicted")
+        title = f"{name}: heard, then predicted"
+        plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
     else:
         sound = torch.cat([heard, predicted])[:, 0].numpy()
     path = run.artifacts / "sounds" / f"{name}-continued.wav"
-    write_audio(path, sound, rate, overwrite=True)
+    write_audio(path, sound, config.sample_rate, overwrite=True)
     picture = run.artifacts / "pictures" / f"{name}-continued.png"
-    plots.recording_picture(picture, sound, rate, seam_s, f"{name}: recording, then continuation")
+    plots.recording_picture(
+        picture, sound, config.sample_rate, seam_s, f"{name}: recording, then continuation"
+    )
     return path

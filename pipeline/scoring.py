@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from models.predictor import Predictor
 from models.recurrent import keep_state
 from pipeline.batching import batches, whole_plan
 from pipeline.dataset import SplitRows
 from pipeline.features import Normaliser
 from pipeline.framing import Framing
+from pipeline.likelihood import log_likelihood
+from pipeline.networks import Network
 from pipeline.progress import shown
 
 LANES = 32
@@ -52,7 +53,7 @@ class Scores:
 
 @torch.inference_mode()
 def score(
-    predictor: Predictor,
+    network: Network,
     data: SplitRows,
     framing: Framing,
     normaliser: Normaliser,
@@ -60,35 +61,37 @@ def score(
     lanes: int = LANES,
     chunk_steps: int = CHUNK_STEPS,
     visible: bool = False,
+    discrete: bool = False,
 ) -> Scores:
     """Score every recording of a split, from an empty state each.
 
     ``exact`` asks for the code length of integer samples too, which costs several times more; ``visible``
-    for a progress bar.
+    for a progress bar; ``discrete`` for nats of the exact probabilities in place of the density's.
     """
     device = normaliser.mean.device
     count = len(data.length)
     steps = framing_steps(framing, data.length)
     plan = whole_plan(steps.cpu().numpy(), lanes, chunk_steps)
     sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
-    state = predictor.initial_state(plan.recording.shape[1])
-    was_training = predictor.training
-    predictor.eval()
+    state = network.initial_state(plan.recording.shape[1])
+    was_training = network.training
+    network.eval()
     exact = exact and normaliser.quantised
     for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
-        distribution, state = predictor(batch.inputs, keep_state(state, batch.keep))
+        fresh = network.initial_state(len(batch.keep))
+        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
         column = torch.where(batch.recording >= 0, batch.recording, count)
-        nats = -distribution.log_prob(batch.targets, batch.mask).double()
+        nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
         if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
             nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
         sums[0].index_add_(0, column, nats.sum(1))
         if exact:
             lower, upper = normaliser.interval(batch.stored)
-            bits = -distribution.interval_log_prob(lower, upper, batch.mask) / math.log(2)
+            bits = -distribution.interval_log_prob(batch.targets, lower, upper, batch.mask) / math.log(2)
             sums[1].index_add_(0, column, bits.sum(1))
-    predictor.train(was_training)
+    network.train(was_training)
     nats, bits = sums[:, :count]
-    values = data.length.to(device, torch.float64) * framing.width
+    values = framing.values(data.length).to(device, torch.float64)
     return Scores(nats, bits if exact else None, values, framing.target_size)
 
 

@@ -114,7 +114,8 @@ def evaluate_stage(run: Path) -> Path:
     if not path.exists():
         figures = evaluate(folder.model, folder.dataset, config.evaluate, config.train.device)
         known = {name: x for name, x in figures["model"].items() if x is not None}
-        summary = {f"{config.evaluate.split}_{name}": figure for name, figure in known.items()}
+        ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
+        summary = {f"{config.evaluate.split}_{name}": figure for name, figure in {**known, **ahead}.items()}
         folder.set_status("finished", summary={**folder.status()["summary"], **summary})
         picture_run(folder, figures)
         listen(folder, config.samples, config.evaluate.split)
@@ -140,8 +141,7 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
     """Gather a run's figures, pictures and sounds in one `summary.json`; returns its path."""
-    from pipeline import plots
-    from pipeline.reporting import comparison_rows, learning_curve
+    from pipeline.reporting import picture_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
@@ -150,10 +150,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         name: read_json(folder.artifacts / "evaluation.json", "evaluation")
         for name, folder in folders.items()
     }
-    curves = {name: learning_curve(folder) for name, folder in folders.items()}
-    plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
-    rows, unit = comparison_rows(evaluations)
-    plots.comparison(report / "comparison.png", rows, unit)
+    picture_report(report, folders, evaluations)
     summary = {
         "name": config.name,
         "dataset": str(dataset),

@@ -12,15 +12,15 @@ import numpy as np
 import torch
 from filelock import FileLock, Timeout
 
-from models.predictor import Predictor
-from pipeline.artifacts import build_predictor, save_model
+from pipeline.artifacts import save_model
 from pipeline.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.checkpoint import Position, read_checkpoint, restore_checkpoint, save_checkpoint, save_tensors
 from pipeline.config import RunConfig
 from pipeline.dataset import Dataset, open_dataset, split_rows
 from pipeline.devices import choose_device, describe_device
 from pipeline.errors import UserError
-from pipeline.features import Normaliser
+from pipeline.features import Normaliser, framing
+from pipeline.networks import Network, build_network, start_head
 from pipeline.progress import progress_bar
 from pipeline.run_folder import RunFolder
 from pipeline.schedule import make_optimizer
@@ -61,14 +61,15 @@ def begin(
     data = split_rows(dataset, "train", device)
     dataset.require("valid")
     torch.manual_seed(config.train.seed)
-    predictor = build_predictor(config.input, config.model, dataset.normalisation).to(device)
+    network = build_network(config.input, config.model, dataset.normalisation).to(device)
     training = Training(
         config=config.train,
         dataset=dataset,
         folder=folder,
         device=device,
-        predictor=predictor,
-        optimizer=make_optimizer(predictor.parameters(), config.train),
+        network=network,
+        framing=framing(config.input, config.model),
+        optimizer=make_optimizer(network.parameters(), config.train),
         position=Position(),
         data=data,
         normaliser=Normaliser(config.input, dataset.normalisation, device),
@@ -79,11 +80,12 @@ def begin(
     journal_size = 0
     if folder.last_checkpoint.exists():
         training.position, journal_size = restore_checkpoint(
-            folder.last_checkpoint, predictor, training.optimizer, device
+            folder.last_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
-    folder.set_status("running", **describe_device(device), parameters=_parameter_counts(predictor))
+    folder.set_status("running", **describe_device(device), parameters=_parameter_counts(network))
     if not folder.last_checkpoint.exists():
+        start_head(network, dataset)
         _checkpoint(training)
     return training
 
@@ -92,7 +94,7 @@ def epoch_plan(training: Training, epoch: int) -> Plan:
     """The updates of one pass over the training split, in an order drawn from the seed and the pass."""
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
-    steps = framing_steps(training.dataset.framing, training.data.length).cpu().numpy()
+    steps = framing_steps(training.framing, training.data.length).cpu().numpy()
     if config.sequences == "independent":
         return independent_plan(steps, config.batch_size, config.chunk_steps, random)
     return carried_plan(steps, config.batch_size, config.chunk_steps, random.permutation(len(steps)))
@@ -104,11 +106,9 @@ def _loop(training: Training) -> None:
         task = bar.add_task("train", total=training.total_updates, note="", completed=position.total_updates)
         while not position.finished:
             plan = epoch_plan(training, position.epoch)
-            state = position.state or training.predictor.initial_state(plan.recording.shape[1])
+            state = position.state or training.network.initial_state(plan.recording.shape[1])
             began = time.monotonic()
-            for batch in batches(
-                plan, training.data, training.dataset.framing, training.normaliser, position.update
-            ):
+            for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
                 state = update(training, batch, state)
                 position.state = state
                 position.elapsed_s += time.monotonic() - began
@@ -128,7 +128,14 @@ def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
     position, config = training.position, training.config
     began = time.monotonic()
     data = split_rows(training.dataset, "valid", training.device)
-    scores = score(training.predictor, data, training.dataset.framing, training.normaliser, exact=False)
+    scores = score(
+        training.network,
+        data,
+        training.framing,
+        training.normaliser,
+        exact=False,
+        discrete=config.loss == "discrete",
+    )
     valid = scores.nats_per_step
     position.elapsed_s += time.monotonic() - began
     position.epoch += 1
@@ -136,7 +143,7 @@ def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
     position.state = ()
     if valid < position.best_valid:
         position.best_valid, position.best_epoch = valid, position.epoch
-        save_tensors(training.folder.best_checkpoint, {"weights": training.predictor.state_dict()})
+        save_tensors(training.folder.best_checkpoint, {"weights": training.network.state_dict()})
     training.folder.append(
         position.total_updates,
         {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
@@ -151,7 +158,7 @@ def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
 def _checkpoint(training: Training) -> None:
     covered = training.folder.journal_size()
     save_checkpoint(
-        training.folder.last_checkpoint, training.predictor, training.optimizer, training.position, covered
+        training.folder.last_checkpoint, training.network, training.optimizer, training.position, covered
     )
     training.on_checkpoint(covered)
 
@@ -183,8 +190,8 @@ def _finish(training: Training, config: RunConfig) -> None:
     training.folder.set_status("finished", summary=summary)
 
 
-def _parameter_counts(predictor: Predictor) -> dict[str, int]:
+def _parameter_counts(network: Network) -> dict[str, int]:
     return {
-        "all": sum(weight.numel() for weight in predictor.parameters()),
-        "recurrent": predictor.recurrent_parameter_count(),
+        "all": sum(weight.numel() for weight in network.parameters()),
+        "recurrent": network.recurrent_parameter_count(),
     }

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from models.encoder_decoder import EncoderDecoder
 
-from models.predictor import Predictor
-from models.recurrent import State, detach_state, keep_state
+from models.recurrent import State, detach_state, keep_state, weight_noise
 from pipeline.batching import Batch
 from pipeline.checkpoint import Position, restore_weights
-from pipeline.config import TrainConfig
+from pipeline.config_model import TrainConfig
 from pipeline.dataset import Dataset, SplitRows
 from pipeline.devices import device_use
 from pipeline.errors import UserError
 from pipeline.features import Normaliser
+from pipeline.framing import Framing
+from pipeline.likelihood import log_likelihood
+from pipeline.networks import Network
 from pipeline.run_folder import RunFolder
 from pipeline.schedule import learning_rate
 
@@ -33,7 +36,8 @@ class Training:
     dataset: Dataset
     folder: RunFolder
     device: torch.device
-    predictor: Predictor
+    network: Network
+    framing: Framing
     optimizer: torch.optim.Optimizer
     position: Position
     data: SplitRows
@@ -49,22 +53,28 @@ class Training:
 
 def update(training: Training, batch: Batch, state: State) -> State:
     """One step of the optimiser; returns the state to carry on. A non-finite loss changes no weight."""
-    position, predictor = training.position, training.predictor
+    position, network = training.position, training.network
     rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
-        distribution, after = predictor(batch.inputs, keep_state(state, batch.keep))
-    steps = batch.values / training.dataset.framing.target_size
-    loss = -distribution.log_prob(batch.targets, batch.mask).sum() / steps
-    training.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    norm = torch.nn.utils.clip_grad_norm_(predictor.parameters(), training.config.clip_norm)
+    if isinstance(network, EncoderDecoder):
+        done, total = _progress(training)
+        network.sampling_probability = training.config.scheduled_sampling * done / total
+    steps = max(batch.values, 1) / training.framing.target_size
+    discrete = training.config.loss == "discrete"
+    before = keep_state(state, batch.keep, network.initial_state(len(batch.keep)))
+    with weight_noise(network, training.config.weight_noise):
+        with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
+            distribution, after = network(batch.inputs, before)
+        loss = -log_likelihood(distribution, batch, training.normaliser, discrete).sum() / steps
+        training.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
     position.update += 1
     position.total_updates += 1
     loss_value, norm_value = torch.stack([loss.detach(), norm]).tolist()
     if not np.isfinite(loss_value) or not np.isfinite(norm_value):
-        return _skip(training, state)
+        return _skip(training, len(batch.keep))
     training.optimizer.step()
     position.skipped_in_row = 0
     sums = (loss_value * steps, steps, norm_value, 1.0)
@@ -72,7 +82,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
     return detach_state(tuple(part.float() for part in after))
 
 
-def _skip(training: Training, state: State) -> State:
+def _skip(training: Training, lanes: int) -> State:
     """Leave out an update whose loss or gradient is not finite; go back when that does not help."""
     position = training.position
     position.skipped += 1
@@ -84,11 +94,11 @@ def _skip(training: Training, state: State) -> State:
                 "the last good weights; lower train.learning_rate"
             )
         restore_weights(
-            training.folder.last_checkpoint, training.predictor, training.optimizer, training.device
+            training.folder.last_checkpoint, training.network, training.optimizer, training.device
         )
         position.rollbacks += 1
         position.skipped_in_row = 0
-    return tuple(torch.zeros_like(part) for part in state)
+    return detach_state(training.network.initial_state(lanes))
 
 
 def _progress(training: Training) -> tuple[int, int]:

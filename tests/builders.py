@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel, build_predictor
-from pipeline.config import CorpusConfig, InputConfig, ModelConfig, RunConfig, WaveformConfig
+from pipeline.artifacts import TrainedModel
+from pipeline.config import CorpusConfig, RunConfig
+from pipeline.config_input import InputConfig, WaveformConfig
+from pipeline.config_model import ModelConfig
 from pipeline.dataset import Dataset, SplitRows, open_dataset, write_dataset
 from pipeline.features import Normalisation, Normaliser, row_dtype, row_width
 from pipeline.manifest import Recording
+from pipeline.networks import build_network
 from pipeline.preparation import prepare
 from pipeline.row_store import RowStore
 from pipeline.splits import Split
@@ -88,8 +91,8 @@ def tiny_model(config: InputConfig | None = None, seed: int = 0, **model: Any) -
     settings = ModelConfig(**{"hidden_size": 12, "mixture_components": 3, **model})
     normalisation = Normalisation((0.01,) * width, (0.05,) * width)
     torch.manual_seed(seed)
-    predictor = build_predictor(config, settings, normalisation).eval()
-    return TrainedModel(predictor, config, settings, normalisation, {"epochs": 1})
+    network = build_network(config, settings, normalisation).eval()
+    return TrainedModel(network, config, settings, normalisation, {"epochs": 1})
 
 
 def dataset_of(

@@ -6,8 +6,10 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import build_predictor, save_model
-from pipeline.config import ModelConfig, RunConfig, SpectrogramConfig, TrackingConfig, WaveformConfig
+from pipeline.artifacts import build_network, save_model
+from pipeline.config import RunConfig, TrackingConfig
+from pipeline.config_input import SpectrogramConfig, WaveformConfig
+from pipeline.config_model import ModelConfig
 from pipeline.features import Normalisation
 from pipeline.mlflow_mirror import connect
 from pipeline.run_folder import RunFolder, start_run
@@ -32,7 +34,7 @@ def add_model(run: RunFolder, kind: WaveformConfig | SpectrogramConfig | None = 
     model = ModelConfig(hidden_size=4, mixture_components=2)
     width = kind.n_mels if isinstance(kind, SpectrogramConfig) else 1
     normalisation = Normalisation((0.0,) * width, (1_000.0 if width == 1 else 1.0,) * width)
-    weights = build_predictor(kind, model, normalisation).state_dict()
+    weights = build_network(kind, model, normalisation).state_dict()
     save_model(run.model, weights, kind, model, normalisation, {})
     run.set_status("finished", summary={"test_bits_per_sample": 6.5})
 

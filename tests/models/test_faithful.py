@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.faithful import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU, StudyCell, StudyLayers
+from models.faithful import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU, StudyCell
 
 B, T, D, H = 3, 6, 4, 5
 Step = Callable[[StudyCell, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
@@ -277,35 +277,6 @@ def test_wrong_shapes_are_named(kind: type[StudyCell]) -> None:
         run(cell, torch.randn(B, 0, D), state)
     with pytest.raises(ValueError, match=r"a state must be \(1, 2, 5\) here, not \(1, 3, 5\)"):
         run(cell, torch.randn(2, T, D), state)
-
-
-@every_cell
-def test_each_layer_reads_the_one_below_and_keeps_its_own_state(kind: type[StudyCell]) -> None:
-    torch.manual_seed(0)
-    layers = StudyLayers(kind, D, H, num_layers=3, dropout=0.5).double().eval()
-    inputs = torch.randn(B, T, D, dtype=torch.float64)
-    hidden, cell = torch.randn(2, 3, B, H, dtype=torch.float64)
-    paired = kind is PeepholeLSTM
-    outputs, after = layers(inputs, (hidden, cell) if paired else hidden)
-    below, ends = inputs, []
-    for layer, one in enumerate(layers.cells):
-        assert isinstance(one, StudyCell)
-        parts = (hidden, cell) if paired else (hidden,)
-        below, *end = reference(one, below, tuple(part[layer : layer + 1] for part in parts))
-        ends.append(end)
-    torch.testing.assert_close(outputs, below, rtol=0, atol=1e-12)
-    expected = [torch.cat(part) for part in zip(*ends, strict=True)]
-    torch.testing.assert_close(list(after) if paired else [after], expected, rtol=0, atol=1e-12)
-
-
-def test_dropout_is_between_layers_and_only_in_training() -> None:
-    inputs = torch.randn(B, T, D)
-    for depth, differs in ((1, False), (2, True)):
-        layers = StudyLayers(ResetBeforeGRU, D, H, depth, dropout=0.5).eval()
-        state = torch.zeros(depth, B, H)
-        calm, _ = layers(inputs, state)
-        assert torch.equal(calm, layers(inputs, state)[0])
-        assert torch.equal(calm, layers.train()(inputs, state)[0]) is not differs
 
 
 @pytest.mark.gpu

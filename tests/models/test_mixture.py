@@ -60,7 +60,7 @@ def test_with_nothing_to_predict_the_probability_is_one() -> None:
     nothing = torch.zeros(2, 3, dtype=torch.bool)
     value = torch.randn(2, 3, dtype=torch.float64)
     assert mixture.log_prob(value, nothing).abs().max() < 1e-14
-    assert mixture.interval_log_prob(value, value + 1, nothing).abs().max() < 1e-14
+    assert mixture.interval_log_prob(value, value, value + 1, nothing).abs().max() < 1e-14
 
 
 @pytest.mark.parametrize("masked", [False, True])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from models.heads import GaussianMixtureHead
 from models.predictor import Predictor
-from models.recurrent import CELLS
+from models.recurrent import CELLS, RecurrentStack
 
 B, T, D_IN, D = 2, 12, 6, 3
 every_cell = pytest.mark.parametrize("cell", CELLS)
@@ -12,7 +13,7 @@ every_cell = pytest.mark.parametrize("cell", CELLS)
 
 def predictor_of(cell: str, layers: int = 1) -> Predictor:
     torch.manual_seed(0)
-    return Predictor(D_IN, D, cell, 16, layers, 0.0, 4, 1e-3).eval()
+    return Predictor(D_IN, RecurrentStack(cell, D_IN, 16, layers), GaussianMixtureHead(16, D, 4, 1e-3)).eval()
 
 
 @every_cell
@@ -70,10 +71,14 @@ STUDY = {"tanh": (400, 168_400), "gru": (227, 168_888), "lstm": (195, 169_065)}
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 
 
+def speech_model(cell: str, units: int) -> Predictor:
+    return Predictor(20, RecurrentStack(cell, 20, units), GaussianMixtureHead(units, 10, 20, 1e-6))
+
+
 @pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
 def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units: int, in_study: int) -> None:
     """torch's kernels add a second bias to each gate, and lack the LSTM's three peepholes a unit."""
-    predictor = Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6)
+    predictor = speech_model(cell, units)
     peepholes = 3 * units if cell == "lstm" else 0
     second_biases = GATES[cell] * units
     assert GATES[cell] * units * (20 + units + 1) + peepholes == in_study
@@ -85,13 +90,10 @@ def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units:
 def test_the_studys_own_cells_have_exactly_its_number_of_parameters(
     cell: str, units: int, in_study: int
 ) -> None:
-    predictor = Predictor(20, 10, f"study-{cell}", units, 1, 0.0, 20, 1e-6)
+    predictor = speech_model(f"study-{cell}", units)
     assert predictor.recurrent_parameter_count() == in_study
 
 
 def test_the_three_models_are_equally_large() -> None:
-    counts = [
-        Predictor(20, 10, cell, units, 1, 0.0, 20, 1e-6).recurrent_parameter_count()
-        for cell, (units, _) in STUDY.items()
-    ]
+    counts = [speech_model(cell, units).recurrent_parameter_count() for cell, (units, _) in STUDY.items()]
     assert max(counts) / min(counts) < 1.005

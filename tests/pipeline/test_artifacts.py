@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.recurrent import CELLS
 from pipeline.artifacts import FORMAT, TrainedModel, load_model, save_model
-from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from tests.builders import tiny_model
 
@@ -28,7 +28,7 @@ INPUTS: list[InputConfig] = [
 
 
 def saved(model: TrainedModel, folder: Path, **weights: Tensor) -> Path:
-    everything = {**model.predictor.state_dict(), **weights}
+    everything = {**model.network.state_dict(), **weights}
     save_model(folder, everything, model.input, model.model, model.normalisation, model.trained)
     return folder
 
@@ -57,7 +57,7 @@ def test_a_saved_model_says_the_very_same(
 ) -> None:
     model = tiny_model(config, cell=cell, num_layers=layers, dropout=0.3, mixture_components=5)
     loaded = load_model(saved(model, tmp_path / "model"))
-    assert not loaded.predictor.training
+    assert not loaded.network.training
     assert (loaded.input, loaded.model, loaded.normalisation, loaded.trained) == (
         model.input,
         model.model,
@@ -68,8 +68,8 @@ def test_a_saved_model_says_the_very_same(
     inputs = torch.randn(3, 9, model.framing.input_size)
     with torch.no_grad():
         for one, other in zip(
-            model.predictor(inputs, model.predictor.initial_state(3)),
-            loaded.predictor(inputs, loaded.predictor.initial_state(3)),
+            model.network(inputs, model.network.initial_state(3)),
+            loaded.network(inputs, loaded.network.initial_state(3)),
             strict=True,
         ):
             parts = [list(vars(x).values()) if hasattr(x, "mean") else list(x) for x in (one, other)]
@@ -81,7 +81,7 @@ def test_numbers_survive_to_the_last_bit(tmp_path: Path) -> None:
     model = tiny_model()
     exact = type(model.normalisation)((0.1 + 0.2,), (1 / 3,))
     save_model(
-        tmp_path, model.predictor.state_dict(), model.input, model.model, exact, {"loss": 1e-300, "n": 3}
+        tmp_path, model.network.state_dict(), model.input, model.model, exact, {"loss": 1e-300, "n": 3}
     )
     loaded = load_model(tmp_path)
     assert loaded.normalisation == exact
@@ -91,10 +91,10 @@ def test_numbers_survive_to_the_last_bit(tmp_path: Path) -> None:
 def test_weights_of_a_training_run_can_be_saved(tmp_path: Path) -> None:
     """They need gradients, and may be views of a larger tensor."""
     model = tiny_model()
-    larger = {name: torch.stack([w, w])[1] for name, w in model.predictor.named_parameters()}
+    larger = {name: torch.stack([w, w])[1] for name, w in model.network.named_parameters()}
     assert all(weight.requires_grad for weight in larger.values())
     loaded = load_model(saved(model, tmp_path, **larger))
-    for name, weight in loaded.predictor.named_parameters():
+    for name, weight in loaded.network.named_parameters():
         assert torch.equal(weight, larger[name])
 
 
@@ -157,7 +157,7 @@ def test_a_changed_configuration_is_refused(
 
 
 def as_pickle(path: Path) -> None:
-    torch.save(tiny_model().predictor.state_dict(), path)
+    torch.save(tiny_model().network.state_dict(), path)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from pipeline.baselines import Baseline, baselines, flac_bits_per_sample
-from pipeline.config import SpectrogramConfig
+from pipeline.config_input import SpectrogramConfig
 from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.linear_prediction import (

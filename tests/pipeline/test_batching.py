@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.batching import EMPTY, Plan, batches, carried_plan, independent_plan, whole_plan
-from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_model import ModelConfig
 from pipeline.features import framing, row_dtype, row_width
 from tests.builders import join_rows, noise, normaliser_of
 
@@ -131,7 +132,7 @@ def recordings_of(config: InputConfig, rows: list[int]) -> list[NDArray[np.gener
 @pytest.mark.parametrize("rows", [[1], [60], [50, 3, 41, 1, 29, 60]], ids=str)
 def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[int]) -> None:
     recordings = recordings_of(config, rows)
-    frames, normaliser = framing(config), normaliser_of(config)
+    frames, normaliser = framing(config, ModelConfig()), normaliser_of(config)
     steps = [frames.steps(count) for count in rows]
     unit = 1 / 32_768 if config.kind == "waveform" else 1.0
     seen = 0
@@ -172,7 +173,7 @@ def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[in
 def test_a_full_batch_needs_no_mask_and_a_partial_one_has_it() -> None:
     steps, data = [10, 9], join_rows(recordings_of(WAVEFORM, [30, 26]))
     plan = whole_plan(np.array(steps), 2, 5)
-    full, partial = batches(plan, data, framing(WAVEFORM), normaliser_of(WAVEFORM))
+    full, partial = batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM))
     assert full.mask is None
     assert full.values == 30
     assert partial.mask is not None
@@ -182,8 +183,10 @@ def test_a_full_batch_needs_no_mask_and_a_partial_one_has_it() -> None:
 def test_batches_begin_at_any_update() -> None:
     data = join_rows(recordings_of(WAVEFORM, [200, 170, 90]))
     plan = carried_plan(np.array([67, 57, 30]), 3, 4, np.array([2, 0, 1]))
-    from_start = list(batches(plan, data, framing(WAVEFORM), normaliser_of(WAVEFORM)))
-    from_seven = list(batches(plan, data, framing(WAVEFORM), normaliser_of(WAVEFORM), first_update=7))
+    from_start = list(batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM)))
+    from_seven = list(
+        batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM), first_update=7)
+    )
     assert len(from_start) == len(plan)
     assert len(from_seven) == len(plan) - 7
     for one, other in zip(from_start[7:], from_seven, strict=True):

@@ -8,8 +8,10 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from pipeline.config import RunConfig, Section, SpectrogramConfig
+from pipeline.config import RunConfig
 from pipeline.config_files import CONFIGS, load_config, variant_config
+from pipeline.config_input import SpectrogramConfig
+from pipeline.config_types import Section
 from pipeline.features import analysis, row_width
 from tests.configurations import refusal, written
 

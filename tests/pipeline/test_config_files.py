@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.config import RunConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config import RunConfig
 from pipeline.config_files import CONFIGS, find_config, load_config, merge, nested, variant_config
+from pipeline.config_input import SpectrogramConfig, WaveformConfig
 from tests.configurations import refusal, written
 
 # Files over files

@@ -12,7 +12,7 @@ import pipeline.generation as generation
 from models.mixture import GaussianMixture
 from models.recurrent import CELLS
 from pipeline.artifacts import TrainedModel
-from pipeline.config import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.features import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
 from pipeline.generation import continue_rows, continue_samples, heard_rows, warm_state
 from pipeline.scoring import CHUNK_STEPS
@@ -42,9 +42,9 @@ def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[GaussianMixture, t
     """Distributions of all steps and of the one that follows, and the state before that one."""
     steps = len(rows) // model.framing.hop
     inputs = inputs_by_hand(model, rows, steps + 1)
-    state = model.predictor.initial_state(1)
-    distributions, _ = model.predictor(inputs, state)
-    return distributions, model.predictor(inputs[:, :-1], state)[1] if steps else state
+    state = model.network.initial_state(1)
+    distributions, _ = model.network(inputs, state)
+    return distributions, model.network(inputs[:, :-1], state)[1] if steps else state
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -61,7 +61,7 @@ def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
     expected, expected_state = one_long_pass(model, whole_steps)
     for part, expected_part in zip(state, expected_state, strict=True):
         torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
-    following, _ = model.predictor.step(window.reshape(1, -1), state)
+    following, _ = model.network.step(window.reshape(1, -1), state)
     torch.testing.assert_close(following.logits, expected.logits[:, -1], rtol=0, atol=1e-5)
     torch.testing.assert_close(following.mean, expected.mean[:, -1], rtol=0, atol=1e-5)
     torch.testing.assert_close(following.scale, expected.scale[:, -1], rtol=1e-4, atol=0)
@@ -129,7 +129,7 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
     model = tiny_model(WAVEFORM)
     size = model.framing.target_size
     with torch.no_grad():  # every component far above and below full scale by turns
-        bias = model.predictor.head.projection.bias
+        bias = model.network.head.projection.bias
         bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
     continuation = continue_samples(model, tone(100), 0.1, temperature=0.0)
     assert set(continuation.tolist()) == {-32_768, 32_767}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import SpectrogramConfig
+from pipeline.config_input import SpectrogramConfig
 from pipeline.registry import register, set_alias
 from pipeline.run_folder import RunFolder
 from pipeline.tracking import store_uri

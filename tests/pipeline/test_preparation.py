@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio import read_mono
-from pipeline.config import SpectrogramConfig, WaveformConfig
+from pipeline.config_input import SpectrogramConfig, WaveformConfig
 from pipeline.dataset import SMALLEST_STD, Dataset, open_dataset, split_rows
 from pipeline.errors import UserError
 from pipeline.features import analysis

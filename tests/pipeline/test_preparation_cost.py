@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import pipeline.preparation as preparation
 from pipeline.audio import read_mono
-from pipeline.config import WaveformConfig
+from pipeline.config_input import WaveformConfig
 from pipeline.dataset import open_dataset
 from pipeline.errors import UserError
 from pipeline.preparation import prepare
@@ -127,7 +127,8 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 PEAKS = """
 import re, sys
 from pathlib import Path
-from pipeline.config import CorpusConfig, RunConfig, WaveformConfig
+from pipeline.config import CorpusConfig, RunConfig
+from pipeline.config_input import WaveformConfig
 from pipeline.preparation import prepare
 
 for folder in sys.argv[1:]:

@@ -83,7 +83,7 @@ def test_models_are_compared_in_the_data_sets_units_whatever_they_were_normalise
     settings = json.loads((run.model / "config.json").read_text())
     k, d = settings["model"]["mixture_components"], settings["input"]["hop"]
     settings["normalisation"]["std"] = [2 * x for x in settings["normalisation"]["std"]]
-    weights["recurrent.layers.weight_ih_l0"] *= 2  # inputs are half as large
+    weights["recurrent.layers.0.weight_ih_l0"] *= 2  # inputs are half as large
     rows = slice(k, k + k * d)
     weights["head.projection.weight"][rows] /= 2
     weights["head.projection.bias"][rows] /= 2

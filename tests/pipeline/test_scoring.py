@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.recurrent import CELLS
 from pipeline.artifacts import TrainedModel
-from pipeline.config import SpectrogramConfig, WaveformConfig
+from pipeline.config_input import SpectrogramConfig, WaveformConfig
 from pipeline.scoring import Scores, score
 from tests.builders import join_rows, noise, tiny_model
 
@@ -25,7 +25,7 @@ def sounds(rows: list[int] = ROWS) -> list[NDArray[np.int16]]:
 def scored(
     model: TrainedModel, recordings: list[NDArray[np.int16]], exact: bool = True, **layout: int
 ) -> Scores:
-    return score(model.predictor, join_rows(recordings), model.framing, model.normaliser(), exact, **layout)
+    return score(model.network, join_rows(recordings), model.framing, model.normaliser(), exact, **layout)
 
 
 @torch.no_grad()
@@ -36,7 +36,7 @@ def one_long_pass(model: TrainedModel, recording: NDArray[np.int16]) -> tuple[fl
     normalised = normaliser.normalise(torch.from_numpy(recording))[:, 0]
     padded = torch.cat([torch.zeros(frames.window), normalised, torch.zeros(frames.hop)])
     inputs = torch.stack([padded[t * frames.hop :][: frames.window] for t in range(steps)])
-    mixture, _ = model.predictor(inputs[None], model.predictor.initial_state(1))
+    mixture, _ = model.network(inputs[None], model.network.initial_state(1))
     lower, upper = normaliser.interval(torch.from_numpy(recording))
     nats = bits = 0.0
     for t in range(steps):
@@ -103,7 +103,7 @@ def test_frames_have_no_code_length_and_samples_only_when_asked() -> None:
     assert scored(tiny_model(WAVEFORM), sounds(), exact=False).bits_per_sample is None
     frames = [np.full((count, 6), -3, np.float16) for count in (5, 1, 12)]
     model = tiny_model(FRAMES)
-    found = score(model.predictor, join_rows(frames), model.framing, model.normaliser(), exact=True)
+    found = score(model.network, join_rows(frames), model.framing, model.normaliser(), exact=True)
     assert found.bits is None
     assert found.values.tolist() == [30, 6, 72]
     assert found.target_size == 6
@@ -114,6 +114,6 @@ def test_frames_have_no_code_length_and_samples_only_when_asked() -> None:
 def test_scoring_is_without_dropout_and_leaves_the_mode_as_it_was(training: bool) -> None:
     model = tiny_model(WAVEFORM, num_layers=2, dropout=0.5)
     calm = scored(model, sounds())
-    model.predictor.train(training)
+    model.network.train(training)
     assert torch.equal(scored(model, sounds()).nats, calm.nats)
-    assert model.predictor.training is training
+    assert model.network.training is training

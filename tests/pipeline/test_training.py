@@ -109,12 +109,12 @@ def test_an_update_with_non_finite_loss_changes_no_weight(corpus: Path) -> None:
     config = config_for(corpus)
     run = start(config)
     training = begin(config, open_dataset(run.dataset, config.input), run, lambda covered: None)
-    before = {name: value.clone() for name, value in training.predictor.state_dict().items()}
+    before = {name: value.clone() for name, value in training.network.state_dict().items()}
     batch = first_batch(training)
     batch.targets[0, 0, 0] = math.nan
-    state = update(training, batch, training.predictor.initial_state(len(batch.inputs)))
+    state = update(training, batch, training.network.initial_state(len(batch.inputs)))
     assert training.position.skipped == 1
-    assert all(torch.equal(before[name], value) for name, value in training.predictor.state_dict().items())
+    assert all(torch.equal(before[name], value) for name, value in training.network.state_dict().items())
     assert all(torch.isfinite(part).all() for part in state)
 
 
@@ -122,14 +122,14 @@ def test_lasting_non_finite_losses_go_back_to_the_last_good_weights(corpus: Path
     config = config_for(corpus)
     run = start(config)
     training = begin(config, open_dataset(run.dataset, config.input), run, lambda covered: None)
-    good = {name: value.clone() for name, value in training.predictor.state_dict().items()}
+    good = {name: value.clone() for name, value in training.network.state_dict().items()}
     with torch.no_grad():
-        training.predictor.head.projection.bias.fill_(math.nan)
+        training.network.head.projection.bias.fill_(math.nan)
     batch = first_batch(training)
     for _ in range(SKIPS_BEFORE_ROLLBACK):
-        state = update(training, batch, training.predictor.initial_state(len(batch.inputs)))
+        state = update(training, batch, training.network.initial_state(len(batch.inputs)))
     assert training.position.rollbacks == 1
-    assert all(torch.equal(good[name], value) for name, value in training.predictor.state_dict().items())
+    assert all(torch.equal(good[name], value) for name, value in training.network.state_dict().items())
     update(training, batch, state)
     assert training.position.skipped_in_row == 0
 
@@ -138,7 +138,7 @@ def first_batch(training):  # type: ignore[no-untyped-def]
     from pipeline.batching import batches
 
     plan = epoch_plan(training, 0)
-    return next(iter(batches(plan, training.data, training.dataset.framing, training.normaliser)))
+    return next(iter(batches(plan, training.data, training.framing, training.normaliser)))
 
 
 def test_a_training_that_cannot_be_saved_says_so_and_keeps_its_reason(corpus: Path) -> None:

@@ -1,0 +1,25 @@
+"""What training, evaluation and generation ask of a distribution, whatever the head that made it."""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Distribution(Protocol):
+    """Distributions of batch shape (...) over vectors of D values."""
+
+    def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Natural log of the density, or of the probability of notes, at ``value`` (..., D), as (...).
+
+        Values where ``mask`` (..., D) is false are left out.
+        """
+        ...
+
+    def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Draw one value per distribution, (..., D); at temperature 0 the most likely kind of it."""
+        ...
+
+    def expected(self) -> Tensor:
+        """The mean, (..., D)."""
+        ...

@@ -1,0 +1,16 @@
+"""What the sections of a configuration have in common: strictness, and numbers within bounds."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Positive = Annotated[int, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Rate = Annotated[int, Field(ge=2_000, le=384_000)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Section(BaseModel):
+    """Strict about types and names: a misspelt key or `true` for a number is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)

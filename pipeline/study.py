@@ -1,0 +1,117 @@
+"""Every comparison that the README shows, run again: the study's cells, heads, horizons, music, timings.
+
+Each part is an ordinary run of a configuration in `configs/`; what was trained before is not trained again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.bench_models import bench_models
+from pipeline.config_files import load_config
+from pipeline.corpus import find_sources
+from pipeline.errors import UserError
+from pipeline.files import atomic_path, data_dir, read_json, write_json
+from pipeline.stages import run_stages
+
+SPEECH_PARTS = ("study", "heads", "horizons")
+HEADINGS = {
+    "study": "The study's units at equal parameter counts",
+    "heads": "Covariance of the mixture, GRU of 227 units",
+    "horizons": "Steps ahead",
+}
+
+
+def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Path:
+    """Train and score everything on a folder of recordings and, if given, one of sets of music.
+
+    ``settings`` (`key=value`) change every part. Returns the path of a Markdown file with all tables; beside
+    it lies `study.json`. Raises `UserError` where a folder cannot be used.
+    """
+    found: dict[str, Any] = {name: _run(name, speech, name, settings) for name in SPEECH_PARTS}
+    sets = [source.path for source in find_sources([music], "recording", 1)] if music else []
+    found["music"] = {path.stem: _run("music", path, f"music-{path.stem}", settings) for path in sets}
+    found["timings"] = bench_models()
+    report = data_dir() / "reports" / "study"
+    write_json(report / "study.json", found)
+    with atomic_path(report / "study.md") as temporary:
+        temporary.write_text("\n".join(_tables(found)) + "\n")
+    return report / "study.md"
+
+
+def _run(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> dict[str, Any]:
+    path = inputs.expanduser().absolute()
+    if not path.exists():
+        raise UserError(f"{inputs}: no such file or folder")
+    config = load_config(Path(name), [*settings, f"name={run_name}"])
+    corpus = config.corpus.model_copy(update={"inputs": [path]})
+    return dict(read_json(run_stages(config.model_copy(update={"corpus": corpus})), "summary of a run"))
+
+
+def _tables(found: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("study", "heads"):
+        yield f"### {HEADINGS[name]}\n"
+        yield from _likelihoods(found[name])
+    yield f"### {HEADINGS['horizons']}\n"
+    yield from _horizons(found["horizons"])
+    if found["music"]:
+        yield "### Music, nats per step\n"
+        yield from _music(found["music"])
+    yield "### Time\n"
+    yield from _timings(found["timings"])
+
+
+def _likelihoods(summary: Mapping[str, Any]) -> Iterator[str]:
+    evaluations, parameters = summary["evaluations"], summary["parameters"]
+    yield "| model | recurrent parameters | nats per step | bits per sample |"
+    yield "|---|---:|---:|---:|"
+    for name, evaluation in evaluations.items():
+        yield _row(name, f"{parameters[name]['recurrent']:,}", *_pair(evaluation["model"]))
+    for name, baseline in next(iter(evaluations.values()))["baselines"].items():
+        yield _row(name, "", *_pair(baseline))
+    yield ""
+
+
+def _pair(figures: Mapping[str, float | None]) -> list[str]:
+    both = (figures["nats_per_step"], figures["bits_per_sample"])
+    return ["" if figure is None else f"{figure:.2f}" for figure in both]
+
+
+def _horizons(summary: Mapping[str, Any]) -> Iterator[str]:
+    evaluations = summary["evaluations"]
+    steps = list(next(iter(evaluations.values()))["horizons"])
+    yield _row("nats per step, steps ahead", "all, hearing everything", *steps)
+    yield "|---|" + "---:|" * (1 + len(steps))
+    for name, evaluation in evaluations.items():
+        ahead = [
+            f"{x['nats_per_step']:.2f} ± {x['standard_error']:.2f}" for x in evaluation["horizons"].values()
+        ]
+        yield _row(name, f"{evaluation['model']['nats_per_step']:.2f}", *ahead)
+    yield ""
+
+
+def _music(sets: Mapping[str, Any]) -> Iterator[str]:
+    yield _row("model", *sets)
+    yield "|---|" + "---:|" * len(sets)
+    first = next(iter(sets.values()))["evaluations"]
+    tables = [summary["evaluations"] for summary in sets.values()]
+    for name in first:
+        yield _row(name, *(f"{table[name]['model']['nats_per_step']:.2f}" for table in tables))
+    for name in next(iter(first.values()))["baselines"]:
+        found = (next(iter(table.values()))["baselines"][name]["nats_per_step"] for table in tables)
+        yield _row(name, *(f"{figure:.2f}" for figure in found))
+    yield ""
+
+
+def _timings(figures: Mapping[str, Any]) -> Iterator[str]:
+    yield f"| {figures['what']} | ratio |"
+    yield "|---|---:|"
+    for name, ratio in figures["cells"].items():
+        yield _row(f"{name}: time over the library's kernel", f"{ratio:.2f}")
+    for name, share in figures["heads"].items():
+        yield _row(f"{name}: head and loss of an update", f"{share:.0%}")
+    yield ""
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"

@@ -1,0 +1,161 @@
+"""Every part fits every other: each combination builds, trains, is saved and loaded, scores and generates."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.encoder_decoder import EncoderDecoder
+from models.recurrent import CELLS, detach_state, keep_state
+from pipeline.artifacts import TrainedModel, load_model, save_model
+from pipeline.batching import batches, independent_plan
+from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config_model import ModelConfig
+from pipeline.dataset import SplitRows
+from pipeline.errors import UserError
+from pipeline.features import framing, row_width
+from pipeline.generation import continue_rows
+from pipeline.likelihood import log_likelihood
+from pipeline.midi import KEYS
+from pipeline.networks import Network, build_network
+from pipeline.scoring import framing_steps, score
+from tests.builders import join_rows, tiny_model, tone
+
+SOUND = WaveformConfig(sample_rate=8_000)
+FRAMES = SpectrogramConfig(kind="spectrogram", sample_rate=8_000, n_mels=12, window_length=200, hop_length=80)
+NOTES = PianoRollConfig(kind="piano-roll")
+COVARIANCES = ("diagonal", "full", "autoregressive")
+SHAPES: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "convolutions": {"convolutions": [[6, 4, 2], [5, 3, 1]]},
+    "deep": {"num_layers": 2, "layer_norm": True, "residual": True, "learned_initial_state": True},
+    "encoder-decoder": {"architecture": "encoder-decoder", "decode_steps": 4},
+    "attention": {
+        "architecture": "encoder-decoder",
+        "decode_steps": 4,
+        "attention_steps": 3,
+        "num_layers": 2,
+    },
+}
+SOUNDS = [(SOUND, {"covariance": each, "autoregressive_order": 13}) for each in COVARIANCES]
+FRAME_HEADS = [(FRAMES, {"covariance": each}) for each in COVARIANCES[:2]]
+NOTE_HEADS = [(NOTES, {"head": each, "nade_hidden": 9}) for each in ("bernoulli", "nade")]
+
+
+def rows_for(config: InputConfig) -> SplitRows:
+    if config is SOUND:
+        return join_rows([tone(1_203, seed)[:, None] for seed in range(3)])
+    random = np.random.default_rng(0)
+    if config is NOTES:
+        chords = random.random((3, 61, KEYS)) < 0.05
+        return join_rows([(chord | np.roll(chord, 1, 0)).astype(np.uint8) for chord in chords])
+    walks = np.cumsum(random.standard_normal((3, 61, row_width(config))) * 0.05, 1)
+    return join_rows([walk.astype(np.float16) for walk in walks])
+
+
+def trained_a_little(model: TrainedModel, data: SplitRows, updates: int = 12) -> list[float]:
+    """The loss of each update, on one batch of all recordings."""
+    frames, normaliser, network = model.framing, model.normaliser(), model.network.train()
+    steps = framing_steps(frames, data.length).numpy()
+    plan = independent_plan(steps, 3, int(steps.max()), np.random.default_rng(0))
+    (batch,) = batches(plan, data, frames, normaliser)
+    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(updates):
+        fresh = network.initial_state(3)
+        distribution, _ = network(batch.inputs, keep_state(detach_state(fresh), batch.keep, fresh))
+        loss = -log_likelihood(distribution, batch, normaliser, discrete=False).sum() / batch.values
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        losses.append(loss.item())
+    network.eval()
+    return losses
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("config", "head"), SOUNDS + FRAME_HEADS + NOTE_HEADS, ids=lambda x: getattr(x, "kind", None) or str(x)
+)
+def test_every_combination_learns_is_saved_and_generates(
+    cell: str, shape: str, config: InputConfig, head: dict[str, Any], tmp_path: Path
+) -> None:
+    model = tiny_model(config, cell=cell, hidden_size=8, **SHAPES[shape], **head)
+    data = rows_for(config)
+    losses = trained_a_little(model, data)
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]
+    save_model(tmp_path, model.network.state_dict(), model.input, model.model, model.normalisation, {})
+    loaded = load_model(tmp_path)
+    found = [
+        score(each.network, data, model.framing, model.normaliser(), exact=True) for each in (model, loaded)
+    ]
+    assert torch.equal(found[0].nats, found[1].nats)
+    if found[0].bits is not None:
+        assert found[0].bits.isfinite().all()
+    rows = data.rows[int(data.offset[0]) :][:50]
+    continuation = continue_rows(loaded, rows, 31, seed=1)
+    assert continuation.shape == (31, row_width(config))
+    assert continuation.dtype == (torch.float32 if config is FRAMES else rows.dtype)
+    assert continuation.isfinite().all()
+    assert torch.equal(continuation, continue_rows(loaded, rows, 31, seed=1))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("config", [SOUND, FRAMES, NOTES], ids=lambda config: config.kind)
+def test_no_shape_lets_a_step_see_what_it_predicts(shape: str, config: InputConfig) -> None:
+    """Another value in one row changes the nats of steps from that row's own on, and of none before it."""
+    head = {"head": "bernoulli"} if config is NOTES else {"covariance": "full"}
+    model = tiny_model(config, hidden_size=8, **SHAPES[shape], **head)
+    frames, data = model.framing, rows_for(config)
+    changed_row = 7 * frames.hop + frames.hop // 2
+    other = SplitRows(data.rows.clone(), data.offset[:1], data.length[:1])
+    row = other.rows[int(data.offset[0]) + changed_row]
+    row[:] = 1 - row if config is NOTES else row + 9
+    nats = []
+    for each in (SplitRows(data.rows, data.offset[:1], data.length[:1]), other):
+        plan = independent_plan(np.array([20]), 1, 20, np.random.default_rng(0))
+        (batch,) = batches(plan, each, frames, model.normaliser())
+        with torch.no_grad():
+            distribution, _ = model.network(batch.inputs, model.network.initial_state(1))
+            nats.append(distribution.log_prob(batch.targets, batch.mask)[0])
+    differs = (nats[0] != nats[1]).tolist()
+    assert not any(differs[:7])
+    assert differs[7]
+    assert any(differs[8:])
+
+
+@pytest.mark.parametrize("architecture", ["predictor", "encoder-decoder"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_budget_is_used_up_but_not_exceeded(cell: str, architecture: str) -> None:
+    def network(**size: int) -> Network:
+        return tiny_model(SOUND, cell=cell, architecture=architecture, attention_steps=5, **size).network
+
+    budgeted = network(parameter_budget=20_000)
+    stack = budgeted.encoder if isinstance(budgeted, EncoderDecoder) else budgeted.recurrent
+    assert budgeted.recurrent_parameter_count() <= 20_000
+    assert network(hidden_size=stack.hidden_size + 1).recurrent_parameter_count() > 20_000
+
+
+def test_the_studys_sizes_come_out_of_one_budget() -> None:
+    widths = {}
+    for cell in ("study-tanh", "study-gru", "study-lstm"):
+        network = tiny_model(SOUND, cell=cell, parameter_budget=169_100).network
+        widths[network.recurrent.hidden_size] = network.recurrent_parameter_count()
+    assert widths == {400: 168_400, 227: 168_888, 195: 169_065}
+
+
+def test_too_small_a_budget_is_refused() -> None:
+    model = ModelConfig(parameter_budget=10)
+    with pytest.raises(UserError, match="parameter_budget=10"):
+        build_network(SOUND, model, tiny_model().normalisation)
+
+
+def test_strides_make_a_prediction_cover_as_many_hops() -> None:
+    plain, strided = (framing(SOUND, ModelConfig(convolutions=each)) for each in ([], [[8, 4, 2], [8, 3, 3]]))
+    assert (plain.window, plain.hop) == (20, 10)
+    assert (strided.window, strided.hop) == (20 + 5 * 10, 6 * 10)
