@@ -9,6 +9,7 @@ likelihood serves all covariances: they differ in the mean of an output given th
 `Mixture.conditional_mean`; the scale of an output given those before it is a parameter of the mixture.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -97,11 +98,13 @@ class Mixture(ABC):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
         spread: float | None = None,
+        widest: float = math.inf,
     ) -> Tensor:
         """Draw one value per distribution, (..., D).
 
         ``temperature`` divides the logits; at 0 the most likely component is taken. ``spread`` multiplies
-        the scales and is the temperature unless given; at 0 the component's mean comes out.
+        the scales and is the temperature unless given; at 0 the component's mean comes out. Larger scales
+        than ``widest`` are taken for it.
         """
         spread = temperature if spread is None else spread
         if temperature < COLDEST:
@@ -110,7 +113,7 @@ class Mixture(ABC):
             weights = torch.softmax(self.logits / temperature, -1)
             flat = torch.multinomial(weights.reshape(-1, weights.shape[-1]), 1, generator=generator)
             component = flat.reshape(weights.shape[:-1])
-        scale = of_component(self.scale, component)
+        scale = of_component(self.scale, component).clamp(max=widest)
         if spread < COLDEST:
             return self.component_value(component, torch.zeros_like(scale))
         noise = torch.randn(scale.shape, generator=generator, device=scale.device, dtype=scale.dtype)

@@ -16,7 +16,7 @@ from torch.nn.functional import pad
 
 from models.mixture import Mixture, of_component
 
-POLE_LIMIT = 0.999
+POLE_LIMIT = 0.99
 """Radius to which the outermost pole of an unstable predictor is drawn before sampling."""
 
 

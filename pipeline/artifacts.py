@@ -12,12 +12,13 @@ from typing import Any
 import torch
 from pydantic import TypeAdapter
 
-from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig
+from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.features import Normalisation, Normaliser, framing, row_rate_hz, row_width
 from pipeline.files import atomic_path, read_json, write_json
 from pipeline.framing import Framing
+from pipeline.loudness import LevelGuard
 from pipeline.networks import Network, build_network
 
 FORMAT = "wavecast-model-2"
@@ -62,6 +63,12 @@ class TrainedModel:
         if isinstance(self.input, PianoRollConfig):
             raise UserError("this model continues MIDI files, not sound; name another with --model")
         return self.input
+
+    def level_guard(self) -> LevelGuard | None:
+        """A fresh guard that keeps generated samples as loud as the training split was at most."""
+        if not isinstance(self.input, WaveformConfig) or "loudest_level" not in self.trained:
+            return None
+        return LevelGuard.of(self.trained["loudest_level"], self.framing.hop, self.input.sample_rate)
 
     def normaliser(self) -> Normaliser:
         """Between stored rows and the values that the network sees."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.mixture import Mixture
 from models.recurrent import State
 from pipeline.artifacts import TrainedModel
 from pipeline.audio import to_int16
@@ -20,6 +21,9 @@ from pipeline.devices import one_thread
 from pipeline.features import analysis, rows_of_blocks
 from pipeline.progress import progress_bar
 from pipeline.scoring import CHUNK_STEPS
+
+DATA_STD = 1.0
+"""Of normalised values, by their definition."""
 
 SEAM_FRAMES = 8
 """Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""
@@ -57,11 +61,20 @@ def generate_rows(
     temperature: float,
     generator: torch.Generator,
 ) -> Iterator[Tensor]:
-    """Draw ``count`` rows in blocks (hop, width) as stored, beginning after ``window`` (window, width)."""
+    """Draw ``count`` rows in blocks (hop, width) as stored, beginning after ``window`` (window, width).
+
+    Sound is kept from growing louder than the training split (see `pipeline.loudness`), and nothing is drawn
+    with a standard deviation above that of the data: a model that hears what it never heard in training says
+    that anything may come, and anything is what it would then hear next.
+    """
     frames, normaliser = model.framing, model.normaliser()
+    guard = model.level_guard()
     for _ in range(frames.steps(count)):
         distribution, state = model.network.step(window.reshape(1, -1), state)
-        rows = normaliser.restore(distribution.sample(temperature, generator).view(frames.hop, frames.width))
+        limits = {"widest": DATA_STD} if isinstance(distribution, Mixture) else {}
+        drawn = distribution.sample(temperature, generator, **limits)
+        values = drawn.view(frames.hop, frames.width)
+        rows = normaliser.restore(guard(values) if guard else values)
         yield rows
         window = torch.cat([window, normaliser.normalise(rows)])[-frames.window :]
 

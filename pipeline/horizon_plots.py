@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 
-from pipeline.plots import COLOURS, _figure, _plain, _write
+from pipeline.canvas import COLOURS, new_figure, plain_text, write_figure
 
 Horizons = Mapping[str, Mapping[str, float]]
 """By steps ahead: `nats_per_step` and their `standard_error`, as an evaluation has them."""
@@ -14,7 +14,7 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
     """A line for each named model over the horizon, on a logarithmic axis; bars of one standard error."""
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
-    figure = _figure(height_px=520)
+    figure = new_figure(height_px=520)
     axes = figure.subplots()
     for (name, scores), colour in zip(models.items(), cycle(COLOURS), strict=False):
         horizons = sorted(scores, key=int)
@@ -23,7 +23,7 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
             [scores[horizon]["nats_per_step"] for horizon in horizons],
             yerr=[scores[horizon]["standard_error"] for horizon in horizons],
             color=colour,
-            label=_plain(name),
+            label=plain_text(name),
             linewidth=2.2,
             marker="o",
             markersize=5,
@@ -36,4 +36,4 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
     axes.set(xlabel="steps ahead, without hearing those between", ylabel="nats per step (lower is better)")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.legend(frameon=False)
-    _write(figure, path)
+    write_figure(figure, path)

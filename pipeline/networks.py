@@ -39,7 +39,7 @@ def build_network(input_config: InputConfig, model: ModelConfig, normalisation: 
         return _build(input_config, model, normalisation, model.hidden_size)
 
     def count(hidden_size: int) -> int:
-        with torch.device("meta"):
+        with torch.random.fork_rng(devices=[]):  # what is built to be counted draws no number of the run's
             return _build(input_config, model, normalisation, hidden_size).recurrent_parameter_count()
 
     try:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.canvas import COLOURS, mark_seam, new_figure, plain_text, write_figure
 from pipeline.midi import KEYS, LOWEST_PITCH, Roll
-from pipeline.plots import COLOURS, _figure, _mark_seam, _plain, _write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,18 +27,18 @@ def piano_roll_picture(path: Path, roll: Roll, step_rate_hz: float, seam_s: floa
     A line marks ``seam_s``, the second at which what was heard ends and its continuation begins; the
     continuation's notes have a colour of their own.
     """
-    figure = _figure(height_px=560)
+    figure = new_figure(height_px=560)
     axes = figure.subplots()
     low, high = _key_range(roll)
     _keyboard(axes, low, high)
     seam = len(roll) if seam_s is None else round(seam_s * step_rate_hz)
     _draw_bars(axes, roll[:seam], 0, step_rate_hz, HEARD_COLOUR)
     _draw_bars(axes, roll[seam:], seam, step_rate_hz, ADDED_COLOUR)
-    axes.set(title=_plain(title), ylabel="pitch")
+    axes.set(title=plain_text(title), ylabel="pitch")
     axes.set_xlim(0, max(len(roll), 1) / step_rate_hz)
     axes.set_ylim(low + LOWEST_PITCH - 0.5, high + LOWEST_PITCH + 0.5)
-    _mark_seam([axes], seam_s)
-    _write(figure, path)
+    mark_seam([axes], seam_s)
+    write_figure(figure, path)
 
 
 def pitch_name(pitch: int) -> str:

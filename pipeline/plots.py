@@ -1,7 +1,4 @@
-"""Pictures for reports and runs, drawn with matplotlib's objects on a canvas without a screen.
-
-Colours are those of Okabe and Ito, which stay apart for colour-blind eyes; pictures are 1200 pixels wide.
-"""
+"""Pictures of learning curves, recordings, spectrograms and comparisons."""
 
 from __future__ import annotations
 
@@ -14,17 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.files import atomic_path
+from pipeline.canvas import COLOURS, WIDTH_PX, mark_seam, new_figure, plain_text, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
-WIDTH_PX = 1200
-DOTS_PER_INCH = 120
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SOUND_COLOUR = "#4D4D4D"
-SEAM_COLOUR = "#56B4E9"  # stands out on white as on the dark and fiery colours of a spectrogram
 FAINT_COLOUR = "#9DB7C9"
 MOST_COLUMNS = 1500  # of a spectrogram: more than the picture has pixels
 DYNAMIC_RANGE_DB = 80
@@ -54,7 +46,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     """
     longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
     unit_s, time_unit = _time_unit(longest_s)
-    figure = _figure(height_px=520)
+    figure = new_figure(height_px=520)
     by_step, by_time = figure.subplots(1, 2, sharey=True)
     for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         for axes, x, valid_x in (
@@ -64,18 +56,18 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
             lone = "." if len(curve.train) == 1 else ""
             axes.plot(x, curve.train, color=colour, linewidth=0.9, alpha=0.5, marker=lone)
             style = {"linewidth": 2.2, "marker": "o", "markersize": 4}
-            axes.plot(valid_x, curve.valid, color=colour, label=_plain(name), **style)
+            axes.plot(valid_x, curve.valid, color=colour, label=plain_text(name), **style)
     losses = np.concatenate([[*curve.train, *curve.valid] for curve in curves.values()])
     losses = losses[np.isfinite(losses)]
     if len(losses) and losses.min() > 0:
         _logarithmic(by_step, losses.max() / losses.min())
-    by_step.set(xlabel="updates", ylabel=_plain(unit))
+    by_step.set(xlabel="updates", ylabel=plain_text(unit))
     by_time.set(xlabel=f"wall-clock time ({time_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.margins(x=0.02)
     by_time.legend(frameon=False, title="thick: validation, thin: training", alignment="left")
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def recording_picture(
@@ -93,7 +85,7 @@ def recording_picture(
     import librosa
 
     sound = np.asarray(samples / 32768 if np.issubdtype(samples.dtype, np.integer) else samples, np.float32)
-    figure = _figure(height_px=680)
+    figure = new_figure(height_px=680)
     wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     _envelope(wave, sound, sample_rate)
     window = 2 ** round(np.log2(max(16, 0.03 * sample_rate)))
@@ -112,10 +104,10 @@ def recording_picture(
         vmax=loudest_db,
     )
     figure.colorbar(mesh, ax=[wave, spectrum], label="level (dB of full scale)", pad=0.01, aspect=40)
-    wave.set(title=_plain(title), ylabel="amplitude", xlim=(0, len(sound) / sample_rate))
+    wave.set(title=plain_text(title), ylabel="amplitude", xlim=(0, len(sound) / sample_rate))
     spectrum.set(ylabel="frequency (kHz)", ylim=(0, sample_rate / 2000))
-    _mark_seam([wave, spectrum], seam_s)
-    _write(figure, path)
+    mark_seam([wave, spectrum], seam_s)
+    write_figure(figure, path)
 
 
 def spectrogram_frames_picture(
@@ -126,13 +118,13 @@ def spectrogram_frames_picture(
     Of many frames every second, third ... is drawn.
     """
     stride = -(-len(frames) // MOST_COLUMNS)
-    figure = _figure(height_px=480)
+    figure = new_figure(height_px=480)
     axes = figure.subplots()
     mesh = _show(axes, frames[::stride].T, column_s=stride / frame_rate_hz, row=1)
     figure.colorbar(mesh, ax=axes, label="log magnitude (nats)", pad=0.01, aspect=30)
-    axes.set(title=_plain(title), ylabel="bin")
-    _mark_seam([axes], seam_s)
-    _write(figure, path)
+    axes.set(title=plain_text(title), ylabel="bin")
+    mark_seam([axes], seam_s)
+    write_figure(figure, path)
 
 
 def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better: str = "lower") -> None:
@@ -142,40 +134,18 @@ def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better:
     """
     values = [value for _, value in rows]
     best = (min if better == "lower" else max)(values)
-    figure = _figure(height_px=120 + 44 * len(rows))
+    figure = new_figure(height_px=120 + 44 * len(rows))
     axes = figure.subplots()
     colours = [COLOURS[0] if value == best else FAINT_COLOUR for value in values]
     bars = axes.barh(range(len(rows)), values, color=colours, height=0.66)
-    axes.set_yticks(range(len(rows)), [_plain(name) for name, _ in rows])
+    axes.set_yticks(range(len(rows)), [plain_text(name) for name, _ in rows])
     axes.bar_label(bars, labels=[_number(value) for value in values], padding=5)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{_plain(unit)} ({better} is better)")
+    axes.set_xlabel(f"{plain_text(unit)} ({better} is better)")
     axes.margins(x=0.08)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
-    _write(figure, path)
-
-
-def _figure(height_px: int) -> Figure:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    size_inch = (WIDTH_PX / DOTS_PER_INCH, height_px / DOTS_PER_INCH)
-    figure = Figure(figsize=size_inch, dpi=DOTS_PER_INCH, layout="constrained")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _write(figure: Figure, path: Path) -> None:
-    for axes in figure.axes:
-        axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, format="png")
-
-
-def _plain(text: str) -> str:
-    """Text of a user, in which a dollar sign does not begin a formula."""
-    return text.replace("$", r"\$")
+    write_figure(figure, path)
 
 
 def _time_unit(longest_s: float) -> tuple[float, str]:
@@ -231,13 +201,3 @@ def _show(axes: Axes, values: NDArray[np.floating[Any]], column_s: float, row: f
         axis.set_major_locator(AutoLocator())
         axis.set_major_formatter(ScalarFormatter())
     return mesh
-
-
-def _mark_seam(panels: Sequence[Axes], seam_s: float | None) -> None:
-    """Name the time axis of the lowest panel, and draw the seam on all."""
-    panels[-1].set_xlabel(
-        "time (s)" if seam_s is None else f"time (s); the line is the seam at {seam_s:.2f} s"
-    )
-    if seam_s is not None:
-        for axes in panels:
-            axes.axvline(seam_s, color=SEAM_COLOUR, linewidth=1.8)

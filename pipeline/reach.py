@@ -12,8 +12,8 @@ import numpy as np
 from models.sensitivity import sensitivity
 from pipeline.artifacts import TrainedModel
 from pipeline.batching import Plan, batches
+from pipeline.canvas import COLOURS, new_figure, write_figure
 from pipeline.dataset import Dataset, split_rows
-from pipeline.plots import COLOURS, _figure, _write
 from pipeline.splits import Split
 
 FURTHEST_STEPS = 200
@@ -42,7 +42,7 @@ def picture_reach(path: Path, curves: Mapping[str, Sequence[float]], step_s: flo
 
     ``step_s`` is the time from one step to the next, for the second axis.
     """
-    figure = _figure(height_px=560)
+    figure = new_figure(height_px=560)
     axes = figure.subplots()
     for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         shown = np.maximum(np.asarray(curve) / max(curve[0], 1e-300), 1e-12)
@@ -54,4 +54,4 @@ def picture_reach(path: Path, curves: Mapping[str, Sequence[float]], step_s: flo
     to_ms, to_steps = (lambda steps: steps * step_s * 1e3), (lambda ms: ms / step_s / 1e3)
     axes.secondary_xaxis("top", functions=(to_ms, to_steps)).set_xlabel("distance (ms)")
     axes.legend(frameon=False, title="how far back a prediction listens")
-    _write(figure, path)
+    write_figure(figure, path)

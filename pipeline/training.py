@@ -7,6 +7,7 @@ run cuts off what came after, so that no step is recorded twice.
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +17,12 @@ from pipeline.artifacts import save_model
 from pipeline.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.checkpoint import Position, read_checkpoint, restore_checkpoint, save_checkpoint, save_tensors
 from pipeline.config import RunConfig
+from pipeline.config_input import WaveformConfig
 from pipeline.dataset import Dataset, open_dataset, split_rows
 from pipeline.devices import choose_device, describe_device
 from pipeline.errors import UserError
 from pipeline.features import Normaliser, framing
+from pipeline.loudness import loudest_level
 from pipeline.networks import Network, build_network, start_head
 from pipeline.progress import progress_bar
 from pipeline.run_folder import RunFolder
@@ -169,7 +172,7 @@ def _finish(training: Training, config: RunConfig) -> None:
     if position.best_epoch < 0:
         raise UserError(f"{training.folder.path}: no validation loss was finite; lower train.learning_rate")
     weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu"))["weights"]
-    facts = {
+    facts: dict[str, Any] = {
         "run": training.folder.path.name,
         "data_fingerprint": training.dataset.fingerprint,
         "updates": position.total_updates,
@@ -178,6 +181,8 @@ def _finish(training: Training, config: RunConfig) -> None:
         "valid_nats_per_step": position.best_valid,
         "elapsed_s": round(position.elapsed_s, 1),
     }
+    if isinstance(config.input, WaveformConfig):
+        facts["loudest_level"] = loudest_level(training.dataset, config.input.sample_rate)
     save_model(
         training.folder.model, weights, config.input, config.model, training.dataset.normalisation, facts
     )

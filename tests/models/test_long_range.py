@@ -9,10 +9,10 @@ carries. Tanh has the best of several learning rates and its best error on the w
 learning rate.
 
 Observed with three seeds: the gated cells are below 0.01 after 150 to 400 updates within 50 steps, and after
-200 to 600 within 500. Tanh stays at the baseline, 0.160 at best in 1,000 updates at any of five learning
-rates, also from an identity as recurrent matrix. That is no proof that it cannot: within 10 steps it gets to
-0.016 in 800 updates, and within 50 to 0.013 in 10,000, over twenty times as many as the gated cells need;
-within 150 it is still at the baseline after 8,000.
+200 to 600 within 500. Tanh stays at the baseline for 800 to 1,000 updates at each of three to five learning
+rates, 0.160 at best (from an identity as recurrent matrix). That is no proof that it cannot: within 10 steps
+it gets to 0.016 in 800 updates, and within 50 to 0.013 in 10,000, over twenty times as many as the gated
+cells need; within 150 it is still at the baseline after 8,000.
 """
 
 import pytest

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from models.mixture import GaussianMixture
 from models.recurrent import State
 from pipeline.artifacts import TrainedModel
+from pipeline.canvas import COLOURS
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.dataset import SplitRows
@@ -22,7 +23,6 @@ from pipeline.errors import UserError
 from pipeline.features import Normalisation, row_dtype, row_width
 from pipeline.horizon_plots import horizon_curves
 from pipeline.horizons import horizon_nats, stretches
-from pipeline.plots import COLOURS
 from pipeline.scoring import score
 from tests.builders import join_rows, noise, tiny_model
 

@@ -10,9 +10,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from pipeline.canvas import SEAM_COLOUR
 from pipeline.midi import KEYS, Roll
 from pipeline.note_plots import ADDED_COLOUR, HEARD_COLOUR, piano_roll_picture, pitch_name
-from pipeline.plots import SEAM_COLOUR
 
 Pixels = NDArray[np.uint8]
 

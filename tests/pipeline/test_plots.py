@@ -12,10 +12,9 @@ from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
+from pipeline.canvas import COLOURS, SEAM_COLOUR
 from pipeline.plots import (
-    COLOURS,
     FAINT_COLOUR,
-    SEAM_COLOUR,
     Curve,
     comparison,
     learning_curve,

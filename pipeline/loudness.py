@@ -1,0 +1,74 @@
+"""Keeping free-running sound as loud as the training split is at most.
+
+A model that hears only itself may drift to levels that it never heard in training, where nothing calls it
+back. The guard turns a block down when the level of the last moments passes the loudest of the training
+split; since the model then hears the quieter block, it finds its way back.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.dataset import Dataset
+
+MOMENT_S = 0.05
+"""Levels are root mean squares over moments of this length: a few periods of a deep voice."""
+
+MOMENTS = 20_000
+"""Moments of the training split that are looked at."""
+
+
+def loudest_level(dataset: Dataset, sample_rate: int) -> float:
+    """The loudest moment of the training split, as a root mean square of normalised values.
+
+    Of a large split only some moments are looked at, the same ones each time.
+    """
+    chosen = dataset.require("train")
+    length = round(MOMENT_S * sample_rate)
+    random = np.random.default_rng(0)
+    ends = np.cumsum(dataset.length[chosen])
+    loudest = 0.0
+    for position in random.integers(0, ends[-1], min(MOMENTS, -(-int(ends[-1]) // length))):
+        index = int(np.searchsorted(ends, position, side="right"))
+        begin = int(position - ends[index] + dataset.length[chosen][index])
+        moment = dataset.recording_rows(int(chosen[index]))[begin : begin + length].float()
+        loudest = max(loudest, float(moment.square().mean()))
+    return math.sqrt(loudest) / 32_768 / dataset.normalisation.std[0]
+
+
+@dataclass
+class LevelGuard:
+    """Turns blocks down where the running level exceeds ``limit``.
+
+    Attributes:
+        limit: loudest root mean square, in normalised values.
+        memory: share of the running power that one block leaves in place.
+        power: running mean square.
+        blocks: how many blocks it has turned down.
+    """
+
+    limit: float
+    memory: float
+    power: float = 0.0
+    blocks: int = 0
+
+    @classmethod
+    def of(cls, limit: float, hop: int, sample_rate: int) -> "LevelGuard":
+        """A guard for blocks of ``hop`` samples."""
+        return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """A block of normalised values, as it is or turned down to the limit."""
+        block = float(torch.nan_to_num(values, 0.0, 0.0, 0.0).square().mean())
+        power = self.memory * self.power + (1 - self.memory) * block
+        gain = 1.0
+        if power > self.limit**2:
+            # So far down that the running power ends at the limit, or to nothing where that is not enough.
+            room = max(0.0, self.limit**2 - self.memory * self.power) / (1 - self.memory)
+            gain = math.sqrt(room / block)
+            self.blocks += 1
+        self.power = self.memory * self.power + (1 - self.memory) * gain**2 * block
+        return values if gain == 1.0 else values * gain
