@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from models.captured import run_steps
 from models.faithful_gru import ResetBeforeGRUSteps
 from models.faithful_lstm import PeepholeLSTMSteps
 from models.faithful_steps import TanhSteps
@@ -80,7 +81,7 @@ class HiddenStateCell(StudyCell):
         with torch.autocast(inputs.device.type, enabled=False):
             hidden = self.without_layer(state, len(inputs))
             weights = (self.weight_ih, self.bias, self.weight_hh)
-            hiddens = self.steps.apply(self.steps_first(inputs), *weights, hidden)  # type: ignore[no-untyped-call]
+            hiddens = run_steps(self, self.steps.apply, self.steps_first(inputs), *weights, hidden)
             return hiddens.transpose(0, 1), hiddens[-1:].clone()
 
 
@@ -124,6 +125,6 @@ class PeepholeLSTM(StudyCell):
         with torch.autocast(inputs.device.type, enabled=False):
             hidden, cell = (self.without_layer(part, len(inputs)) for part in state)
             weights = (self.weight_ih, self.bias, self.weight_hh, self.peephole)
-            run = PeepholeLSTMSteps.apply
-            hiddens, last = run(self.steps_first(inputs), *weights, hidden, cell)  # type: ignore[no-untyped-call]
+            tensors = (self.steps_first(inputs), *weights, hidden, cell)
+            hiddens, last = run_steps(self, PeepholeLSTMSteps.apply, *tensors)
             return hiddens.transpose(0, 1), (hiddens[-1:].clone(), last[None])

@@ -6,7 +6,7 @@ docstrings below are also what its form shows.
 """
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -104,7 +104,7 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     samples: SamplesConfig = SamplesConfig()
     tracking: TrackingConfig = TrackingConfig()
-    variants: dict[VariantName, dict[str, Scalar | list[list[int]]]] = Field(default_factory=dict)
+    variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
     (`model.cell: lstm`). The name becomes an alias in the model registry. Empty trains the one model
     described above."""
@@ -134,6 +134,11 @@ class RunConfig(Section):
             ),
             "train.scheduled_sampling is for model.architecture=encoder-decoder": (
                 not self.train.scheduled_sampling or self.model.architecture == "encoder-decoder"
+            ),
+            "train.scheduled_sampling needs input.window >= input.hop": (
+                not self.train.scheduled_sampling
+                or not isinstance(self.input, WaveformConfig)
+                or self.input.window >= self.input.hop
             ),
         }
         broken = [rule for rule, holds in rules.items() if not holds]

@@ -12,6 +12,9 @@ from pydantic import BaseModel, ValidationError
 from pipeline.config import RunConfig
 from pipeline.errors import UserError
 
+KINDS = ("waveform", "spectrogram", "piano-roll")
+"""What pydantic puts between `input` and a key, and nobody wrote."""
+
 CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
@@ -133,7 +136,7 @@ def _parse(text: str, where: str) -> Any:
 def _problems(error: ValidationError, where: str) -> str:
     lines = [f"{where}: {error.error_count()} problem(s) in the configuration"]
     for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"] if part not in ("waveform", "spectrogram"))
+        key = ".".join(str(part) for part in problem["loc"] if part not in KINDS)
         if problem["type"] == "extra_forbidden":
             lines.append(f"  {key}: unknown key{_suggestion(problem['loc'])}")
         elif problem["type"] == "value_error":
@@ -145,7 +148,7 @@ def _problems(error: ValidationError, where: str) -> str:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     """The key that was meant: one of the same section, or else one of another, with its section."""
-    *section, name = (str(part) for part in location if part not in ("waveform", "spectrogram"))
+    *section, name = (str(part) for part in location if part not in KINDS)
     keys = list(_keys(RunConfig))
     for known in ([key for key in keys if key[:-1] == section], keys):
         close = difflib.get_close_matches(name, [key[-1] for key in known], n=1)

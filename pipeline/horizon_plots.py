@@ -3,25 +3,32 @@
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pipeline.canvas import COLOURS, new_figure, plain_text, write_figure
 
-Horizons = Mapping[str, Mapping[str, float]]
-"""By steps ahead: `nats_per_step` and their `standard_error`, as an evaluation has them."""
+Horizons = Mapping[str, Mapping[str, Any]]
+"""By steps ahead: `nats_per_step`, and those `of_targets`, as an evaluation has them."""
 
 
 def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
-    """A line for each named model over the horizon, on a logarithmic axis; bars of one standard error."""
+    """A line for each named model over the horizon, on a logarithmic axis.
+
+    Bars are one standard error of the difference to the first model, over the same targets.
+    """
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
     figure = new_figure(height_px=520)
     axes = figure.subplots()
+    first = next(iter(models.values()))
     for (name, scores), colour in zip(models.items(), cycle(COLOURS), strict=False):
         horizons = sorted(scores, key=int)
         axes.errorbar(
             [int(horizon) for horizon in horizons],
             [scores[horizon]["nats_per_step"] for horizon in horizons],
-            yerr=[scores[horizon]["standard_error"] for horizon in horizons],
+            yerr=[difference(scores[h], first[h])[1] for h in horizons],
             color=colour,
             label=plain_text(name),
             linewidth=2.2,
@@ -37,3 +44,15 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.legend(frameon=False)
     write_figure(figure, path)
+
+
+def difference(ours: Mapping[str, Any], others: Mapping[str, Any]) -> tuple[float, float]:
+    """Mean and standard error of what one horizon's targets cost more in one model than in another.
+
+    The error is 0 where there are not two targets, or not the same ones.
+    """
+    one, other = np.asarray(ours["of_targets"]), np.asarray(others["of_targets"])
+    if one.shape != other.shape or len(one) < 2:
+        return ours["nats_per_step"] - others["nats_per_step"], 0.0
+    each = one - other
+    return float(each.mean()), float(each.std(ddof=1) / np.sqrt(len(each)))

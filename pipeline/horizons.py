@@ -37,12 +37,15 @@ class HorizonScore:
 
     Attributes:
         nats: of a whole step, D normalised values.
-        standard_error: of their mean. Targets count as independent, which those that share a recording are
-            not quite.
+        standard_error: of their mean; NaN with a single target. Targets count as independent, which those
+            that share a recording are not quite.
+        of_targets: the nats of each, in an order that is the same for every model: differences between
+            models are far smaller than those between targets.
     """
 
     nats: float
     standard_error: float
+    of_targets: tuple[float, ...]
 
 
 @torch.inference_mode()
@@ -83,8 +86,10 @@ def horizon_nats(
         [_nats(model, data, chosen, horizons, context_steps, paths, generator) for chosen in groups]
     )
     error = nats.std(0) / math.sqrt(len(nats)) if len(nats) > 1 else torch.full_like(nats[0], math.nan)
-    pairs = zip(nats.mean(0).tolist(), error.tolist(), strict=True)
-    return {horizon: HorizonScore(*pair) for horizon, pair in zip(horizons, pairs, strict=True)}
+    return {
+        horizon: HorizonScore(float(column.mean()), float(spread), tuple(column.tolist()))
+        for horizon, column, spread in zip(horizons, nats.unbind(1), error, strict=True)
+    }
 
 
 def stretches(hop: int, data: SplitRows, starts: int, steps: int, seed: int) -> tuple[Tensor, Tensor]:

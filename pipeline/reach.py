@@ -30,7 +30,7 @@ def measure_reach(model: TrainedModel, dataset: Dataset, split: Split) -> list[f
     whole_steps = (data.length // model.framing.hop).cpu().numpy()
     longest = np.argsort(-whole_steps, kind="stable")[:RECORDINGS]
     span = max(1, min(whole_steps[longest[len(longest) // 2]], 3 * FURTHEST_STEPS // 2))
-    chosen = longest[whole_steps[longest] >= span][None]
+    chosen = longest[whole_steps[longest] >= min(span, whole_steps.max())][None]
     plan = Plan(chosen, np.zeros_like(chosen), np.ones_like(chosen, bool), int(span))
     (batch,) = batches(plan, data, model.framing, model.normaliser())
     furthest = min(FURTHEST_STEPS, int(span) - 1)

@@ -12,6 +12,7 @@ from pipeline.config_files import load_config
 from pipeline.corpus import find_sources
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, data_dir, read_json, write_json
+from pipeline.horizon_plots import difference
 from pipeline.stages import run_stages
 
 SPEECH_PARTS = ("study", "heads", "horizons")
@@ -28,6 +29,9 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     ``settings`` (`key=value`) change every part. Returns the path of a Markdown file with all tables; beside
     it lies `study.json`. Raises `UserError` where a folder cannot be used.
     """
+    for folder in (speech, music):
+        if folder is not None and not folder.expanduser().exists():
+            raise UserError(f"{folder}: no such file or folder")
     found: dict[str, Any] = {name: _run(name, speech, name, settings) for name in SPEECH_PARTS}
     sets = [source.path for source in find_sources([music], "recording", 1)] if music else []
     found["music"] = {path.stem: _run("music", path, f"music-{path.stem}", settings) for path in sets}
@@ -41,8 +45,6 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
 
 def _run(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> dict[str, Any]:
     path = inputs.expanduser().absolute()
-    if not path.exists():
-        raise UserError(f"{inputs}: no such file or folder")
     config = load_config(Path(name), [*settings, f"name={run_name}"])
     corpus = config.corpus.model_copy(update={"inputs": [path]})
     return dict(read_json(run_stages(config.model_copy(update={"corpus": corpus})), "summary of a run"))
@@ -82,12 +84,17 @@ def _horizons(summary: Mapping[str, Any]) -> Iterator[str]:
     steps = list(next(iter(evaluations.values()))["horizons"])
     yield _row("nats per step, steps ahead", "all, hearing everything", *steps)
     yield "|---|" + "---:|" * (1 + len(steps))
+    first = next(iter(evaluations.values()))["horizons"]
     for name, evaluation in evaluations.items():
-        ahead = [
-            f"{x['nats_per_step']:.2f} ± {x['standard_error']:.2f}" for x in evaluation["horizons"].values()
-        ]
+        ahead = [_ahead(found, first[steps]) for steps, found in evaluation["horizons"].items()]
         yield _row(name, f"{evaluation['model']['nats_per_step']:.2f}", *ahead)
     yield ""
+
+
+def _ahead(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    """Nats, and the standard error of their difference to the first model's."""
+    _, error = difference(found, first)
+    return f"{found['nats_per_step']:.2f}" + (f" ± {error:.2f}" if error else "")
 
 
 def _music(sets: Mapping[str, Any]) -> Iterator[str]:

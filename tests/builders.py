@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import TrainedModel
 from pipeline.config import CorpusConfig, RunConfig
-from pipeline.config_input import InputConfig, WaveformConfig
+from pipeline.config_input import InputConfig, PianoRollConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.dataset import Dataset, SplitRows, open_dataset, write_dataset
 from pipeline.features import Normalisation, Normaliser, row_dtype, row_width
@@ -89,7 +89,8 @@ def tiny_model(config: InputConfig | None = None, seed: int = 0, **model: Any) -
     config = config or WaveformConfig(sample_rate=8_000)
     width = row_width(config)
     settings = ModelConfig(**{"hidden_size": 12, "mixture_components": 3, **model})
-    normalisation = Normalisation((0.01,) * width, (0.05,) * width)
+    notes = isinstance(config, PianoRollConfig)  # which meet the model as they are
+    normalisation = Normalisation((0.0 if notes else 0.01,) * width, (1.0 if notes else 0.05,) * width)
     torch.manual_seed(seed)
     network = build_network(config, settings, normalisation).eval()
     return TrainedModel(network, config, settings, normalisation, {"epochs": 1})

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from pipeline.batching import EMPTY, Plan, batches, carried_plan, independent_plan, whole_plan
 from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
-from pipeline.features import framing, row_dtype, row_width
+from pipeline.features import Normalisation, Normaliser, framing, row_dtype, row_width
+from pipeline.framing import Framing
 from tests.builders import join_rows, noise, normaliser_of
 
 Chunk = tuple[int, int]
@@ -193,3 +194,40 @@ def test_batches_begin_at_any_update() -> None:
         assert torch.equal(one.inputs, other.inputs)
         assert torch.equal(one.targets, other.targets)
         assert torch.equal(one.keep, other.keep)
+
+
+# Rows that are seen but not asked for
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 4), (7, 3, 1), (2, 5, 2)], ids=str)
+@pytest.mark.parametrize("rows", [[1], [60], [50, 2, 41, 1, 29, 60]], ids=str)
+def test_the_first_row_of_every_recording_is_seen_but_never_asked_for(
+    shape: tuple[int, int, int], rows: list[int]
+) -> None:
+    plain, framing_of_notes = Framing(*shape), Framing(*shape, unscored=1)
+    random = np.random.default_rng(0)
+    data = join_rows([random.integers(-9, 9, (count, plain.width)).astype(np.int16) for count in rows])
+    normaliser = Normaliser(
+        WAVEFORM, Normalisation((0.0,) * plain.width, (1.0,) * plain.width), torch.device("cpu")
+    )
+    for plan in some_plans([plain.steps(count) for count in rows], 4, 5, seed=1).values():
+        pairs = zip(
+            batches(plan, data, plain, normaliser),
+            batches(plan, data, framing_of_notes, normaliser),
+            strict=True,
+        )
+        asked_for = 0
+        for update, (all_rows, batch) in enumerate(pairs):
+            assert torch.equal(batch.inputs, all_rows.inputs)
+            assert torch.equal(batch.targets, all_rows.targets)
+            everything = torch.ones(batch.targets.shape, dtype=torch.bool)
+            expected = everything if all_rows.mask is None else all_rows.mask.clone()
+            begins = (plan.first_step[update] == 0) & (plan.recording[update] != EMPTY)
+            expected[torch.from_numpy(begins), 0, : plain.width] = False
+            found = everything if batch.mask is None else batch.mask
+            assert torch.equal(found, expected)
+            assert batch.values == int(expected.sum())
+            asked_for += batch.values
+        assert (
+            asked_for == int(framing_of_notes.values(data.length).sum()) == (sum(rows) - len(rows)) * shape[2]
+        )

@@ -138,3 +138,30 @@ def test_stretches_side_by_side_are_those_alone(
         alone = framed(framing, rows, int(first[b]), steps)
         for found, expected in zip(together, alone, strict=True):
             assert torch.equal(found[b], expected)
+
+
+# Rows that are seen but not asked for
+
+
+@given(dimensions, st.integers(0, 3), st.lists(st.integers(0, 60), min_size=1, max_size=6))
+def test_what_is_predicted_is_all_but_the_unscored_rows(
+    shape: tuple[int, int, int], unscored: int, lengths: list[int]
+) -> None:
+    framing = Framing(*shape, unscored=unscored)
+    expected = [framing.width * len(range(unscored, length)) for length in lengths]
+    assert framing.values(torch.tensor(lengths)).tolist() == expected
+    assert Framing(*shape).values(torch.tensor(lengths)).tolist() == [framing.width * n for n in lengths]
+
+
+@given(dimensions, st.integers(1, 60))
+def test_unscored_rows_are_cut_as_any_other(shape: tuple[int, int, int], length: int) -> None:
+    """They are a matter of what is asked for: a step sees the same, and still lies at the same place."""
+    framing, plain = Framing(*shape, unscored=1), Framing(*shape)
+    assert framing.steps(length) == plain.steps(length)
+    rows = row_numbers(length, framing.width)
+    for found, expected in zip(
+        framed(framing, rows, 0, plain.steps(length)),
+        framed(plain, rows, 0, plain.steps(length)),
+        strict=True,
+    ):
+        assert torch.equal(found, expected)

@@ -205,7 +205,10 @@ def test_what_cannot_be_scored_is_told() -> None:
 def test_the_picture_has_a_line_for_each_model_over_the_logarithm_of_the_horizon(tmp_path: Path) -> None:
     """Nats that rise by the same amount with every tenfold distance lie on a straight line."""
     models = {
-        name: {str(h): {"nats_per_step": level + math.log10(h), "standard_error": 0.0} for h in (1, 10, 100)}
+        name: {
+            str(h): {"nats_per_step": level + math.log10(h), "of_targets": [level, level]}
+            for h in (1, 10, 100)
+        }
         for name, level in (("low", 0.0), ("high $1", 5.0))
     }
     horizon_curves(tmp_path / "picture.png", models)

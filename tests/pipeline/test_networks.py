@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from models.encoder_decoder import EncoderDecoder
+from models.mixture_conditional import AutoregressiveMixture
 from models.recurrent import CELLS, detach_state, keep_state
 from pipeline.artifacts import TrainedModel, load_model, save_model
 from pipeline.batching import batches, independent_plan
@@ -18,10 +19,11 @@ from pipeline.errors import UserError
 from pipeline.features import framing, row_width
 from pipeline.generation import continue_rows
 from pipeline.likelihood import log_likelihood
+from pipeline.linear_prediction import fit_linear_predictor
 from pipeline.midi import KEYS
-from pipeline.networks import Network, build_network
+from pipeline.networks import Network, build_network, start_head
 from pipeline.scoring import framing_steps, score
-from tests.builders import join_rows, tiny_model, tone
+from tests.builders import dataset_of, join_rows, noise, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)
 FRAMES = SpectrogramConfig(kind="spectrogram", sample_rate=8_000, n_mels=12, window_length=200, hop_length=80)
@@ -159,3 +161,49 @@ def test_strides_make_a_prediction_cover_as_many_hops() -> None:
     plain, strided = (framing(SOUND, ModelConfig(convolutions=each)) for each in ([], [[8, 4, 2], [8, 3, 3]]))
     assert (plain.window, plain.hop) == (20, 10)
     assert (strided.window, strided.hop) == (20 + 5 * 10, 6 * 10)
+
+
+@pytest.mark.parametrize("mean", [0.0, 900.0], ids=["centred", "with an offset"])
+@torch.no_grad()
+def test_an_autoregressive_head_begins_at_the_training_splits_linear_predictor(
+    mean: float, tmp_path: Path
+) -> None:
+    """Before any training, each sample is expected where that predictor expects it, in the sound's units."""
+    order, config = 13, WaveformConfig(sample_rate=8_000, window=16)
+    train = [(tone(900 + seed, seed) + mean).astype(np.int16) for seed in range(4)]
+    held_out = noise(700, 9)
+    dataset = dataset_of(tmp_path, {"train": train, "valid": [held_out], "test": [held_out]}, config)
+    model = ModelConfig(
+        hidden_size=6, mixture_components=3, covariance="autoregressive", autoregressive_order=order
+    )
+    network = build_network(config, model, dataset.normalisation)
+    start_head(network, dataset)
+    trained = TrainedModel(network.eval(), config, model, dataset.normalisation, {})
+    frames, normaliser = trained.framing, trained.normaliser()
+    predictor = fit_linear_predictor(train, order)
+    chosen = train[2]
+    steps = len(chosen) // frames.hop
+    plan = independent_plan(np.array([steps]), 1, steps, np.random.default_rng(0))
+    (batch,) = batches(plan, join_rows([chosen[: steps * frames.hop, None]]), frames, normaliser)
+    distribution, _ = network(batch.inputs, network.initial_state(1))
+    assert isinstance(distribution, AutoregressiveMixture)
+
+    def in_samples(values: torch.Tensor) -> np.ndarray:
+        return ((values.double() * normaliser.std + normaliser.mean) / normaliser.unit).numpy()
+
+    # Knowing the samples before it, also those of its own step; zeros of padding are no zeros of sound.
+    known = in_samples(distribution.conditional_mean(batch.targets))[0].transpose(1, 0, 2).reshape(3, -1)
+    expected = predictor.predict(chosen[: steps * frames.hop])
+    for component in known:
+        np.testing.assert_allclose(component[order:], expected[order:], atol=0.2)
+    # And not knowing those: the predictor runs on its own predictions.
+    ahead = in_samples(distribution.expected())[0]
+    for step in range(2, steps, 17):
+        heard = list(chosen[: step * frames.hop].astype(float))
+        for _ in range(frames.hop):
+            heard.append(float(predictor.coefficients @ np.array(heard[: -order - 1 : -1])))
+        np.testing.assert_allclose(ahead[step], heard[-frames.hop :], atol=0.5)
+    # Its error is about as wide as the mixture.
+    residual_std = float(np.sqrt(predictor.residual_weight @ predictor.residual_std**2))
+    widths = distribution.scale[0, 0, :, 0].numpy() * float(normaliser.std) / normaliser.unit
+    assert widths.min() < residual_std < widths.max()

@@ -1,6 +1,7 @@
 """Scores in chunks, in any number of lanes, are those of one long pass over each recording by itself."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,13 +10,15 @@ from numpy.typing import NDArray
 
 from models.recurrent import CELLS
 from pipeline.artifacts import TrainedModel
-from pipeline.config_input import SpectrogramConfig, WaveformConfig
+from pipeline.config_input import PianoRollConfig, SpectrogramConfig, WaveformConfig
+from pipeline.midi import KEYS
 from pipeline.scoring import Scores, score
 from tests.builders import join_rows, noise, tiny_model
 
 ROWS = [137, 20, 9, 10, 11, 1, 64, 200, 33]
 WAVEFORM = WaveformConfig(sample_rate=8_000)
 FRAMES = SpectrogramConfig(kind="spectrogram", n_mels=6)
+NOTES = PianoRollConfig(kind="piano-roll")
 
 
 def sounds(rows: list[int] = ROWS) -> list[NDArray[np.int16]]:
@@ -117,3 +120,67 @@ def test_scoring_is_without_dropout_and_leaves_the_mode_as_it_was(training: bool
     model.network.train(training)
     assert torch.equal(scored(model, sounds()).nats, calm.nats)
     assert model.network.training is training
+
+
+# Notes, by the protocol of Boulanger-Lewandowski et al. (2012)
+
+
+NOTE_ROWS = [9, 1, 30, 2, 14]
+
+
+def chords(rows: list[int] = NOTE_ROWS) -> list[NDArray[np.uint8]]:
+    random = np.random.default_rng(0)
+    return [(random.random((count, KEYS)) < 0.06).astype(np.uint8) for count in rows]
+
+
+def nats_by_hand(model: TrainedModel, notes: NDArray[np.uint8]) -> float:
+    """Of a tanh layer and independent notes: inputs are frames[:-1], targets frames[1:], nothing else."""
+    weights = {
+        name.split(".")[-1]: value.double().numpy() for name, value in model.network.state_dict().items()
+    }
+    bias = weights["bias_ih_l0"] + weights["bias_hh_l0"]
+    hidden = np.tanh(bias)  # after the step that saw nothing, and whose frame is not scored
+    nats = 0.0
+    for seen, following in pairwise(notes.astype(float)):
+        hidden = np.tanh(weights["weight_ih_l0"] @ seen + weights["weight_hh_l0"] @ hidden + bias)
+        probability = 1 / (1 + np.exp(-weights["weight"] @ hidden - weights["bias"]))
+        nats -= np.log(np.where(following == 1, probability, 1 - probability)).sum()
+    return nats
+
+
+@pytest.mark.parametrize(("lanes", "chunk_steps"), [(1, 1), (2, 3), (32, 200)])
+def test_the_first_frame_of_a_piece_is_heard_but_not_scored(lanes: int, chunk_steps: int) -> None:
+    model = tiny_model(NOTES, cell="tanh", head="bernoulli")
+    found = score(
+        model.network,
+        join_rows(chords()),
+        model.framing,
+        model.normaliser(),
+        exact=True,
+        lanes=lanes,
+        chunk_steps=chunk_steps,
+    )
+    expected = [nats_by_hand(model, notes) for notes in chords()]
+    np.testing.assert_allclose(found.nats.numpy(), expected, rtol=1e-5, atol=1e-6)
+    assert float(found.nats[1]) == 0  # a single frame is not asked for
+    assert found.bits is None
+    steps = sum(NOTE_ROWS) - len(NOTE_ROWS)
+    assert found.values.tolist() == [88 * (count - 1) for count in NOTE_ROWS]
+    assert found.nats_per_step == pytest.approx(sum(expected) / steps, rel=1e-5)
+    over_pieces = np.mean(
+        [x / (count - 1) for x, count in zip(expected, NOTE_ROWS, strict=True) if count > 1]
+    )
+    assert found.nats_per_step != pytest.approx(over_pieces, rel=3e-4)
+
+
+def test_notes_of_known_odds_have_their_entropy() -> None:
+    """A model that gives every note the same odds whatever it hears: nats are a count of notes."""
+    model = tiny_model(NOTES, head="bernoulli")
+    with torch.no_grad():
+        weights = dict(model.network.named_parameters())
+        weights["head.projection.weight"].zero_()
+        weights["head.projection.bias"].fill_(math.log(0.1 / 0.9))
+    found = score(model.network, join_rows(chords()), model.framing, model.normaliser(), exact=True)
+    sounding = np.array([notes[1:].sum() for notes in chords()])
+    silent = np.array([notes[1:].size for notes in chords()]) - sounding
+    np.testing.assert_allclose(found.nats.numpy(), -(sounding * math.log(0.1) + silent * math.log(0.9)), 1e-5)
