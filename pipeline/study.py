@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.bench_models import bench_models
+from pipeline.config import RunConfig
 from pipeline.config_files import load_config
 from pipeline.corpus import find_sources
 from pipeline.errors import UserError
@@ -32,9 +33,12 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     for folder in (speech, music):
         if folder is not None and not folder.expanduser().exists():
             raise UserError(f"{folder}: no such file or folder")
-    found: dict[str, Any] = {name: _run(name, speech, name, settings) for name in SPEECH_PARTS}
     sets = [source.path for source in find_sources([music], "recording", 1)] if music else []
-    found["music"] = {path.stem: _run("music", path, f"music-{path.stem}", settings) for path in sets}
+    # All settings are checked before the first training, which may take hours.
+    of_speech = {name: _config(name, speech, name, settings) for name in SPEECH_PARTS}
+    of_music = {path.stem: _config("music", path, f"music-{path.stem}", settings) for path in sets}
+    found: dict[str, Any] = {name: _run(config) for name, config in of_speech.items()}
+    found["music"] = {name: _run(config) for name, config in of_music.items()}
     found["timings"] = bench_models()
     report = data_dir() / "reports" / "study"
     write_json(report / "study.json", found)
@@ -43,11 +47,14 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     return report / "study.md"
 
 
-def _run(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> dict[str, Any]:
-    path = inputs.expanduser().absolute()
+def _config(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> RunConfig:
     config = load_config(Path(name), [*settings, f"name={run_name}"])
-    corpus = config.corpus.model_copy(update={"inputs": [path]})
-    return dict(read_json(run_stages(config.model_copy(update={"corpus": corpus})), "summary of a run"))
+    corpus = config.corpus.model_copy(update={"inputs": [inputs.expanduser().absolute()]})
+    return config.model_copy(update={"corpus": corpus})
+
+
+def _run(config: RunConfig) -> dict[str, Any]:
+    return dict(read_json(run_stages(config), "summary of a run"))
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[str]:

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
+from pipeline.midi import KEYS, write_midi
 from tests.builders import speakers_folder, tone, write_sound
 from tests.conftest import PROJECT_ROOT
 from tests.flows.test_deployment import STEPS
@@ -54,6 +56,10 @@ def test_paths_in_the_readme_exist() -> None:
 def test_every_wavecast_command_runs_as_written(tmp_path: Path) -> None:
     speakers_folder(tmp_path / "recordings")
     write_sound(tmp_path / "talk.wav", tone(8_000), 44_100)
+    random = np.random.default_rng(0)
+    for name in ("piece", *(f"pieces/{number}" for number in range(12))):
+        chords = random.integers(30, 60, (40, 1, 3)).repeat(4, 1).reshape(-1, 3)
+        write_midi(tmp_path / f"{name}.mid", np.eye(KEYS, dtype=np.uint8)[chords].max(1), 4, 120.0)
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -65,11 +71,13 @@ def test_every_wavecast_command_runs_as_written(tmp_path: Path) -> None:
             the_pages_open(environment, tmp_path)
             continue
         done = subprocess.run(
-            shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+            shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert done.stdout.strip(), command
-    assert {"longer.wav", "longer.png", "calm.wav"} <= {path.name for path in tmp_path.iterdir()}
+    assert {"longer.wav", "longer.png", "calm.wav", "longer.mid", "roll.png"} <= {
+        path.name for path in tmp_path.iterdir()
+    }
 
 
 def the_pages_open(environment: dict[str, str], folder: Path) -> None:

@@ -31,9 +31,11 @@ class Recorder:
     def __init__(self) -> None:
         self.captures = 0
         self.replays = 0
+        self.places_at: set[int] = set()
 
     def __call__(self, steps: Steps, places: tuple[Tensor, ...]) -> Steps:
         self.captures += 1
+        self.places_at = {part.data_ptr() for part in places}
         count = self
         last: list[tuple[Tensor, ...]] = []
 
@@ -307,6 +309,7 @@ def test_loaded_weights_are_seen_without_a_new_capture(recorder: Recorder) -> No
         for weight in other.parameters():
             weight.normal_()
     stack.load_state_dict(other.state_dict())
+    assert recorder.places_at >= {weight.data_ptr() for weight in stack.parameters()}, "read where they lie"
     same(gradients(stack, inputs_of(11)), as_written(other, inputs_of(11)))
     assert (recorder.captures, recorder.replays) == (1, 2)
 
