@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from models.encoder_decoder import EncoderDecoder
 
+from models.encoder_decoder import EncoderDecoder
 from models.recurrent import State, detach_state, keep_state, weight_noise
 from pipeline.batching import Batch
 from pipeline.checkpoint import Position, restore_weights
