@@ -1,4 +1,4 @@
-"""Every comparison that the README shows, run again: the study's cells, heads, horizons, music, timings.
+"""Every comparison that the README shows, run again: units, heads, horizons, music, timings.
 
 Each part is an ordinary run of a configuration in `configs/`; what was trained before is not trained again.
 """
@@ -16,9 +16,10 @@ from pipeline.files import atomic_path, data_dir, read_json, write_json
 from pipeline.horizon_plots import difference
 from pipeline.stages import run_stages
 
-SPEECH_PARTS = ("study", "heads", "horizons")
+SPEECH_PARTS = ("speech", "study", "heads", "horizons")
 HEADINGS = {
-    "study": "The study's units at equal parameter counts",
+    "speech": "Units at equal parameter counts, with the library's kernels",
+    "study": "Units at equal parameter counts, exactly as in the study",
     "heads": "Covariance of the mixture, GRU of 227 units",
     "horizons": "Steps ahead",
 }
@@ -58,7 +59,7 @@ def _run(config: RunConfig) -> dict[str, Any]:
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[str]:
-    for name in ("study", "heads"):
+    for name in SPEECH_PARTS[:-1]:
         yield f"### {HEADINGS[name]}\n"
         yield from _likelihoods(found[name])
     yield f"### {HEADINGS['horizons']}\n"
