@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb needs it.
 import errno
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,8 @@ from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.config import RunConfig
+
+LONGEST_MESSAGE = 400
 
 app = App(
     name="wavecast",
@@ -284,7 +287,8 @@ def main() -> None:
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as problem:
-        _fail(f"{' '.join(str(problem).split())} (see `wavecast --help`)", 2)
+        told = textwrap.shorten(str(problem), LONGEST_MESSAGE, placeholder=" ...")  # it may list many files
+        _fail(f"{told} (see `wavecast --help`)", 2)
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
