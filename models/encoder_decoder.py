@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from models.attention import BilinearAttention, recall, remember
+from models.decoder_blocks import Course, heard_inputs
 from models.distribution import Distribution
 from models.recurrent import RecurrentStack, State, keep_state
 
@@ -90,7 +91,7 @@ class EncoderDecoder(nn.Module):
         if self.training and self.sampling_probability:
             with torch.no_grad():
                 drawn = self.head(self._decode(inputs, encoded, block, course)[0], inputs).sample()
-            inputs = _heard(inputs, drawn, course, self.sampling_probability)
+            inputs = heard_inputs(inputs, drawn, course, self.sampling_probability)
         hidden, after = self._decode(inputs, encoded, block, course)
         return self.head(hidden, inputs), (*encoded.after, *after, course.phase)
 
@@ -116,9 +117,9 @@ class EncoderDecoder(nn.Module):
         """Weights and biases of everything but the head: encoder, bridge, attention and decoder."""
         return sum(w.numel() for w in self.parameters()) - sum(w.numel() for w in self.head.parameters())
 
-    def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, "_Course"]:
+    def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, Course]:
         """What the encoder makes of inputs (B, T, D_in), the running block, and how the steps lie."""
-        course = _Course.of(state[-1], inputs.shape[1], self.decode_steps)
+        course = Course.of(state[-1], inputs.shape[1], self.decode_steps)
         return self._encode(inputs, state), state[self.encoder.parts + 1 : -1], course
 
     def _encode(self, inputs: Tensor, state: State) -> "_Encoded":
@@ -134,7 +135,7 @@ class EncoderDecoder(nn.Module):
         return (*layers.permute(1, 2, 0, 3), memory)
 
     def _decode(
-        self, inputs: Tensor, encoded: "_Encoded", block: State, course: "_Course"
+        self, inputs: Tensor, encoded: "_Encoded", block: State, course: Course
     ) -> tuple[Tensor, State]:
         """Decoder outputs (B, T, H) at the steps of ``course``, and the running block after the last."""
         batch, blocks = course.begin.shape
@@ -190,62 +191,3 @@ class _Encoded(NamedTuple):
     top: Tensor
     memory: Tensor
     after: State
-
-
-class _Course(NamedTuple):
-    """How T steps lie in blocks, in each row of a batch: the rest of the running block, then G - 1 or G more.
-
-    Attributes:
-        begin: (B, G) the step at which each block, or the rest of one, begins.
-        fresh: (B, G) whether it is the block's own beginning.
-        block, position: (B, T) in which block each step lies, and how far behind ``begin``.
-        phase: (1, B, 1) steps done of the running block after all.
-        whole: whether all blocks have M steps.
-    """
-
-    begin: Tensor
-    fresh: Tensor
-    block: Tensor
-    position: Tensor
-    phase: Tensor
-    whole: bool
-
-    @classmethod
-    def of(cls, phase: Tensor, steps: int, block_steps: int) -> "_Course":
-        """For ``steps`` steps after ``phase`` (1, B, 1); waits for the device."""
-        rest = (-phase[0].long()) % block_steps  # steps until the next block begins
-        running = int(rest.any())
-        number = torch.arange(-running, -(-steps // block_steps), device=phase.device)
-        begin = (rest + block_steps * number).clamp(0, steps - 1)
-        time = torch.arange(steps, device=phase.device)
-        block = torch.div(time - rest, block_steps, rounding_mode="floor") + running
-        position = time - begin.gather(1, block)
-        after = (phase + steps) % block_steps
-        whole = not running and steps % block_steps == 0
-        return cls(begin, (number >= 0).expand_as(begin), block, position, after, whole)
-
-    def last_block(self) -> "_Course":
-        """Of each row the last block alone, and of its steps the last."""
-        last = self.block[:, -1:]
-        return self._replace(
-            begin=self.begin.gather(1, last),
-            fresh=self.fresh.gather(1, last),
-            block=torch.zeros_like(last),
-            position=self.position[:, -1:],
-        )
-
-
-def _heard(inputs: Tensor, drawn: Tensor, course: _Course, probability: float) -> Tensor:
-    """Inputs (B, T, D_in) in which steps of the same block are heard as ``drawn`` (B, T, D), some of them.
-
-    A step is heard so with ``probability``, by all later steps of its block alike.
-    """
-    batch, steps, size = drawn.shape
-    seen = inputs.shape[2]
-    if seen < size:
-        raise ValueError(f"scheduled sampling needs steps that see the {size} values before them, not {seen}")
-    chosen = torch.rand(batch, steps, 1, device=drawn.device) < probability
-    heard = torch.where(chosen[:, :-1], drawn[:, :-1].to(inputs.dtype), inputs[:, 1:, -size:])
-    windows = torch.cat([inputs[:, 0], heard.flatten(1)], 1).unfold(1, seen, size)
-    age = torch.arange(seen, 0, -1, device=inputs.device)
-    return torch.where(age <= course.position[..., None] * size, windows, inputs)

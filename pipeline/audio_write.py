@@ -27,10 +27,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     """Raise `UserError`, before any work, for an unknown suffix or a file that is there already."""
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
-    try:
-        refuse_overwrite(path, overwrite)
-    except OSError as problem:
-        raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
+    refuse_overwrite(path, overwrite)
 
 
 def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwrite: bool = False) -> None:

@@ -63,8 +63,12 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def refuse_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and the user did not ask to replace it."""
-    if path.exists() and not overwrite:
+    """Raise `UserError` where ``path`` exists and is not to be replaced, or cannot be looked at."""
+    try:
+        there = path.exists()
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
+    if there and not overwrite:
         raise UserError(f"{path}: exists already; give --overwrite to replace it, or another name")
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.dataset import Dataset
+from pipeline.features import unit
 
 MOMENT_S = 0.05
 """Levels are root mean squares over moments of this length: a few periods of a deep voice."""
@@ -36,7 +37,7 @@ def loudest_level(dataset: Dataset, sample_rate: int) -> float:
         begin = int(position - ends[index] + dataset.length[chosen][index])
         moment = dataset.recording_rows(int(chosen[index]))[begin : begin + length].float()
         loudest = max(loudest, float(moment.square().mean()))
-    return math.sqrt(loudest) / 32_768 / dataset.normalisation.std[0]
+    return math.sqrt(loudest) * unit(dataset.input) / dataset.normalisation.std[0]
 
 
 @dataclass

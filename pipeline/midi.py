@@ -73,10 +73,7 @@ def check_midi_output(path: Path, overwrite: bool = False) -> None:
     """Raise `UserError`, before any work, for another suffix or a file that is there already."""
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: notes are written as MIDI; name it with one of {', '.join(SUFFIXES)}")
-    try:
-        refuse_overwrite(path, overwrite)
-    except OSError as problem:
-        raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
+    refuse_overwrite(path, overwrite)
 
 
 def write_midi(
