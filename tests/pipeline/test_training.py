@@ -67,13 +67,33 @@ def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None
 def test_an_interrupted_run_ends_with_the_same_weights(
     corpus: Path, cell: str, sequences: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = config_for(
-        corpus,
+    settings = [
         f"model.cell={cell}",
         f"train.sequences={sequences}",
         "model.num_layers=2",
         "model.dropout=0.2",
-    )
+    ]
+    interrupted_is_uninterrupted(config_for(corpus, *settings), own_data_dir, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ["train.weight_noise=0.05", "model.covariance=autoregressive", "train.loss=discrete"],
+        ["model.convolutions=[[8,4,2]]", "model.learned_initial_state=true", "model.covariance=full"],
+        ["model.architecture=encoder-decoder", "train.scheduled_sampling=0.5", "model.attention_steps=5"],
+    ],
+    ids=lambda settings: settings[0],
+)
+def test_so_does_one_with_noise_draws_and_memories_of_other_kinds(
+    corpus: Path, settings: list[str], own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_is_uninterrupted(config_for(corpus, *settings), own_data_dir, monkeypatch)
+
+
+def interrupted_is_uninterrupted(
+    config: RunConfig, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole = start(config)
     train(whole)
     monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
