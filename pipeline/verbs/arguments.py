@@ -1,0 +1,27 @@
+"""Arguments that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Sounds = Annotated[
+    tuple[str, ...],
+    Parameter(help="Sound files at any rate, folders of them, or patterns like 'talks/*.flac'."),
+]
+Model = Annotated[
+    str,
+    Parameter(
+        name=["--model", "-m"],
+        help="Model folder, runs:/ID/model or models:/NAME@ALIAS; the registered champion when left out.",
+    ),
+]
+Output = Annotated[
+    Path, Parameter(name=["--output", "-o"], help="File to write; a folder where several sounds are named.")
+]
+MaybeOutput = Annotated[
+    Path | None,
+    Parameter(name=["--output", "-o"], help="File to write; a folder where several sounds are named."),
+]
+Overwrite = Annotated[bool, Parameter(help="Replace files that exist.", negative=())]
+Json = Annotated[bool, Parameter(name="--json", help="Print JSON for machines.", negative=())]
