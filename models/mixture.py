@@ -98,26 +98,42 @@ class Mixture(ABC):
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
         spread: float | None = None,
+    ) -> Tensor:
+        """Draw one value per distribution, (..., D); see `draw`."""
+        scale = self.scale[..., 0, :]
+        how: dict[str, Any] = {"generator": generator, "device": scale.device, "dtype": scale.dtype}
+        uniform, noise = torch.rand(scale.shape[:-1], **how), torch.randn(scale.shape, **how)
+        return self.draw(uniform, noise, temperature, spread)
+
+    def draw(
+        self,
+        uniform: Tensor,
+        noise: Tensor,
+        temperature: float = 1.0,
+        spread: float | None = None,
         widest: float = math.inf,
     ) -> Tensor:
-        """Draw one value per distribution, (..., D).
+        """The values (..., D) that random numbers make of these distributions.
 
-        ``temperature`` divides the logits; at 0 the most likely component is taken. ``spread`` multiplies
-        the scales and is the temperature unless given; at 0 the component's mean comes out. Larger scales
-        than ``widest`` are taken for it.
+        Args:
+            uniform: (...), in [0, 1), choose the components.
+            noise: (..., D), standard normal.
+            temperature: divides the logits; at 0 the most likely component is taken.
+            spread: multiplies the scales, and is the temperature unless given; at 0 the component's mean
+                comes out.
+            widest: larger scales are taken for this one.
         """
-        spread = temperature if spread is None else spread
-        if temperature < COLDEST:
-            component = self.logits.argmax(-1)
-        else:
-            weights = torch.softmax(self.logits / temperature, -1)
-            flat = torch.multinomial(weights.reshape(-1, weights.shape[-1]), 1, generator=generator)
-            component = flat.reshape(weights.shape[:-1])
+        component = self.choose(uniform, temperature)
         scale = of_component(self.scale, component).clamp(max=widest)
-        if spread < COLDEST:
-            return self.component_value(component, torch.zeros_like(scale))
-        noise = torch.randn(scale.shape, generator=generator, device=scale.device, dtype=scale.dtype)
-        return self.component_value(component, spread * scale * noise)
+        return self.component_value(component, (temperature if spread is None else spread) * scale * noise)
+
+    def choose(self, uniform: Tensor, temperature: float = 1.0) -> Tensor:
+        """The component (...) on which ``uniform`` (...) falls, when their weights lie end to end."""
+        if temperature < COLDEST:
+            return self.logits.argmax(-1)
+        ends = torch.softmax(self.logits / temperature, -1).cumsum(-1)
+        passed = ends <= uniform.unsqueeze(-1) * ends[..., -1:]
+        return passed.sum(-1).clamp(max=ends.shape[-1] - 1)
 
     def expected(self) -> Tensor:
         """The mean of the whole mixture, (..., D)."""
