@@ -1,5 +1,6 @@
 """What training, evaluation and generation ask of a distribution, whatever the head that made it."""
 
+import math
 from typing import Protocol
 
 import torch
@@ -18,6 +19,18 @@ class Distribution(Protocol):
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Draw one value per distribution, (..., D); at temperature 0 the most likely kind of it."""
+        ...
+
+    def draw(
+        self,
+        uniform: Tensor,
+        noise: Tensor,
+        temperature: float = 1.0,
+        *,
+        spread: float | None = None,
+        widest: float = math.inf,
+    ) -> Tensor:
+        """The values (..., D) that numbers in [0, 1) (...) and standard normal ones (..., D) make of it."""
         ...
 
     def expected(self) -> Tensor:

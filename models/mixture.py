@@ -103,13 +103,14 @@ class Mixture(ABC):
         scale = self.scale[..., 0, :]
         how: dict[str, Any] = {"generator": generator, "device": scale.device, "dtype": scale.dtype}
         uniform, noise = torch.rand(scale.shape[:-1], **how), torch.randn(scale.shape, **how)
-        return self.draw(uniform, noise, temperature, spread)
+        return self.draw(uniform, noise, temperature, spread=spread)
 
     def draw(
         self,
         uniform: Tensor,
         noise: Tensor,
         temperature: float = 1.0,
+        *,
         spread: float | None = None,
         widest: float = math.inf,
     ) -> Tensor:

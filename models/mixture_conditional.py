@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from models.mixture import Mixture, of_component
+from models.poles import pull_inside
 
 POLE_LIMIT = 0.99
 """Radius to which the outermost pole of an unstable predictor is drawn before sampling."""
@@ -116,6 +117,8 @@ def stable(coefficients: Tensor) -> Tensor:
     drawn inwards by one factor g, its coefficients times g^p (bandwidth expansion), so that the outermost
     lies at radius `POLE_LIMIT`.
     """
+    if coefficients.is_cuda:  # which answers for all of them sooner than for one whether it is stable
+        return pull_inside(coefficients, POLE_LIMIT)
     rows = coefficients.reshape(-1, coefficients.shape[-1]).tolist()
     wild = [index for index, row in enumerate(rows) if not is_stable(row)]
     if not wild:

@@ -8,6 +8,7 @@ normalised over all 2^D vectors, so that their log-probabilities compare.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,10 +31,18 @@ class BernoulliNotes:
         return _sum_of_notes(self.logits, value, mask)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D); ``temperature`` divides the log odds, 0 takes the likelier of on and off."""
+        """Draw notes (..., D); see `draw`."""
+        return self.draw(None, _normal(self.logits, generator), temperature)
+
+    def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
+        """The notes (..., D) that standard normal ``noise`` (..., D) makes of their probabilities.
+
+        ``temperature`` divides the log odds; at 0 each takes the likelier of on and off. Of what a mixture
+        is drawn with, the rest means nothing here.
+        """
         if temperature < COLDEST:
             return (self.logits > 0).to(self.logits.dtype)
-        drawn = _uniform(self.logits, generator) < torch.sigmoid(self.logits / temperature)
+        drawn: Tensor = torch.special.ndtr(noise) < torch.sigmoid(self.logits / temperature)
         return drawn.to(self.logits.dtype)
 
     def expected(self) -> Tensor:
@@ -86,14 +95,18 @@ class NadeNotes:
         return self.note_bias + said.gather(-2, below).squeeze(-2)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D), the lowest first.
+        """Draw notes (..., D); see `draw`."""
+        return self.draw(None, _normal(self.note_bias, generator), temperature)
+
+    def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
+        """The notes (..., D), the lowest first, that standard normal ``noise`` (..., D) makes.
 
         ``temperature`` divides each note's log odds given the lower ones; at 0 each takes the likelier of on
         and off, given those below.
         """
         if temperature < COLDEST:
             return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[0]
-        return self._climb(_uniform(self.note_bias, generator), temperature)[0]
+        return self._climb(torch.special.ndtr(noise), temperature)[0]
 
     def expected(self) -> Tensor:
         """Probability of each note (..., D), given that all below were the likelier of on and off.
@@ -177,5 +190,5 @@ def _sum_of_notes(logits: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
     return (log_prob if mask is None else log_prob.masked_fill(~mask, 0.0)).sum(-1)
 
 
-def _uniform(like: Tensor, generator: torch.Generator | None) -> Tensor:
-    return torch.rand(like.shape, generator=generator, device=like.device, dtype=like.dtype)
+def _normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.randn(like.shape, generator=generator, device=like.device, dtype=like.dtype)

@@ -154,8 +154,9 @@ def test_samples_come_as_often_as_their_probability_says(distribution: Notes, te
 
 def test_nade_draws_what_a_slow_climb_with_the_same_numbers_draws() -> None:
     distribution = nade((30,), 16, seed=2)
-    uniform = torch.rand(30, 16, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
-    drawn = distribution.sample(0.8, torch.Generator().manual_seed(7))
+    noise = torch.randn(30, 16, generator=torch.Generator().manual_seed(7), dtype=torch.float64)
+    uniform = torch.special.ndtr(noise)
+    drawn = distribution.draw(None, noise, 0.8)
     for row in range(30):
         one = NadeNotes(
             distribution.note_bias[row], distribution.hidden_bias[row], distribution.heard, distribution.said
