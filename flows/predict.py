@@ -7,7 +7,10 @@ from prefect import flow, task
 from pydantic import BaseModel, Field
 
 from flows import tasks
+from pipeline.artifacts import load_model
 from pipeline.prediction import predict
+from pipeline.registry import fetch_model
+from pipeline.sampling import Sampling
 
 
 class PredictRequest(BaseModel):
@@ -23,7 +26,7 @@ class PredictRequest(BaseModel):
     """How much is added, in seconds."""
     temperature: float = Field(default=0.9, ge=0)
     """1 draws from the model's distribution, less is calmer, 0 takes the most likely."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     """Another seed gives another continuation."""
 
 
@@ -31,14 +34,10 @@ class PredictRequest(BaseModel):
 def continue_recording(recording: Path, request: PredictRequest) -> Path:
     """Continue one recording; returns the sound's path."""
     output = request.output_folder / f"{recording.stem}-continued.wav"
+    sampling = Sampling(seed=request.seed, temperature=request.temperature)
+    model = load_model(fetch_model(request.model), "auto")
     facts: dict[str, Any] = predict(
-        request.model,
-        recording,
-        output,
-        seconds=request.seconds,
-        temperature=request.temperature,
-        seed=request.seed,
-        overwrite=True,
+        model, recording, output, seconds=request.seconds, sampling=sampling, overwrite=True
     )
     return Path(facts["output"])
 

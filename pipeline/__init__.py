@@ -6,3 +6,14 @@ import os
 # many turns they give the core away, which beside other busy programs makes training 3 to 5 times as fast
 # (measured on two cores) and hardly matters on an idle machine. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+__all__ = ["load_model"]
+
+
+def __getattr__(name: str) -> object:
+    """`load_model` of `pipeline.api`, imported when it is first asked for."""
+    if name != "load_model":
+        raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+    from pipeline.api import load_model
+
+    return load_model

@@ -1,6 +1,7 @@
 """Writing mono sound files: 16-bit where the format has it, under the final name only once complete."""
 
-import errno
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,23 +38,35 @@ def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwri
     suffix, a file that is there already, a rate that the format lacks, a place that cannot be written.
     """
     check_output(path, overwrite)
-    whole = samples if samples.dtype == np.int16 else to_int16(samples)
-    try:
-        with atomic_path(path) as temporary:
-            _write(temporary, whole, sample_rate, *FORMATS[path.suffix.lower()])
-    except OSError as problem:
-        raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None
+    with open_sound(path, sample_rate) as write:
+        write(samples if samples.dtype == np.int16 else to_int16(samples))
 
 
-def _write(path: Path, samples: Samples, sample_rate: int, container: str, encoding: str) -> None:
+@contextmanager
+def open_sound(path: Path, sample_rate: int) -> Iterator[Callable[[Samples], None]]:
+    """Yield what writes blocks (n,) int16 one after the other; the file has its name once the block ends.
+
+    Whatever is there is replaced; raises `UserError` like `write_audio`.
+    """
     import soundfile
 
+    container, encoding = FORMATS[path.suffix.lower()]
     try:
-        with soundfile.SoundFile(path, "w", sample_rate, 1, encoding, format=container) as file:
-            for start in range(0, len(samples), BLOCK_SAMPLES):
-                file.write(samples[start : start + BLOCK_SAMPLES])
+        with (
+            atomic_path(path) as temporary,
+            soundfile.SoundFile(temporary, "w", sample_rate, 1, encoding, format=container) as file,
+        ):
+
+            def write(samples: Samples) -> None:
+                for start in range(0, len(samples), BLOCK_SAMPLES):
+                    file.write(samples[start : start + BLOCK_SAMPLES])
+
+            yield write
     except soundfile.LibsndfileError as problem:
         if problem.code == SYSTEM_ERROR:  # libsndfile does not say which
-            raise OSError(errno.EIO, "the system refused; is the disk full?") from None
+            reason = "the system refused; is the disk full?"
+            raise UserError(f"{path}: cannot be written ({reason})") from None
         reason = problem.error_string.strip().rstrip(".")
         raise UserError(f"{path.suffix[1:]} at {sample_rate} Hz cannot be written ({reason})") from None
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None

@@ -127,37 +127,15 @@ def evaluate(
     print_evaluation(evaluate_model(folder, dataset, chosen.evaluate, chosen.train.device), json)
 
 
-@app.command(sort_key=5)
-def predict(
-    recording: Annotated[Path, Parameter(help="Any sound file, at any rate.")],
-    /,
-    *,
-    output: Annotated[Path, Parameter(name=["--output", "-o"], help="Sound file to write.")],
-    seconds: Annotated[float, Parameter(help="How much to add.")] = 2.0,
-    model: Model = "",
-    seed: Annotated[int, Parameter(help="Another seed, another continuation.")] = 0,
-    temperature: Annotated[float, Parameter(help="1 draws as the model believes, less is calmer.")] = 0.9,
-    only_continuation: Annotated[bool, Parameter(help="Leave the recording out.", negative=())] = False,
-    plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
-    overwrite: Overwrite = False,
-    json: Json = False,
-) -> None:
-    """Continue a recording: the model hears it, then goes on from its last sample."""
-    from pipeline.cli_output import print_prediction
-    from pipeline.prediction import predict as predict_file
-
-    facts = predict_file(
-        model,
-        recording,
-        output,
-        seconds=seconds,
-        temperature=temperature,
-        seed=seed,
-        only_continuation=only_continuation,
-        plot=plot,
-        overwrite=overwrite,
-    )
-    print_prediction(facts, json)
+app.command("pipeline.verbs.predict:predict", sort_key=5)
+app.command("pipeline.verbs.generate:generate", sort_key=5)
+app.command("pipeline.verbs.score:score", sort_key=5)
+app.command("pipeline.verbs.spectrogram:spectrogram", sort_key=5)
+app.command("pipeline.verbs.compress:compress", sort_key=6)
+app.command("pipeline.verbs.compress:decompress", sort_key=6)
+app.command("pipeline.verbs.export:export", sort_key=8)
+app.command("pipeline.verbs.report:report", sort_key=8)
+app.command("pipeline.verbs.doctor:doctor", sort_key=8)
 
 
 @app.command(sort_key=6)
@@ -248,6 +226,17 @@ def bench_models(*, json: Json = False) -> None:
     from pipeline.cli_output import print_bench
 
     print_bench(run_bench(), json)
+
+
+@bench_app.command(name="generate")
+def bench_generate(*, model: Model = "", json: Json = False) -> None:
+    """How fast sound is made, for 1, 16 and 256 takes. Without a model: the study's units at its sizes."""
+    from pipeline.artifacts import load_model
+    from pipeline.bench_generation import bench_generation
+    from pipeline.cli_output import print_rows
+    from pipeline.registry import fetch_model
+
+    print_rows(bench_generation(load_model(fetch_model(model)) if model else None), json)
 
 
 @app.command(sort_key=10)

@@ -116,16 +116,6 @@ def _figure(found: dict[str, Any], key: str) -> str:
     return "" if found[key] is None else f"{found[key]:.2f}"
 
 
-def print_prediction(facts: dict[str, Any], as_json: bool) -> None:
-    """A continued recording."""
-    if as_json:
-        print(json.dumps(facts, indent=2))
-        return
-    rate = f" at {facts['sample_rate']} Hz" if "sample_rate" in facts else ""
-    print(f"heard {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s{rate}")
-    print(facts["output"] + (f"\n{facts['plot']}" if facts["plot"] else ""))
-
-
 def print_models(found: list[dict[str, Any]], as_json: bool) -> None:
     """Registered models, newest first."""
     if as_json:
@@ -146,6 +136,19 @@ def print_models(found: list[dict[str, Any]], as_json: bool) -> None:
             *("" if figure is None else f"{figure:.2f}" for figure in figures),
             version["created"],
         )
+    Console().print(table)
+
+
+def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """A table with a column for each key."""
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table()
+    for key, value in rows[0].items():
+        table.add_column(key.replace("_", " "), justify="left" if isinstance(value, str) else "right")
+    for row in rows:
+        table.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row.values()))
     Console().print(table)
 
 

@@ -4,14 +4,14 @@ A kind says what is stored of a recording (int16 samples, spectrogram frames), h
 values are normalised, and whether they are quantised. Everything else sees rows and steps.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from pipeline.config_input import AudioConfig, InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
@@ -19,6 +19,9 @@ from pipeline.framing import Framing
 from pipeline.midi import KEYS
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
     from pipeline.spectrogram import Spectrogram
 
 INT16_SCALE = 32_768
@@ -42,6 +45,8 @@ class Normalisation:
 
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation as float32 tensors (width,)."""
+        import torch
+
         return torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)
 
 
@@ -93,13 +98,15 @@ def rows_of_blocks(config: AudioConfig, blocks: Iterable[np.ndarray]) -> Iterato
     if isinstance(config, WaveformConfig):
         yield from (block[:, None] for block in blocks)
         return
+    import torch
+
     dtype = row_dtype(config)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     for frames in analysis(config).stream(blocks, device):
         yield frames.astype(dtype)
 
 
-def analysis(config: SpectrogramConfig) -> "Spectrogram":
+def analysis(config: SpectrogramConfig) -> Spectrogram:
     """The spectrogram that the configuration describes."""
     from pipeline.spectrogram import Spectrogram
 
@@ -130,12 +137,14 @@ class Normaliser:
     """Between stored rows and the values that the model sees, on one device."""
 
     def __init__(self, config: InputConfig, normalisation: Normalisation, device: torch.device) -> None:
+        import torch
+
         self.unit = unit(config)
         self.quantised = isinstance(config, WaveformConfig)
         self.notes = isinstance(config, PianoRollConfig)
         self.mean, self.std = normalisation.tensors(device)
-        self.low = torch.tensor(normalisation.low or [-torch.inf], device=device)
-        self.high = torch.tensor(normalisation.high or [torch.inf], device=device)
+        self.low = torch.tensor(normalisation.low or [-math.inf], device=device)
+        self.high = torch.tensor(normalisation.high or [math.inf], device=device)
 
     def normalise(self, rows: Tensor) -> Tensor:
         """Stored rows (..., width) to float32 values of mean 0 and variance 1 over the training split."""
@@ -149,9 +158,9 @@ class Normaliser:
         """
         rows = (values * self.std + self.mean) / self.unit
         if self.quantised:
-            return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).to(torch.int16)
+            return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).short()
         if self.notes:
-            return rows.round().clamp(0, 1).to(torch.uint8)
+            return rows.round().clamp(0, 1).byte()
         return rows.clamp(self.low, self.high)
 
     def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -163,5 +172,5 @@ class Normaliser:
         mean, std = self.mean.double(), self.std.double()
         lower = ((integers - 0.5) * self.unit - mean) / std
         upper = ((integers + 0.5) * self.unit - mean) / std
-        lower = torch.where(integers <= -INT16_SCALE, -torch.inf, lower)
-        return lower, torch.where(integers >= INT16_SCALE - 1, torch.inf, upper)
+        lower = lower.masked_fill(integers <= -INT16_SCALE, -math.inf)
+        return lower, upper.masked_fill(integers >= INT16_SCALE - 1, math.inf)

@@ -9,10 +9,13 @@ With the study's window 20 and hop 10 (Chung et al. 2014), a recording of 25 sam
 sees samples 0-19 and predicts 20-24, with 5 outputs masked.
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,8 @@ class Framing:
             The stretches (B, window + T * hop, width), and (B, window + T * hop) whether each row exists;
             the others hold arbitrary values.
         """
+        import torch
+
         span = torch.arange(self.window + steps * self.hop, device=rows.device)
         position = (first_step * self.hop - self.window)[:, None] + span
         exists = (position >= 0) & (position < length[:, None])

@@ -1,136 +1,123 @@
-"""Continuing recordings: warm the state on what was heard, then let the model hear itself.
+"""Continuing recordings, and sound from nothing: what was heard warms the state, then the model hears itself.
 
 Each step's outputs are drawn, rounded to what a sample can be, and fed back: the model hears exactly what
 the listener will.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from models.mixture import Mixture
-from models.recurrent import State
 from pipeline.artifacts import TrainedModel
-from pipeline.audio import to_int16
-from pipeline.batching import batches, whole_plan
+from pipeline.audio import Samples, to_int16
 from pipeline.config_input import SpectrogramConfig
-from pipeline.dataset import SplitRows
-from pipeline.devices import one_thread
-from pipeline.features import analysis, rows_of_blocks
+from pipeline.features import analysis, row_dtype, rows_of_blocks
+from pipeline.free_run import FreeRun, Rows, free_run
 from pipeline.progress import progress_bar
-from pipeline.scoring import CHUNK_STEPS
-
-DATA_STD = 1.0
-"""Of normalised values, by their definition."""
+from pipeline.sampling import Sampling
 
 SEAM_FRAMES = 8
 """Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""
 
+ONE_TAKE = Sampling()
 
-@torch.inference_mode()
-def warm_state(model: TrainedModel, rows: Tensor) -> tuple[State, Tensor]:
-    """Run over rows (N, width) as stored.
 
-    Up to ``hop - 1`` rows at the beginning are left out, so that the last step ends with the last row.
+@dataclass(frozen=True)
+class Takes:
+    """Continuations of one recording.
 
-    Returns:
-        The state after the last row, and the window (window, width) of normalised values that the next step
-        sees.
+    Attributes:
+        samples: (B, N) int16 at the model's sample rate.
+        guard: of each, how long and from when on a runaway was held back (see `GuardLog.report`).
+        nats_per_step: (B,) how likely the model finds each at temperature 1; None where not asked for.
     """
-    frames, normaliser = model.framing, model.normaliser()
-    rows = rows[len(rows) % frames.hop :]
-    one = SplitRows(rows, torch.zeros(1, dtype=torch.long), torch.tensor([len(rows)]))
-    state = model.network.initial_state(1)
-    steps = np.array([frames.steps(len(rows))])
-    for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
-        inputs = batch.inputs[:, : batch.values // frames.target_size]
-        state = model.network.advance(inputs, state)
-    heard = normaliser.normalise(rows[-frames.window :].to(model.device))
-    padding = torch.zeros(frames.window - len(heard), frames.width, device=model.device)
-    return state, torch.cat([padding, heard])
+
+    samples: Samples
+    guard: list[dict[str, float | None]]
+    nats_per_step: NDArray[np.float64] | None
 
 
-@torch.inference_mode()
-def generate_rows(
+def continue_rows(model: TrainedModel, rows: Rows, count: int, sampling: Sampling = ONE_TAKE) -> Rows:
+    """The ``count`` rows (B, count, width) that follow ``rows`` (N, width), both as stored."""
+    return _run(free_run(model, rows, sampling), count)
+
+
+def continue_takes(
     model: TrainedModel,
-    state: State,
-    window: Tensor,
+    samples: Samples,
     count: int,
-    temperature: float,
-    generator: torch.Generator,
-) -> Iterator[Tensor]:
-    """Draw ``count`` rows in blocks (hop, width) as stored, beginning after ``window`` (window, width).
-
-    Sound is kept from growing louder than the training split (see `pipeline.loudness`), and nothing is drawn
-    with a standard deviation above that of the data: a model that hears what it never heard in training says
-    that anything may come, and anything is what it would then hear next.
-    """
-    frames, normaliser = model.framing, model.normaliser()
-    guard = model.level_guard()
-    for _ in range(frames.steps(count)):
-        distribution, state = model.network.step(window.reshape(1, -1), state)
-        limits = {"widest": DATA_STD} if isinstance(distribution, Mixture) else {}
-        drawn = distribution.sample(temperature, generator, **limits)
-        values = drawn.view(frames.hop, frames.width)
-        rows = normaliser.restore(guard(values) if guard else values)
-        yield rows
-        window = torch.cat([window, normaliser.normalise(rows)])[-frames.window :]
-
-
-def continue_rows(
-    model: TrainedModel, rows: Tensor, count: int, temperature: float = 1.0, seed: int = 0
-) -> Tensor:
-    """The ``count`` rows (count, width) that follow ``rows`` (N, width), both as stored."""
-    generator = torch.Generator(model.device).manual_seed(seed)
-    blocks = []
-    with one_thread(), progress_bar("steps") as bar:
-        state, window = warm_state(model, rows)
-        task = bar.add_task("predict", total=model.framing.steps(count), note="")
-        for block in generate_rows(model, state, window, count, temperature, generator):
-            blocks.append(block.cpu())
-            bar.advance(task)
-    return torch.cat(blocks)[:count] if blocks else rows[:0]
-
-
-def continue_samples(
-    model: TrainedModel, samples: np.ndarray, seconds: float, temperature: float = 1.0, seed: int = 0
-) -> np.ndarray:
-    """Continue a recording.
+    sampling: Sampling = ONE_TAKE,
+    ranked: bool = False,
+) -> Takes:
+    """Continue a recording, or begin from nothing where it is empty.
 
     Args:
-        model: of any kind; the continuation of a spectrogram is made audible by Griffin-Lim.
+        model: of sound; the continuation of a spectrogram is made audible by Griffin-Lim.
         samples: (N,) int16, mono, at the model's sample rate.
-        seconds: how much to add.
-        temperature: 1 draws from the model's distribution, 0 takes the most likely.
-        seed: the same seed gives the same continuation on the same device.
-
-    Returns:
-        (round(seconds * sample_rate),) int16.
+        count: how many samples to add.
+        sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
+        ranked: whether to ask the model, too, how likely it finds each.
     """
     config = model.audio
-    wanted = round(seconds * config.sample_rate)
     rows = heard_rows(model, samples)
     if not isinstance(config, SpectrogramConfig):
-        return continue_rows(model, rows, wanted, temperature, seed)[:, 0].numpy()
-    # A frame that reaches past the end has heard silence there: it is predicted, too, and so is what lies
-    # between its centre and the end.
-    rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
-    late = len(samples) - len(rows) * config.hop_length
-    continuation = continue_rows(model, rows, -(-(late + wanted) // config.hop_length), temperature, seed)
-    return frames_to_samples(config, rows, continuation, seed)[late : late + wanted]
+        run = free_run(model, rows, sampling)
+        found = _run(run, count)
+        sounds = found[:, :, 0]
+    else:
+        # A frame that reaches past the end has heard silence there: it is predicted, too, and so is what
+        # lies between its centre and the end.
+        rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
+        late = len(samples) - len(rows) * config.hop_length
+        run = free_run(model, rows, sampling)
+        found = _run(run, -(-(late + count) // config.hop_length))
+        audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
+        sounds = np.stack([sound[late : late + count] for sound in audible])
+    nats = None
+    if ranked:
+        from pipeline.likelihood_of_takes import take_nats  # in torch
+
+        nats = take_nats(model, rows, found)
+    guard = [run.guard.report(take, model.step_s) for take in range(sampling.takes)]
+    return Takes(sounds, guard, nats)
 
 
-def heard_rows(model: TrainedModel, samples: np.ndarray) -> Tensor:
+def stream_samples(model: TrainedModel, sampling: Sampling) -> Iterator[Samples]:
+    """Endless sound from nothing, in blocks (n,) of about a fifth of a second; of waveform models alone."""
+    run = free_run(model, heard_rows(model, np.zeros(0, np.int16)), sampling)
+    while True:
+        for portion in run.rows(model.framing.hop * 256):
+            yield portion[0, :, 0]
+
+
+def heard_rows(model: TrainedModel, samples: Samples) -> Rows:
     """The rows (N, width) that the model's data set would store for these int16 samples."""
-    blocks = list(rows_of_blocks(model.audio, [samples]))
-    return torch.from_numpy(np.concatenate(blocks))
+    return np.concatenate(list(rows_of_blocks(model.audio, [samples])))
 
 
-def frames_to_samples(config: SpectrogramConfig, heard: Tensor, predicted: Tensor, seed: int) -> np.ndarray:
+def frames_to_samples(config: SpectrogramConfig, heard: Rows, predicted: Rows, seed: int) -> Samples:
     """Sound (M,) int16 for predicted frames (T, D) that follow heard ones, M >= T * hop_length."""
+    import torch
+
     before = heard[-SEAM_FRAMES:]
-    frames = torch.cat([before.float(), predicted.float(), predicted[-1:].float()])
-    sound = analysis(config).invert(frames, seed=seed)
+    frames = np.concatenate([before, predicted, predicted[-1:]]).astype(np.float32)
+    sound = analysis(config).invert(torch.from_numpy(frames), seed=seed)
     return to_int16(sound[len(before) * config.hop_length :].numpy())
+
+
+def _run(run: FreeRun, count: int) -> Rows:
+    """The next ``count`` rows (B, count, width), with a progress bar."""
+    frames = run.model.framing
+    portions = []
+    with progress_bar("steps") as bar:
+        task = bar.add_task("generate", total=frames.steps(count), note="")
+        for portion in run.rows(count):
+            portions.append(portion)
+            bar.advance(task, portion.shape[1] // frames.hop)
+    if not portions:
+        return np.empty((run.sampling.takes, 0, frames.width), row_dtype(run.model.input))
+    return np.concatenate(portions, axis=1)[:, :count]

@@ -5,15 +5,20 @@ back. The guard turns a block down when the level of the last moments passes the
 split; since the model then hears the quieter block, it finds its way back.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from pipeline.dataset import Dataset
 from pipeline.features import unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pipeline.dataset import Dataset
 
 MOMENT_S = 0.05
 """Levels are root mean squares over moments of this length: a few periods of a deep voice."""
@@ -40,36 +45,35 @@ def loudest_level(dataset: Dataset, sample_rate: int) -> float:
     return math.sqrt(loudest) * unit(dataset.input) / dataset.normalisation.std[0]
 
 
-@dataclass
+@dataclass(frozen=True)
 class LevelGuard:
     """Turns blocks down where the running level exceeds ``limit``.
 
     Attributes:
         limit: loudest root mean square, in normalised values.
         memory: share of the running power that one block leaves in place.
-        power: running mean square.
-        blocks: how many blocks it has turned down.
     """
 
     limit: float
     memory: float
-    power: float = 0.0
-    blocks: int = 0
 
     @classmethod
-    def of(cls, limit: float, hop: int, sample_rate: int) -> "LevelGuard":
+    def of(cls, limit: float, hop: int, sample_rate: int) -> LevelGuard:
         """A guard for blocks of ``hop`` samples."""
         return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
 
-    def __call__(self, values: Tensor) -> Tensor:
-        """A block of normalised values, as it is or turned down to the limit."""
-        block = float(torch.nan_to_num(values, 0.0, 0.0, 0.0).square().mean())
-        power = self.memory * self.power + (1 - self.memory) * block
-        gain = 1.0
-        if power > self.limit**2:
-            # So far down that the running power ends at the limit, or to nothing where that is not enough.
-            room = max(0.0, self.limit**2 - self.memory * self.power) / (1 - self.memory)
-            gain = math.sqrt(room / block)
-            self.blocks += 1
-        self.power = self.memory * self.power + (1 - self.memory) * gain**2 * block
-        return values if gain == 1.0 else values * gain
+    def __call__(self, values: Tensor, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Blocks of normalised values (B, D) after a running mean square (B,) float64.
+
+        Returns:
+            The blocks, as they are or turned down to the limit; the power after them; and where (B,) a block
+            was turned down.
+        """
+        block = values.nan_to_num(0.0, 0.0, 0.0).double().square().mean(-1)
+        before = self.memory * power
+        loud = before + (1 - self.memory) * block > self.limit**2
+        # So far down that the running power ends at the limit, or to nothing where that is not enough.
+        room = (self.limit**2 - before).clamp(min=0) / (1 - self.memory)
+        gain = (room / block).sqrt().where(loud, 1.0)
+        after = before + (1 - self.memory) * gain.square() * block
+        return (values * gain.to(values.dtype).unsqueeze(-1)).where(loud.unsqueeze(-1), values), after, loud

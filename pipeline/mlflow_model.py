@@ -8,7 +8,7 @@ import importlib.metadata
 import json
 import warnings
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mlflow.pyfunc
 import numpy as np
@@ -21,7 +21,20 @@ from pipeline.config_input import InputConfig, SpectrogramConfig
 from pipeline.files import read_json
 from pipeline.tracking_store import MODEL_IN_ARTIFACTS
 
-SERVED_WITH = ("filelock", "mlflow", "numpy", "pydantic", "rich", "safetensors", "torch", "torchaudio")
+if TYPE_CHECKING:
+    from pipeline.sampling import Sampling
+
+SERVED_WITH = (
+    "filelock",
+    "mlflow",
+    "numba",
+    "numpy",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "torch",
+    "torchaudio",
+)
 """What the served model's code imports; the index has no wavecast, so its own code travels along."""
 
 
@@ -55,23 +68,26 @@ class Continuation(PythonModel):  # type: ignore[misc]
 
     def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
         from pipeline.features import INT16_SCALE
-        from pipeline.generation import continue_samples
+        from pipeline.generation import continue_takes
 
         samples = np.clip(np.rint(row * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
-        seconds, temperature = settings["seconds"], settings["temperature"]
-        added = continue_samples(self.model, samples, seconds, temperature, settings["seed"] + index)
-        return added.astype(np.float32) / np.float32(INT16_SCALE)
+        count = round(settings["seconds"] * self.model.audio.sample_rate)
+        added = continue_takes(self.model, samples, count, _sampling(settings, index)).samples[0]
+        return np.asarray(added / np.float32(INT16_SCALE), np.float32)
 
     def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        import torch
-
         from pipeline.features import row_rate_hz
         from pipeline.generation import continue_rows
 
         count = round(settings["seconds"] * row_rate_hz(self.model.input))
-        heard, temperature = torch.from_numpy(row), settings["temperature"]
-        rows = continue_rows(self.model, heard, count, temperature, settings["seed"] + index)
-        return rows.float().numpy()
+        rows = continue_rows(self.model, row, count, _sampling(settings, index))
+        return np.asarray(rows[0], np.float32)
+
+
+def _sampling(settings: dict[str, Any], index: int) -> "Sampling":
+    from pipeline.sampling import Sampling
+
+    return Sampling(seed=settings["seed"] + index, temperature=settings["temperature"])
 
 
 def save_served_model(model: Path, target: Path) -> None:

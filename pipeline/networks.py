@@ -25,7 +25,6 @@ from pipeline.features import (
     unit,
     window_and_advance,
 )
-from pipeline.linear_prediction import fit_linear_predictor
 
 Network = Predictor | EncoderDecoder
 
@@ -91,6 +90,8 @@ def start_head(network: Network, dataset: Dataset) -> None:
     head = network.head
     if not isinstance(head, AutoregressiveMixtureHead):
         return
+    from pipeline.linear_prediction import fit_linear_predictor  # imports scipy.signal, which takes a second
+
     recordings = (dataset.recording_rows(int(i))[:, 0].numpy() for i in dataset.require("train"))
     fitted = fit_linear_predictor(recordings, head.order)
     mean, std = dataset.normalisation.mean[0], dataset.normalisation.std[0]

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from pipeline.artifacts import TrainedModel
 from pipeline.config_input import PianoRollConfig
@@ -12,18 +11,15 @@ from pipeline.errors import RecordingRefused, UserError
 from pipeline.features import row_rate_hz
 from pipeline.generation import continue_rows
 from pipeline.midi import write_midi
-from pipeline.note_plots import piano_roll_picture
-from pipeline.piano_roll import read_sequence
+from pipeline.sampling import Sampling
 
 
 def continue_notes(
     model: TrainedModel,
     piece: Path,
     output: Path,
-    *,
     seconds: float,
-    temperature: float,
-    seed: int,
+    sampling: Sampling,
     only_continuation: bool,
     plot: Path | None,
     overwrite: bool,
@@ -33,27 +29,36 @@ def continue_notes(
     See `pipeline.prediction.predict`. Raises `UserError` where the model is not of notes or the piece cannot
     be read.
     """
+    from pipeline.piano_roll import read_sequence
+    from pipeline.prediction import take_paths
+
     config = model.input
     if not isinstance(config, PianoRollConfig):
         raise UserError(f"{output}: this model continues sound; name a sound file, or another model")
     try:
         sequence = read_sequence(piece, config.steps_per_quarter)
     except RecordingRefused as refusal:
-        raise UserError(f"{piece}: {refusal}") from None
-    heard = torch.from_numpy(sequence.notes)
+        raise RecordingRefused(f"{piece}: {refusal}") from None
     rate_hz = row_rate_hz(config)
-    added = continue_rows(model, heard, max(1, round(seconds * rate_hz)), temperature, seed).numpy()
-    roll = added if only_continuation else np.concatenate([sequence.notes, added])
-    write_midi(output, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite)
+    heard, count = sequence.notes, max(1, round(seconds * rate_hz))
+    takes = continue_rows(model, heard, count, sampling)
+    rolls = [added if only_continuation else np.concatenate([heard, added]) for added in takes]
+    paths = take_paths(output, sampling.takes)
+    for path, roll in zip(paths, rolls, strict=True):
+        write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite)
     seam_s = 0.0 if only_continuation else len(heard) / rate_hz
     if plot is not None:
-        piano_roll_picture(plot, roll, rate_hz, seam_s or None, f"{piece.name}, continued")
+        from pipeline.note_plots import piano_roll_picture
+
+        piano_roll_picture(plot, rolls[0], rate_hz, seam_s or None, f"{piece.name}, continued")
     return {
-        "output": str(output),
+        "recording": str(piece),
+        "output": str(paths[0]),
+        "takes": [{"output": str(path), "seed": sampling.seed + i} for i, path in enumerate(paths)],
         "plot": str(plot) if plot else None,
         "steps_per_second": rate_hz,
         "recording_seconds": len(heard) / rate_hz,
-        "continuation_seconds": len(added) / rate_hz,
+        "continuation_seconds": count / rate_hz,
         "seam_seconds": seam_s,
         "notes": list(sequence.remarks),
     }

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from pipeline import plots
 from pipeline.artifacts import TrainedModel, load_model
@@ -16,12 +15,14 @@ from pipeline.config_input import PianoRollConfig, SpectrogramConfig
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.features import analysis, row_rate_hz
 from pipeline.files import read_json, write_json
+from pipeline.free_run import Rows
 from pipeline.generation import continue_rows, frames_to_samples
 from pipeline.horizon_plots import horizon_curves
 from pipeline.midi import write_midi
 from pipeline.note_plots import piano_roll_picture
 from pipeline.reach import measure_reach, picture_reach
 from pipeline.run_folder import RunFolder
+from pipeline.sampling import Sampling
 from pipeline.splits import Split
 
 
@@ -97,9 +98,10 @@ def _continue(
     run: RunFolder, model: TrainedModel, dataset: Dataset, index: int, config: SamplesConfig
 ) -> Path:
     row_rate = row_rate_hz(model.input)
-    heard = dataset.recording_rows(index)[: round(config.prime_seconds * row_rate)]
+    heard = dataset.recording_rows(index).numpy()[: round(config.prime_seconds * row_rate)]
     count = round(config.seconds * row_rate)
-    predicted = continue_rows(model, heard, count, config.temperature, seed=index)
+    sampling = Sampling(seed=index, temperature=config.temperature)
+    (predicted,) = continue_rows(model, heard, count, sampling)
     path, group = Path(dataset.recording[index]), dataset.group[index]
     name = (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
     seam_s = len(heard) / row_rate
@@ -108,11 +110,11 @@ def _continue(
 
 
 def _show_notes(
-    run: RunFolder, model: TrainedModel, heard: Tensor, predicted: Tensor, seam_s: float, name: str
+    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
 ) -> Path:
     config = model.input
     assert isinstance(config, PianoRollConfig)
-    roll = torch.cat([heard, predicted]).numpy()
+    roll = np.concatenate([heard, predicted])
     path = run.artifacts / "sounds" / f"{name}-continued.mid"
     write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite=True)
     picture = run.artifacts / "pictures" / f"{name}-continued.png"
@@ -121,19 +123,19 @@ def _show_notes(
 
 
 def _show_sound(
-    run: RunFolder, model: TrainedModel, heard: Tensor, predicted: Tensor, seam_s: float, name: str
+    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
 ) -> Path:
     config = model.audio
     if isinstance(config, SpectrogramConfig):
-        before = analysis(config).invert(heard.float(), seed=0).numpy()
+        before = analysis(config).invert(torch.from_numpy(heard).float(), seed=0).numpy()
         after = frames_to_samples(config, heard, predicted, seed=0)
         sound = np.concatenate([to_int16(before), after])
-        frames = torch.cat([heard.float(), predicted.float()]).numpy()
+        frames = np.concatenate([heard, predicted]).astype(np.float32)
         picture = run.artifacts / "pictures" / f"{name}-frames.png"
         title = f"{name}: heard, then predicted"
         plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
     else:
-        sound = torch.cat([heard, predicted])[:, 0].numpy()
+        sound = np.concatenate([heard, predicted])[:, 0]
     path = run.artifacts / "sounds" / f"{name}-continued.wav"
     write_audio(path, sound, config.sample_rate, overwrite=True)
     picture = run.artifacts / "pictures" / f"{name}-continued.png"

@@ -93,7 +93,7 @@ def tiny_model(config: InputConfig | None = None, seed: int = 0, **model: Any) -
     normalisation = Normalisation((0.0 if notes else 0.01,) * width, (1.0 if notes else 0.05,) * width)
     torch.manual_seed(seed)
     network = build_network(config, settings, normalisation).eval()
-    return TrainedModel(network, config, settings, normalisation, {"epochs": 1})
+    return TrainedModel.of(network, config, settings, normalisation, {"epochs": 1})
 
 
 def dataset_of(

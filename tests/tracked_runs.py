@@ -6,12 +6,13 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from pipeline.artifacts import build_network, save_model
+from pipeline.artifacts import save_model
 from pipeline.config import RunConfig, TrackingConfig
 from pipeline.config_input import SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.features import Normalisation
 from pipeline.mlflow_mirror import connect
+from pipeline.networks import build_network
 from pipeline.run_folder import RunFolder, start_run
 from pipeline.tracking import store_uri
 

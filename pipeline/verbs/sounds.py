@@ -21,8 +21,9 @@ MAGIC = frozenset("*?[")
 def find_sounds(named: Sequence[str]) -> list[Path]:
     """The files that ``named`` files, folders and patterns mean, each once, in a fixed order.
 
-    A name that exists is taken as it is, whatever characters it has. Folders are searched through, hidden
-    files and README left out. Raises `UserError` for what is missing or empty.
+    A name that exists is taken as it is, whatever characters it has; FILE#NAME is a piece of a set of music.
+    Folders are searched through, hidden files and README left out. Raises `UserError` for what is missing or
+    empty.
     """
     if not named:
         raise UserError("no recordings named: give files, folders or patterns", 2)
@@ -31,11 +32,16 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
         for path in _matching(name):
             if path.is_dir():
                 found |= dict.fromkeys(source.path for source in find_sources([path], "recording", 1))
-            elif os.path.lexists(path):
+            elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None
             else:
                 raise UserError(f"{path}: no such file or folder")
     return list(found)
+
+
+def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
+    """Whether results go into a folder: unless a single file was named by its own name."""
+    return len(named) > 1 or list(sounds) != [Path(named[0]).expanduser()]
 
 
 def _matching(name: str) -> list[Path]:

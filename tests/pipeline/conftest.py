@@ -10,6 +10,7 @@ import pytest
 import pipeline.preparation as preparation
 from pipeline.mlflow_mirror import connect
 from pipeline.run_folder import RunFolder
+from tests.command_line import Run, caller
 from tests.tracked_runs import new_run
 
 CONVERSIONS = "decode", "content_hash"
@@ -63,3 +64,9 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
         yield uri
+
+
+@pytest.fixture
+def wavecast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Call the command line within this process."""
+    return caller(monkeypatch, capsys)

@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ import pytest
 import soundfile
 
 from pipeline.cli import main
+from tests.command_line import Run, refused
 from tests.sounds import write_noisy_tones
 
 HEAVY = ("torch", "mlflow", "prefect", "librosa", "matplotlib", "soundfile", "scipy")
@@ -28,34 +27,6 @@ DAMAGED_BUT_WHOLE = {
 }
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    error: str
-
-
-Run = Callable[..., Outcome]
-
-
-@pytest.fixture
-def wavecast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call the command line within this process."""
-
-    def call(*arguments: object) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["wavecast", *map(str, arguments)])
-        capsys.readouterr()
-        code = 0
-        try:
-            main()
-        except SystemExit as left:
-            code = int(left.code or 0)
-        captured = capsys.readouterr()
-        return Outcome(code, captured.out, captured.err)
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A corpus and a model trained on it by the command line."""
@@ -67,17 +38,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         patch.setattr(sys, "argv", ["wavecast", "train", str(corpus), *SETTINGS])
         main()
     return corpus, next((folder / "data" / "runs").iterdir()) / "model"
-
-
-def refused(outcome: Outcome, code: int, *words: str) -> None:
-    """One line on standard error with these words, nothing on standard output, and the exit code."""
-    assert outcome.code == code, outcome
-    assert outcome.out == ""
-    lines = outcome.error.splitlines()
-    assert len(lines) == 1, outcome.error
-    assert lines[0].startswith("wavecast: ")
-    for word in words:
-        assert word in lines[0]
 
 
 def test_help_imports_nothing_heavy() -> None:

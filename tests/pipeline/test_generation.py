@@ -14,7 +14,10 @@ from models.recurrent import CELLS
 from pipeline.artifacts import TrainedModel
 from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.features import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
-from pipeline.generation import continue_rows, continue_samples, heard_rows, warm_state
+from pipeline.free_run import FreeRun, Rows
+from pipeline.free_run_torch import TorchFreeRun, warm_state
+from pipeline.generation import continue_rows, continue_takes, heard_rows
+from pipeline.sampling import Sampling
 from pipeline.scoring import CHUNK_STEPS
 from tests.builders import noise, tiny_model, tone
 
@@ -56,8 +59,8 @@ def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
 ) -> None:
     model = tiny_model(config, cell=cell)
     rows = samples_of(length)
-    state, window = warm_state(model, rows)
     whole_steps = rows[length % model.framing.hop :]
+    state, window = warm_state(model, whole_steps)
     expected, expected_state = one_long_pass(model, whole_steps)
     for part, expected_part in zip(state, expected_state, strict=True):
         torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
@@ -79,7 +82,8 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
     model = tiny_model(config)
     hop = model.framing.hop
     rows = samples_of(20 * hop)
-    continuation = continue_rows(model, rows, 12 * hop, temperature=0.0)
+    (added,) = continue_rows(model, rows.numpy(), 12 * hop, Sampling(kind="likely"))
+    continuation = torch.from_numpy(added)
     distributions, _ = one_long_pass(model, torch.cat([rows, continuation]))
     expected = model.normaliser().restore(distributions.sample(0.0)[0, 20:-1].reshape(-1, 1))
     assert continuation.unique().numel() > 12
@@ -92,11 +96,11 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
 def test_as_many_rows_as_asked_for(config: InputConfig, heard: int, count: int) -> None:
     model = tiny_model(config)
     (rows,) = rows_of_blocks(config, [tone(80 * heard)]) if config is FRAMES else (tone(heard)[:, None],)
-    continuation = continue_rows(model, torch.from_numpy(rows)[:heard], count)
-    assert continuation.shape == (count, model.framing.width)
-    assert continuation.isfinite().all()
+    continuation = continue_rows(model, rows[:heard], count, Sampling(takes=2))
+    assert continuation.shape == (2, count, model.framing.width)
+    assert np.isfinite(continuation).all()
     if config is WAVEFORM:
-        assert continuation.dtype == torch.int16
+        assert continuation.dtype == np.int16
 
 
 def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() -> None:
@@ -104,7 +108,7 @@ def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() 
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first, again, other = (continue_samples(model, heard, 0.05, seed=seed) for seed in (1, 1, 2))
+    first, again, other = (continue_takes(model, heard, 400, Sampling(seed=s)).samples for s in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
@@ -112,17 +116,19 @@ def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() 
 
 def test_without_temperature_the_seed_does_not_matter() -> None:
     model, heard = tiny_model(WAVEFORM), tone(400)
-    first, other = (continue_samples(model, heard, 0.05, temperature=0.0, seed=seed) for seed in (1, 2))
+    first, other = (
+        continue_takes(model, heard, 400, Sampling(seed=s, temperature=0.0)).samples for s in (1, 2)
+    )
     assert np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 4_000, 4_081])
-@pytest.mark.parametrize("seconds", [1e-5, 0.01, 0.1, 0.12345])
-def test_sound_of_the_right_length(config: InputConfig, length: int, seconds: float) -> None:
-    continuation = continue_samples(tiny_model(config), tone(length), seconds)
+@pytest.mark.parametrize("count", [1, 80, 800, 988])
+def test_sound_of_the_right_length(config: InputConfig, length: int, count: int) -> None:
+    continuation = continue_takes(tiny_model(config), tone(length), count).samples
     assert continuation.dtype == np.int16
-    assert continuation.shape == (round(seconds * RATE),)
+    assert continuation.shape == (1, count)
 
 
 def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
@@ -131,7 +137,7 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
     with torch.no_grad():  # every component far above and below full scale by turns
         bias = model.network.head.projection.bias
         bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
-    continuation = continue_samples(model, tone(100), 0.1, temperature=0.0)
+    (continuation,) = continue_takes(model, tone(100), 800, Sampling(temperature=0.0)).samples
     assert set(continuation.tolist()) == {-32_768, 32_767}
     _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
     assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
@@ -140,14 +146,21 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
 # Spectrograms
 
 
-def oracle(future: NDArray[np.int16], heard: list[Tensor]) -> Callable[..., Tensor]:
+def oracle(future: NDArray[np.int16], heard: list[Rows]) -> Callable[..., FreeRun]:
     """In place of a model: note the rows that it heard, and continue by those of the real recording."""
 
-    def continue_rows(model: TrainedModel, rows: Tensor, count: int, temperature: float, seed: int) -> Tensor:
-        heard.append(rows)
-        return analysis(FRAMES).frames(torch.from_numpy(future))[len(rows) : len(rows) + count]
+    class Oracle(TorchFreeRun):
+        def hear(self, rows: Rows) -> None:
+            heard.append(rows)
 
-    return continue_rows
+        def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
+            begin = len(heard[0]) + self.guard.steps
+            none = np.zeros(uniform.shape, bool)
+            self.guard.note(none, none)
+            frames = analysis(FRAMES).frames(torch.from_numpy(future)).numpy()
+            return frames[None, begin : begin + uniform.shape[1]]
+
+    return Oracle
 
 
 @pytest.mark.parametrize("length", [0, 60, 100, 3_999, 4_000, 4_001, 4_050, 4_079])
@@ -155,23 +168,23 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
     """With every frame predicted perfectly, a burst comes when it should; the end itself is never heard."""
     whole = noise(8_000, 2, 5.0)
     whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
-    heard: list[Tensor] = []
-    monkeypatch.setattr(generation, "continue_rows", oracle(whole, heard))
+    heard: list[Rows] = []
+    monkeypatch.setattr(generation, "free_run", oracle(whole, heard))
     model = tiny_model(FRAMES)
-    continuation = continue_samples(model, whole[:length], 0.25)
+    (continuation,) = continue_takes(model, whole[:length], 2_000).samples
     assert len(continuation) == 2_000
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4
     frames = analysis(FRAMES).frames(torch.from_numpy(whole)).to(torch.float16)
-    torch.testing.assert_close(heard[0], frames[: len(heard[0])])
+    torch.testing.assert_close(torch.from_numpy(heard[0]), frames[: len(heard[0])])
     assert length - FRAMES.window_length < len(heard[0]) * FRAMES.hop_length <= length
 
 
 def test_heard_rows_are_what_a_data_set_would_store() -> None:
     samples = tone(4_321)
-    assert torch.equal(heard_rows(tiny_model(WAVEFORM), samples), torch.from_numpy(samples)[:, None])
+    assert np.array_equal(heard_rows(tiny_model(WAVEFORM), samples), samples[:, None])
     frames = analysis(FRAMES).frames(torch.from_numpy(samples)).to(torch.float16)
-    assert torch.equal(heard_rows(tiny_model(FRAMES), samples), frames)
+    assert np.array_equal(heard_rows(tiny_model(FRAMES), samples), frames.numpy())
 
 
 def test_predicted_frames_stay_within_what_training_knew() -> None:

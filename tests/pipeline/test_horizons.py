@@ -56,7 +56,7 @@ class Recursion(nn.Module):
 def model_of(network: Any, window: int = 1, hop: int = 1) -> TrainedModel:
     """Samples of standard deviation 1 after normalisation are 3,277 quantisation steps wide."""
     config = WaveformConfig(sample_rate=8_000, window=window, hop=hop)
-    return TrainedModel(network, config, ModelConfig(), Normalisation((0.0,), (STD,)), {})
+    return TrainedModel.of(network, config, ModelConfig(), Normalisation((0.0,), (STD,)), {})
 
 
 def recursion_sound(slope: float, scale: float, count: int, seed: int = 0) -> NDArray[np.int16]:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from pipeline.artifacts import TrainedModel
-from pipeline.generation import continue_samples
+from pipeline.generation import continue_takes
 from pipeline.loudness import MOMENT_S, LevelGuard, loudest_level
+from pipeline.sampling import Sampling
 from tests.builders import dataset_of, noise, tiny_model, tone
 
 RATE = 8_000
@@ -28,7 +29,7 @@ def model_that_runs_away(limit: float | None, growth: float) -> TrainedModel:
         model.network.head.projection.weight.zero_()
     model.network.head.start_at(torch.tensor([growth]), residual_std=0.3)
     facts = {} if limit is None else {"loudest_level": limit}
-    return TrainedModel(model.network, model.input, model.model, model.normalisation, facts)
+    return TrainedModel.of(model.network, model.input, model.model, model.normalisation, facts)
 
 
 def test_the_loudest_level_is_that_of_the_loudest_moment(tmp_path: Path) -> None:
@@ -43,7 +44,8 @@ def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
     heard = tone(400)
     limit = 2.0
     std = tiny_model().normalisation.std[0] * 32_768
-    guarded = continue_samples(model_that_runs_away(limit, growth), heard, 4.0, temperature=1.0)
+    takes = continue_takes(model_that_runs_away(limit, growth), heard, 4 * RATE)
+    (guarded,) = takes.samples
     assert loudest_moment(guarded - guarded.mean()) < 1.7 * limit * std
     assert guarded[-RATE:].std() > 0
 
@@ -51,18 +53,26 @@ def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
 def test_what_is_quiet_is_left_alone() -> None:
     calm = model_that_runs_away(100.0, 0.5)
     without = model_that_runs_away(None, 0.5)
-    both = [continue_samples(model, tone(400), 0.5, seed=3) for model in (calm, without)]
-    assert np.array_equal(*both)
+    both = [continue_takes(model, tone(400), RATE // 2, Sampling(seed=3)) for model in (calm, without)]
+    assert np.array_equal(*(takes.samples for takes in both))
 
 
 @pytest.mark.parametrize("loudness", [3.0, 50.0, 1e6])
 def test_the_running_level_never_passes_the_limit(loudness: float) -> None:
     guard = LevelGuard.of(2.0, 10, RATE)
     generator = torch.Generator().manual_seed(0)
-    blocks = [guard(loudness * torch.randn(10, 1, generator=generator)) for _ in range(500)]
-    assert guard.blocks > 400
-    sound = torch.cat(blocks)[:, 0].numpy()
+    power, acted, blocks = torch.zeros(2, dtype=torch.float64), 0, []
+    for _ in range(500):  # one take is loud, the other quiet
+        values = torch.tensor([[loudness], [0.01]]) * torch.randn(2, 10, generator=generator)
+        guarded, power, turned_down = guard(values, power)
+        blocks.append(guarded[0])
+        acted += int(turned_down[0])
+        assert torch.equal(guarded[1], values[1])
+        assert not turned_down[1]
+        assert power[0] <= 2.0**2 * (1 + 1e-9)
+    assert acted > 400
+    sound = torch.cat(blocks).numpy()
     assert float(np.sqrt(np.mean(sound[-4_000:] ** 2))) == pytest.approx(2.0, rel=0.05)
-    assert guard.power <= 2.0**2 * (1 + 1e-9)
-    quiet = [guard(torch.full((10, 1), 0.01)) for _ in range(500)]
-    assert torch.equal(quiet[-1], torch.full((10, 1), 0.01))
+    for _ in range(500):
+        values, power, _ = guard(torch.full((2, 10), 0.01), power)
+    assert torch.equal(values, torch.full((2, 10), 0.01))

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts import TrainedModel, save_model
+from pipeline.artifacts import TrainedModel, load_model, save_model
 from pipeline.config_input import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.midi import KEYS, Roll, read_midi, write_midi
-from pipeline.prediction import predict
+from pipeline.prediction import predict as predict_file
+from pipeline.sampling import Sampling
 from tests.builders import tiny_model, tone, write_sound
 
 NOTES = PianoRollConfig(kind="piano-roll")
@@ -66,9 +67,14 @@ def notes_of(path: Path) -> Roll:
         return read_midi(file, NOTES.steps_per_quarter)[0]
 
 
+def predict(model: Path, *paths: Path, seed: int = 0, temperature: float = 1.0, **settings: Any) -> Any:
+    sampling = Sampling(seed=seed, temperature=temperature)
+    return predict_file(load_model(model), *paths, sampling=sampling, **settings)
+
+
 def refusal(*arguments: Any, **settings: Any) -> str:
     with pytest.raises(UserError) as said:
-        predict(*arguments, **{"seconds": 1.0, "device": "cpu", **settings})
+        predict(*arguments, **{"seconds": 1.0, **settings})
     assert "\n" not in str(said.value)
     return str(said.value)
 
@@ -81,13 +87,15 @@ def test_a_continuation_begins_with_what_was_heard_and_has_the_length_asked_for(
     model: Path, piece: Path, tmp_path: Path
 ) -> None:
     output, picture = tmp_path / "new" / "continued.mid", tmp_path / "new" / "continued.png"
-    facts = predict(model, piece, output, seconds=2.5, seed=3, plot=picture, device="cpu")
+    facts = predict(model, piece, output, seconds=2.5, seed=3, plot=picture)
     found = notes_of(output)
     assert np.array_equal(found[:37], some_piece())
     assert found.shape == (37 + 20, KEYS)
     assert found[37:].any()
     assert facts == {
+        "recording": str(piece),
         "output": str(output),
+        "takes": [{"output": str(output), "seed": 3}],
         "plot": str(picture),
         "steps_per_second": STEPS_A_SECOND,
         "recording_seconds": 37 / STEPS_A_SECOND,
@@ -101,8 +109,8 @@ def test_a_continuation_begins_with_what_was_heard_and_has_the_length_asked_for(
 
 def test_the_continuation_alone_is_the_end_of_the_whole(model: Path, piece: Path, tmp_path: Path) -> None:
     whole, alone = tmp_path / "whole.mid", tmp_path / "alone.midi"
-    predict(model, piece, whole, seconds=2.0, seed=5, device="cpu")
-    facts = predict(model, piece, alone, seconds=2.0, seed=5, only_continuation=True, device="cpu")
+    predict(model, piece, whole, seconds=2.0, seed=5)
+    facts = predict(model, piece, alone, seconds=2.0, seed=5, only_continuation=True)
     assert np.array_equal(notes_of(alone), notes_of(whole)[37:])
     assert facts["seam_seconds"] == 0
     assert facts["plot"] is None
@@ -111,7 +119,7 @@ def test_the_continuation_alone_is_the_end_of_the_whole(model: Path, piece: Path
 def test_a_seed_gives_the_same_notes_and_another_others(model: Path, piece: Path, tmp_path: Path) -> None:
     outputs = [tmp_path / f"{name}.mid" for name in ("first", "again", "other")]
     for output, seed in zip(outputs, (1, 1, 2), strict=True):
-        predict(model, piece, output, seconds=2.0, seed=seed, device="cpu")
+        predict(model, piece, output, seconds=2.0, seed=seed)
     first, again, other = (output.read_bytes() for output in outputs)
     assert first == again != other
 
@@ -120,7 +128,7 @@ def test_a_seed_gives_the_same_notes_and_another_others(model: Path, piece: Path
 def test_seconds_are_rounded_to_steps_and_never_to_none(
     seconds: float, steps: int, model: Path, piece: Path, tmp_path: Path
 ) -> None:
-    predict(model, piece, tmp_path / "out.mid", seconds=seconds, device="cpu")
+    predict(model, piece, tmp_path / "out.mid", seconds=seconds)
     assert len(notes_of(tmp_path / "out.mid")) == 37 + steps
 
 
@@ -132,7 +140,7 @@ def test_what_was_left_out_of_the_piece_is_remarked(model: Path, tmp_path: Path)
     ]
     path = tmp_path / "drums.mid"
     mido.MidiFile(tracks=[mido.MidiTrack([*messages, mido.MetaMessage("end_of_track", time=960)])]).save(path)
-    facts = predict(model, path, tmp_path / "out.mid", seconds=1.0, device="cpu")
+    facts = predict(model, path, tmp_path / "out.mid", seconds=1.0)
     assert any("drum" in remark for remark in facts["notes"])
 
 
@@ -140,7 +148,7 @@ def test_one_sequence_of_a_set_is_continued_by_its_name(
     model: Path, collection: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.mid"
-    predict(model, Path(f"{collection}#test-000"), output, seconds=1.0, device="cpu")
+    predict(model, Path(f"{collection}#test-000"), output, seconds=1.0)
     assert np.array_equal(notes_of(output)[:12], some_piece(12, 1))
     said = refusal(model, collection, tmp_path / "none.mid")
     assert said.startswith(f"{collection}: a set of 3 sequences: name one, as in ")
@@ -157,7 +165,7 @@ def test_a_model_of_the_other_kind_is_refused(
     before = names(tmp_path)
     assert "this model continues sound" in refusal(sound_model, piece, tmp_path / "out.mid")
     assert "this model continues MIDI files" in refusal(model, sound, tmp_path / "out.wav")
-    assert str(piece) in refusal(model, piece, tmp_path / "out.wav")  # which is not sound
+    assert "this model continues MIDI files" in refusal(model, piece, tmp_path / "out.wav")
     assert str(sound) in refusal(model, sound, tmp_path / "out.mid")  # which is not music
     assert names(tmp_path) == before
 
@@ -197,7 +205,7 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(model: Path, piece: Pat
     assert "exists already" in refusal(model, piece, tmp_path / "other.mid", plot=picture)
     assert (output.read_bytes(), picture.read_bytes()) == (b"mine", b"mine, too")
     assert not (tmp_path / "other.mid").exists()
-    predict(model, piece, output, seconds=1.0, plot=picture, overwrite=True, device="cpu")
+    predict(model, piece, output, seconds=1.0, plot=picture, overwrite=True)
     assert len(notes_of(output)) == 37 + 8
     assert picture.read_bytes().startswith(b"\x89PNG")
 

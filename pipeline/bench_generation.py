@@ -1,0 +1,122 @@
+"""How fast models make sound: wavecast's ways beside a plain PyTorch loop, for one take and for many.
+
+Rounds of what is compared alternate, since a shared machine's speed drifts; ratios are medians over rounds.
+"""
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from pipeline.artifacts import TrainedModel
+from pipeline.config_input import WaveformConfig
+from pipeline.config_model import ModelConfig
+from pipeline.devices import describe_device, one_thread
+from pipeline.errors import UserError
+from pipeline.features import Normalisation
+from pipeline.free_run import FreeRun
+from pipeline.free_run_compiled import CompiledFreeRun
+from pipeline.free_run_torch import TorchFreeRun
+from pipeline.networks import build_network
+from pipeline.sampling import Draws, Sampling
+
+BATCHES = (1, 16, 256)
+ROUNDS = 5
+STEPS = {1: 512, 16: 128, 256: 32}
+STUDY_WIDTHS = {"gru": 227, "lstm": 195, "tanh": 400}
+PLAIN_CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "tanh": nn.RNN}
+
+
+def bench_generation(model: TrainedModel | None = None) -> list[dict[str, Any]]:
+    """Steps a second of each way, for each model and number of takes side by side, on one core.
+
+    Without a model, the study's units at its sizes, with fresh weights: 20 samples in, 10 out, 20 Gaussians.
+    The plain loop is what one writes first: torch's layer on one step, a linear layer, a choice of component
+    and a normal draw of its outputs, fed back; it neither rounds to samples nor guards the level.
+
+    Returns:
+        A row for each: ``cell``, ``takes``, steps a second of all takes together in the ``compiled`` loop, in
+        ``torch`` and in the ``plain`` loop, ``ratio`` of the first to the last, ``real_time`` (seconds of all
+        takes' sound for a second of computing), and the process's ``memory_mib``.
+    """
+    models = {model.model.cell: model} if model else {cell: _untrained(cell) for cell in STUDY_WIDTHS}
+    with one_thread():
+        return [_row(cell, each, takes) for cell, each in models.items() for takes in BATCHES]
+
+
+def _untrained(cell: str) -> TrainedModel:
+    settings = ModelConfig.model_validate({"cell": cell, "hidden_size": STUDY_WIDTHS[cell]})
+    config, normalisation = WaveformConfig(), Normalisation((0.0,), (0.05,))
+    network = build_network(config, settings, normalisation).eval()
+    return TrainedModel.of(network, config, settings, normalisation, {"loudest_level": 6.0})
+
+
+def _row(cell: str, model: TrainedModel, takes: int) -> dict[str, Any]:
+    if model.compiled is None:
+        raise UserError("this model has no compiled form; name another with --model, or none")
+    nothing = np.zeros((0, 1), np.int16)
+    sampling = Sampling(takes=takes)
+    ways: dict[str, Iterator[None]] = {
+        "compiled": _free(CompiledFreeRun(model, nothing, sampling), STEPS[takes]),
+        "torch": _free(TorchFreeRun(model, nothing, sampling), STEPS[takes]),
+    }
+    if model.model.cell in PLAIN_CELLS:
+        ways["plain"] = _plain(model, takes)
+    seconds = _alternate(*ways.values())
+    rates = {
+        name: round(takes * STEPS[takes] / min(times)) for name, times in zip(ways, seconds, strict=True)
+    }
+    last = statistics.median(b / a for a, b in zip(seconds[0], seconds[-1], strict=True))
+    return {
+        "cell": cell,
+        "takes": takes,
+        "device": describe_device(model.device)["device"],
+        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
+        "ratio": round(last, 2),
+        "real_time": round(rates["compiled"] * model.step_s, 1),
+        "memory_mib": round(psutil.Process().memory_info().rss / 2**20),
+    }
+
+
+def _free(run: FreeRun, steps: int) -> Iterator[None]:
+    draws = Draws(run.sampling, run.model.framing.target_size)
+    while True:
+        for uniform, noise in draws.portions(steps):
+            run.draw(uniform, noise)
+        yield
+
+
+def _plain(model: TrainedModel, takes: int) -> Iterator[None]:
+    frames, settings = model.framing, model.model
+    units, components, size = settings.hidden_size, settings.mixture_components, frames.hop
+    layer = PLAIN_CELLS[settings.cell](frames.window, units, settings.num_layers, batch_first=True)
+    head = nn.Linear(units, components * (1 + 2 * size))
+    window, state = torch.zeros(takes, frames.window), None
+    every = torch.arange(takes)
+    with torch.inference_mode():
+        while True:
+            for _ in range(STEPS[takes]):
+                hidden, state = layer(window[:, None], state)
+                parts = head(hidden[:, 0]).split([components, components * size, components * size], -1)
+                chosen = torch.multinomial(torch.softmax(parts[0], -1), 1)[:, 0]
+                mean, raw = (part.view(takes, components, size)[every, chosen] for part in parts[1:])
+                drawn = mean + raw.exp() * torch.randn(takes, size)
+                window = torch.cat([window, drawn.clamp(-9, 9)], 1)[:, -frames.window :]
+            yield
+
+
+def _alternate(*ways: Iterator[None]) -> list[list[float]]:
+    """Seconds of each round of each way, after one round to warm up."""
+    seconds: list[list[float]] = [[] for _ in ways]
+    for round_number in range(ROUNDS + 1):
+        for way, times in zip(ways, seconds, strict=True):
+            began = time.perf_counter()
+            next(way)
+            if round_number:
+                times.append(time.perf_counter() - began)
+    return seconds

@@ -1,0 +1,88 @@
+"""How a continuation is drawn, and the random numbers that it is drawn with."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import UserError
+
+Kind = Literal["sample", "mean", "likely"]
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How continuations are drawn.
+
+    Attributes:
+        takes: how many different ones, side by side.
+        seed: take i draws what take 0 of the seed ``seed + i`` would.
+        temperature: of the choice of the mixture's component: 1 as the model believes, less is more decided.
+        spread: of the chosen component's scale; as the temperature where None.
+        kind: `sample` draws; `mean` takes the mixture's mean, `likely` the mean of its likeliest component.
+    """
+
+    takes: int = 1
+    seed: int = 0
+    temperature: float = 1.0
+    spread: float | None = None
+    kind: Kind = "sample"
+
+    def __post_init__(self) -> None:
+        """Raises `UserError` for what cannot be."""
+        scales = [self.temperature] if self.spread is None else [self.temperature, self.spread]
+        if not all(0 <= scale < float("inf") for scale in scales):
+            raise UserError("temperature and spread must be numbers from 0 on", 2)
+        if self.takes < 1 or self.seed < 0:
+            raise UserError(f"takes={self.takes}, seed={self.seed}: give takes >= 1 and seed >= 0", 2)
+
+    @property
+    def deviation(self) -> float:
+        """By what scales are multiplied."""
+        return self.temperature if self.spread is None else self.spread
+
+    @property
+    def noisy(self) -> bool:
+        """Whether scales matter at all."""
+        return self.kind == "sample" and self.deviation > 0
+
+
+class Draws:
+    """Random numbers for steps, a stream of its own for each take.
+
+    They come in blocks of `BLOCK_STEPS`, so that it does not matter in which portions steps are asked for.
+
+    Args:
+        sampling: seed and number of takes.
+        size: values of a step, D.
+    """
+
+    BLOCK_STEPS = 256
+
+    def __init__(self, sampling: Sampling, size: int) -> None:
+        self._size = size
+        self._streams = [np.random.default_rng(sampling.seed + take) for take in range(sampling.takes)]
+        self._left = (
+            np.empty((sampling.takes, 0), np.float32),
+            np.empty((sampling.takes, 0, size), np.float32),
+        )
+
+    def portions(self, steps: int) -> Iterator[tuple[Floats, Floats]]:
+        """For ``steps`` steps in all: numbers in [0, 1) (B, n) and standard normal ones (B, n, D)."""
+        while steps > 0:
+            if not self._left[0].shape[1]:
+                self._left = self._block()
+            uniform, noise = self._left
+            count = min(steps, uniform.shape[1])
+            self._left = uniform[:, count:], noise[:, count:]
+            steps -= count
+            yield uniform[:, :count], noise[:, :count]
+
+    def _block(self) -> tuple[Floats, Floats]:
+        count = self.BLOCK_STEPS
+        uniform = [stream.random(count, np.float32) for stream in self._streams]
+        noise = [stream.standard_normal((count, self._size), np.float32) for stream in self._streams]
+        return np.stack(uniform), np.stack(noise)

@@ -1,0 +1,80 @@
+"""`wavecast generate`: sound from nothing, once or without end."""
+
+import json as json_format
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipeline.errors import UserError
+from pipeline.sampling import Sampling
+from pipeline.verbs.arguments import Json, Model, Overwrite
+
+LENGTH_S = 10.0
+
+
+def generate(
+    *,
+    output: Annotated[
+        Path | None,
+        Parameter(name=["--output", "-o"], help="Sound file to write: wav, flac, ogg, mp3, aiff."),
+    ] = None,
+    seconds: Annotated[
+        float | None, Parameter(help="How long; 10 when left out, without end when streaming.")
+    ] = None,
+    stream: Annotated[
+        bool,
+        Parameter(help="Go on until stopped, to standard output as WAV, or to the file.", negative=()),
+    ] = False,
+    raw: Annotated[
+        bool, Parameter(help="Stream bare 16-bit little-endian samples, without a header.", negative=())
+    ] = False,
+    model: Model = "",
+    takes: Annotated[int, Parameter(help="How many; they go to NAME-1, NAME-2, ...")] = 1,
+    seed: Annotated[int, Parameter(help="Another seed, another sound.")] = 0,
+    temperature: Annotated[
+        float, Parameter(help="Of the choice of component: 1 as the model believes, less is more decided.")
+    ] = 0.9,
+    spread: Annotated[
+        float | None, Parameter(help="Of the noise within a component; as the temperature when left out.")
+    ] = None,
+    plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Make sound from nothing: the model hears only itself.
+
+    Listen while it is made: `wavecast generate --stream | aplay`, or with `--raw` for other players.
+    """
+    from pipeline.artifacts import load_model
+    from pipeline.prediction import check_prediction
+    from pipeline.registry import fetch_model
+
+    sampling = Sampling(takes, seed, temperature, spread)
+    length_s = LENGTH_S if seconds is None else seconds
+    if output is not None:
+        check_prediction(output, length_s, takes, plot, overwrite)
+    if not stream:
+        from pipeline.prediction import predict_from_nothing
+
+        if output is None:
+            raise UserError("say where to: --output FILE, or --stream", 2)
+        trained = load_model(fetch_model(model), "auto")
+        facts = predict_from_nothing(
+            trained, output, seconds=length_s, sampling=sampling, plot=plot, overwrite=overwrite
+        )
+        print(json_format.dumps(facts, indent=2) if json else "\n".join(t["output"] for t in facts["takes"]))
+        return
+    from pipeline.streaming import stream_to_file, stream_to_pipe
+
+    if takes > 1 or plot or (raw and output):
+        raise UserError("a stream is one take, without a picture; --raw is for standard output", 2)
+    if output is None and sys.stdout.isatty():
+        raise UserError("a stream of samples is not for a terminal: wavecast generate --stream | aplay", 2)
+    trained = load_model(fetch_model(model), "auto")
+    if output is None:
+        stream_to_pipe(trained, sampling, seconds, sys.stdout.buffer, raw)
+    else:
+        stream_to_file(trained, sampling, seconds, output)
+        print(output)

@@ -1,0 +1,72 @@
+"""Files, folders and patterns name recordings; their results have places of their own."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    for name in ("a/1.wav", "a/2.flac", "b/1.wav", "b/README.md", ".hidden", "odd[1].wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def names(folder: Path, paths: list[Path]) -> list[str]:
+    return [str(path.relative_to(folder)) for path in paths]
+
+
+def test_what_is_named_is_found_once_and_in_order(corpus: Path) -> None:
+    assert names(corpus, find_sounds([str(corpus)])) == ["odd[1].wav", "a/1.wav", "a/2.flac", "b/1.wav"]
+    assert names(corpus, find_sounds([str(corpus / "*" / "*.wav")])) == ["a/1.wav", "b/1.wav"]
+    named = [str(corpus / "b" / "1.wav"), str(corpus / "b"), str(corpus / "**" / "2.flac")]
+    assert names(corpus, find_sounds(named)) == ["b/1.wav", "a/2.flac"]
+    assert names(corpus, find_sounds([str(corpus / "odd[1].wav")])) == ["odd[1].wav"]
+    assert find_sounds([str(corpus / "a" / "1.wav#chorale")]) == [corpus / "a" / "1.wav#chorale"]
+
+
+@pytest.mark.parametrize("name", ["none.wav", "*.mp3", "none/*"])
+def test_what_is_missing_is_named(corpus: Path, name: str) -> None:
+    with pytest.raises(UserError, match=r"none|mp3"):
+        find_sounds([str(corpus / name)])
+
+
+def test_one_file_has_one_result_and_all_else_a_folder(corpus: Path) -> None:
+    file, folder, pattern = (str(corpus / name) for name in ("a/1.wav", "b", "a/1*"))
+    assert not is_many([file], find_sounds([file]))
+    for named in ([folder], [pattern], [file, folder]):
+        assert is_many(named, find_sounds(named))
+
+
+def test_results_keep_the_names_and_folders_of_the_sounds(corpus: Path) -> None:
+    sounds = find_sounds([str(corpus / "a"), str(corpus / "b")])
+    places = output_paths(sounds, Path("out"), ".csv", many=True, overwrite=False)
+    assert [str(place) for place in places] == ["out/a/1.csv", "out/a/2.csv", "out/b/1.csv"]
+    assert output_paths(sounds[:1], Path("x.csv"), ".csv", many=False, overwrite=False) == [Path("x.csv")]
+
+
+def test_no_result_replaces_a_file_or_another_result(corpus: Path) -> None:
+    (corpus / "a" / "1.flac").touch()
+    sounds = find_sounds([str(corpus / "a")])
+    with pytest.raises(UserError, match="both"):
+        output_paths(sounds, corpus / "out", ".csv", many=True, overwrite=True)
+    with pytest.raises(UserError, match="overwrite"):
+        output_paths(sounds[:1], corpus / "odd[1].wav", ".wav", many=False, overwrite=False)
+    output_paths(sounds[:1], corpus / "odd[1].wav", ".wav", many=False, overwrite=True)
+
+
+def test_one_bad_recording_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(sound: Path) -> str:
+        if sound.name == "bad":
+            raise RecordingRefused("no good")
+        return sound.name
+
+    refused: list[Path] = []
+    done = list(each_sound([Path("a"), Path("bad"), Path("c")], work, refused))
+    assert done == [(Path("a"), "a"), (Path("c"), "c")]
+    assert refused == [Path("bad")]
+    assert capsys.readouterr().err == "wavecast: bad: no good\n"
