@@ -1,0 +1,1 @@
+"""How surprising a model finds recordings over time, and which are anomalies by that."""

@@ -1,0 +1,111 @@
+"""The surprise of a recording, whole and in stretches of time, summed up step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import RecordingRefused
+
+Figures = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RecordingScore:
+    """The surprise of one recording, whole and in stretches of one length; the last may be shorter.
+
+    Attributes:
+        seconds: length of the recording.
+        nats_per_step: minus the natural log-density of the normalised values, per whole step.
+        bits_per_sample: the exact code length of an integer sample; None where the model's input has none.
+        window_s: length of a stretch, a whole number of the model's steps.
+        start_s: (S,) where each stretch begins.
+        nats_per_step_series, bits_per_sample_series: (S,) the same figures of each stretch.
+        values: (S,) predicted values in each stretch.
+    """
+
+    seconds: float
+    nats_per_step: float
+    bits_per_sample: float | None
+    window_s: float
+    start_s: Figures
+    nats_per_step_series: Figures
+    bits_per_sample_series: Figures | None
+    values: Counts
+
+    @property
+    def series(self) -> Figures:
+        """The figure by which recordings are judged: bits where the model has them, else nats."""
+        bits = self.bits_per_sample_series
+        return self.nats_per_step_series if bits is None else bits
+
+    @property
+    def figure(self) -> str:
+        """Which one that is, `bits_per_sample` or `nats_per_step`."""
+        return "nats_per_step" if self.bits_per_sample_series is None else "bits_per_sample"
+
+
+def overall(scores: Sequence[RecordingScore]) -> tuple[float, float | None]:
+    """Nats per step and bits per sample over several recordings, each of their values counting once."""
+    values = [score.values.sum() for score in scores]
+    nats = float(np.average([score.nats_per_step for score in scores], weights=values))
+    bits = [score.bits_per_sample for score in scores if score.bits_per_sample is not None]
+    return nats, float(np.average(bits, weights=values)) if len(bits) == len(scores) else None
+
+
+class StepScores(NamedTuple):
+    """Sums of steps that follow one another, each (T,): nats, bits (None where there are none), values."""
+
+    nats: Figures
+    bits: Figures | None
+    values: Counts
+
+
+class Stretches:
+    """Adds up steps that follow one another in stretches of ``steps`` steps each."""
+
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._seen = 0
+        self._sums: list[list[float]] = []  # of each stretch: nats, bits, values
+        self._exact = True
+
+    def add(self, scores: StepScores) -> None:
+        """Add the next steps."""
+        self._exact = self._exact and scores.bits is not None
+        bits = np.zeros_like(scores.nats) if scores.bits is None else scores.bits
+        stretch = (self._seen + np.arange(len(scores.nats))) // self._steps
+        first = int(stretch[0])
+        sums = [np.bincount(stretch - first, part) for part in (scores.nats, bits, scores.values)]
+        for index, new in enumerate(np.transpose(sums).tolist(), first):
+            if index == len(self._sums):
+                self._sums.append(new)
+            else:
+                self._sums[index] = [a + b for a, b in zip(self._sums[index], new, strict=True)]
+        self._seen += len(scores.nats)
+
+    def score(self, seconds: float, step_s: float, target_size: int) -> RecordingScore:
+        """What the steps so far, of ``target_size`` values each, come to.
+
+        Raises `RecordingRefused` where a sum is not finite: the model knows no likelihood there.
+        """
+        nats, bits, values = np.array(self._sums).T
+        start_s = np.round(np.arange(len(nats), dtype=np.float64) * self._steps * step_s, 9)
+        wrong = np.flatnonzero(~np.isfinite(nats + bits))
+        if len(wrong):
+            raise RecordingRefused(f"the model gives no finite likelihood at {start_s[wrong[0]]:.2f} s")
+        return RecordingScore(
+            seconds=seconds,
+            nats_per_step=float(nats.sum() / values.sum() * target_size),
+            bits_per_sample=float(bits.sum() / values.sum()) if self._exact else None,
+            window_s=round(self._steps * step_s, 9),
+            start_s=start_s,
+            nats_per_step_series=nats / values * target_size,
+            bits_per_sample_series=bits / values if self._exact else None,
+            values=values.astype(np.int64),
+        )
