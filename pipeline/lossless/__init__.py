@@ -1,0 +1,1 @@
+"""Lossless coding of recordings with the exact probabilities that a model gives to their integers."""
