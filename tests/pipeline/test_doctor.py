@@ -1,0 +1,392 @@
+"""What the doctor takes things for, what it says of each kind, and how it ends."""
+
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from filelock import FileLock
+
+from pipeline.artifacts import save_model
+from pipeline.config_input import PianoRollConfig, SpectrogramConfig
+from pipeline.doctor.diagnosis import diagnose, recognised
+from pipeline.doctor.findings import Examined
+from pipeline.doctor.installation import examine_installation
+from pipeline.run_folder import RunFolder
+from pipeline.verbs.doctor import doctor
+from tests.builders import noise, prepared, run_config, speakers_folder, tiny_model, write_sound
+from tests.tracked_runs import add_model, new_run
+
+VALID, TRAIN = "valid/nats_per_step", "train/nats_per_step"
+
+
+def only(examined: list[Examined]) -> Examined:
+    (one,) = examined
+    return one
+
+
+def examined(path: Path, **arguments: Any) -> Examined:
+    return only(list(diagnose([str(path)], **arguments)))
+
+
+def found(one: Examined, name: str) -> str:
+    """The severity of the finding of that name; empty where there is none."""
+    severities = [finding.severity for finding in one.findings if finding.name == name]
+    return severities[0] if severities else ""
+
+
+def model_folder(path: Path, trained: dict[str, Any] | None = None, **settings: Any) -> Path:
+    model = tiny_model(settings.pop("input", None), **settings)
+    facts = {"updates": 1000, "epochs": 3, "best_epoch": 3, "elapsed_s": 9.0} if trained is None else trained
+    weights = model.network.state_dict()
+    save_model(path, weights, model.input, model.model, model.normalisation, facts)
+    return path
+
+
+# What a thing is
+
+
+def test_each_kind_is_recognised(tmp_path: Path) -> None:
+    sound = write_sound(tmp_path / "sounds" / "a.wav", noise(8000))
+    dataset = prepared(run_config(speakers_folder(tmp_path / "corpus")))
+    run, model = new_run("seen"), model_folder(tmp_path / "model")
+    midi = tmp_path / "notes.xyz"
+    midi.write_bytes(b"MThd")
+    kinds = {
+        str(sound): "recording",
+        str(sound.parent): "corpus",
+        str(tmp_path / "sounds" / "*.wav"): "recording",
+        str(dataset.path): "data set",
+        str(dataset.path.parent): "data set",
+        str(dataset.path.parent.parent): "data set",
+        str(run.path): "run",
+        str(run.path.parent): "run",
+        str(model): "model",
+        "models:/wavecast@champion": "model",
+        "runs:/abc/model": "model",
+        str(midi): "music",
+        str(tmp_path / "none*.wav"): "unknown",
+    }
+    assert {name: next(iter(recognised(name))).kind for name in kinds} == kinds
+
+
+# Corpora
+
+
+def test_a_corpus_is_told_as_a_whole(tmp_path: Path) -> None:
+    folder = speakers_folder(tmp_path / "corpus", speakers=12, samples=16_000)
+    write_sound(folder / "speaker-0" / "loud.wav", noise(8000, std=30_000))
+    write_sound(folder / "speaker-1" / "still.wav", np.zeros(8000, np.int16), 16_000)
+    shutil.copy(folder / "speaker-2" / "0.wav", folder / "speaker-3" / "copy.wav")
+    (folder / "speaker-4" / "a.txt").write_text("no sound")
+    (folder / "speaker-5" / "b.txt").write_text("no sound either")
+    one = examined(folder)
+    assert one.kind == "corpus"
+    assert (one.figures["recordings"], one.figures["usable"], one.figures["groups"]) == (29, 27, 12)
+    assert found(one, "unreadable") == "warning"
+    assert "2 files" in next(f.what for f in one.findings if f.name == "unreadable")
+    for name in ("duplicates", "mixed-rates", "quieter", "silent", "low-rate", "too-little"):
+        assert found(one, name), name
+    assert one.has_problem  # far too little sound for the model
+
+
+def test_too_few_groups_for_the_splits(tmp_path: Path) -> None:
+    assert found(examined(speakers_folder(tmp_path / "one", speakers=1)), "splits") == "problem"
+    assert found(examined(speakers_folder(tmp_path / "two", speakers=2)), "splits") == "warning"
+    assert found(examined(speakers_folder(tmp_path / "many", speakers=60, recordings=1)), "splits") == "fine"
+
+
+def test_size_is_judged_by_the_model(tmp_path: Path) -> None:
+    folder, model = speakers_folder(tmp_path / "corpus", samples=8000), model_folder(tmp_path / "model")
+    assert found(examined(folder), "too-little") == "problem"
+    one, _ = diagnose([str(folder)], str(model))
+    assert not found(one, "low-rate")  # the model's rate is that of the recordings
+    assert found(one, "too-little") != "problem"
+
+
+def test_empty_and_hidden_folders_are_a_problem_and_no_exception(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert examined(tmp_path / "empty").has_problem
+    assert examined(tmp_path / "not there").has_problem
+
+
+# Data sets
+
+
+def test_a_whole_data_set_is_fine(tmp_path: Path) -> None:
+    dataset = prepared(run_config(speakers_folder(tmp_path / "corpus", samples=8000)))
+    one = examined(dataset.path)
+    assert {f.name for f in one.findings if f.severity != "fine"} <= {"too-little", "splits"}
+    assert sum(one.figures["seconds"].values()) == pytest.approx(dataset.length.sum() / 8000)
+
+
+def test_what_can_be_wrong_with_a_data_set(tmp_path: Path) -> None:
+    corpus = speakers_folder(tmp_path / "corpus")
+    dataset = prepared(run_config(corpus))
+    write_sound(corpus / "speaker-0" / "0.wav", noise(3000, 99))
+    (corpus / "speaker-1" / "0.wav").unlink()
+    os.utime(corpus / "speaker-2" / "0.wav")  # touched, but the same
+    rows = dataset.path.parent.parent / "rows.bin"
+    os.truncate(rows, rows.stat().st_size - 2)
+    one = examined(dataset.path)
+    assert found(one, "rows") == "problem"
+    for name in ("changed", "gone"):
+        assert next(f.what for f in one.findings if f.name == name).startswith("1 recording ")
+
+
+def test_empty_splits_and_silence_in_a_data_set(tmp_path: Path) -> None:
+    for index in range(3):
+        write_sound(tmp_path / "still" / f"{index}.wav", np.zeros(4000 + index, np.int16))
+    config = run_config(tmp_path / "still", group="recording", valid_fraction=0.0)
+    one = examined(prepared(config).path)
+    assert (found(one, "silent"), found(one, "splits")) == ("problem", "problem")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"recordings": 3, "settings": {}}', "\0\1"])
+def test_a_damaged_data_set_is_a_finding(content: str, tmp_path: Path) -> None:
+    (tmp_path / "dataset.json").write_text(content)
+    assert examined(tmp_path / "dataset.json").has_problem
+
+
+# Models
+
+
+def test_a_model_is_run_on_named_sounds(tmp_path: Path) -> None:
+    sound = write_sound(tmp_path / "a.wav", noise(16_000, std=1600))
+    heard, one = diagnose([str(sound)], str(model_folder(tmp_path / "model")))
+    assert heard.kind == "recording"
+    trial = one.figures["trial"]
+    assert trial["unit"] == "bits per sample"
+    assert trial["baselines"]["uniform"] == 16.0
+    assert 11 < trial["own"] < 20  # untrained, on noise of 12.7 bits
+    assert found(one, "baselines") == "warning"
+    assert (trial["components"], trial["units"]) == (3, 12)
+
+
+def test_a_model_of_each_kind_and_without_sounds_is_examined(tmp_path: Path) -> None:
+    kinds: dict[str, dict[str, Any]] = {
+        "frames": {"input": SpectrogramConfig(kind="spectrogram", sample_rate=8000, n_mels=20)},
+        "notes": {"input": PianoRollConfig(kind="piano-roll"), "head": "bernoulli"},
+        "predictor": {"covariance": "autoregressive", "autoregressive_order": 4},
+        "blocks": {"architecture": "encoder-decoder", "decode_steps": 3},
+    }
+    sound = write_sound(tmp_path / "a.wav", noise(16_000))
+    for name, settings in kinds.items():
+        folder = model_folder(tmp_path / name, **settings)
+        assert not examined(folder).has_problem
+        if name != "notes":
+            *_, one = diagnose([str(sound)], str(folder))
+            assert np.isfinite(one.figures["trial"]["own"]), name
+
+
+def test_what_can_be_wrong_with_a_model(tmp_path: Path) -> None:
+    model = tiny_model()
+    weights = dict(model.network.state_dict())
+    name = next(iter(weights))
+    weights[name] = torch.full_like(weights[name], torch.nan)
+    save_model(tmp_path / "bad", weights, model.input, model.model, model.normalisation, {"updates": 3})
+    one = examined(tmp_path / "bad")
+    assert (found(one, "weights"), found(one, "training")) == ("problem", "warning")
+
+
+def test_scales_at_their_floor_and_idle_parts_are_found(tmp_path: Path) -> None:
+    model = tiny_model()
+    head: Any = model.network.head
+    recurrent: Any = model.network.recurrent
+    with torch.no_grad():
+        _, _, raw = head.projection.bias.split(head.sizes)
+        head.projection.weight.zero_()
+        raw.fill_(-30.0)
+        head.projection.bias[: head.components] = torch.tensor([50.0, 0.0, 0.0])
+        for weight in recurrent.parameters():
+            weight.zero_()
+    weights = model.network.state_dict()
+    save_model(tmp_path / "m", weights, model.input, model.model, model.normalisation, {"updates": 999})
+    *_, one = diagnose([str(write_sound(tmp_path / "a.wav", noise(8000)))], str(tmp_path / "m"))
+    for name in ("scale-floor", "components", "dead-units", "untrained"):
+        assert found(one, name) == "warning", name
+
+
+@pytest.mark.parametrize("damage", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("content", [b"", b"{}", b"\0" * 100, None])
+def test_a_damaged_model_is_a_finding(damage: str, content: bytes | None, tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "model")
+    if content is None:
+        (folder / damage).unlink()
+    else:
+        (folder / damage).write_bytes(content)
+    assert any(one.has_problem for one in diagnose([], str(folder)))
+    assert all(one.findings for one in diagnose([str(folder)]))
+
+
+def test_a_model_that_is_not_there(tmp_path: Path) -> None:
+    for name in ("models:/none@champion", "runs:/abc/model", str(tmp_path / "none"), "models:/???"):
+        one = only(list(diagnose([], name)))
+        assert one.has_problem
+
+
+# Runs
+
+
+def curves(run: RunFolder, valid: list[float], train: list[float]) -> RunFolder:
+    for index, (below, above) in enumerate(zip(train, valid, strict=True), 3):
+        run.append(20 * index, {TRAIN: below})
+        run.append(20 * index, {VALID: above})
+    return run
+
+
+def test_a_run_that_died_failed_lives_or_is_finished() -> None:
+    run = new_run("state")
+    assert found(examined(run.path), "stopped") == "warning"
+    with FileLock(run.path / ".training.lock"):
+        assert found(examined(run.path), "running") == "fine"
+    assert found(examined(run.path), "stopped") == "warning"
+    run.set_status("failed", reason="the loss stays non-finite")
+    assert "non-finite" in next(f.what for f in examined(run.path).findings if f.name == "failed")
+    add_model(run)
+    assert found(examined(run.path), "finished") == "fine"
+    shutil.rmtree(run.model)
+    assert found(examined(run.path), "model") == "problem"
+
+
+@pytest.mark.parametrize(
+    ("valid", "train", "name"),
+    [
+        ([5.0, 5.0, 5.01, 5.0], [5.0, 5.0, 5.0, 5.0], "no-progress"),
+        ([5.0, 4.0, 4.5, 5.0], [5.0, 3.5, 2.5, 1.5], "overfitting"),
+        ([5.0, 4.0, 3.5, 3.3], [5.0, 4.0, 3.4, 3.2], ""),
+    ],
+)
+def test_learning_is_read_from_the_curves(valid: list[float], train: list[float], name: str) -> None:
+    one = examined(curves(new_run("curves"), valid, train).path)
+    assert {"no-progress", "overfitting"} & {f.name for f in one.findings} == ({name} if name else set())
+
+
+def test_skipped_updates_a_bad_journal_and_a_broken_checkpoint() -> None:
+    run = new_run("skips")
+    run.append(60, {TRAIN: 1.0, "train/skipped_updates": 6.0})
+    with run.journal.open("a") as journal:
+        journal.write("not json\n")
+    run.last_checkpoint.write_bytes(b"PK")
+    one = examined(run.path)
+    assert (found(one, "skipped"), found(one, "journal")) == ("problem", "warning")
+    assert found(one, "checkpoint") == "problem"
+    assert found(one, "data") == "problem"  # the data set of such a run never was
+
+
+def test_a_run_that_waits_to_be_sent() -> None:
+    run = new_run("unsent")
+    (run.path / "tracking.json").write_text('{"pending": true}')
+    assert found(examined(run.path), "unsent") == "warning"
+
+
+@pytest.mark.parametrize("name", ["run.json", "status.json", "journal.jsonl", "tracking.json"])
+@pytest.mark.parametrize("content", ["", "[]", "{}", "\0"])
+def test_a_damaged_run_is_told_without_an_exception(name: str, content: str) -> None:
+    run = new_run("damaged")
+    (run.path / name).write_text(content)
+    assert examined(run.path).findings
+
+
+# The installation
+
+
+def test_the_installation_here() -> None:
+    one = examine_installation()
+    assert found(one, "package") == "fine"
+    assert found(one, "gpu")
+    assert found(one, "store") == "fine"
+    assert one.figures["packages"]["torch"] == torch.__version__.split("+")[0]
+
+
+def test_a_store_that_cannot_be_read_or_reached(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(examine_installation(), "store") == "warning"
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    database = Path(os.environ["WAVECAST_DATA"]) / "mlflow" / "mlflow.db"
+    database.parent.mkdir(parents=True)
+    database.write_text("no database at all, but long enough to look like one" * 10)
+    assert found(examine_installation(), "store") == "problem"
+    database.unlink()
+    sqlite3.connect(database).execute("create table runs (x)").connection.close()
+    assert found(examine_installation(), "store") == "fine"
+
+
+def test_a_data_folder_that_cannot_be_made(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "file" / "data"))
+    assert found(examine_installation(), "data") == "problem"
+
+
+# The verb
+
+
+Call = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def call(capsys: pytest.CaptureFixture[str]) -> Call:
+    def run(*things: object, **options: Any) -> tuple[int, str]:
+        capsys.readouterr()
+        try:
+            doctor(tuple(map(str, things)), **options)
+        except SystemExit as left:
+            return int(left.code or 0), capsys.readouterr().out
+        return 0, capsys.readouterr().out
+
+    return run
+
+
+def test_the_exit_code_tells_of_problems(call: Call, tmp_path: Path) -> None:
+    good = write_sound(tmp_path / "good.wav", noise(32_000), 16_000)
+    bad = write_sound(tmp_path / "bad.wav", np.zeros(32_000, np.int16), 16_000)
+    code, out = call(good)
+    assert code == 0
+    assert out.startswith(str(good))
+    assert "  fine     Nothing is wrong" in out
+    code, out = call(good, bad)
+    assert code == 1
+    assert "2 examined: 1 problem, 0 warnings" in out
+
+
+def test_json_holds_every_finding(call: Call, tmp_path: Path) -> None:
+    bad = write_sound(tmp_path / "bad.wav", np.zeros(32_000, np.int16), 16_000)
+    model = model_folder(tmp_path / "model")
+    code, out = call(bad, model=str(model), json=True)
+    first, second = json.loads(out)
+    assert code == 1
+    assert (first["kind"], second["kind"]) == ("recording", "model")
+    assert first["findings"][0] == {
+        "severity": "problem",
+        "name": "silent",
+        "what": "It is digital silence: every sample is zero in 16 bits.",
+        "advice": "Leave it out: there is nothing in it to learn or to score.",
+    }
+
+
+def test_junk_never_ends_in_an_exception(call: Call, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for index, name in enumerate(("a.wav", "b.csv", "c.txt", "d.json", "dataset.json", "e.mid", "f")):
+        head = b"MThd" if name == "e.mid" else b""
+        (tmp_path / name).write_bytes(head + random.bytes(100 * index))
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "gone")
+    os.mkfifo(tmp_path / "pipe")
+    code, out = call(*sorted(tmp_path.iterdir()))
+    assert code == 1
+    assert out.count("problem") >= 9
+    assert call("", "*", "a\0b")[0] == 1
+
+
+def test_looking_at_recordings_loads_nothing_heavy() -> None:
+    modules = "pipeline.doctor.diagnosis, pipeline.verbs.doctor, pipeline.doctor.recording"
+    code = f"import sys, {modules}; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
