@@ -1,0 +1,1 @@
+"""One step of a model as an ONNX file, checked against the network itself."""
