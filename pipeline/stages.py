@@ -103,8 +103,9 @@ def stop_with_parent() -> None:
 
 
 def evaluate_stage(run: Path) -> Path:
-    """Score a trained run, draw its pictures, make its sounds, send them; returns `evaluation.json`."""
+    """Score a trained run, draw, make its sounds and its page, send them; returns `evaluation.json`."""
     from pipeline.evaluation import evaluate
+    from pipeline.report.page import write_run_report
     from pipeline.reporting import listen, picture_run
     from pipeline.tracking import try_sync
 
@@ -119,6 +120,7 @@ def evaluate_stage(run: Path) -> Path:
         folder.set_status("finished", summary={**folder.status()["summary"], **summary})
         picture_run(folder, figures)
         listen(folder, config.samples, config.evaluate.split)
+        write_run_report(folder, figures)
         write_json(path, figures)
     try_sync(folder)
     return path
