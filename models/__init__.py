@@ -1,1 +1,1 @@
-"""Pure torch: tensors in, tensors or distributions out. No files, no tracking, no configuration."""
+"""Pure torch, or numpy compiled: arrays in, arrays or distributions out; no files, no configuration."""

@@ -4,10 +4,13 @@ All of it gives the same bits on every processor: a fused multiply-add is rounde
 output adds up its products in the order of the inputs, and vectors only put several outputs side by side.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from llvmlite import ir  # type: ignore[import-untyped]
+from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
@@ -21,8 +24,26 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def compiled(function: Function) -> Function:
-    """Compile on the first call and keep the machine code in numba's cache; runs without Python's lock."""
-    return cast(Function, njit(cache=True, nogil=True, error_model="numpy")(function))
+    """Compile on the first call and keep the machine code in numba's cache; runs without Python's lock.
+
+    Where no cache can be written, each process compiles anew, which takes some ten seconds.
+    """
+    how: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        dispatcher = njit(cache=True, **how)(function)
+    except RuntimeError:
+        return cast(Function, njit(**how)(function))
+    # Numba looks for changes in the function's own file alone, but what it calls melts into it.
+    kept = dispatcher._cache._cache_file
+    kept._source_stamp = kept._source_stamp, _sources()
+    return cast(Function, dispatcher)
+
+
+@lru_cache
+def _sources() -> str:
+    """A hash of all files of compiled functions in this folder."""
+    paths = sorted(Path(__file__).parent.glob("compiled*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def inlined(function: Function) -> Function:

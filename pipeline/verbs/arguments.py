@@ -1,9 +1,13 @@
-"""Arguments that several verbs share."""
+"""Arguments that several verbs share, and the groups of verbs that the help shows."""
 
 from pathlib import Path
 from typing import Annotated
 
-from cyclopts import Parameter
+from cyclopts import Group, Parameter
+
+CORPORA = Group("From recordings to models", sort_key=1)
+SOUNDS = Group("With a model, on sounds", sort_key=2)
+MODELS = Group("Around models", sort_key=3)
 
 Sounds = Annotated[
     tuple[str, ...],
