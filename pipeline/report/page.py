@@ -5,16 +5,9 @@ script, and its content security policy forbids any request. The words are in th
 `page.html`, which escapes whatever comes from users.
 """
 
-import base64
 import math
-import platform
 import shlex
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,82 +15,14 @@ from pipeline.config import RunConfig
 from pipeline.config_model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.files import atomic_path, data_dir, read_json
+from pipeline.report.media import DRAWN, Room, generated, takes_of
+from pipeline.report.template import render
 from pipeline.run_folder import RunFolder
 from pipeline.tracking_record import parameters
 
-MEDIA_BYTES = 7_500_000
-"""Room for pictures and sounds in a page, as they are written there: four bytes for three."""
 MOST_SETTINGS = 60_000  # characters of a configuration, which may name thousands of recordings
-MOST_TAKES = 100  # continued recordings in a page
-HEARD_S, ADDED_S = 20.0, 40.0  # most of a sound that a page plays, before and after the seam
-MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
-MP3_COMPRESSION = 0.3  # near 50 kbit/s at 16 kHz
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+NOT_TRAINED = ("head.start", "head.basis")  # where an autoregressive head starts
 SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
-DRAWN = ("continued", "frames")  # pictures of a continued recording, beside it by their names
-PACKAGES = ("wavecast", "torch", "numpy")
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A PNG in the page: its file's name without suffix, its address, and its size in pixels."""
-
-    name: str
-    address: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Take:
-    """A continued recording: a player or a file to save, and its pictures by kind (`continued`, `frames`).
-
-    Attributes:
-        name: of the recording.
-        file: name of the sound's or MIDI file.
-        address: the sound, or the notes; None where it is not in the page.
-        seam_s: second of the continuation's beginning; None where it is not known.
-        duration_s: of what is in the page.
-        whole_s: of the file.
-    """
-
-    name: str
-    file: str
-    address: str | None
-    seam_s: float | None
-    duration_s: float
-    whole_s: float
-    pictures: dict[str, Picture]
-
-    @property
-    def is_notes(self) -> bool:
-        """Whether it is a MIDI file, which browsers do not play."""
-        return self.file.endswith(".mid")
-
-
-@dataclass
-class Room:
-    """What is left of `MEDIA_BYTES`, and the names of the files for which it was too little."""
-
-    left: int = MEDIA_BYTES
-    left_out: list[str] = field(default_factory=list)
-
-    def address(self, data: bytes, kind: str, name: str) -> str | None:
-        """``data`` of the media type ``kind`` as a data: address, or None where there is no room."""
-        size = 4 * math.ceil(len(data) / 3)
-        if size > self.left:
-            self.left_out.append(name)
-            return None
-        self.left -= size
-        return f"data:{kind};base64,{base64.b64encode(data).decode()}"
-
-    def picture(self, path: Path) -> Picture | None:
-        """The PNG at ``path``; None where there is none, it is damaged, or there is no room."""
-        data = path.read_bytes() if path.is_file() else b""
-        if not data.startswith(PNG_SIGNATURE) or len(data) < 24:
-            return None
-        address = self.address(data, "image/png", path.name)
-        return Picture(path.stem, address, *struct.unpack(">II", data[16:24])) if address else None
 
 
 def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
@@ -116,6 +41,8 @@ def write_page(path: Path, page: str) -> None:
 def page_of(target: str) -> str:
     """The page of a run, by its folder or its name below `runs`, or of a model as `fetch_model` knows it.
 
+    The page of a model is that of the run that trained it, where that is on this machine.
+
     Raises `UserError` where there is no such thing.
     """
     for folder in (Path(target).expanduser(), data_dir() / "runs" / target):
@@ -124,10 +51,13 @@ def page_of(target: str) -> str:
     if target.startswith(("models:/", "runs:/")):
         from pipeline.registry import fetch_model
 
-        return model_page(fetch_model(target), target)
-    folder = Path(target).expanduser().absolute()
+        folder, reference = fetch_model(target), target
+    else:
+        folder = Path(target).expanduser().absolute()
+        reference = str(folder)
     if (folder / "config.json").is_file():
-        return model_page(folder, str(folder))
+        run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name
+        return run_page(RunFolder(run)) if (run / "run.json").is_file() else model_page(folder, reference)
     raise UserError(
         f"{target}: no such run or model; give a run's folder, its name in {data_dir() / 'runs'}, a model's "
         "folder, or models:/NAME@ALIAS"
@@ -146,11 +76,11 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     config, model_file = description["config"], run.model / "config.json"
     room = Room()
     pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
-    takes = list(_takes(run.artifacts, config, room))
+    takes = list(takes_of(run.artifacts, config, room))
     shown = {f"{take.name}-{drawn}" for take in takes for drawn in DRAWN} | {*SHOWN_APART}
     others = [path for path in sorted((run.artifacts / "pictures").glob("*.png")) if path.stem not in shown]
     known_as = f"models:/{config['tracking']['registered_model']}@{description['variant']}"
-    return _render(
+    return render(
         name=description["name"],
         created=datetime.fromtimestamp(description["created_ms"] / 1000, UTC),
         status=status,
@@ -178,11 +108,9 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
 
 def model_page(folder: Path, reference: str) -> str:
     """The page of a lone model: what it is, how large, how to use it. ``reference`` is what it is called."""
-    content = read_json(folder / "config.json", "model")
-    if not isinstance(content, dict) or not {"input", "model"} <= content.keys():
-        raise UserError(f"{folder}: config.json is not that of a wavecast model")
+    content = _content(folder)
     trained = content.get("trained", {})
-    return _render(
+    return render(
         name=trained.get("run", reference),
         created=None,
         status={},
@@ -195,7 +123,7 @@ def model_page(folder: Path, reference: str) -> str:
         data=None,
         fingerprint=trained.get("data_fingerprint"),
         pictures=dict.fromkeys(SHOWN_APART),
-        takes=[],
+        takes=generated(folder, Room()),
         others=[],
         left_out=[],
         folder=folder,
@@ -203,6 +131,13 @@ def model_page(folder: Path, reference: str) -> str:
         known_as=None,
         **_settings({key: content[key] for key in ("input", "model")}),
     )
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    content = read_json(folder / "config.json", "model")
+    if not isinstance(content, dict) or not {"input", "model"} <= content.keys():
+        raise UserError(f"{folder}: config.json is not that of a wavecast model")
+    return content
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -223,78 +158,6 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
         "inputs": own.get("corpus", {}).get("inputs", []),
         "settings_left_out": max(0, len(text) - MOST_SETTINGS),
     }
-
-
-def _takes(artifacts: Path, config: dict[str, Any], room: Room) -> Iterator[Take]:
-    """The continuations below ``artifacts``, each with its pictures, as long as there is room."""
-    samples = config["samples"]
-    found = [x for x in sorted((artifacts / "sounds").glob("*")) if x.suffix in READERS and x.name[0] != "."]
-    room.left_out += [path.name for path in found[MOST_TAKES:]]
-    for path in found[:MOST_TAKES]:
-        read = READERS[path.suffix]
-        whole_s, duration_s, seam_s, data, kind = read(path, samples["prime_seconds"], samples["seconds"])
-        address = room.address(data, kind, path.name) if data else None
-        name = path.stem.removesuffix("-continued")
-        drawn = {
-            kind: picture
-            for kind in DRAWN
-            if (picture := room.picture(artifacts / "pictures" / f"{name}-{kind}.png"))
-        }
-        yield Take(name, path.name, address, seam_s, duration_s, whole_s, drawn)
-
-
-Found = tuple[float, float, float | None, bytes, str]
-"""Seconds of the file, of what is taken of it, before the seam; that as bytes, and their media type."""
-
-
-def _sound(path: Path, prime_s: float, added_s: float) -> Found:
-    """A sound file around its seam, as MP3; no bytes where it cannot be read."""
-    import soundfile
-
-    try:
-        with path.open("rb") as opened, soundfile.SoundFile(opened) as file:
-            rate, whole_s = file.samplerate, file.frames / file.samplerate
-            seam_s = min(prime_s, max(0.0, whole_s - added_s))  # shorter recordings are heard in full
-            start_s = max(0.0, seam_s - HEARD_S)
-            file.seek(round(start_s * rate))
-            sound = file.read(round((seam_s - start_s + ADDED_S) * rate), "float32", always_2d=True)[:, 0]
-            return whole_s, len(sound) / rate, seam_s - start_s, _mp3(sound, rate), "audio/mpeg"
-    except soundfile.LibsndfileError:
-        return 0.0, 0.0, None, b"", ""
-
-
-def _mp3(sound: Any, rate: int) -> bytes:
-    """Samples (N,) as MP3, which all browsers play, at their own rate or the next that it has."""
-    import io
-
-    import soundfile
-    import soxr
-
-    chosen = min((each for each in MP3_RATES if each >= rate), default=MP3_RATES[-1])
-    encoded = io.BytesIO()
-    soundfile.write(
-        encoded,
-        sound if chosen == rate else soxr.resample(sound, rate, chosen),
-        chosen,
-        format="MP3",
-        subtype="MPEG_LAYER_III",
-        compression_level=MP3_COMPRESSION,
-    )
-    return encoded.getvalue()
-
-
-def _notes(path: Path, prime_s: float, added_s: float) -> Found:
-    """A MIDI file as it is."""
-    import mido
-
-    try:
-        whole_s = float(mido.MidiFile(path).length)
-    except Exception:  # a damaged file may raise anything
-        return 0.0, 0.0, None, b"", ""
-    return whole_s, whole_s, min(prime_s, max(0.0, whole_s - added_s)), path.read_bytes(), "audio/midi"
-
-
-READERS = {".wav": _sound, ".mid": _notes}
 
 
 def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
@@ -326,50 +189,7 @@ def _count_weights(path: Path) -> dict[str, int]:
 
     try:
         with safe_open(path, "numpy") as file:
-            return {"all": sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())}  # noqa: SIM118
+            trained = [name for name in file.keys() if name not in NOT_TRAINED]  # noqa: SIM118
+            return {"all": sum(math.prod(file.get_slice(name).get_shape()) for name in trained)}
     except (SafetensorError, OSError):
         return {}
-
-
-def _span(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit_s, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
-
-
-def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _best(rows: Sequence[tuple[str, dict[str, Any]]], figure: str) -> tuple[str, float] | None:
-    """Name and figure of the baseline with the lowest one; a limit that is not finite is none."""
-    found = [(name, row[figure]) for name, row in rows if row[figure] is not None]
-    return min(found, key=lambda each: each[1], default=None)
-
-
-def _render(**facts: Any) -> str:
-    """Fill in the template, where all that is put in is escaped."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"span": _span, "figure": _figure, "grouped": "{:,}".format}
-    return environment.get_template("page.html").render(
-        versions=_versions(), system=platform.platform(terse=True), best=_best, **facts
-    )
-
-
-def _versions() -> dict[str, str]:
-    """Of what writes the report; a package that is copied, not installed, does not tell its own."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found

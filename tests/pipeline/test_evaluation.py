@@ -1,7 +1,6 @@
 """Figures of a model are in the units of the data set that it is scored on, steps ahead as well."""
 
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +34,9 @@ def dataset(tmp_path: Path) -> Dataset:
 def model_for(dataset: Dataset, **model: Any) -> TrainedModel:
     """An untrained model with the data set's own deviation; its mean is 0, so that padding means silence."""
     normalisation = Normalisation((0.0,), dataset.normalisation.std)
-    found = replace(tiny_model(CONFIG, scale_floor=1.0, **model), normalisation=normalisation)
-    return replace(found, network=build_network(CONFIG, found.model, normalisation).eval())
+    found = tiny_model(CONFIG, scale_floor=1.0, **model)
+    network = build_network(CONFIG, found.model, normalisation).eval()
+    return TrainedModel.of(network, CONFIG, found.model, normalisation, {})
 
 
 def normalised_otherwise(model: TrainedModel, factor: float) -> TrainedModel:
@@ -50,7 +50,7 @@ def normalised_otherwise(model: TrainedModel, factor: float) -> TrainedModel:
     normalisation = Normalisation((0.0,), (model.normalisation.std[0] * factor,))
     network = build_network(CONFIG, model.model, normalisation).eval()
     network.load_state_dict(weights)
-    return replace(model, network=network, normalisation=normalisation)
+    return TrainedModel.of(network, CONFIG, model.model, normalisation, {})
 
 
 def figures(folder: Path, model: TrainedModel, dataset: Dataset, **config: Any) -> dict[str, Any]:
