@@ -71,13 +71,13 @@ def _row(cell: str, model: TrainedModel, takes: int) -> dict[str, Any]:
     rates = {
         name: round(takes * STEPS[takes] / min(times)) for name, times in zip(ways, seconds, strict=True)
     }
-    last = statistics.median(b / a for a, b in zip(seconds[0], seconds[-1], strict=True))
+    ratio = statistics.median(b / a for a, b in zip(seconds[0], seconds[-1], strict=True))
     return {
         "cell": cell,
         "takes": takes,
         "device": describe_device(model.device)["device"],
         **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
-        "ratio": round(last, 2),
+        "ratio": round(ratio, 1),
         "real_time": round(rates["compiled"] * model.step_s, 1),
         "memory_mib": round(psutil.Process().memory_info().rss / 2**20),
     }

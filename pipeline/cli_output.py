@@ -139,16 +139,29 @@ def print_models(found: list[dict[str, Any]], as_json: bool) -> None:
     Console().print(table)
 
 
-def print_rows(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """A table with a column for each key."""
+GENERATION_COLUMNS = {
+    "cell": "cell",
+    "takes": "takes",
+    "compiled_steps_per_second": "compiled",
+    "torch_steps_per_second": "torch",
+    "plain_steps_per_second": "plain loop",
+    "ratio": "ratio",
+    "real_time": "x real time",
+    "memory_mib": "MiB",
+}
+
+
+def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """How fast sound is made: a line for each model and number of takes."""
     if as_json:
         print(json.dumps(rows, indent=2))
         return
-    table = Table()
-    for key, value in rows[0].items():
-        table.add_column(key.replace("_", " "), justify="left" if isinstance(value, str) else "right")
+    table = Table(title=f"steps a second, {rows[0]['device']}", title_justify="left")
+    for heading in GENERATION_COLUMNS.values():
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
     for row in rows:
-        table.add_row(*(value if isinstance(value, str) else f"{value:,}" for value in row.values()))
+        cells = (row.get(key, "") for key in GENERATION_COLUMNS)
+        table.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in cells))
     Console().print(table)
 
 

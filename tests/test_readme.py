@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+import soundfile
 
 from pipeline.midi import KEYS, write_midi
 from tests.builders import speakers_folder, tone, write_sound
@@ -55,7 +56,8 @@ def test_paths_in_the_readme_exist() -> None:
 @pytest.mark.slow
 def test_every_wavecast_command_runs_as_written(tmp_path: Path) -> None:
     speakers_folder(tmp_path / "recordings")
-    write_sound(tmp_path / "talk.wav", tone(8_000), 44_100)
+    write_sound(tmp_path / "talk.wav", tone(44_100), 44_100)
+    (tmp_path / "lost.txt").write_text("0 0 0 0 0 1 0 0 0 0 0 1 1 0 0\n")
     random = np.random.default_rng(0)
     for name in ("piece", *(f"pieces/{number}" for number in range(12))):
         chords = random.integers(30, 60, (40, 1, 3)).repeat(4, 1).reshape(-1, 3)
@@ -75,9 +77,25 @@ def test_every_wavecast_command_runs_as_written(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         assert done.stdout.strip(), command
-    assert {"longer.wav", "longer.png", "calm.wav", "longer.mid", "roll.png"} <= {
-        path.name for path in tmp_path.iterdir()
-    }
+    assert {
+        *("longer.wav", "longer.png", "take-8.flac", "calm.wav", "new.ogg", "longer.mid", "roll.png"),
+        *(
+            "scores.csv",
+            "surprise",
+            "usual.json",
+            "whole.wav",
+            "talk.wcz",
+            "again.flac",
+            "talk.png",
+            "talk.npz",
+        ),
+        *("page.html", "step.onnx"),
+    } <= {path.name for path in tmp_path.iterdir()}
+    assert np.array_equal(read_sound(tmp_path / "again.flac"), read_sound(tmp_path / "talk.wav"))
+
+
+def read_sound(path: Path) -> np.ndarray:
+    return np.asarray(soundfile.read(path, dtype="int16")[0])
 
 
 def the_pages_open(environment: dict[str, str], folder: Path) -> None:

@@ -75,7 +75,7 @@ def bench_generate(*, model: Model = "", json: Json = False) -> None:
     """How fast sound is made, for 1, 16 and 256 takes. Without a model: the study's units at its sizes."""
     from pipeline.artifacts import load_model
     from pipeline.bench_generation import bench_generation
-    from pipeline.cli_output import print_rows
+    from pipeline.cli_output import print_generation_bench
     from pipeline.registry import fetch_model
 
-    print_rows(bench_generation(load_model(fetch_model(model)) if model else None), json)
+    print_generation_bench(bench_generation(load_model(fetch_model(model)) if model else None), json)
