@@ -1,0 +1,85 @@
+"""In a program, a model does what the command line does, with arrays of any common kind."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soxr
+
+import pipeline
+from pipeline.api import Model
+from pipeline.artifacts import save_model
+from pipeline.audio import to_int16
+from pipeline.config_input import PianoRollConfig, WaveformConfig
+from pipeline.continuation import Joint
+from pipeline.errors import UserError
+from pipeline.generation import continue_takes
+from pipeline.sampling import Sampling
+from pipeline.scoring import score
+from tests.builders import join_rows, tiny_model, tone
+
+SOUND = WaveformConfig(sample_rate=8_000)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Model:
+    tiny = tiny_model(SOUND)
+    save_model(tmp_path, tiny.network.state_dict(), SOUND, tiny.model, tiny.normalisation, {})
+    return pipeline.load_model(tmp_path)
+
+
+def test_predict_continues_what_the_verbs_would(model: Model) -> None:
+    heard = tone(2_000)
+    found = model.predict(heard, 8_000, 0.1, seed=3, joint=Joint(cut_s=0.05))
+    expected = continue_takes(tiny_model(SOUND), heard[:1_600], 800, Sampling(seed=3))
+    assert np.array_equal(found.added, expected.samples)
+    assert model.sample_rate == found.sample_rate == 8_000
+    assert len(model.predict(heard, 8_000, 0.1, takes=3).seeds) == 3
+
+
+def test_every_common_kind_of_array_is_heard_alike(model: Model) -> None:
+    heard = tone(2_000)
+    expected = model.predict(heard, 8_000, 0.05)
+    stereo = np.stack([heard, heard], 1)
+    for same in (heard / 32_768, (heard / 32_768).astype(np.float32), stereo, stereo / 32_768):
+        assert np.array_equal(model.predict(same, 8_000, 0.05).sound(0), expected.sound(0))
+
+
+def test_another_rate_is_converted(model: Model) -> None:
+    there = tone(11_025, sample_rate=11_025)
+    found = model.predict(there, 11_025, 0.05)
+    assert np.array_equal(found.heard, to_int16(soxr.resample(there / np.float32(32_768), 11_025, 8_000)))
+
+
+def test_generate_begins_from_nothing(model: Model) -> None:
+    made = model.generate(0.2, takes=2)
+    assert made.added.shape == (2, 1_600)
+    assert made.heard.shape == (0,)
+
+
+def test_scores_are_those_of_evaluation(model: Model) -> None:
+    heard, trained = tone(3_000), tiny_model(SOUND)
+    found = model.score(heard, 8_000, window_s=0.05)
+    data = join_rows([heard[:, None]])
+    expected = score(trained.network, data, trained.framing, trained.normaliser(), exact=True)
+    assert found.bits_per_sample == pytest.approx(expected.bits_per_sample, abs=1e-5)
+    assert found.nats_per_step == pytest.approx(expected.nats_per_step, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("samples", "rate"),
+    [
+        (np.zeros(9, np.int32), 8_000),
+        (np.zeros((2, 3, 4)), 8_000),
+        (np.zeros(9), 0),
+        (np.full(9, np.nan), 8_000),
+    ],
+)
+def test_what_is_no_sound_is_refused(model: Model, samples: np.ndarray, rate: int) -> None:
+    with pytest.raises(UserError):
+        model.predict(samples, rate, 0.1)
+
+
+def test_a_model_of_notes_has_no_sound() -> None:
+    with pytest.raises(UserError, match="MIDI"):
+        Model(tiny_model(PianoRollConfig(kind="piano-roll"), head="nade")).predict(tone(100), 8_000, 1.0)
