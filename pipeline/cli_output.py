@@ -78,7 +78,7 @@ def print_summary(path: Path, as_json: bool) -> None:
     if promotion["version"] is not None:
         state = "champion now" if promotion["promoted"] else "champion unchanged"
         print(f"{state}: version {promotion['version']} is the best of this run; {promotion['why']}")
-    for kind in ("sounds", "pictures"):
+    for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")
         for item in summary[kind]:
             print(f"  {item}")

@@ -161,6 +161,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         "evaluations": evaluations,
         "promotion": promotion,
         "pictures": sorted(str(path) for path in report.glob("*.png")),
+        "pages": [str(folder.artifacts / "report.html") for folder in folders.values()],
         "sounds": sorted(
             str(p) for folder in folders.values() for p in (folder.artifacts / "sounds").glob("*")
         ),

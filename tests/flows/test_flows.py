@@ -60,7 +60,10 @@ def finished(finished_once: Finished, monkeypatch: pytest.MonkeyPatch) -> Finish
 def test_the_flow_leaves_all_that_it_names(finished: Finished) -> None:
     assert finished.summary["promotion"]["promoted"]
     assert finished.summary["sounds"]
-    assert all(Path(path).exists() for path in finished.summary["sounds"] + finished.summary["pictures"])
+    assert all(
+        Path(path).exists()
+        for path in [x for kind in ("sounds", "pictures", "pages") for x in finished.summary[kind]]
+    )
 
 
 def test_the_flow_does_what_the_plain_functions_do(
