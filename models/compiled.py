@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from models.compiled_generation import generate_samples
 from models.compiled_sequence import project, run_sequence, run_step
+from models.compiled_shapes import checked
 from models.compiled_weights import (
     COVARIANCES,
     KINDS,
@@ -70,6 +71,8 @@ class CompiledPredictor:
         scale_floor: smallest standard deviation.
         companding_step: quantisation step, where the inputs are read companded, too.
         residual: whether layers add what they read, from the second on.
+
+    Raises `ValueError` or `KeyError` where weights are missing, too many, or of other shapes.
     """
 
     def __init__(
@@ -87,7 +90,9 @@ class CompiledPredictor:
     ) -> None:
         self.seen, self.target_size = seen, target_size
         self._companding_step = np.float32(companding_step or 0.0)
-        self._layers = layers_of(weights, cell, seen if companding_step is None else 2 * seen, residual)
+        features = seen if companding_step is None else 2 * seen
+        weights = checked(weights, cell, features, covariance, target_size, components)
+        self._layers = layers_of(weights, cell, residual)
         self._head = head_of(weights, covariance, target_size, components, scale_floor)
         self._projection = panels(weights["head.projection.weight"])
         self._bias = aligned(padded(weights["head.projection.bias"]))

@@ -12,7 +12,6 @@ from models.compiled_vectors import PANEL
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
-GATES = {TANH: 1, GRU: 3, LSTM: 4, RESET_BEFORE_GRU: 3}
 KINDS = {
     "tanh": TANH,
     "gru": GRU,
@@ -26,12 +25,12 @@ COVARIANCES = {"diagonal": DIAGONAL, "full": FULL, "autoregressive": AUTOREGRESS
 _CACHE_LINE = 64
 
 
-def layers_of(weights: Weights, cell: str, input_size: int, residual: bool) -> Layers:
-    """What `models.compiled_cells` reads, of any number of layers of which the first reads ``input_size``."""
+def layers_of(weights: Weights, cell: str, residual: bool) -> Layers:
+    """What `models.compiled_cells` reads, of any number of layers."""
     kind = KINDS[cell]
     size = weights[f"recurrent.layers.0.{_names(weights)[1]}"].shape[1]
     count = _layer_count(weights)
-    stack = [_layer(weights, index, kind, size if index else input_size) for index in range(count)]
+    stack = [_layer(weights, index, kind) for index in range(count)]
     norm = "recurrent.norms.0.weight" in weights
     affine = np.zeros((len(stack), 2, size), np.float32)
     for index in range(len(stack)) if norm else ():
@@ -54,7 +53,7 @@ def _names(weights: Weights) -> tuple[str, str]:
     return f"weight_ih{suffix}", f"weight_hh{suffix}"
 
 
-def _layer(weights: Weights, index: int, kind: int, input_size: int) -> tuple[Array, Array, Array, Array]:
+def _layer(weights: Weights, index: int, kind: int) -> tuple[Array, Array, Array, Array]:
     """Panels of input and recurrent weights, biases (2, M PANEL) and peepholes (3, H)."""
     own = {
         name.split(".", 3)[3]: value
@@ -63,8 +62,6 @@ def _layer(weights: Weights, index: int, kind: int, input_size: int) -> tuple[Ar
     }
     by_input, by_state = _names(weights)
     size = own[by_state].shape[1]
-    _require(own[by_input], (GATES[kind] * size, input_size))
-    _require(own[by_state], (GATES[kind] * size, size))
     first, second = own.get("bias_ih_l0"), own.get("bias_hh_l0")
     if first is None or second is None:
         first, second = own["bias"], np.zeros_like(own["bias"])
@@ -91,7 +88,6 @@ def head_of(weights: Weights, covariance: str, target_size: int, components: int
         "full": [target_size, target_size, target_size * (target_size - 1) // 2],
         "autoregressive": [1, target_size, len(start)],
     }[covariance]
-    _require(weight, (components * (1 + sum(counts)), weight.shape[1]))
     ends = np.cumsum([components] + [components * count for count in counts])[:-1]
     kinds = [part.reshape(components, -1, weight.shape[1]) for part in np.split(weight, ends)[1:]]
     biases = [part.reshape(components, -1) for part in np.split(bias, ends)[1:]]
@@ -106,11 +102,6 @@ def head_of(weights: Weights, covariance: str, target_size: int, components: int
         aligned(start),
         panels(basis.T),
     )
-
-
-def _require(array: Array, shape: tuple[int, int]) -> None:
-    if array.shape != shape:
-        raise ValueError(f"weights of shape {array.shape} where {shape} are needed")
 
 
 def panels(matrix: Array, ahead: int = 0) -> Array:

@@ -101,10 +101,11 @@ class TrainedModel:
             model.cell, model.head, model.covariance, model.architecture, len(model.convolutions)
         ):
             return None
-        step = quantisation_step(self.input, self.normalisation)
+        step, weights = quantisation_step(self.input, self.normalisation), self.weights()
         try:
+            _require_parts(weights, model)
             return CompiledPredictor(
-                self.weights(),
+                weights,
                 model.cell,
                 seen=window_and_advance(self.input)[0],
                 target_size=self.framing.target_size,
@@ -114,7 +115,7 @@ class TrainedModel:
                 companding_step=step if model.companding else None,
                 residual=model.residual,
             )
-        except (KeyError, ValueError) as problem:
+        except (KeyError, IndexError, ValueError, StopIteration) as problem:
             raise UserError(f"damaged model: its weights do not fit its configuration ({problem})") from None
 
     @property
@@ -222,6 +223,17 @@ def _network(
     except (RuntimeError, TypeError, ValueError) as problem:
         raise _damaged(folder, problem) from None
     return network.to(choose_device(str(device))).eval()
+
+
+def _require_parts(weights: Weights, model: ModelConfig) -> None:
+    """Raise `ValueError` where the recurrent layers are others than the configuration says."""
+    layers = len({name.split(".")[2] for name in weights if name.startswith("recurrent.layers.")})
+    units = next(array.shape[-1] for name, array in weights.items() if "weight_hh" in name)
+    found = layers, "recurrent.norms.0.weight" in weights, "recurrent.start" in weights
+    if found != (model.num_layers, model.layer_norm, model.learned_initial_state) or (
+        model.parameter_budget is None and units != model.hidden_size
+    ):
+        raise ValueError("other recurrent layers")
 
 
 def _damaged(folder: Path, problem: Exception) -> UserError:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from models.recurrent import CELLS
@@ -192,3 +194,49 @@ def test_a_damaged_description_is_refused(content: bytes, tmp_path: Path) -> Non
 def test_what_is_not_there_is_said(tmp_path: Path) -> None:
     assert "no such model (a folder with config.json and model.safetensors)" in refusal(tmp_path / "nowhere")
     assert "no such model" in refusal(tmp_path)
+
+
+DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "a row too many": lambda array: np.concatenate([array, array[:1]]),
+    "a column too few": lambda array: array[..., 1:].copy(),
+    "flat": lambda array: array.reshape(-1).copy(),
+    "deep": lambda array: array[None].copy(),
+    "empty": lambda array: array[:0].copy(),
+    "another type": lambda array: array.astype(np.float64),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"cell": "lstm", "num_layers": 2, "layer_norm": True, "learned_initial_state": True},
+        {"cell": "study-lstm", "covariance": "full"},
+        {"covariance": "autoregressive", "autoregressive_order": 24, "companding": True},
+    ],
+    ids=str,
+)
+def test_the_compiled_form_refuses_what_the_network_refuses(
+    settings: dict[str, Any], damage: str, tmp_path: Path
+) -> None:
+    """Compiled code reads its arrays without looking at their shapes, so they are looked at before."""
+    saved(tiny_model(**settings), tmp_path)
+    weights = load_file(tmp_path / "model.safetensors")
+    for name, array in weights.items():
+        save_file({**weights, name: DAMAGES[damage](array)}, tmp_path / "model.safetensors")
+        outcomes = []
+        for form in ("compiled", "network"):
+            try:
+                getattr(load_model(tmp_path), form)
+                outcomes.append("loaded")
+            except UserError:
+                outcomes.append("refused")
+        assert outcomes[0] == outcomes[1], (name, outcomes)
+
+
+def test_the_compiled_form_refuses_other_layers_than_configured(tmp_path: Path) -> None:
+    saved(tiny_model(num_layers=2), tmp_path)
+    for change in ({"num_layers": 1}, {"hidden_size": 13}, {"layer_norm": True}):
+        folder = changed(tmp_path, lambda content, change=change: content["model"].update(change))
+        with pytest.raises(UserError, match="damaged model"):
+            _ = load_model(folder).compiled
