@@ -63,7 +63,8 @@ def open_file(path: Path) -> BufferedReader:
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise RecordingRefused("a folder or a device, not a file")  # opening a pipe would wait for ever
+            # Opening a pipe would wait for ever.
+            raise RecordingRefused("a folder, a device or a pipe, not a file")
         if not found.st_size:
             raise RecordingRefused("an empty file (0 bytes)")
         return path.open("rb")

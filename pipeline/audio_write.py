@@ -1,7 +1,10 @@
 """Writing mono sound files: 16-bit where the format has it, under the final name only once complete."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +23,6 @@ FORMATS = {  # suffix: libsndfile's names of container and encoding
     ".ogg": ("OGG", "VORBIS"),
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
-SYSTEM_ERROR = 2  # libsndfile's SF_ERR_SYSTEM
 BLOCK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack on one very long write
 
 
@@ -54,7 +56,7 @@ def open_sound(path: Path, sample_rate: int) -> Iterator[Callable[[Samples], Non
     try:
         with (
             atomic_path(path) as temporary,
-            soundfile.SoundFile(temporary, "w", sample_rate, 1, encoding, format=container) as file,
+            encoder(temporary, sample_rate, 1, encoding, container) as file,
         ):
 
             def write(samples: Samples) -> None:
@@ -63,10 +65,49 @@ def open_sound(path: Path, sample_rate: int) -> Iterator[Callable[[Samples], Non
 
             yield write
     except soundfile.LibsndfileError as problem:
-        if problem.code == SYSTEM_ERROR:  # libsndfile does not say which
-            reason = "the system refused; is the disk full?"
-            raise UserError(f"{path}: cannot be written ({reason})") from None
         reason = problem.error_string.strip().rstrip(".")
-        raise UserError(f"{path.suffix[1:]} at {sample_rate} Hz cannot be written ({reason})") from None
+        what = f"{path.suffix[1:]} at {sample_rate} Hz"
+        raise UserError(f"{path}: {what} cannot be written ({reason})") from None
     except OSError as problem:
         raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None
+
+
+@contextmanager
+def encoder(path: Path, sample_rate: int, channels: int, encoding: str, container: str) -> Iterator[Any]:
+    """A `soundfile.SoundFile` that writes to ``path`` under libsndfile's names of encoding and container.
+
+    Raises `OSError` where any of it could not be written: libsndfile's encoders of FLAC, Vorbis and MP3 write
+    their last blocks when they are closed, and do not say when that fails.
+    """
+    import soundfile
+
+    with path.open("wb", buffering=0) as file:
+        sink = _Sink(file)
+        try:
+            with soundfile.SoundFile(sink, "w", sample_rate, channels, encoding, format=container) as sound:
+                yield sound
+        except (soundfile.LibsndfileError, AssertionError):  # which soundfile makes of frames not taken
+            if sink.problem is None:
+                raise
+        if sink.problem is not None:
+            raise sink.problem
+
+
+class _Sink:
+    """What libsndfile writes to; keeps the first thing that went wrong."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.problem: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        """Write ``data``, and say how much of it was."""
+        try:
+            written = self._file.write(data)
+        except OSError as problem:
+            self.problem = self.problem or problem
+            return 0
+        if written < len(data):
+            self.problem = self.problem or OSError(ENOSPC, os.strerror(ENOSPC))
+        return written

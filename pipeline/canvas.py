@@ -5,6 +5,7 @@ Colours are those of Okabe and Ito, which stay apart for colour-blind eyes; pict
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,13 +37,16 @@ def write_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, atomically, its panels open to the top and to the right."""
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
-    with atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, warnings.catch_warnings():
+        # A script that the font lacks is drawn as boxes; whoever named a file so knows what it says.
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(temporary, format="png")
 
 
 def plain_text(text: str) -> str:
-    """Text of a user, in which a dollar sign does not begin a formula."""
-    return text.replace("$", r"\$")
+    """Text of a user on one line, in which a dollar sign does not begin a formula."""
+    shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return shown.replace("$", r"\$")
 
 
 def mark_seam(panels: Sequence[Axes], seam_s: float | None) -> None:

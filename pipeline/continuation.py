@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.artifacts import TrainedModel
 from pipeline.audio import Samples, to_int16
-from pipeline.errors import UserError
+from pipeline.errors import RecordingRefused, UserError
 from pipeline.generation import continue_takes
 from pipeline.sampling import Sampling
 
@@ -88,7 +88,7 @@ def continue_recording(
 ) -> Continuation:
     """Continue samples (N,) int16 at the model's rate by ``seconds``; nothing is heard where N is 0.
 
-    Raises `UserError` where nothing is to be added, or nothing is left of the recording after the cut.
+    Raises `UserError` where nothing is to be added, `RecordingRefused` where the cut leaves nothing of it.
     """
     rate = model.audio.sample_rate
     count, overlap = round(seconds * rate), round(joint.crossfade_s * rate)
@@ -96,7 +96,7 @@ def continue_recording(
         raise UserError(f"seconds={seconds:g}: give more than 0", 2)
     kept = samples[: len(samples) - round(joint.cut_s * rate)] if joint.cut_s else samples
     if len(samples) and (joint.cut_s * rate >= len(samples) or overlap > len(kept)):
-        raise UserError(
+        raise RecordingRefused(
             f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {joint.cut_s:g} s and a "
             f"cross-fade of {joint.crossfade_s:g} s"
         )

@@ -1,4 +1,4 @@
-"""The two ways in which wavecast says no."""
+"""The two ways in which wavecast says no, and how it puts them."""
 
 
 class UserError(Exception):
@@ -19,3 +19,14 @@ class TrainingInterrupted(UserError):
 
 class RecordingRefused(UserError):
     """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on."""
+
+
+def one_line(text: str) -> str:
+    """``text`` as it may be told on a terminal: line breaks and other control characters written as escapes.
+
+    A file's name may hold any of them; only the message must not.
+    """
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )

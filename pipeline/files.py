@@ -1,14 +1,17 @@
 """Where run-time files lie, and writing them so that a reader never meets half of one."""
 
+import errno
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
+
+SHOWN_OF_STEM = 32
 
 
 def data_dir() -> Path:
@@ -19,7 +22,7 @@ def data_dir() -> Path:
     """
     named = os.environ.get("WAVECAST_DATA")
     if named:
-        return Path(named).expanduser().absolute()
+        return expanded(named).absolute()
     checkout = Path(__file__).resolve().parent.parent
     return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
 
@@ -28,14 +31,13 @@ def data_dir() -> Path:
 def atomic_path(target: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``target``; rename it onto ``target`` when the block ends well.
 
-    The suffix is kept, since writers choose a format by it. When the block raises, nothing is left.
+    The suffix is kept, since writers choose a format by it. When the block raises, nothing is left. Raises
+    `UserError` where a folder, device or pipe has the name: it would be lost.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    temporary.chmod(0o666 & ~_umask())
+    _refuse_special(target)
+    temporary = None
     try:
+        temporary = _temporary_beside(target)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -43,7 +45,29 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except OSError as problem:
         raise OSError(problem.errno, problem.strerror, str(target)) from problem
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    """A new empty file in the target's folder, which is made where it is missing."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    # Of a name as long as names may be, all of it would leave no room for what makes it another one.
+    prefix = f".{target.stem[:SHOWN_OF_STEM]}-"
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=target.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    temporary.chmod(0o666 & ~_umask())
+    return temporary
+
+
+def _refuse_special(path: Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  these never raise
+        what = "a folder" if os.path.isdir(path) else "a device or a pipe"  # noqa: PTH112
+        raise UserError(f"{path}: cannot be written: it is {what}; name a file")
 
 
 def write_json(target: Path, value: Any) -> None:
@@ -63,13 +87,35 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def refuse_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and is not to be replaced, or cannot be looked at."""
+    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or hidden from us."""
+    _refuse_special(path)
     try:
         there = path.exists()
     except OSError as problem:
         raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
     if there and not overwrite:
         raise UserError(f"{path}: exists already; give --overwrite to replace it, or another name")
+
+
+def refuse_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
+    """Raise `UserError` where a result would take the place of a file that is read, under whatever name."""
+    sources = {_identity(path) for path in read} - {None}
+    for result in results:
+        if sources and _identity(result) in sources:
+            raise UserError(f"{result}: is read itself and would be lost; name another output")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def expanded(name: str | Path) -> Path:
+    """The path that a user named: as it is where it exists, else with a leading ~ for the home folder."""
+    return Path(name if os.path.lexists(name) else os.path.expanduser(name))  # noqa: PTH111  which never raises
 
 
 def _umask() -> int:

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pipeline.errors import UserError
-from pipeline.files import data_dir
+from pipeline.files import data_dir, expanded
 from pipeline.mlflow_mirror import RUN_TAG, connect, send, store_of
 from pipeline.run_folder import RunFolder
 from pipeline.tracking import sending
@@ -160,8 +160,8 @@ def fetch_model(reference: str | None = None, name: str = "wavecast", uri: str |
     """
     text = reference or f"models:/{name}@champion"
     if not text.startswith(("models:/", "runs:/")):
-        if Path(text).expanduser().is_dir():
-            return Path(text).expanduser()
+        if expanded(text).is_dir():
+            return expanded(text)
         raise UserError(f"{text}: no such model; give a model's folder, models:/NAME@ALIAS or runs:/ID/model")
     wanted = ModelReference.parse(text)
     store = store_uri(uri)

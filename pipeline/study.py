@@ -12,7 +12,7 @@ from pipeline.config import RunConfig
 from pipeline.config_files import load_config
 from pipeline.corpus import find_sources
 from pipeline.errors import UserError
-from pipeline.files import atomic_path, data_dir, read_json, write_json
+from pipeline.files import atomic_path, data_dir, expanded, read_json, write_json
 from pipeline.horizon_plots import difference
 from pipeline.stages import run_stages
 
@@ -32,7 +32,7 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     it lies `study.json`. Raises `UserError` where a folder cannot be used.
     """
     for folder in (speech, music):
-        if folder is not None and not folder.expanduser().exists():
+        if folder is not None and not expanded(str(folder)).exists():
             raise UserError(f"{folder}: no such file or folder")
     sets = [source.path for source in find_sources([music], "recording", 1)] if music else []
     # All settings are checked before the first training, which may take hours.
@@ -50,7 +50,7 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
 
 def _config(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> RunConfig:
     config = load_config(Path(name), [*settings, f"name={run_name}"])
-    corpus = config.corpus.model_copy(update={"inputs": [inputs.expanduser().absolute()]})
+    corpus = config.corpus.model_copy(update={"inputs": [expanded(str(inputs)).absolute()]})
     return config.model_copy(update={"corpus": corpus})
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.doctor.findings import Examined, Finding, Kind
 from pipeline.errors import UserError
+from pipeline.files import expanded
 
 SAMPLE_RATE = 16_000
 REGISTERED = ("models:/", "runs:/")
@@ -90,7 +91,7 @@ def recognised(name: str) -> Iterator[Thing]:
     if not os.path.lexists(name) and MAGIC & set(name):
         paths = [Path(found) for found in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
     else:
-        paths = [Path(name).expanduser()]
+        paths = [expanded(name)]
     if not paths:
         yield Thing(name, "unknown", Path(name))
     for path in paths:

@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from pipeline.audio_readers import open_file
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.files import atomic_path
 from pipeline.lossless.integers import IntegerSound
@@ -83,11 +84,7 @@ def open_coded(path: Path) -> Iterator[tuple[Header, Iterator[Block]]]:
 
     Raises `RecordingRefused` for what is no compressed recording, damaged, cut short, or newer than this.
     """
-    try:
-        file = path.open("rb")
-    except OSError as problem:
-        raise RecordingRefused(f"cannot be read ({problem.strerror})") from None
-    with file:
+    with open_file(path) as file:
         header = _checked_header(file)
         yield header, _blocks(file, header)
 

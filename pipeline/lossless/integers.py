@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio_readers import open_recording
-from pipeline.audio_write import SYSTEM_ERROR
+from pipeline.audio_write import encoder
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.files import atomic_path
 
@@ -161,8 +161,8 @@ def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integer
     checksum = Checksum()
     try:
         with atomic_path(path) as temporary:
-            form = (sound.sample_rate, sound.channels, encodings[sound.depth])
-            with soundfile.SoundFile(temporary, "w", *form, format=container) as file:
+            form = (sound.sample_rate, sound.channels, encodings[sound.depth], container)
+            with encoder(temporary, *form) as file:
 
                 def write(block: Integers) -> None:
                     checksum.add(block)
@@ -173,8 +173,6 @@ def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integer
                 raise RecordingRefused("what came out are not the samples that went in: nothing is written")
     except soundfile.LibsndfileError as problem:
         reason = problem.error_string.strip().rstrip(".")
-        if problem.code == SYSTEM_ERROR:
-            reason = "the system refused; is the disk full?"
         raise UserError(f"{path}: cannot be written as {container} ({reason})") from None
     except OSError as problem:
         raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None

@@ -14,7 +14,7 @@ from typing import Any
 from pipeline.config import RunConfig
 from pipeline.config_model import ModelConfig
 from pipeline.errors import UserError
-from pipeline.files import atomic_path, data_dir, read_json
+from pipeline.files import atomic_path, data_dir, expanded, read_json
 from pipeline.report.media import DRAWN, Room, generated, takes_of
 from pipeline.report.template import render
 from pipeline.run_folder import RunFolder
@@ -45,7 +45,7 @@ def page_of(target: str) -> str:
 
     Raises `UserError` where there is no such thing.
     """
-    for folder in (Path(target).expanduser(), data_dir() / "runs" / target):
+    for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
             return run_page(RunFolder(folder.absolute()))
     if target.startswith(("models:/", "runs:/")):
@@ -53,7 +53,7 @@ def page_of(target: str) -> str:
 
         folder, reference = fetch_model(target), target
     else:
-        folder = Path(target).expanduser().absolute()
+        folder = expanded(target).absolute()
         reference = str(folder)
     if (folder / "config.json").is_file():
         run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name

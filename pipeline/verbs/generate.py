@@ -1,6 +1,7 @@
 """`wavecast generate`: sound from nothing, once or without end."""
 
 import json as json_format
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -70,6 +71,8 @@ def generate(
 
     if takes > 1 or plot or (raw and output):
         raise UserError("a stream is one take, without a picture; --raw is for standard output", 2)
+    if output is None and sys.stdout.name == os.devnull:  # which is how the command line takes a closed one
+        raise UserError("standard output is closed; give --output FILE", 2)
     if output is None and sys.stdout.isatty():
         raise UserError("a stream of samples is not for a terminal: wavecast generate --stream | aplay", 2)
     trained = load_model(fetch_model(model), "auto")

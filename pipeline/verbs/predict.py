@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.sampling import Kind, Sampling
 from pipeline.verbs.arguments import Json, Model, Output, Overwrite, Sounds
-from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths
+from pipeline.verbs.sounds import each_sound, files_of, find_sounds, is_many, output_paths, place_results
 
 
 def predict(
@@ -54,7 +54,8 @@ def predict(
     the continuations go into a folder, as wav.
     """
     from pipeline.continuation import Joint
-    from pipeline.prediction import check_prediction, refuse_unreadable
+    from pipeline.files import refuse_replacing
+    from pipeline.prediction import check_prediction, refuse_unreadable, take_paths
     from pipeline.prediction import predict as predict_file
 
     joint = Joint(cut, context, crossfade)
@@ -62,16 +63,16 @@ def predict(
     sounds = find_sounds(recordings)
     many = is_many(recordings, sounds)
     suffix = ".mid" if all(is_midi(sound) for sound in sounds) else ".wav"
-    # Whether they are there already is asked of what is really written, which depends on the takes.
-    places = output_paths(sounds, output, suffix, many, overwrite=True)
-    pictures = output_paths(sounds, plot, ".png", many, overwrite=True) if plot else [None] * len(sounds)
+    places = place_results(sounds, output, suffix, many)
+    pictures = output_paths(sounds, plot, ".png", many, overwrite) if plot else [None] * len(sounds)
     for place, picture in zip(places, pictures, strict=True):
         check_prediction(place, seconds, takes, picture, overwrite)
-    if not many and not is_midi(output):
-        refuse_unreadable(sounds[0])
-    trained = _load(model)
+        refuse_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
     refused: list[Path] = []
+    if not many and not is_midi(output):  # told at once: loading a model takes longer
+        sounds = [sound for sound, _ in each_sound(sounds, refuse_unreadable, refused)]
+    trained: Any = _load(model) if sounds else None
     found: list[dict[str, Any]] = []
 
     def work(sound: Path) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.errors import UserError
-from pipeline.files import refuse_overwrite
+from pipeline.files import refuse_overwrite, refuse_replacing
 from pipeline.verbs.arguments import Json, Model, Overwrite, Sounds
-from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths
+from pipeline.verbs.sounds import each_sound, files_of, find_sounds, is_many, output_paths
 
 
 def score(
@@ -75,6 +75,8 @@ def score(
         check_scores_output(output, overwrite)
     if make_threshold is not None:
         refuse_overwrite(make_threshold, overwrite)
+    written = [path for path in (output, make_threshold) if path]
+    refuse_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
     pictures = _pictures(sounds, recordings, plot, overwrite)
     folder = fetch_model(model)
     trained, identity = load_model(folder, "auto"), thresholds.model_identity(folder)
@@ -97,6 +99,8 @@ def score(
             text.print_score(path, found, verdicts.get(path), first=not scores)
         scores[path] = found
     if not scores:
+        if json:
+            print(json_format.dumps({"recordings": [], "refused": list(map(str, refused))}, indent=2))
         sys.exit(1)
 
     facts = {"model": str(folder), **scores_facts(scores, verdicts, refused)}

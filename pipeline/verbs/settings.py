@@ -24,9 +24,10 @@ Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, shown on the se
 def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Path, ...]) -> "RunConfig":
     """Settings of a file with single ones changed, on these recordings."""
     from pipeline.config_files import load_config, validated
+    from pipeline.files import expanded
 
     loaded = load_config(config, settings)
-    inputs = [str(path.expanduser().absolute()) for path in recordings or loaded.corpus.inputs]
+    inputs = [str(expanded(path).absolute()) for path in recordings or loaded.corpus.inputs]
     changed = loaded.model_dump(mode="json")
     changed["corpus"]["inputs"] = inputs
     return validated(changed, str(config))

@@ -43,7 +43,7 @@ def test_a_recording_too_long_is_refused_before_it_fills_the_memory(tmp_path: Pa
     [
         (lambda path: None, "no such file"),
         (lambda path: path.touch(), "an empty file (0 bytes)"),
-        (lambda path: path.mkdir(), "a folder or a device, not a file"),
+        (lambda path: path.mkdir(), "a folder, a device or a pipe, not a file"),
         (lambda path: write_audio(path, noise(9), 1_999), "sample rate 1999 Hz, outside 2000 to 768000 Hz"),
         (lambda path: soundfile.write(path, np.zeros((9, 257)), RATE), "257 channels, more than 256"),
         (lambda path: soundfile.write(path, np.zeros(0), RATE), "no samples: the header gives 0 frames"),

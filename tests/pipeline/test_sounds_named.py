@@ -50,13 +50,30 @@ def test_results_keep_the_names_and_folders_of_the_sounds(corpus: Path) -> None:
 
 
 def test_no_result_replaces_a_file_or_another_result(corpus: Path) -> None:
-    (corpus / "a" / "1.flac").touch()
+    for name in ("1.flac", "1.wav.aiff"):
+        (corpus / "a" / name).touch()
     sounds = find_sounds([str(corpus / "a")])
     with pytest.raises(UserError, match="both"):
         output_paths(sounds, corpus / "out", ".csv", many=True, overwrite=True)
     with pytest.raises(UserError, match="overwrite"):
         output_paths(sounds[:1], corpus / "odd[1].wav", ".wav", many=False, overwrite=False)
     output_paths(sounds[:1], corpus / "odd[1].wav", ".wav", many=False, overwrite=True)
+
+
+def test_sounds_of_one_name_keep_their_suffixes(corpus: Path) -> None:
+    (corpus / "a" / "1.flac").touch()
+    places = output_paths(find_sounds([str(corpus / "a")]), Path("out"), ".csv", many=True, overwrite=False)
+    assert [str(place) for place in places] == ["out/1.flac.csv", "out/1.wav.csv", "out/2.csv"]
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_no_result_replaces_a_sound(corpus: Path, overwrite: bool) -> None:
+    sounds = find_sounds([str(corpus / "a")])
+    (corpus / "link.csv").hardlink_to(sounds[0])
+    with pytest.raises(UserError, match=r"1\.wav"):
+        output_paths(sounds, corpus / "a", ".wav", many=True, overwrite=overwrite)
+    with pytest.raises(UserError, match=r"link\.csv"):
+        output_paths(sounds[:1], corpus / "link.csv", ".csv", many=False, overwrite=overwrite)
 
 
 def test_one_bad_recording_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,3 +87,27 @@ def test_one_bad_recording_does_not_stop_the_rest(capsys: pytest.CaptureFixture[
     assert done == [(Path("a"), "a"), (Path("c"), "c")]
     assert refused == [Path("bad")]
     assert capsys.readouterr().err == "wavecast: bad: no good\n"
+
+
+@pytest.mark.parametrize("fault", [UserError("out: full"), OSError(28, "full", "out")])
+def test_a_result_that_cannot_be_written_stops_nothing_else(
+    capsys: pytest.CaptureFixture[str], fault: Exception
+) -> None:
+    def work(sound: Path) -> str:
+        if sound.name == "bad\n":
+            raise fault
+        return sound.name
+
+    refused: list[Path] = []
+    assert len(list(each_sound([Path("bad\n"), Path("c")], work, refused))) == len(refused) == 1
+    assert capsys.readouterr().err == "wavecast: bad\\n: out: full\n"
+    with pytest.raises(type(fault)):
+        list(each_sound([Path("bad\n")], work, refused))
+
+
+def test_a_wrong_argument_stops_at_the_first_sound() -> None:
+    def work(sound: Path) -> str:
+        raise UserError("seconds=-1: give more than 0", 2)
+
+    with pytest.raises(UserError):
+        list(each_sound([Path("a"), Path("b")], work, []))

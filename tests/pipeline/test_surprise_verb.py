@@ -77,13 +77,13 @@ def test_a_bad_recording_is_a_line_and_the_rest_goes_on(
     assert len(facts["recordings"]) == 5
 
 
-def test_only_bad_recordings_leave_nothing_to_say(
+def test_only_bad_recordings_leave_no_figures(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.wav").write_text("no sound")
     with pytest.raises(SystemExit):
         score((str(tmp_path / "bad.wav"),), model=model, output=tmp_path / "scores.csv", json=True)
-    assert capsys.readouterr().out == ""
+    assert json.loads(capsys.readouterr().out) == {"recordings": [], "refused": [str(tmp_path / "bad.wav")]}
     assert not (tmp_path / "scores.csv").exists()
 
 
