@@ -92,6 +92,11 @@ def test_every_wavecast_command_runs_as_written(tmp_path: Path) -> None:
         *("page.html", "step.onnx"),
     } <= {path.name for path in tmp_path.iterdir()}
     assert np.array_equal(read_sound(tmp_path / "again.flac"), read_sound(tmp_path / "talk.wav"))
+    (program,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    given = "from soundfile import read, write\nsamples, _ = read('talk.wav')\n"
+    command = [sys.executable, "-c", f"{given}{program}\nprint(surprise.mean())"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=900)
+    assert float(done.stdout) > 0, done.stderr
 
 
 def read_sound(path: Path) -> np.ndarray:
