@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -56,37 +57,35 @@ def long_call(verb: str, things: dict[str, Path], out: Path) -> list[str]:
     return [part.format(**things, out=out) for part in LONG[verb]]
 
 
-@pytest.fixture
-def little_room() -> Iterator[Any]:
-    """A function after which no file grows beyond so many bytes."""
+@contextmanager
+def little_room(size: int) -> Iterator[None]:
+    """No file grows beyond so many bytes meanwhile; that is also true of what the tests print."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-
-    def limit(size: int) -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize("missing", [1, 1_000, 5_000])
-def test_a_sound_file_whose_end_finds_no_room_is_not_kept(
-    tmp_path: Path, little_room: Any, suffix: str, missing: int
-) -> None:
+def test_a_sound_file_whose_end_finds_no_room_is_not_kept(tmp_path: Path, suffix: str, missing: int) -> None:
     sound = noise(20_000)
     write_audio(tmp_path / f"whole{suffix}", sound, 8_000)
-    little_room((tmp_path / f"whole{suffix}").stat().st_size - missing)
-    with pytest.raises(UserError, match=f"cut{suffix}: cannot be written"):
+    room = (tmp_path / f"whole{suffix}").stat().st_size - missing
+    refused = pytest.raises(UserError, match=f"cut{suffix}: cannot be written")
+    with little_room(room), refused:
         write_audio(tmp_path / f"cut{suffix}", sound, 8_000)
     assert [path.name for path in tmp_path.iterdir()] == [f"whole{suffix}"]
 
 
-def test_restored_sound_whose_end_finds_no_room_is_not_kept(tmp_path: Path, little_room: Any) -> None:
+def test_restored_sound_whose_end_finds_no_room_is_not_kept(tmp_path: Path) -> None:
     source = write_sound(tmp_path / "source.flac", noise(20_000))
     samples = np.asarray(soundfile.read(source, dtype="int16", always_2d=True)[0], np.int32)
     facts = examine(source)
-    little_room(source.stat().st_size - 100)
     with (
+        little_room(source.stat().st_size - 100),
         pytest.raises(UserError, match=r"cut\.flac: cannot be written"),
         integers_file(tmp_path / "cut.flac", facts) as write,
     ):
