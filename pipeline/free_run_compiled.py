@@ -5,7 +5,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from pipeline.features import unit
-from pipeline.free_run import WIDEST, FreeRun, Rows
+from pipeline.free_run import FreeRun, Rows, widest_scale
 
 CHUNK_STEPS = 2_000
 
@@ -45,7 +45,7 @@ class CompiledFreeRun(FreeRun):
             **self._scaling,
             temperature=sampling.temperature,
             spread=sampling.deviation,
-            widest=WIDEST,
+            widest=widest_scale(self.model),
             kind=sampling.kind,
             guard_limit=guard.limit if guard else None,
             guard_memory=guard.memory if guard else 0.0,

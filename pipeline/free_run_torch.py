@@ -14,7 +14,7 @@ from models.recurrent import State
 from pipeline.batching import batches, whole_plan
 from pipeline.dataset import SplitRows
 from pipeline.devices import one_thread
-from pipeline.free_run import WIDEST, FreeRun, Rows
+from pipeline.free_run import FreeRun, Rows, widest_scale
 from pipeline.scoring import CHUNK_STEPS
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TorchFreeRun(FreeRun):
         """Begin with what these rows (N, width) leave in memory."""
         takes, device = self.sampling.takes, self.model.device
         self._normaliser, self._level = self.model.normaliser(), self.model.level_guard()
+        self._widest = widest_scale(self.model)
         with one_thread():
             state, window = warm_state(self.model, torch.from_numpy(np.ascontiguousarray(rows)))
         power = torch.zeros(takes, dtype=torch.float64, device=device)
@@ -91,8 +92,8 @@ class TorchFreeRun(FreeRun):
             return distribution.expected(), none
         drawn = sampling.kind == "sample"
         temperature, spread = (sampling.temperature, sampling.deviation) if drawn else (0.0, 0.0)
-        values = distribution.draw(uniform, noise, temperature, spread=spread, widest=WIDEST)
+        values = distribution.draw(uniform, noise, temperature, spread=spread, widest=self._widest)
         if not (isinstance(distribution, Mixture) and sampling.noisy):
             return values, none
         scale = of_component(distribution.scale, distribution.choose(uniform, temperature))
-        return values, (scale > WIDEST).any(-1)
+        return values, (scale > self._widest).any(-1)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pipeline.devices import one_thread
-from pipeline.free_run import WIDEST
+from pipeline.free_run import widest_scale
 from pipeline.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -91,6 +91,6 @@ def _drawn(
     frames, normaliser = model.framing, model.normaliser()
     uniform = torch.rand(STREAMS, generator=random)
     noise = torch.randn(STREAMS, frames.target_size, generator=random)
-    values = distribution.draw(uniform, noise, widest=WIDEST)
+    values = distribution.draw(uniform, noise, widest=widest_scale(model))
     rows = normaliser.restore(values.view(STREAMS, frames.hop, frames.width))
     return torch.cat([heard, normaliser.normalise(rows).flatten(1)], 1)[:, -frames.input_size :]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from models.mixture_conditional import POLE_LIMIT
 from pipeline.config_input import PianoRollConfig
 from pipeline.features import row_rate_hz, unit
-from pipeline.free_run import WIDEST
+from pipeline.free_run import widest_scale
 from pipeline.loudness import MOMENT_S
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]
     if not isinstance(model.input, PianoRollConfig):
         facts["sample_rate"] = model.input.sample_rate
     if model.model.head == "gaussians":
-        facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": WIDEST}
+        facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": widest_scale(model)}
     guard = model.level_guard()
     if guard is not None:
         facts |= {"loudest_level": guard.limit, "level": LEVEL}

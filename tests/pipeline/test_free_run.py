@@ -8,7 +8,7 @@ import torch
 
 from pipeline.artifacts import TrainedModel
 from pipeline.config_input import WaveformConfig
-from pipeline.free_run import WIDEST, FreeRun, GuardLog, Rows
+from pipeline.free_run import FreeRun, GuardLog, Rows, widest_scale
 from pipeline.free_run_compiled import CompiledFreeRun
 from pipeline.free_run_torch import TorchFreeRun
 from pipeline.sampling import Draws, Kind, Sampling
@@ -68,7 +68,9 @@ def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) 
         distribution, _ = model.network(inputs, model.network.initial_state(2))
     parts = zip(*Draws(sampling, frames.target_size).portions(1_000), strict=True)
     uniform, noise = (torch.from_numpy(np.concatenate(part, 1)) for part in parts)
-    drawn = normaliser.restore(distribution.draw(uniform, noise, widest=WIDEST).reshape(2, -1, 1))
+    drawn = normaliser.restore(
+        distribution.draw(uniform, noise, widest=widest_scale(model)).reshape(2, -1, 1)
+    )
     assert made.float().std() > 100
     assert int((drawn.int() - made.int()).abs().max()) <= 1  # 3e-5 of full scale: where rounding falls
 
