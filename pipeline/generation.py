@@ -43,7 +43,7 @@ class Takes:
 
 def continue_rows(model: TrainedModel, rows: Rows, count: int, sampling: Sampling = ONE_TAKE) -> Rows:
     """The ``count`` rows (B, count, width) that follow ``rows`` (N, width), both as stored."""
-    return _run(free_run(model, rows, sampling), count)
+    return _run(_after(model, rows, sampling), count)
 
 
 def continue_takes(
@@ -65,7 +65,7 @@ def continue_takes(
     config = model.audio
     rows = heard_rows(model, samples)
     if not isinstance(config, SpectrogramConfig):
-        run = free_run(model, rows, sampling)
+        run = _after(model, rows, sampling)
         found = _run(run, count)
         sounds = found[:, :, 0]
     else:
@@ -73,7 +73,7 @@ def continue_takes(
         # lies between its centre and the end.
         rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
         late = len(samples) - len(rows) * config.hop_length
-        run = free_run(model, rows, sampling)
+        run = _after(model, rows, sampling)
         found = _run(run, -(-(late + count) // config.hop_length))
         audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
         sounds = np.stack([sound[late : late + count] for sound in audible])
@@ -107,6 +107,13 @@ def frames_to_samples(config: SpectrogramConfig, heard: Rows, predicted: Rows, s
     frames = np.concatenate([before, predicted, predicted[-1:]]).astype(np.float32)
     sound = analysis(config).invert(torch.from_numpy(frames), seed=seed)
     return to_int16(sound[len(before) * config.hop_length :].numpy())
+
+
+def _after(model: TrainedModel, rows: Rows, sampling: Sampling) -> FreeRun:
+    """The model after it has heard ``rows``; the first time on a machine that compiles, for some seconds."""
+    with progress_bar("") as bar:
+        bar.add_task("hear", total=None, note="")
+        return free_run(model, rows, sampling)
 
 
 def _run(run: FreeRun, count: int) -> Rows:
