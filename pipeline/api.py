@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.artifacts import load_model as load_folder
 from pipeline.audio import Samples, to_int16
 from pipeline.continuation import END_TO_END, Continuation, Joint, continue_recording
 from pipeline.errors import UserError
 from pipeline.registry import fetch_model
 from pipeline.sampling import Kind, Sampling
+from pipeline.trained_model import TrainedModel
 
 if TYPE_CHECKING:
     from pipeline.surprise.series import RecordingScore

@@ -13,7 +13,6 @@ import psutil
 import torch
 from torch import nn
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.devices import describe_device, one_thread
@@ -24,6 +23,7 @@ from pipeline.free_run_compiled import CompiledFreeRun
 from pipeline.free_run_torch import TorchFreeRun
 from pipeline.networks import build_network
 from pipeline.sampling import Draws, Sampling
+from pipeline.trained_model import TrainedModel
 
 BATCHES = (1, 16, 256)
 ROUNDS = 5

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import Samples, to_int16
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.generation import continue_takes
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)

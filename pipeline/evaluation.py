@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel, load_model
+from pipeline.artifacts import load_model
 from pipeline.baselines import baselines
 from pipeline.config import EvaluateConfig
 from pipeline.dataset import SplitRows, open_dataset, split_rows
@@ -13,6 +13,7 @@ from pipeline.devices import choose_device
 from pipeline.features import Normalisation, row_rate_hz
 from pipeline.horizons import HorizonScore, horizon_nats
 from pipeline.scoring import score
+from pipeline.trained_model import TrainedModel
 
 HORIZON_STARTS = 128
 """Targets in the recordings that are scored from different distances."""

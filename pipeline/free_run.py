@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import WaveformConfig
 from pipeline.sampling import Draws, Sampling
+from pipeline.trained_model import TrainedModel
 
 Rows = NDArray[Any]
 Flags = NDArray[np.bool_]

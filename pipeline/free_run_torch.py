@@ -18,7 +18,7 @@ from pipeline.free_run import FreeRun, Rows, widest_scale
 from pipeline.scoring import CHUNK_STEPS
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import TrainedModel
+    from pipeline.trained_model import TrainedModel
 
 
 @torch.inference_mode()

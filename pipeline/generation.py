@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import Samples, to_int16
 from pipeline.config_input import SpectrogramConfig
 from pipeline.features import analysis, row_dtype, rows_of_blocks
 from pipeline.free_run import FreeRun, Rows, free_run
 from pipeline.progress import progress_bar
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 
 SEAM_FRAMES = 8
 """Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""

@@ -22,10 +22,10 @@ import torch
 from torch import Tensor
 
 from models.encoder_decoder import EncoderDecoder
-from pipeline.artifacts import TrainedModel
 from pipeline.dataset import SplitRows
 from pipeline.errors import UserError
 from pipeline.scoring import CHUNK_STEPS
+from pipeline.trained_model import TrainedModel
 
 LANES = 512
 """Paths that run side by side, which bounds the memory."""

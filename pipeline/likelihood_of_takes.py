@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.free_run import Rows
 from pipeline.free_run_torch import warm_state
 from pipeline.scoring import CHUNK_STEPS
+from pipeline.trained_model import TrainedModel
 
 
 @torch.inference_mode()

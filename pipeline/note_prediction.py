@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import PianoRollConfig
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.features import row_rate_hz
 from pipeline.generation import continue_rows
 from pipeline.midi import write_midi
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 
 
 def continue_notes(

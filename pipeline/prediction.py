@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import probe, read_mono
 from pipeline.audio_write import check_output, write_audio
 from pipeline.continuation import END_TO_END, Continuation, Joint, continue_recording
@@ -14,6 +13,7 @@ from pipeline.errors import RecordingRefused, UserError
 from pipeline.files import refuse_overwrite
 from pipeline.midi import SUFFIXES, check_midi_output
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 
 
 def take_paths(output: Path, takes: int) -> list[Path]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from models.sensitivity import sensitivity
-from pipeline.artifacts import TrainedModel
 from pipeline.batching import Plan, batches
 from pipeline.canvas import COLOURS, new_figure, write_figure
 from pipeline.dataset import Dataset, split_rows
 from pipeline.splits import Split
+from pipeline.trained_model import TrainedModel
 
 FURTHEST_STEPS = 200
 RECORDINGS = 32

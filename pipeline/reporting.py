@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pipeline import plots
-from pipeline.artifacts import TrainedModel, load_model
+from pipeline.artifacts import load_model
 from pipeline.audio import to_int16
 from pipeline.audio_write import write_audio
 from pipeline.config import SamplesConfig
@@ -24,6 +24,7 @@ from pipeline.reach import measure_reach, picture_reach
 from pipeline.run_folder import RunFolder
 from pipeline.sampling import Sampling
 from pipeline.splits import Split
+from pipeline.trained_model import TrainedModel
 
 
 def learning_curve(run: RunFolder) -> plots.Curve:

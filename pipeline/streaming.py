@@ -6,13 +6,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import Samples
 from pipeline.audio_write import open_sound
 from pipeline.config_input import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.generation import stream_samples
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 
 UNKNOWN_SIZE = 0xFFFFFFFF
 """In the header of a WAV stream whose end is not known; players then go on to the end of the pipe."""

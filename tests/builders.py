@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config import CorpusConfig, RunConfig
 from pipeline.config_input import InputConfig, PianoRollConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
@@ -20,6 +19,7 @@ from pipeline.networks import build_network
 from pipeline.preparation import prepare
 from pipeline.row_store import RowStore
 from pipeline.splits import Split
+from pipeline.trained_model import TrainedModel
 
 Samples = NDArray[np.int16]
 

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel
 from pipeline.concealment.baselines import autoregression, repetition, silence
 from pipeline.concealment.filling import Continue, Filler, Floats, Samples
 from pipeline.config_input import WaveformConfig
 from pipeline.errors import UserError
+from pipeline.trained_model import TrainedModel
 
 Method = Literal["model", "blend", "ar", "repeat", "zero"]
 METHODS: tuple[Method, ...] = get_args(Method)

@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel
 from pipeline.concealment.baselines import autoregression
 from pipeline.concealment.filling import Filler, Samples, conceal
 from pipeline.concealment.gaps import Gaps, gap_mask, random_losses
 from pipeline.concealment.measures import NO_PESQ, estoi, has_pesq, log_spectral_distance_db, pesq, snr_db
 from pipeline.concealment.methods import filler, model_expectation
 from pipeline.progress import shown
+from pipeline.trained_model import TrainedModel
 
 SPARED_S = 0.3
 MEASURES = {  # name in the data: heading and decimals in the table

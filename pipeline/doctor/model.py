@@ -16,8 +16,8 @@ from pipeline.errors import UserError
 from pipeline.files import data_dir
 
 if TYPE_CHECKING:
-    from pipeline.artifacts import TrainedModel
     from pipeline.doctor.trial import Trial
+    from pipeline.trained_model import TrainedModel
 
 FEW_UPDATES = 200
 FLOORED = 0.2  # of the scales

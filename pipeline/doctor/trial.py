@@ -14,7 +14,6 @@ from torch import Tensor
 from models.mixture import Mixture, of_component
 from models.mixture_conditional import AutoregressiveMixture, is_stable
 from models.recurrent import keep_state
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import decode
 from pipeline.baselines import baselines
 from pipeline.batching import batches, whole_plan
@@ -22,6 +21,7 @@ from pipeline.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.features import row_rate_hz, rows_of_blocks
 from pipeline.scoring import framing_steps, score
+from pipeline.trained_model import TrainedModel
 
 TRIAL_S = 20.0
 """Sound that a model is run on, in all."""

@@ -14,7 +14,7 @@ from pipeline.progress import progress_bar
 
 if TYPE_CHECKING:
     from models.distribution import Distribution
-    from pipeline.artifacts import TrainedModel
+    from pipeline.trained_model import TrainedModel
 
 NEXT = "next_"
 """What a part of the state is called as an output, before its name."""

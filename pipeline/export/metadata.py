@@ -15,7 +15,7 @@ from pipeline.loudness import MOMENT_S
 
 if TYPE_CHECKING:
     from models.explicit_step import ExplicitStep
-    from pipeline.artifacts import TrainedModel
+    from pipeline.trained_model import TrainedModel
 
 FORMAT = "wavecast-step-1"
 

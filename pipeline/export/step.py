@@ -14,11 +14,11 @@ import torch
 
 from models.explicit_step import ExplicitStep
 from models.predictor import Predictor
-from pipeline.artifacts import TrainedModel
 from pipeline.errors import UserError
 from pipeline.export.check import NEXT, Agreement, compare
 from pipeline.export.metadata import step_metadata
 from pipeline.files import atomic_path
+from pipeline.trained_model import TrainedModel
 
 OPSET = 17
 """The first version of ONNX's operators with layer normalisation; runtimes have it since 2022."""

@@ -16,11 +16,11 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.features import INT16_SCALE, quantisation_step, unit
 from pipeline.lossless import bits
+from pipeline.trained_model import TrainedModel
 
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """One step of a network with its memory: values seen (D_in,) to what its head projects (P,)."""

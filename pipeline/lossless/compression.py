@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.artifacts import TrainedModel, load_model
+from pipeline.artifacts import load_model
 from pipeline.errors import RecordingRefused
 from pipeline.files import read_json
 from pipeline.lossless.coded_file import Block, Header, coded_file, open_coded
 from pipeline.lossless.coder import MODEL_BITS, Alphabet, Coder, check_codes, exact_arithmetic, fingerprint
 from pipeline.lossless.integers import Checksum, Integers, IntegerSound, examine, integers_file, read_integers
 from pipeline.progress import shown
+from pipeline.trained_model import TrainedModel
 
 BLOCK_FRAMES = 1 << 16
 _SHOWN_OF_HASH = 12

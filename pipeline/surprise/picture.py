@@ -20,7 +20,7 @@ from pipeline.surprise.thresholds import Threshold
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from pipeline.artifacts import TrainedModel
+    from pipeline.trained_model import TrainedModel
 
 LINE_COLOUR, ABOVE_COLOUR, FAINT_ALPHA = COLOURS[0], COLOURS[1], 0.3
 LABELS = {"bits_per_sample": "surprise (bits per sample)", "nats_per_step": "surprise (nats per step)"}

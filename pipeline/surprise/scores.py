@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     import torch
 
     from models.distribution import Distribution
-    from pipeline.artifacts import TrainedModel
     from pipeline.features import Normaliser
     from pipeline.framing import Framing
+    from pipeline.trained_model import TrainedModel
 
 CHUNK_STEPS = 1000
 MEMORY_BYTES = 32 << 20  # of decoded samples; more than that lie in a temporary file

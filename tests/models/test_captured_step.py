@@ -19,10 +19,10 @@ from models import captured_step
 from models.captured_step import CapturedStep, Memory
 from models.mixture_conditional import POLE_LIMIT, is_stable, stable
 from models.poles import poles_are_inside, pull_inside
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import PianoRollConfig
 from pipeline.features import Normaliser
 from pipeline.loudness import LevelGuard
+from pipeline.trained_model import TrainedModel
 from tests.builders import tiny_model
 from tests.recorded_graphs import Recorder
 

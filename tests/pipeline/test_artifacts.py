@@ -14,9 +14,10 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from models.recurrent import CELLS
-from pipeline.artifacts import FORMAT, TrainedModel, load_model, save_model
+from pipeline.artifacts import FORMAT, load_model, save_model
 from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
+from pipeline.trained_model import TrainedModel
 from tests.builders import tiny_model
 
 INPUTS: list[InputConfig] = [

@@ -13,11 +13,11 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.compiled import CompiledPredictor
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.lossless.coder import Alphabet, Coder, check_codes, exact_arithmetic, fingerprint
 from pipeline.scoring import score
+from pipeline.trained_model import TrainedModel
 from tests.builders import Samples, join_rows, noise, tiny_model, tone
 
 WINDOW = WaveformConfig(sample_rate=8_000, window=20, hop=7)

@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.artifacts import TrainedModel, save_model
+from pipeline.artifacts import save_model
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.lossless import coded_file as container
 from pipeline.lossless.coded_file import open_coded
 from pipeline.lossless.compression import CodingModel, compress_sound, decompress_sound
 from pipeline.lossless.integers import DEPTHS, Integers, IntegerSound, examine, read_integers
+from pipeline.trained_model import TrainedModel
 from pipeline.verbs.compress import compress, decompress
 from tests.builders import tiny_model, tone, write_sound
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.artifacts import TrainedModel, save_model
+from pipeline.artifacts import save_model
 from pipeline.config import EvaluateConfig
 from pipeline.config_input import WaveformConfig
 from pipeline.dataset import Dataset, split_rows
@@ -15,6 +15,7 @@ from pipeline.evaluation import HORIZON_PATHS, HORIZON_STARTS, evaluate, validat
 from pipeline.features import Normalisation
 from pipeline.horizons import horizon_nats
 from pipeline.networks import build_network
+from pipeline.trained_model import TrainedModel
 from tests.builders import dataset_of, tiny_model, tone
 
 CONFIG = WaveformConfig(sample_rate=8_000)

@@ -16,12 +16,13 @@ import torch
 from models.explicit_step import ExplicitStep
 from models.predictor import Predictor
 from models.recurrent import CELLS
-from pipeline.artifacts import TrainedModel, load_model, save_model
+from pipeline.artifacts import load_model, save_model
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.export import step as export
 from pipeline.export.check import Agreement
 from pipeline.export.step import export_step
+from pipeline.trained_model import TrainedModel
 from pipeline.verbs.export import export as export_verb
 from tests.builders import tiny_model
 

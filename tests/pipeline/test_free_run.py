@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import WaveformConfig
 from pipeline.free_run import FreeRun, GuardLog, Rows, widest_scale
 from pipeline.free_run_compiled import CompiledFreeRun
 from pipeline.free_run_torch import TorchFreeRun
 from pipeline.sampling import Draws, Kind, Sampling
+from pipeline.trained_model import TrainedModel
 from tests.builders import tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)

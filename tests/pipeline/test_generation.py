@@ -11,7 +11,6 @@ from torch import Tensor
 import pipeline.generation as generation
 from models.mixture import GaussianMixture
 from models.recurrent import CELLS
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.features import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
 from pipeline.free_run import FreeRun, Rows
@@ -19,6 +18,7 @@ from pipeline.free_run_torch import TorchFreeRun, warm_state
 from pipeline.generation import continue_rows, continue_takes, heard_rows
 from pipeline.sampling import Sampling
 from pipeline.scoring import CHUNK_STEPS
+from pipeline.trained_model import TrainedModel
 from tests.builders import noise, tiny_model, tone
 
 RATE = 8_000

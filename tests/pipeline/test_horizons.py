@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from models.mixture import GaussianMixture
 from models.recurrent import State
-from pipeline.artifacts import TrainedModel
 from pipeline.canvas import COLOURS
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
@@ -24,6 +23,7 @@ from pipeline.features import Normalisation, row_dtype, row_width
 from pipeline.horizon_plots import horizon_curves
 from pipeline.horizons import horizon_nats, stretches
 from pipeline.scoring import score
+from pipeline.trained_model import TrainedModel
 from tests.builders import join_rows, noise, tiny_model
 
 STD = 0.1

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.heads import MixtureHead
-from pipeline.artifacts import TrainedModel, load_model
+from pipeline.artifacts import load_model
 from pipeline.batching import Batch, batches, whole_plan
 from pipeline.config_files import load_config
 from pipeline.config_input import PianoRollConfig, SpectrogramConfig, WaveformConfig
@@ -19,6 +19,7 @@ from pipeline.likelihood import log_likelihood
 from pipeline.run_folder import RunFolder, start_run
 from pipeline.scoring import score
 from pipeline.stages import prepare_stage
+from pipeline.trained_model import TrainedModel
 from pipeline.training import train
 from tests.builders import join_rows, noise, tiny_model, tone
 from tests.sounds import write_noisy_tones

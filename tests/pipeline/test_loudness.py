@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.artifacts import TrainedModel
 from pipeline.generation import continue_takes
 from pipeline.loudness import MOMENT_S, LevelGuard, loudest_level
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 from tests.builders import dataset_of, noise, tiny_model, tone
 
 RATE = 8_000

@@ -10,7 +10,7 @@ import torch
 from models.encoder_decoder import EncoderDecoder
 from models.mixture_conditional import AutoregressiveMixture
 from models.recurrent import CELLS, detach_state, keep_state
-from pipeline.artifacts import TrainedModel, load_model, save_model
+from pipeline.artifacts import load_model, save_model
 from pipeline.batching import batches, independent_plan
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config_model import ModelConfig
@@ -24,6 +24,7 @@ from pipeline.midi import KEYS
 from pipeline.networks import Network, build_network, start_head
 from pipeline.sampling import Sampling
 from pipeline.scoring import framing_steps, score
+from pipeline.trained_model import TrainedModel
 from tests.builders import dataset_of, join_rows, noise, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)

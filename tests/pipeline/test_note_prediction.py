@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.artifacts import TrainedModel, load_model, save_model
+from pipeline.artifacts import load_model, save_model
 from pipeline.config_input import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.midi import KEYS, Roll, read_midi, write_midi
 from pipeline.prediction import predict as predict_file
 from pipeline.sampling import Sampling
+from pipeline.trained_model import TrainedModel
 from tests.builders import tiny_model, tone, write_sound
 
 NOTES = PianoRollConfig(kind="piano-roll")

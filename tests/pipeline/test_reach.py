@@ -10,10 +10,10 @@ import torch
 from matplotlib.image import imread
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.features import row_width
 from pipeline.reach import FURTHEST_STEPS, measure_reach, picture_reach
+from pipeline.trained_model import TrainedModel
 from tests.builders import dataset_of, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from models.recurrent import CELLS
-from pipeline.artifacts import TrainedModel
 from pipeline.config_input import PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.midi import KEYS
 from pipeline.scoring import Scores, score
+from pipeline.trained_model import TrainedModel
 from tests.builders import join_rows, noise, tiny_model
 
 ROWS = [137, 20, 9, 10, 11, 1, 64, 200, 33]

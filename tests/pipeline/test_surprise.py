@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from pipeline.artifacts import TrainedModel
 from pipeline.audio import read_mono
 from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import RecordingRefused, UserError
@@ -19,6 +18,7 @@ from pipeline.scoring import score
 from pipeline.surprise.picture import score_with_picture
 from pipeline.surprise.scores import score_samples, step_scores, whole_window_s
 from pipeline.surprise.series import RecordingScore, overall
+from pipeline.trained_model import TrainedModel
 from tests.builders import join_rows, noise, tiny_model, tone, write_sound
 
 RATE = 8_000
