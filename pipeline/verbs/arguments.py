@@ -29,3 +29,13 @@ MaybeOutput = Annotated[
 ]
 Overwrite = Annotated[bool, Parameter(help="Replace files that exist.", negative=())]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON for machines.", negative=())]
+TakesWanted = Annotated[
+    int, Parameter(name="--takes", help="How many; NAME-1 is the likeliest, NAME-2 the next, ...")
+]
+Seed = Annotated[int, Parameter(help="Another seed, another sound.")]
+Temperature = Annotated[
+    float, Parameter(help="Of the choice of component: 1 as the model believes, less is more decided.")
+]
+Spread = Annotated[
+    float | None, Parameter(help="Of the noise within a component; as the temperature when left out.")
+]

@@ -10,7 +10,15 @@ from cyclopts import Parameter
 
 from pipeline.errors import UserError
 from pipeline.sampling import Sampling
-from pipeline.verbs.arguments import Json, Model, Overwrite
+from pipeline.verbs.arguments import (
+    Json,
+    Model,
+    Overwrite,
+    Seed,
+    Spread,
+    TakesWanted,
+    Temperature,
+)
 
 LENGTH_S = 10.0
 
@@ -32,14 +40,10 @@ def generate(
         bool, Parameter(help="Stream bare 16-bit little-endian samples, without a header.", negative=())
     ] = False,
     model: Model = "",
-    takes: Annotated[int, Parameter(help="How many; they go to NAME-1, NAME-2, ...")] = 1,
-    seed: Annotated[int, Parameter(help="Another seed, another sound.")] = 0,
-    temperature: Annotated[
-        float, Parameter(help="Of the choice of component: 1 as the model believes, less is more decided.")
-    ] = 0.9,
-    spread: Annotated[
-        float | None, Parameter(help="Of the noise within a component; as the temperature when left out.")
-    ] = None,
+    takes: TakesWanted = 1,
+    seed: Seed = 0,
+    temperature: Temperature = 0.9,
+    spread: Spread = None,
     plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
     overwrite: Overwrite = False,
     json: Json = False,

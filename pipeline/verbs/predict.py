@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from pipeline.sampling import Kind, Sampling
-from pipeline.verbs.arguments import Json, Model, Output, Overwrite, Sounds
+from pipeline.verbs.arguments import (
+    Json,
+    Model,
+    Output,
+    Overwrite,
+    Seed,
+    Sounds,
+    Spread,
+    TakesWanted,
+    Temperature,
+)
 from pipeline.verbs.sounds import each_sound, files_of, find_sounds, is_many, output_paths, place_results
 
 
@@ -19,14 +29,10 @@ def predict(
     output: Output,
     seconds: Annotated[float, Parameter(help="How much to add.")] = 2.0,
     model: Model = "",
-    takes: Annotated[int, Parameter(help="How many continuations; NAME-1 is the likeliest.")] = 1,
-    seed: Annotated[int, Parameter(help="Another seed, another continuation.")] = 0,
-    temperature: Annotated[
-        float, Parameter(help="Of the choice of component: 1 as the model believes, less is more decided.")
-    ] = 0.9,
-    spread: Annotated[
-        float | None, Parameter(help="Of the noise within a component; as the temperature when left out.")
-    ] = None,
+    takes: TakesWanted = 1,
+    seed: Seed = 0,
+    temperature: Temperature = 0.9,
+    spread: Spread = None,
     kind: Annotated[
         Kind, Parameter(help="Draw, or take the mean, or the likeliest component's mean.")
     ] = "sample",
