@@ -1,13 +1,12 @@
 """`wavecast compress` and `wavecast decompress`: recordings as small as the model finds them likely."""
 
-import json as json_format
 import sys
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import UserError
 from pipeline.verbs.arguments import Json, Model, Output, Overwrite, Sounds
-from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths
+from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths, print_json
 
 SUFFIX = ".wcz"
 
@@ -96,7 +95,6 @@ def _coding_model(model: str) -> Any:
 
 def _finish(results: list[dict[str, Any]], refused: list[Path], many: bool, json: bool) -> None:
     if json:
-        one = results[0] if results else None
-        print(json_format.dumps(results if many else one, indent=2))
+        print_json(results, many)
     if refused:
         sys.exit(1)

@@ -1,6 +1,5 @@
 """`wavecast conceal`: fill what packets lost, or other gaps."""
 
-import json as json_format
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 
 from pipeline.errors import UserError
 from pipeline.verbs.arguments import Json, Model, Output, Overwrite
+from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths, print_json
 
 
 def conceal(
@@ -49,7 +49,6 @@ def conceal(
     from pipeline.concealment.file import GapSource, conceal_file
     from pipeline.concealment.methods import filler
     from pipeline.progress import progress_bar
-    from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths
 
     method = method or ("model" if model else "blend")
     source = GapSource(trace, gaps, packet / 1000, shortest / 1000)
@@ -81,7 +80,7 @@ def conceal(
             )
 
         done = [facts for _, facts in each_sound(paths, work, refused)]
-    _print(done, json)
+    _print(done, many, json)
     if refused:
         sys.exit(1)
 
@@ -93,9 +92,9 @@ def _load(model: str) -> Any:
     return load_model(fetch_model(model))
 
 
-def _print(done: list[dict[str, Any]], as_json: bool) -> None:
+def _print(done: list[dict[str, Any]], many: bool, as_json: bool) -> None:
     if as_json:
-        print(json_format.dumps(done, indent=2))
+        print_json(done, many)
         return
     for facts in done:
         told = (

@@ -1,6 +1,5 @@
 """`wavecast predict`: continue recordings."""
 
-import json as json_format
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,7 +18,15 @@ from pipeline.verbs.arguments import (
     TakesWanted,
     Temperature,
 )
-from pipeline.verbs.sounds import each_sound, files_of, find_sounds, is_many, output_paths, place_results
+from pipeline.verbs.sounds import (
+    each_sound,
+    files_of,
+    find_sounds,
+    is_many,
+    output_paths,
+    place_results,
+    print_json,
+)
 
 
 def predict(
@@ -101,7 +108,7 @@ def predict(
         if not json:
             _print(facts)
     if json:
-        print(json_format.dumps(found if many else found[0] if found else None, indent=2))
+        print_json(found, many)
     if refused:
         sys.exit(1)
 

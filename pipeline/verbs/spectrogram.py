@@ -1,6 +1,5 @@
 """`wavecast spectrogram`: recordings as pictures and arrays of the frames that a model of them would see."""
 
-import json as json_format
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,6 +8,7 @@ from cyclopts import Parameter
 
 from pipeline.errors import UserError
 from pipeline.verbs.arguments import Json, MaybeOutput, Overwrite, Sounds
+from pipeline.verbs.sounds import each_sound, find_sounds, is_many, output_paths, print_json
 
 if TYPE_CHECKING:
     from pipeline.config_input import SpectrogramConfig
@@ -42,11 +42,10 @@ def spectrogram(
 ) -> None:
     """Draw the spectrogram of recordings (-o PICTURE.png), or write its frames (-o FRAMES.npz)."""
     from pipeline.spectrogram_file import write_spectrogram
-    from pipeline.verbs.sounds import each_sound, find_sounds
 
     analysis = _analysis(config, settings, linear)
     found = find_sounds(sounds)
-    many = len(found) > 1 or any(Path(name).is_dir() for name in sounds)
+    many = is_many(sounds, found)
     pictures, arrays = _places(found, output, array, many, overwrite)
     refused: list[Path] = []
     done = [
@@ -58,7 +57,7 @@ def spectrogram(
         )
     ]
     if json:
-        print(json_format.dumps(done, indent=2))
+        print_json(done, many)
     else:
         for facts in done:
             size = f"{facts['seconds']:.2f} s, {facts['frames']:,} frames of {facts['bands']} bands"
@@ -84,7 +83,6 @@ def _places(
 ) -> tuple[dict[Path, Path], dict[Path, Path]]:
     """Where each sound's picture and array go; `UserError` before any work where they cannot."""
     from pipeline.spectrogram_file import ARRAYS, PICTURES, check_suffix
-    from pipeline.verbs.sounds import output_paths
 
     if output is None and array is None:
         raise UserError("nothing to write: name a picture, -o PICTURE.png, or an array, -o FRAMES.npz", 2)

@@ -159,7 +159,7 @@ def test_the_verb_writes_what_the_names_ask_for(tmp_path: Path, capsys: pytest.C
     assert [*shapes, np.load(tmp_path / "d.npy").shape] == [(101, 80), (101, 40), (101, 257)]
     capsys.readouterr()
     spectrogram((sound,), output=tmp_path / "e.npz", json=True)
-    (facts,) = json.loads(capsys.readouterr().out)
+    facts = json.loads(capsys.readouterr().out)
     assert (facts["frames"], facts["bands"], facts["seconds"], facts["picture"]) == (101, 80, 1.0, None)
 
 
