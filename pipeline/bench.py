@@ -7,7 +7,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from models.mixture import GaussianMixture
 from pipeline.batching import batches
+from pipeline.bench_rounds import alternating_seconds
 from pipeline.config import RunConfig
 from pipeline.dataset import Dataset, open_dataset
 from pipeline.features import row_rate_hz, unit
@@ -46,7 +47,8 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
         run = RunFolder(Path(folder))
         ours = begin(config, dataset, run, lambda covered: None)
         plain = begin(config, dataset, RunFolder(Path(folder) / "plain"), lambda covered: None)
-        seconds = _alternate(_our_updates(ours), _plain_updates(plain))
+        ways = (_several(_our_updates(ours)), _several(_plain_updates(plain)))
+        seconds = alternating_seconds(ROUNDS, *ways)
     steps = config.train.batch_size * config.train.chunk_steps * UPDATES_A_ROUND
     ours_rate, plain_rate = (steps / statistics.median(times) for times in seconds)
     ratios = sorted(b / a for a, b in zip(*seconds, strict=True))
@@ -60,19 +62,14 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
     }
 
 
-def _alternate(*updates: Iterator[None]) -> list[list[float]]:
-    """Seconds of each round of each iterator, after one round to warm up."""
-    seconds: list[list[float]] = [[] for _ in updates]
-    for round_number in range(ROUNDS + 1):
-        for iterator, times in zip(updates, seconds, strict=True):
-            began = time.perf_counter()
-            for _ in range(UPDATES_A_ROUND):
-                next(iterator)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if round_number:
-                times.append(time.perf_counter() - began)
-    return seconds
+def _several(updates: Iterator[None]) -> Callable[[], None]:
+    """A round: so many updates of an endless training."""
+
+    def run() -> None:
+        for _ in range(UPDATES_A_ROUND):
+            next(updates)
+
+    return run
 
 
 def _our_updates(training: Training) -> Iterator[None]:

@@ -4,7 +4,6 @@ Rounds of what is compared alternate, since a shared machine's speed drifts; rat
 """
 
 import statistics
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ import psutil
 import torch
 from torch import nn
 
+from pipeline.bench_rounds import alternating_seconds
 from pipeline.config_input import WaveformConfig
 from pipeline.config_model import ModelConfig
 from pipeline.devices import describe_device, one_thread
@@ -73,7 +73,7 @@ def _row(cell: str, model: TrainedModel, takes: int) -> dict[str, Any]:
     }
     if model.model.cell in PLAIN_CELLS:
         ways["plain"] = _plain(model, takes)
-    seconds = _alternate(*ways.values())
+    seconds = alternating_seconds(ROUNDS, *(way.__next__ for way in ways.values()))
     rates = {
         name: round(takes * STEPS[takes] / min(times)) for name, times in zip(ways, seconds, strict=True)
     }
@@ -117,17 +117,3 @@ def _plain(model: TrainedModel, takes: int) -> Iterator[None]:
                 drawn = mean + raw.exp() * torch.randn(takes, size, device=device)
                 window = torch.cat([window, drawn.clamp(-9, 9)], 1)[:, -frames.window :]
             yield
-
-
-def _alternate(*ways: Iterator[None]) -> list[list[float]]:
-    """Seconds of each round of each way, after one round to warm up."""
-    seconds: list[list[float]] = [[] for _ in ways]
-    for round_number in range(ROUNDS + 1):
-        for way, times in zip(ways, seconds, strict=True):
-            began = time.perf_counter()
-            next(way)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if round_number:
-                times.append(time.perf_counter() - began)
-    return seconds

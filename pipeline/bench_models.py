@@ -4,7 +4,6 @@ Rounds of what is compared alternate, since a shared machine's speed drifts; med
 """
 
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +13,7 @@ from torch import nn
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
 from models.predictor import Predictor
 from models.recurrent import RecurrentStack
+from pipeline.bench_rounds import alternating_seconds
 
 ROUNDS = 25
 INPUTS, OUTPUTS, ORDER = 20, 10, 32
@@ -85,14 +85,5 @@ def _head_share(cell: str, units: int, head_name: str, device: str) -> float:
 
 
 def _medians(*runs: Callable[[], None]) -> list[float]:
-    """Median seconds of each, in alternating rounds after two to warm up."""
-    seconds: list[list[float]] = [[] for _ in runs]
-    for round_number in range(ROUNDS + 2):
-        for run, times in zip(runs, seconds, strict=True):
-            began = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if round_number >= 2:
-                times.append(time.perf_counter() - began)
-    return [statistics.median(times) for times in seconds]
+    """Median seconds of each."""
+    return [statistics.median(times) for times in alternating_seconds(ROUNDS, *runs, warm_up=2)]

@@ -1,1 +1,1 @@
-"""The command line's verbs on sounds and models, a file each: arguments, one call, what is printed."""
+"""The verbs of the command line, a file each: arguments, one call, what is printed."""

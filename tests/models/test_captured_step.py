@@ -24,7 +24,7 @@ from pipeline.features import Normaliser
 from pipeline.loudness import LevelGuard
 from pipeline.trained_model import TrainedModel
 from tests.builders import tiny_model
-from tests.recorded_graphs import Recorder
+from tests.recorded_graphs import Recorder, recording
 
 B, STEPS = 3, 7
 KINDS: dict[str, dict[str, Any]] = {
@@ -42,10 +42,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS)
 @pytest.fixture
 def graphs(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     """The CPU captures, as a GPU does."""
-    recorder = Recorder()
-    monkeypatch.setattr(captured_step, "can_capture", lambda _: True)
-    monkeypatch.setattr(captured_step, "record", recorder)
-    return recorder
+    return recording(captured_step, monkeypatch)
 
 
 def free_running(

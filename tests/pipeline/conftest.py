@@ -10,8 +10,11 @@ import pytest
 import pipeline.preparation as preparation
 from pipeline.mlflow_mirror import connect
 from pipeline.run_folder import RunFolder
+from tests.builders import tone, write_sound
 from tests.command_line import Run, caller
+from tests.reported_runs import evaluated_run
 from tests.tracked_runs import new_run
+from tests.verbs import saved_model
 
 CONVERSIONS = "decode", "content_hash"
 
@@ -67,6 +70,31 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 @pytest.fixture
-def wavecast(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Call the command line within this process."""
-    return caller(monkeypatch, capsys)
+def wavecast(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
+    """Call the command line within this process; what libraries write by themselves is seen, too."""
+    return caller(monkeypatch, capfd)
+
+
+@pytest.fixture(scope="session")
+def sound_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model of sound at 8 kHz, saved in a folder; not to be changed."""
+    return saved_model(tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def good(tmp_path: Path) -> Path:
+    """A recording that is fine."""
+    return write_sound(tmp_path / "good.wav", tone(800))
+
+
+@pytest.fixture(scope="session")
+def evaluated_once(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run that was trained and evaluated; no server was told."""
+    return evaluated_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def evaluated(evaluated_once: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """The same, where verbs look for runs."""
+    monkeypatch.setenv("WAVECAST_DATA", str(evaluated_once.path.parent.parent))
+    return evaluated_once

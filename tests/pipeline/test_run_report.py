@@ -1,51 +1,32 @@
-"""A run's page: whole in itself, true to the run, safe from what users name things, fit for any screen."""
+"""A run's page: whole in itself, true to the run, and safe from what users name things."""
 
 import base64
 import html
 import io
-import json
 import shlex
 import shutil
-import subprocess
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
-from pipeline.audio_write import write_audio
-from pipeline.canvas import new_figure, write_figure
 from pipeline.config import RunConfig, SamplesConfig, TrackingConfig
-from pipeline.config_files import load_config
-from pipeline.config_input import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
-from pipeline.config_model import ModelConfig
 from pipeline.errors import UserError
-from pipeline.evaluation import evaluate
 from pipeline.files import data_dir, read_json, write_json
 from pipeline.midi import write_midi
 from pipeline.report.page import page_of, run_page, write_page
-from pipeline.reporting import picture_run
 from pipeline.run_folder import RunFolder, start_run
-from pipeline.stages import evaluate_stage, prepare_stage, start_stage
-from pipeline.training import train
+from pipeline.stages import evaluate_stage
 from pipeline.verbs.report import report
-from tests.builders import noise, tone
-from tests.sounds import write_noisy_tones
+from tests.builders import noise
+from tests.reported_runs import KINDS, NASTY, add_take, written_run
 from tests.tracked_runs import add_model, artifact_names
 
-NASTY = '"><img src=x onerror=alert(1)><script>alert(2)<'  # as far as a file's name can go
 CONTENT_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 LARGEST_PAGE = 8_000_000
-BASELINES = {"FLAC": {"nats_per_step": None, "bits_per_sample": 8.25}}
-KINDS: dict[str, InputConfig] = {
-    "waveform": WaveformConfig(sample_rate=8_000),
-    "spectrogram": SpectrogramConfig(kind="spectrogram"),
-    "piano-roll": PianoRollConfig(kind="piano-roll"),
-}
-WIDTHS_PX = (320, 340, 500, 1200, 3840)
 
 
 class Page(HTMLParser):
@@ -80,66 +61,9 @@ def decoded(address: str | None) -> bytes:
     return base64.b64decode(str(address).partition("base64,")[2])
 
 
-def written_run(kind: str = "waveform", name: str = "tiny", **sections: Any) -> RunFolder:
-    """An evaluated run as far as its page goes: settings, figures, and no training."""
-    head = "bernoulli" if kind == "piano-roll" else "gaussians"
-    config = RunConfig(
-        name=name, input=KINDS[kind], model=ModelConfig.model_validate({"head": head}), **sections
-    )
-    run = start_run(config, Path("dataset.json"), "0123abcd")
-    run.set_status("finished", parameters={"all": 12_345, "recurrent": 999}, device="CPU", summary={})
-    exact = isinstance(config.input, WaveformConfig)
-    figures = {"nats_per_step": -3.5, "bits_per_sample": 7.5 if exact else None}
-    baselines = BASELINES if exact else {"last frame again": {"nats_per_step": 1.25, "bits_per_sample": None}}
-    evaluation = {
-        "split": "test",
-        "recordings": 2,
-        "groups": 1,
-        "seconds": 4.0,
-        "steps": 3200,
-        "horizons": {},
-    }
-    write_json(run.artifacts / "evaluation.json", {**evaluation, "model": figures, "baselines": baselines})
-    return run
-
-
-def add_take(run: RunFolder, name: str, seconds: float = 4.0, sample_rate: int = 8_000) -> np.ndarray:
-    """A continued recording among the artifacts, with a picture; returns its samples."""
-    samples = tone(round(seconds * sample_rate), sample_rate=sample_rate)
-    write_audio(run.artifacts / "sounds" / f"{name}-continued.wav", samples, sample_rate)
-    write_figure(new_figure(120), run.artifacts / "pictures" / f"{name}-continued.png")
-    return samples
-
-
 def sounds_of(page: str) -> list[tuple[np.ndarray, int]]:
     """Samples and rate of every player of a page."""
     return [soundfile.read(io.BytesIO(decoded(each["src"]))) for each in Page(page).named("audio")]
-
-
-@pytest.fixture(scope="module")
-def evaluated_once(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run that was trained and evaluated; no server was told."""
-    folder = tmp_path_factory.mktemp("run")
-    corpus = write_noisy_tones(folder / "tones", count=10, seconds=0.5, sample_rate=8_000)
-    chosen = ["input.sample_rate=8000", "corpus.group=recording", "model.hidden_size=8", "train.epochs=2"]
-    chosen += ["model.mixture_components=2", "train.device=cpu", "evaluate.horizons=[1,4]"]
-    chosen += ["samples.count=1", "samples.prime_seconds=0.3", "samples.seconds=0.2"]
-    config = load_config(None, [f"corpus.inputs=[{corpus}]", *chosen])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WAVECAST_DATA", str(folder / "data"))
-        run = RunFolder(start_stage(config, prepare_stage(config)))
-        train(run)
-    figures = evaluate(run.model, run.dataset, config.evaluate, "cpu")
-    picture_run(run, figures)
-    add_take(run, "tones-9", seconds=0.5)
-    write_json(run.artifacts / "evaluation.json", figures)
-    return run
-
-
-@pytest.fixture
-def evaluated(evaluated_once: RunFolder, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
-    monkeypatch.setenv("WAVECAST_DATA", str(evaluated_once.path.parent.parent))
-    return evaluated_once
 
 
 @pytest.mark.slow
@@ -352,60 +276,3 @@ def test_a_lone_model_that_never_was_a_run_has_a_page() -> None:
     add_model(run)
     assert str(run.model) in page_of(str(run.model))
     assert data_dir() in run.path.parents
-
-
-MEASURE = """<!DOCTYPE html><pre id="found"></pre>
-<script>
-const frames = %s.map(([address, width]) => {
-  const frame = document.createElement("iframe");
-  Object.assign(frame, {src: address, width, height: 800});
-  document.body.append(frame);
-  return new Promise(done => { frame.onload = () => done(frame.contentDocument); });
-});
-const known = sound =>
-  sound.readyState ? 0 : new Promise(done => { sound.onloadedmetadata = sound.onerror = done; });
-Promise.all(frames.map(async frame => {
-  const page = await frame, sounds = [...page.querySelectorAll("audio")];
-  await Promise.all(sounds.map(known));
-  return {
-    url: page.URL, width: page.documentElement.scrollWidth, room: page.documentElement.clientWidth,
-    durations: sounds.map(x => x.duration), images: [...page.images].map(x => x.naturalWidth),
-    scripts: page.scripts.length,
-  };
-})).then(found => { document.getElementById("found").textContent = JSON.stringify(found); });
-</script>"""
-
-
-@pytest.mark.slow
-def test_a_browser_shows_and_plays_it_at_any_width_without_complaint(
-    evaluated: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    browser = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
-    if browser is None:
-        pytest.skip("neither chromium nor google-chrome is installed")
-    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path))
-    nasty = written_run(name="a" * 60)
-    add_take(nasty, NASTY, sample_rate=2_000)
-    pages = {
-        "evaluated": run_page(evaluated),
-        "nasty": run_page(nasty),
-        "model": page_of(str(evaluated.model)),
-    }
-    for name, page in pages.items():
-        write_page(tmp_path / f"{name}.html", page)
-    asked = [(f"{name}.html", width) for name in pages for width in WIDTHS_PX]
-    (tmp_path / "measure.html").write_text(MEASURE % json.dumps(asked))
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files", "--dump-dom"]
-    flags += ["--enable-logging=stderr", "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'own'}"]
-    command = [browser, *flags, f"file://{tmp_path}/measure.html"]
-    seen = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    told = seen.stdout.partition('<pre id="found">')[2].partition("</pre>")[0]
-    found = json.loads(html.unescape(told))
-    assert len(found) == len(asked)
-    assert "CONSOLE" not in seen.stderr
-    for page in found:
-        assert page["width"] <= page["room"], page
-        assert page["scripts"] == 0
-        assert all(page["images"])
-        assert all(duration > 0 for duration in page["durations"])
-    assert {len(page["durations"]) for page in found} == {1}

@@ -9,8 +9,8 @@ import pytest
 from pipeline.audio import probe
 from pipeline.errors import RecordingRefused
 from tests.builders import tone, write_sound
-from tests.command_line import Run, caller
-from tests.verbs import SUFFIXES, arguments, hidden, read, saved_model, told
+from tests.command_line import Run
+from tests.verbs import SUFFIXES, arguments, hidden, read, told
 
 CORPUS = ["--set", "input.sample_rate=8000", "--set", "corpus.group=recording"]
 # A few of each kind: damaged, empty, absurd headers, not sound at all, and odd but sound.
@@ -21,22 +21,6 @@ SAMPLE = [
     *("content/float_denormals.wav", "content/all_zeros.wav", "content/square_fs.wav"),
     *("misnamed/html_error.wav", "misnamed/git_lfs_pointer.wav", "misnamed/wav_inside.txt"),
 ]
-
-
-@pytest.fixture
-def wavecast(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Call the command line within this process; what libraries write by themselves is seen, too."""
-    return caller(monkeypatch, capfd)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def good(tmp_path: Path) -> Path:
-    return write_sound(tmp_path / "good.wav", tone(800))
 
 
 def nasty_files(formats: Path) -> list[Path]:
@@ -50,10 +34,10 @@ def sample(shared_data: Path) -> list[Path]:
     return [*(formats / name for name in SAMPLE), *sorted((formats / "lengths").iterdir())]
 
 
-def check_file(call: Run, verb: str, path: Path, folder: Path, model: Path) -> bool:
+def check_file(call: Run, verb: str, path: Path, folder: Path, sound_model: Path) -> bool:
     """Run a verb on one file; either all is well or it is refused in one line. Returns which."""
     output = folder / f"out{SUFFIXES[verb]}"
-    outcome = call(*arguments(verb, path, output, model, "--json"))
+    outcome = call(*arguments(verb, path, output, sound_model, "--json"))
     content = json.loads(outcome.out, parse_constant=lambda name: pytest.fail(f"{path}: {name} in JSON"))
     assert not hidden(folder)
     if outcome.code == 0:
@@ -78,16 +62,16 @@ def fine(path: Path) -> bool:
 
 @pytest.mark.parametrize("verb", [verb for verb in SUFFIXES if verb != "spectrogram"])
 def test_a_file_is_done_whole_or_refused_in_a_line(
-    wavecast: Run, verb: str, sample: list[Path], model: Path, tmp_path: Path
+    wavecast: Run, verb: str, sample: list[Path], sound_model: Path, tmp_path: Path
 ) -> None:
-    done = [check_file(wavecast, verb, path, tmp_path, model) for path in sample]
+    done = [check_file(wavecast, verb, path, tmp_path, sound_model) for path in sample]
     assert any(done) == (verb != "decompress")
     assert not all(done)
 
 
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_many_files_are_done_whatever_is_among_them(
-    wavecast: Run, verb: str, sample: list[Path], good: Path, model: Path, tmp_path: Path
+    wavecast: Run, verb: str, sample: list[Path], good: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     files = sample[:6] + [path for path in sample if "truncated_half" in path.name]
     for path in files:
@@ -95,10 +79,10 @@ def test_many_files_are_done_whatever_is_among_them(
     shutil.copy(good, tmp_path / "good.aiff")  # of the same name, but for its suffix
     sources = sorted(path for path in tmp_path.iterdir() if path.is_file())
     if verb == "decompress":
-        wavecast(*arguments("compress", good, tmp_path / "good.wcz", model))
+        wavecast(*arguments("compress", good, tmp_path / "good.wcz", sound_model))
         sources = sorted([*sources, tmp_path / "good.wcz"])
     output = tmp_path / "results" / "scores.csv" if verb == "score" else tmp_path / "results"
-    outcome = wavecast(*arguments(verb, sources[0], output, model, "--json"), *sources[1:])
+    outcome = wavecast(*arguments(verb, sources[0], output, sound_model, "--json"), *sources[1:])
     assert outcome.code == 1
     assert not hidden(tmp_path)
     content = json.loads(outcome.out)
@@ -113,13 +97,13 @@ def test_many_files_are_done_whatever_is_among_them(
 
 @pytest.mark.parametrize("verb", ["prepare", "evaluate", "doctor"])
 def test_a_corpus_with_bad_files_is_used_as_far_as_it_goes(
-    wavecast: Run, verb: str, sample: list[Path], model: Path, tmp_path: Path
+    wavecast: Run, verb: str, sample: list[Path], sound_model: Path, tmp_path: Path
 ) -> None:
     for number, path in enumerate(sample):
         shutil.copy(path, tmp_path / f"{number}-{path.name}")
     for number in range(12):
         write_sound(tmp_path / f"good-{number}.wav", tone(800, number))
-    more = {"prepare": CORPUS, "evaluate": [*CORPUS, "-m", model], "doctor": []}[verb]
+    more = {"prepare": CORPUS, "evaluate": [*CORPUS, "-m", sound_model], "doctor": []}[verb]
     outcome = wavecast(verb, tmp_path, "--json", *more)
     assert outcome.code == (1 if verb == "doctor" else 0), outcome.error
     assert outcome.error == ""
@@ -137,19 +121,19 @@ def test_the_doctor_examines_every_file(wavecast: Run, sample: list[Path]) -> No
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_every_file_is_done_whole_or_refused_in_a_line(
-    wavecast: Run, verb: str, shared_data: Path, model: Path, tmp_path: Path
+    wavecast: Run, verb: str, shared_data: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     for path in nasty_files(shared_data / "formats"):
-        check_file(wavecast, verb, path, tmp_path, model)
+        check_file(wavecast, verb, path, tmp_path, sound_model)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_the_whole_folder_at_once(
-    wavecast: Run, verb: str, shared_data: Path, model: Path, tmp_path: Path
+    wavecast: Run, verb: str, shared_data: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / ("scores.json" if verb == "score" else "results")
-    outcome = wavecast(*arguments(verb, shared_data / "formats", output, model, "--json"))
+    outcome = wavecast(*arguments(verb, shared_data / "formats", output, sound_model, "--json"))
     content = json.loads(outcome.out)
     done = content["recordings"] if verb == "score" else content
     assert outcome.code == 1

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.builders import tone, write_sound
-from tests.command_line import Run, caller
-from tests.verbs import SUFFIXES, arguments, hidden, read, saved_model, told
+from tests.command_line import Run
+from tests.verbs import SUFFIXES, arguments, hidden, read, told
 
 NAMES = [
     *(
@@ -29,41 +28,25 @@ NAMES = [
 ]
 
 
-@pytest.fixture
-def wavecast(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Call the command line within this process; what libraries write by themselves is seen, too."""
-    return caller(monkeypatch, capfd)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return saved_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture
-def good(tmp_path: Path) -> Path:
-    return write_sound(tmp_path / "good.wav", tone(800))
-
-
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_any_name_will_do(
-    wavecast: Run, verb: str, good: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = good
     if verb == "decompress":
-        wavecast(*arguments("compress", good, tmp_path / "good.wcz", model))
+        wavecast(*arguments("compress", good, tmp_path / "good.wcz", sound_model))
         source = tmp_path / "good.wcz"
     (tmp_path / "in").mkdir()
     monkeypatch.chdir(tmp_path / "in")
     for name in NAMES if verb != "spectrogram" else NAMES[-9:]:
         shutil.copy(source, name)
         output = tmp_path / "out" / f"{Path(name).stem[:240]}{SUFFIXES[verb]}"
-        outcome = wavecast(*arguments(verb, name, output, model))
+        outcome = wavecast(*arguments(verb, name, output, sound_model))
         assert (outcome.code, outcome.error) == (0, ""), name
         read(output)
         if verb in ("predict", "score", "spectrogram"):
             Path(name).write_bytes(b"no sound")
-            outcome = wavecast(*arguments(verb, name, tmp_path / "bad" / output.name, model))
+            outcome = wavecast(*arguments(verb, name, tmp_path / "bad" / output.name, sound_model))
             assert outcome.code == 1
             told(outcome, "Format not recognised" if shutil.which("ffmpeg") is None else "")
     assert not hidden(tmp_path)
@@ -94,10 +77,10 @@ def places(tmp_path: Path) -> dict[str, Path | str]:
 
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_what_cannot_be_read_is_told(
-    wavecast: Run, verb: str, places: dict[str, Path | str], model: Path, tmp_path: Path
+    wavecast: Run, verb: str, places: dict[str, Path | str], sound_model: Path, tmp_path: Path
 ) -> None:
     for what, source in places.items():
-        outcome = wavecast(*arguments(verb, source, tmp_path / f"new{SUFFIXES[verb]}", model))
+        outcome = wavecast(*arguments(verb, source, tmp_path / f"new{SUFFIXES[verb]}", sound_model))
         assert outcome.code == (2 if what == "empty name" else 1), what
         told(outcome, "")
         assert not outcome.out
@@ -106,11 +89,11 @@ def test_what_cannot_be_read_is_told(
 
 @pytest.mark.parametrize("verb", [*SUFFIXES, "generate", "export", "report"])
 def test_what_cannot_be_written_is_told(
-    wavecast: Run, verb: str, good: Path, model: Path, tmp_path: Path, places: dict[str, Path | str]
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, places: dict[str, Path | str]
 ) -> None:
     source: Path | str = good
     if verb == "decompress":
-        wavecast(*arguments("compress", good, tmp_path / "good.wcz", model))
+        wavecast(*arguments("compress", good, tmp_path / "good.wcz", sound_model))
         source = tmp_path / "good.wcz"
     suffix = SUFFIXES.get(verb) or {"generate": ".ogg", "export": ".onnx", "report": ".html"}[verb]
     folder, pipe = tmp_path / f"folder{suffix}", tmp_path / f"a-pipe{suffix}"
@@ -119,11 +102,11 @@ def test_what_cannot_be_written_is_told(
     before = sorted(tmp_path.rglob("*"))
     for output in (folder, pipe, good / f"x{suffix}", Path("/proc/none") / f"x{suffix}"):
         call: dict[str, list[Any]] = {
-            "generate": ["generate", "-o", output, "-m", model, "--seconds", "0.01", "--overwrite"],
-            "export": ["export", "-o", output, "-m", model, "--check", "1", "--overwrite"],
-            "report": ["report", model, "-o", output, "--overwrite"],
+            "generate": ["generate", "-o", output, "-m", sound_model, "--seconds", "0.01", "--overwrite"],
+            "export": ["export", "-o", output, "-m", sound_model, "--check", "1", "--overwrite"],
+            "report": ["report", sound_model, "-o", output, "--overwrite"],
         }
-        outcome = wavecast(*(call.get(verb) or arguments(verb, source, output, model, "--overwrite")))
+        outcome = wavecast(*(call.get(verb) or arguments(verb, source, output, sound_model, "--overwrite")))
         assert outcome.code == 1, outcome
         told(outcome, str(output) if output in (folder, pipe) else "")
     assert sorted(tmp_path.rglob("*")) == before
@@ -131,7 +114,7 @@ def test_what_cannot_be_written_is_told(
 
 @pytest.mark.parametrize("verb", ["predict", "conceal", "compress"])
 def test_a_recording_is_never_replaced_by_its_result(
-    wavecast: Run, verb: str, good: Path, model: Path, tmp_path: Path
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     content = good.read_bytes()
     folder = tmp_path / "folder"
@@ -140,7 +123,7 @@ def test_a_recording_is_never_replaced_by_its_result(
     shutil.copy(good, folder / "other.wav")
     calls = [(good, good), (good, folder / "good.wav"), *([] if verb == "compress" else [(folder, folder)])]
     for source, output in calls:
-        outcome = wavecast(*arguments(verb, source, output, model, "--overwrite"))
+        outcome = wavecast(*arguments(verb, source, output, sound_model, "--overwrite"))
         assert outcome.code == 1
         told(outcome, "is read itself")
         assert good.read_bytes() == content
