@@ -7,10 +7,10 @@ from prefect import flow, task
 from pydantic import BaseModel, Field
 
 from flows import tasks
-from pipeline.artifacts import load_model
-from pipeline.prediction import predict
-from pipeline.registry import fetch_model
-from pipeline.sampling import Sampling
+from pipeline.generation.audio_files import predict
+from pipeline.generation.options import Sampling
+from pipeline.model.storage import load_model
+from pipeline.registry.registry import fetch_model
 
 
 class PredictRequest(BaseModel):

@@ -15,9 +15,9 @@ from prefect.client.schemas.objects import State
 from prefect.concurrency.sync import concurrency
 
 from pipeline import stages
-from pipeline.config import RunConfig
+from pipeline.config.run import RunConfig
 from pipeline.errors import TrainingInterrupted
-from pipeline.run_folder import RunFolder
+from pipeline.tracking.run_folder import RunFolder
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 
@@ -60,7 +60,7 @@ def report(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[s
 
 def _one_training_per_gpu(config: RunConfig) -> AbstractContextManager[Any]:
     """Wait until no other flow trains on the same GPU, where the server has a limit named, say, `gpu:0`."""
-    from pipeline.devices import choose_device
+    from pipeline.common.devices import choose_device
 
     device = choose_device(config.train.device)
     if device.type != "cuda":

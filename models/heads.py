@@ -12,8 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.mixture import GaussianMixture, Mixture
-from models.mixture_conditional import AutoregressiveMixture, FullMixture, stable
+from models.distributions.correlated_mixtures import AutoregressiveMixture, FullMixture, stable
+from models.distributions.mixture import GaussianMixture, Mixture
 
 
 class MixtureHead(nn.Module, ABC):

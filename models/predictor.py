@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from models.distribution import Distribution
-from models.frontend import ConvolutionFrontend
-from models.recurrent import RecurrentStack, State
+from models.convolution import ConvolutionFrontend
+from models.distributions.distribution import Distribution
+from models.recurrent.stack import RecurrentStack, State
 
 
 class Predictor(nn.Module):

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.artifacts import load_model as load_folder
-from pipeline.audio import Samples, to_int16
-from pipeline.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.audio.decode import Samples, to_int16
 from pipeline.errors import UserError
-from pipeline.registry import fetch_model
-from pipeline.sampling import Kind, Sampling
-from pipeline.trained_model import TrainedModel
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.generation.options import Kind, Sampling
+from pipeline.model.storage import load_model as load_folder
+from pipeline.model.trained_model import TrainedModel
+from pipeline.registry.registry import fetch_model
 
 if TYPE_CHECKING:
-    from pipeline.surprise.series import RecordingScore
+    from pipeline.scoring.windows import RecordingScore
 
 
 class Model:
@@ -78,7 +78,7 @@ class Model:
 
     def score(self, samples: NDArray[Any], sample_rate: int, window_s: float = 0.1) -> "RecordingScore":
         """How surprising a recording is, as a whole and over time in stretches of ``window_s`` seconds."""
-        from pipeline.surprise.scores import score_samples
+        from pipeline.scoring.recordings import score_samples
 
         return score_samples(self.trained, [self._heard(samples, sample_rate)], window_s)
 

@@ -11,18 +11,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import RunConfig
-from pipeline.config_files import variant_config
+from pipeline.common.files import data_dir, read_json, write_json
+from pipeline.config.loading import variant_config
+from pipeline.config.run import RunConfig
+from pipeline.data.preparation import prepare
 from pipeline.errors import TrainingInterrupted, UserError
-from pipeline.files import data_dir, read_json, write_json
-from pipeline.preparation import prepare
-from pipeline.run_folder import RunFolder, start_run
+from pipeline.tracking.run_folder import RunFolder, start_run
 
 STOP_WITH_PARENT = "WAVECAST_STOP_WITH_PARENT"
 
 
 def prepare_stage(config: RunConfig) -> Path:
-    """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.preparation.prepare`."""
+    """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.data.preparation.prepare`."""
     if not config.corpus.inputs:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
     return prepare(config)
@@ -30,7 +30,7 @@ def prepare_stage(config: RunConfig) -> Path:
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
     """Raise `UserError`, before hours of training, where a split that the run needs is empty."""
-    from pipeline.dataset import open_dataset
+    from pipeline.data.dataset import open_dataset
 
     prepared = open_dataset(dataset, config.input)
     for split in ("train", "valid", config.evaluate.split):
@@ -51,8 +51,8 @@ def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
 
 def train_here(run: Path) -> Path:
     """Train a run folder in this process, mirroring it to the tracking server; returns the model's folder."""
-    from pipeline.tracking import Syncer, sync_pending
-    from pipeline.training import train
+    from pipeline.tracking.sync import Syncer, sync_pending
+    from pipeline.training.loop import train
 
     sync_pending(run.parent)
 
@@ -73,7 +73,7 @@ def train_stage(run: Path) -> Path:
     """
     if RunFolder(run).status()["status"] == "finished":
         return RunFolder(run).model
-    command = [sys.executable, "-m", "pipeline.cli", "train", "--run", str(run)]
+    command = [sys.executable, "-m", "pipeline.cli.main", "train", "--run", str(run)]
     environment = {**os.environ, STOP_WITH_PARENT: "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
     with subprocess.Popen(command, env=environment, **pipes) as child:
@@ -104,10 +104,10 @@ def stop_with_parent() -> None:
 
 def evaluate_stage(run: Path) -> Path:
     """Score a trained run, draw, make its sounds and its page, send them; returns `evaluation.json`."""
-    from pipeline.evaluation import evaluate
-    from pipeline.report.page import write_run_report
-    from pipeline.reporting import listen, picture_run
-    from pipeline.tracking import try_sync
+    from pipeline.evaluation.evaluate import evaluate
+    from pipeline.reports.html import write_run_report
+    from pipeline.reports.run_artifacts import listen, picture_run
+    from pipeline.tracking.sync import try_sync
 
     folder = RunFolder(run)
     config = folder.config()
@@ -131,8 +131,8 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
     With the tracking server away nothing is registered, and the result says so.
     """
-    from pipeline.promotion import promote
-    from pipeline.tracking import TrackingAway
+    from pipeline.registry.promotion import promote
+    from pipeline.tracking.sync import TrackingAway
 
     try:
         return promote([RunFolder(run) for run in runs], config)
@@ -143,7 +143,7 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
     """Gather a run's figures, pictures and sounds in one `summary.json`; returns its path."""
-    from pipeline.reporting import picture_report
+    from pipeline.reports.run_artifacts import picture_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]

@@ -17,12 +17,12 @@ def loaded_by(module: str) -> set[str]:
     [
         ("models.predictor", {"mlflow", "prefect", "librosa", "torchaudio", "soundfile", "pydantic", "yaml"}),
         (
-            "pipeline.training",
+            "pipeline.training.loop",
             {"mlflow", "prefect", "librosa", "torchaudio", "soundfile", "soxr", "matplotlib"},
         ),
-        ("pipeline.prediction", {"mlflow", "prefect", "librosa", "torchaudio", "matplotlib"}),
-        ("pipeline.tracking", {"mlflow", "prefect", "torch"}),
-        ("pipeline.cli", {"mlflow", "prefect", "torch", "numpy"}),
+        ("pipeline.generation.audio_files", {"mlflow", "prefect", "librosa", "torchaudio", "matplotlib"}),
+        ("pipeline.tracking.sync", {"mlflow", "prefect", "torch"}),
+        ("pipeline.cli.main", {"mlflow", "prefect", "torch", "numpy"}),
     ],
 )
 def test_importing_stays_light(module: str, forbidden: set[str]) -> None:

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.midi import KEYS, write_midi
-from tests.builders import speakers_folder, tone, write_sound
+from pipeline.music.midi import KEYS, write_midi
 from tests.conftest import PROJECT_ROOT
-from tests.flows.test_deployment import STEPS
+from tests.flows.test_pipeline_deployment import STEPS
+from tests.helpers.builders import speakers_folder, tone, write_sound
 
 README = (PROJECT_ROOT / "README.md").read_text()
 SHELL = [

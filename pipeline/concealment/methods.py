@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from pipeline.concealment.baselines import autoregression, repetition, silence
-from pipeline.concealment.filling import Continue, Filler, Floats, Samples
-from pipeline.config_input import WaveformConfig
+from pipeline.concealment.extrapolation import autoregression, repetition, silence
+from pipeline.concealment.fill import Continue, Filler, Floats, Samples
+from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
-from pipeline.trained_model import TrainedModel
+from pipeline.model.trained_model import TrainedModel
 
 Method = Literal["model", "blend", "ar", "repeat", "zero"]
 METHODS: tuple[Method, ...] = get_args(Method)
@@ -51,8 +51,8 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Continue:
         raise UserError("this model is of spectrograms, too coarse for gaps; name a model of waveforms")
 
     def expectation(history: Samples, count: int, sample_rate: int) -> Floats:
-        from pipeline.free_run import free_run
-        from pipeline.sampling import Sampling
+        from pipeline.generation.free_running import free_run
+        from pipeline.generation.options import Sampling
 
         run = free_run(model, history[:, None], Sampling(TAKES, seed, spread=SPREAD))
         takes = np.concatenate([rows[:, :, 0] for rows in run.rows(count)], axis=1)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from models import captured
-from tests.recorded_graphs import Recorder, recording
+from models.cuda_graphs import layer as captured
+from tests.helpers.recorded_graphs import Recorder, recording
 
 
 @pytest.fixture

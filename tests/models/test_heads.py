@@ -18,7 +18,7 @@ from models.heads import (
     MixtureHead,
     backward_errors,
 )
-from models.recurrent import RecurrentStack
+from models.recurrent.stack import RecurrentStack
 
 STEP = 1 / 32_768
 SPEECH = torch.tensor([1.9, -1.3, 0.5, -0.15])

@@ -5,7 +5,7 @@ import torch
 
 from models.heads import GaussianMixtureHead
 from models.predictor import Predictor
-from models.recurrent import CELLS, RecurrentStack
+from models.recurrent.stack import CELLS, RecurrentStack
 
 B, T, D_IN, D = 2, 12, 6, 3
 every_cell = pytest.mark.parametrize("cell", CELLS)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.preparation as preparation
-from pipeline.mlflow_mirror import connect
-from pipeline.run_folder import RunFolder
-from tests.builders import tone, write_sound
-from tests.command_line import Run, caller
-from tests.reported_runs import evaluated_run
-from tests.tracked_runs import new_run
-from tests.verbs import saved_model
+import pipeline.data.preparation as preparation
+from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.run_folder import RunFolder
+from tests.helpers.builders import tone, write_sound
+from tests.helpers.cli import Run, caller
+from tests.helpers.commands import saved_model
+from tests.helpers.reported_runs import evaluated_run
+from tests.helpers.tracked_runs import new_run
 
 CONVERSIONS = "decode", "content_hash"
 

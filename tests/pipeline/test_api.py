@@ -8,15 +8,15 @@ import soxr
 
 import pipeline
 from pipeline.api import Model
-from pipeline.artifacts import save_model
-from pipeline.audio import to_int16
-from pipeline.config_input import PianoRollConfig, WaveformConfig
-from pipeline.continuation import Joint
+from pipeline.audio.decode import to_int16
+from pipeline.config.inputs import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
-from pipeline.generation import continue_takes
-from pipeline.sampling import Sampling
-from pipeline.scoring import score
-from tests.builders import join_rows, tiny_model, tone
+from pipeline.evaluation.nll import score
+from pipeline.generation.continuation import Joint
+from pipeline.generation.generate import continue_takes
+from pipeline.generation.options import Sampling
+from pipeline.model.storage import save_model
+from tests.helpers.builders import join_rows, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)
 

@@ -12,11 +12,11 @@ import psutil
 import pytest
 from filelock import FileLock
 
-from pipeline.config_files import load_config
+from pipeline.config.loading import load_config
 from pipeline.errors import TrainingInterrupted, UserError
-from pipeline.run_folder import RunFolder
 from pipeline.stages import prepare_stage, start_stage, train_stage
-from tests.sounds import write_noisy_tones
+from pipeline.tracking.run_folder import RunFolder
+from tests.helpers.sounds import write_noisy_tones
 
 pytestmark = pytest.mark.slow
 

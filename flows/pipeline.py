@@ -1,0 +1,73 @@
+"""The whole pipeline as one flow: prepare, train each variant, evaluate, promote the best, report."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pipeline.common.files import data_dir
+from pipeline.config.run import RunConfig
+from pipeline.errors import UserError
+
+
+def embedded_settings() -> None:
+    """Settings of a run without a server, for whoever has not set Prefect up; before Prefect is imported.
+
+    The server that Prefect starts for the length of the run keeps its database under wavecast's data
+    folder. Somebody's own Prefect (a server's address, a profile, a home) is left as it is.
+    """
+    own = any(name in os.environ for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE"))
+    if not own and not (Path.home() / ".prefect" / "profiles.toml").exists():
+        os.environ["PREFECT_HOME"] = str(data_dir() / "prefect")
+    os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
+    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
+
+
+embedded_settings()
+
+from prefect import flow  # noqa: E402
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
+
+from flows import tasks  # noqa: E402
+from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
+
+
+@flow(name="wavecast", persist_result=False)
+def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
+    """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
+    dataset = tasks.prepare(config)
+    check_splits(config, dataset)
+    runs = []
+    for variant in variants(config):
+        runs.append(start_stage(config, dataset, variant))
+        tasks.train(runs[-1])
+        tasks.evaluate(runs[-1])
+    return tasks.report(config, dataset, runs, tasks.promote(config, runs))
+
+
+def run_as_flow(config: RunConfig) -> Path:
+    """Run the flow from here; a `UserError` of a stage comes out as it is, logged without a traceback."""
+    for name in ("prefect.flow_runs", "prefect.task_runs"):
+        logging.getLogger(name).addFilter(_one_line)
+    with _no_heartbeat():
+        return whole_pipeline(config)
+
+
+def _one_line(record: logging.LogRecord) -> bool:
+    """A user's mistake explains itself: leave its traceback out of the log."""
+    problem = record.exc_info[1] if record.exc_info else None
+    if isinstance(problem, UserError):
+        record.exc_info, record.msg, record.args = None, str(problem), ()
+    return True
+
+
+@contextmanager
+def _no_heartbeat() -> Iterator[None]:
+    """Without a server that watches, a heartbeat only delays the end of the flow."""
+    if "PREFECT_API_URL" in os.environ:
+        yield
+        return
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

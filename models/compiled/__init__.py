@@ -1,0 +1,1 @@
+"""The same networks compiled for a CPU, without torch."""

@@ -1,0 +1,194 @@
+"""The mixture heads of `models.heads`, compiled: draws from one component, of which alone all is computed.
+
+A component's parameters stand in one row: its means (or the offset of its linear predictor), its raw log
+scales, and what its covariance adds (nothing, C below the diagonal, or weights of backward errors).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled.cells import add_product, copy
+from models.compiled.elementary import exp
+from models.compiled.simd import compiled
+
+Array = NDArray[np.float32]
+Head = tuple[int, int, Array, Array, Array, Array, np.float32, Array, Array]
+"""Kind of covariance and D; weights (M, H, PANEL) and biases (M PANEL) of the logits, weights
+(K, M, H, PANEL) and biases (K, 1, M PANEL) of the components, the floor of the scales, and of an
+autoregressive head the predictor (P) that it starts at and the basis (M, P, PANEL) of its changes."""
+
+DIAGONAL, FULL, AUTOREGRESSIVE = 0, 1, 2
+"""Kinds of covariance."""
+
+_MAX_RAW = np.float32(7.0)
+_COLDEST = np.float32(1e-30)
+_POLE_LIMIT = 0.99
+"""These as in `models.heads`, `models.distributions.mixture` and
+`models.distributions.correlated_mixtures`."""
+_FIRST_MARGIN, _RADIUS_ERROR, _NO_RADIUS = 0.01, 1e-9, 1e6
+"""A search for a pole's radius begins so far outside the unit circle and ends at this relative error; what
+lies beyond the last has no meaning as a predictor."""
+
+
+@compiled
+def choose(logits: Array, temperature: np.float32, uniform: np.float32, running: Array) -> int:
+    """The component (K) in which the number ``uniform`` in [0, 1) falls; ``running`` (K) is room for work."""
+    if temperature < _COLDEST:
+        likeliest = 0
+        for k in range(running.size):
+            likeliest = k if logits[k] > logits[likeliest] else likeliest
+        return likeliest
+    weigh(logits, temperature, running)
+    total = np.float32(0.0)
+    for k in range(running.size):
+        total += running[k]
+        running[k] = total
+    chosen = 0
+    while chosen < running.size - 1 and running[chosen] <= uniform * total:
+        chosen += 1
+    return chosen
+
+
+@compiled
+def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
+    """The weights (K) of components beside that of the likeliest."""
+    highest = logits[0]
+    for k in range(weights.size):
+        highest = logits[k] if logits[k] > highest else highest
+    for k in range(weights.size):
+        weights[k] = exp((logits[k] - highest) / temperature)
+
+
+@compiled
+def deviate(
+    head: Head, parameters: Array, noise: Array, spread: np.float32, widest: np.float32, values: Array
+) -> bool:
+    """Deviations (D) from the conditional means go to ``values``; says whether a scale was too wide."""
+    kind, size, _, _, _, _, floor, _, _ = head
+    raw = parameters[1:] if kind == AUTOREGRESSIVE else parameters[size:]
+    narrowed = False
+    for n in range(size):
+        scale = exp(_MAX_RAW if raw[n] > _MAX_RAW else raw[n]) + floor
+        if scale > widest:
+            scale = widest
+            narrowed = True
+        values[n] = spread * scale * noise[n]
+    return narrowed
+
+
+@compiled
+def add_means(
+    head: Head, parameters: Array, history: Array, bounded: bool, predictor: Array, values: Array
+) -> None:
+    """Turn deviations (D) in one component into values, given the history (W) before them.
+
+    Where ``bounded``, an unstable linear predictor is made stable. Room for work: predictor (1, M PANEL).
+    """
+    kind, size, _, _, _, _, _, start, basis = head
+    if kind == AUTOREGRESSIVE:
+        order = start.size
+        copy(start, predictor[0, :order])
+        change = parameters[1 + size : 1 + size + order].copy()
+        add_product(change.reshape(1, order), basis, predictor)
+        if bounded:
+            make_stable(predictor[0, :order])
+        _predict(parameters[0], predictor[0, :order], history[history.size - order :], values)
+        return
+    if kind == FULL:
+        _correlate(parameters[2 * size :], values)
+    for n in range(size):
+        values[n] += parameters[n]
+
+
+@compiled
+def _correlate(lower: Array, values: Array) -> None:
+    """Let each deviation (D) add its share to those after it; ``lower`` is C, row by row."""
+    at = 0
+    for n in range(1, values.size):
+        total = values[n]
+        for m in range(n):
+            total += lower[at + m] * values[m]
+        values[n] = total
+        at += n
+
+
+@compiled
+def _predict(offset: np.float32, predictor: Array, history: Array, values: Array) -> None:
+    """Turn what a predictor (P) errs by (D) into the values that follow a history (P)."""
+    order = predictor.size
+    line = np.empty(order + values.size, np.float32)
+    copy(history, line[:order])
+    falling = predictor[::-1].copy()
+    paired = order - order % 4
+    for n in range(values.size):
+        before = line[n : n + order]
+        a, b, c, d = offset, values[n], np.float32(0.0), np.float32(0.0)
+        for p in range(0, paired, 4):
+            a += falling[p] * before[p]
+            b += falling[p + 1] * before[p + 1]
+            c += falling[p + 2] * before[p + 2]
+            d += falling[p + 3] * before[p + 3]
+        for p in range(paired, order):
+            a += falling[p] * before[p]
+        values[n] = (a + c) + (b + d)
+        line[order + n] = values[n]
+
+
+@compiled
+def make_stable(predictor: Array) -> None:
+    """Draw the poles of an unstable linear predictor (P) inwards, as
+    `models.distributions.correlated_mixtures.stable`.
+
+    The outermost pole lies at the smallest radius r for which the coefficients r^-p a_p are stable.
+    """
+    row = np.empty((2, predictor.size), np.float64)
+    if _is_stable(predictor, 1.0, row):
+        return
+    inner, margin = 1.0, _FIRST_MARGIN
+    while not _is_stable(predictor, 1 / (1.0 + margin), row):
+        inner = 1.0 + margin
+        margin *= 2
+        if not margin < _NO_RADIUS:
+            return
+    outer = 1.0 + margin
+    while outer - inner > _RADIUS_ERROR * outer:
+        middle = (inner + outer) / 2
+        if _is_stable(predictor, 1 / middle, row):
+            outer = middle
+        else:
+            inner = middle
+    _expand(predictor, _POLE_LIMIT / outer, row[0])
+    copy(row[0], predictor)
+
+
+@compiled
+def _expand(predictor: Array, factor: float, expanded: NDArray[np.float64]) -> None:
+    power = 1.0
+    for p in range(predictor.size):
+        power *= factor
+        expanded[p] = predictor[p] * power
+
+
+@compiled
+def _is_stable(predictor: Array, factor: float, work: NDArray[np.float64]) -> bool:
+    """As `models.distributions.correlated_mixtures.is_stable`, of the coefficients factor^p a_p; work is
+    (2, P).
+
+    The coefficients of ever lower orders are kept backwards, too, so that all steps are sums of vectors.
+    """
+    size, unit = predictor.size, 1.0
+    _expand(predictor, factor, work[0])
+    for p in range(size - 1):
+        work[1, p] = work[0, size - 2 - p]
+    for done in range(size):
+        last = size - 1 - done
+        reflection = work[0, last] / unit
+        if not -1.0 < reflection < 1.0:
+            return False
+        row, backwards = work[0, :last], work[1, done : done + last]
+        for p in range(last):
+            before = row[p]
+            row[p] = before + reflection * backwards[p]
+            backwards[p] += reflection * before
+        unit *= 1.0 - reflection * reflection
+    return True

@@ -1,0 +1,214 @@
+"""A recurrent predictor without torch: the same numbers as `models.predictor.Predictor`, compiled for CPUs.
+
+Where a model hears itself, each step waits for the one before, and torch spends most of it between its
+operations. Here a step is one loop, bound by how fast the weights come out of the cache. What a network says
+has the same bits on every machine, in any batch, step by step or over a sequence, so that a decoder can
+follow an encoder: no library of the system takes part.
+"""
+
+import math
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from models.compiled.generation import generate_samples
+from models.compiled.sequence import project, run_sequence, run_step
+from models.compiled.shapes import checked
+from models.compiled.weights import (
+    COVARIANCES,
+    KINDS,
+    Array,
+    Weights,
+    aligned,
+    head_of,
+    layers_of,
+    padded,
+    panels,
+)
+
+State = tuple[Array, ...]
+"""Of all layers, (layers, B, H): hidden vectors, and for LSTMs the cells."""
+Kind = Literal["sample", "mean", "likely"]
+
+
+class Generated(NamedTuple):
+    """What `CompiledPredictor.generate` gives for B sequences.
+
+    Attributes:
+        samples: (B, steps * D) int16.
+        state: after the last step.
+        window: (B, W), normalised values up to the last one.
+        guard_power: (B,), running mean square.
+        turned_down: (B, steps), whether the level guard turned the block down.
+        narrowed: (B, steps), whether a scale of the chosen component was beyond ``widest``.
+    """
+
+    samples: NDArray[np.int16]
+    state: State
+    window: Array
+    guard_power: NDArray[np.float64]
+    turned_down: NDArray[np.bool_]
+    narrowed: NDArray[np.bool_]
+
+
+def supported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> bool:
+    """Whether a model of these settings, with so many convolutions, can be compiled."""
+    plain = architecture == "predictor" and not convolutions
+    return plain and head == "gaussians" and cell in KINDS and covariance in COVARIANCES
+
+
+class CompiledPredictor:
+    """p(outputs of a step | all steps so far), of arrays; the weights are copied.
+
+    Args:
+        weights: float32 arrays by their names in the network's ``state_dict``.
+        cell: one of `models.recurrent.stack.CELLS`.
+        seen: how many of a step's inputs, counted from the newest, the network reads.
+        target_size: D, outputs of a step.
+        components: K of the mixture.
+        covariance: "diagonal", "full" or "autoregressive".
+        scale_floor: smallest standard deviation.
+        companding_step: quantisation step, where the inputs are read companded, too.
+        residual: whether layers add what they read, from the second on.
+
+    Raises `ValueError` or `KeyError` where weights are missing, too many, or of other shapes.
+    """
+
+    def __init__(
+        self,
+        weights: Weights,
+        cell: str,
+        *,
+        seen: int,
+        target_size: int,
+        components: int,
+        covariance: Literal["diagonal", "full", "autoregressive"],
+        scale_floor: float,
+        companding_step: float | None,
+        residual: bool,
+    ) -> None:
+        self.seen, self.target_size = seen, target_size
+        self._companding_step = np.float32(companding_step or 0.0)
+        features = seen if companding_step is None else 2 * seen
+        weights = checked(weights, cell, features, covariance, target_size, components)
+        self._layers = layers_of(weights, cell, residual)
+        self._head = head_of(weights, covariance, target_size, components, scale_floor)
+        self._projection = panels(weights["head.projection.weight"])
+        self._bias = aligned(padded(weights["head.projection.bias"]))
+        self.parameter_count = len(weights["head.projection.bias"])
+        depth, size = self._layers[5].shape[0], self._layers[5].shape[2]
+        zeros = np.zeros((2 if "lstm" in cell else 1, depth, 1, size), np.float32)
+        self._start = weights.get("recurrent.start", zeros)
+        # A head may look further back than the network.
+        self._window = max(seen, len(weights.get("head.start", ())))
+
+    def initial_state(self, batch_size: int) -> State:
+        """What the model remembers before the first step."""
+        return tuple(np.repeat(part, batch_size, 1) for part in self._start)
+
+    def hidden(self, inputs: Array, state: State) -> tuple[Array, State]:
+        """Inputs (B, T, D_in) and a state give what the head reads, (B, T, H), and the state after."""
+        inputs = np.ascontiguousarray(inputs, np.float32)
+        h, c = self._copied(state, len(inputs))
+        self._check("inputs", inputs.shape[2] >= self.seen, inputs)
+        hidden = np.empty((*inputs.shape[:2], h.shape[2]), np.float32)
+        run_sequence(self._layers, self.seen, self._companding_step, inputs, h, c, hidden)
+        return hidden, (h, c)[: len(state)]
+
+    def parameters(self, hidden: Array) -> Array:
+        """What the head projects hidden vectors (..., H) to, (..., P)."""
+        self._check("hidden vectors", hidden.shape[-1] == self._projection.shape[1], hidden)
+        rows = np.ascontiguousarray(hidden.reshape(-1, hidden.shape[-1]), np.float32)
+        out = np.empty((len(rows), self._bias.size), np.float32)
+        project(rows, self._projection, self._bias, out)
+        return out[:, : self.parameter_count].reshape(*hidden.shape[:-1], -1)
+
+    def step(self, inputs: Array, state: State) -> tuple[Array, State]:
+        """One step: inputs (B, D_in) give the parameters (B, P) of the head, and the state after."""
+        inputs = np.ascontiguousarray(inputs, np.float32)
+        h, c = self._copied(state, len(inputs))
+        self._check("inputs", inputs.shape[1] >= self.seen, inputs)
+        out = np.empty((len(inputs), self._bias.size), np.float32)
+        head = (self._projection, self._bias)
+        run_step(self._layers, head, self.seen, self._companding_step, inputs, h, c, out)
+        return out[:, : self.parameter_count], (h, c)[: len(state)]
+
+    def generate(
+        self,
+        steps: int,
+        state: State,
+        window: Array,
+        uniform: Array,
+        noise: Array,
+        *,
+        mean: float,
+        std: float,
+        unit: float,
+        temperature: float = 1.0,
+        spread: float = 1.0,
+        widest: float = math.inf,
+        kind: Kind = "sample",
+        guard_limit: float | None = None,
+        guard_memory: float = 0.0,
+        guard_power: ArrayLike = 0.0,
+    ) -> Generated:
+        """Let the model hear itself.
+
+        Args:
+            steps: how many.
+            state, window: what B sequences remember, and the last W normalised values of each, (B, W).
+            uniform: (B, steps) in [0, 1), chooses the components.
+            noise: (B, steps, D), normally distributed, the deviations in units of the scales.
+            mean, std, unit: a sample's normalised value is (integer * unit - mean) / std.
+            temperature: divides the logits; at 0 the most likely component is taken.
+            spread: multiplies the scales.
+            widest: larger scales are taken for it.
+            kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
+            guard_limit, guard_memory, guard_power: see `pipeline.model.limiter.LevelGuard`.
+        """
+        window = np.array(window, np.float32, order="C")
+        batch = len(window)
+        h, c = self._copied(state, batch)
+        self._check("window", window.shape[1] >= self._window, window)
+        self._check("uniform", uniform.shape == (batch, steps), uniform)
+        self._check("noise", noise.shape == (batch, steps, self.target_size), noise)
+        power = np.array(np.broadcast_to(np.asarray(guard_power, np.float64), batch))
+        flags = np.zeros((2, batch, steps), np.uint8)
+        samples = np.empty((batch, steps * self.target_size), np.int16)
+        fixed = kind != "sample"
+        softness, width = (0.0, 0.0) if fixed else (temperature, spread)
+        draw = (kind == "mean", np.float32(softness), np.float32(width), np.float32(widest))
+        generate_samples(
+            self._layers,
+            self._head,
+            self.seen,
+            self._companding_step,
+            (np.float32(mean), np.float32(std), np.float32(unit)),
+            draw,
+            (math.inf, 1.0) if guard_limit is None else (float(guard_limit), float(guard_memory)),
+            h,
+            c,
+            window,
+            power,
+            np.ascontiguousarray(uniform, np.float32),
+            np.ascontiguousarray(noise, np.float32),
+            samples,
+            *flags,
+        )
+        turned_down, narrowed = flags.astype(np.bool_)
+        return Generated(samples, (h, c)[: len(state)], window, power, turned_down, narrowed)
+
+    def _copied(self, state: State, batch_size: int) -> tuple[Array, Array]:
+        """Copies of hidden vectors and cells; what has no cells gets none."""
+        for part in state:
+            self._check("state", part.shape == (self._start.shape[1], batch_size, self._start.shape[3]), part)
+        self._check("state", len(state) == len(self._start), state[0])
+        none = np.empty((len(state[0]), 0, 0), np.float32)
+        parts = [np.array(part, np.float32, order="C") for part in state]
+        return parts[0], parts[1] if len(parts) > 1 else none
+
+    def _check(self, name: str, fits: bool, array: Array) -> None:
+        """Compiled code would read beyond the end of an array of another shape."""
+        if not fits:
+            raise ValueError(f"{name}: not of this network's shape: {array.shape}")

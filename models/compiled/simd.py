@@ -1,0 +1,191 @@
+"""What numba does not offer, as LLVM instructions: fused multiply-add, bits of floats, products by panels.
+
+All of it gives the same bits on every processor: a fused multiply-add is rounded once wherever it runs, each
+output adds up its products in the order of the inputs, and vectors only put several outputs side by side.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils as untyped_cgutils
+from numba.extending import intrinsic
+
+PANEL = 16
+"""Outputs whose weights lie side by side: the longest vector of today's processors."""
+
+cgutils: Any = untyped_cgutils
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def compiled(function: Function) -> Function:
+    """Compile on the first call and keep the machine code in numba's cache; runs without Python's lock.
+
+    Where no cache can be written, each process compiles anew, which takes some ten seconds.
+    """
+    how: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    try:
+        dispatcher = njit(cache=True, **how)(function)
+    except RuntimeError:
+        return cast(Function, njit(**how)(function))
+    # Numba looks for changes in the function's own file alone, but what it calls melts into it.
+    kept = dispatcher._cache._cache_file
+    kept._source_stamp = kept._source_stamp, _sources()
+    return cast(Function, dispatcher)
+
+
+@lru_cache
+def _sources() -> str:
+    """A hash of all files of compiled functions in this folder."""
+    paths = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
+
+
+def inlined(function: Function) -> Function:
+    """As `compiled`, for a function of a few numbers that has to melt into its callers' loops."""
+    return cast(Function, njit(nogil=True, error_model="numpy", forceinline=True)(function))
+
+
+Build = Callable[[ir.IRBuilder, Sequence[ir.Value]], ir.Value]
+
+
+def _of_one(build: Build) -> Any:
+    """A function of a float32 that is what ``build`` makes of it."""
+
+    def typing(context: Any, x: Any) -> Any:
+        return types.float32(types.float32), lambda _, builder, signature, values: build(builder, values)
+
+    return intrinsic(typing)
+
+
+def _of_three(build: Build) -> Any:
+    """The same of three."""
+
+    def typing(context: Any, a: Any, b: Any, c: Any) -> Any:
+        signature = types.float32(*[types.float32] * 3)
+        return signature, lambda _, builder, signature, values: build(builder, values)
+
+    return intrinsic(typing)
+
+
+_INT = ir.IntType(32)
+_FLOAT = ir.FloatType()
+_ONE = 0x3F800000
+_ROOT_HALF = 0x3F3504F3
+"""Bits of 1 and of the root of 1/2."""
+
+
+def _fused(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> ir.Value:
+    kind = values[0].type
+    suffix = f"v{kind.count}f32" if isinstance(kind, ir.VectorType) else "f32"
+    function = cgutils.get_or_insert_function(
+        builder.module, ir.FunctionType(kind, [kind] * 3), f"llvm.fma.{suffix}"
+    )
+    return builder.call(function, values)
+
+
+def _power_of_two(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> ir.Value:
+    bits = builder.shl(builder.bitcast(values[0], _INT), ir.Constant(_INT, 23))
+    return builder.bitcast(builder.add(bits, ir.Constant(_INT, _ONE)), _FLOAT)
+
+
+def _from_root_half(builder: ir.IRBuilder, value: ir.Value) -> ir.Value:
+    return builder.add(builder.bitcast(value, _INT), ir.Constant(_INT, _ONE - _ROOT_HALF))
+
+
+def _exponent(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> ir.Value:
+    shifted = builder.ashr(_from_root_half(builder, values[0]), ir.Constant(_INT, 23))
+    return builder.sitofp(builder.sub(shifted, ir.Constant(_INT, 127)), _FLOAT)
+
+
+def _mantissa(builder: ir.IRBuilder, values: Sequence[ir.Value]) -> ir.Value:
+    kept = builder.and_(_from_root_half(builder, values[0]), ir.Constant(_INT, 0x7FFFFF))
+    return builder.bitcast(builder.add(kept, ir.Constant(_INT, _ROOT_HALF)), _FLOAT)
+
+
+multiply_add = _of_three(_fused)
+"""a b + c, rounded once."""
+
+power_of_two = _of_one(_power_of_two)
+"""2^n of n + 1.5 * 2^23, a sum whose lowest bits are those of the whole number n."""
+
+exponent = _of_one(_exponent)
+"""The whole number n of x = m 2^n, with m in [sqrt(1/2), sqrt(2)), for a positive x."""
+
+mantissa = _of_one(_mantissa)
+"""The m of x = m 2^n, as in `exponent`."""
+
+
+def _panel_product(rows: int, panels: int) -> Any:
+    """A function that adds the products of some rows and panels; the sums stay in registers meanwhile.
+
+    Its arguments: x (N, I), the first row, w (M, I, PANEL), the first panel, out (N, M * PANEL).
+    """
+    vector = ir.VectorType(_FLOAT, PANEL)
+
+    def build(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> Any:
+        arrays = [context.make_array(signature.args[i])(context, builder, values[i]) for i in (0, 2, 4)]
+        inputs = cgutils.unpack_tuple(builder, arrays[0].shape)[1]
+        pitch = cgutils.unpack_tuple(builder, arrays[2].shape)[1]
+        number = inputs.type
+
+        def at(index: int, *offsets: ir.Value) -> ir.Value:
+            return builder.gep(arrays[index].data, offsets)
+
+        def times(value: ir.Value, factor: int) -> ir.Value:
+            return builder.mul(value, ir.Constant(number, factor))
+
+        def plus(value: ir.Value, term: int) -> ir.Value:
+            return builder.add(value, ir.Constant(number, term))
+
+        x = [at(0, builder.mul(plus(values[1], r), inputs)) for r in range(rows)]
+        w = [at(1, times(builder.mul(plus(values[3], p), inputs), PANEL)) for p in range(panels)]
+        first = times(values[3], PANEL)
+        out = [
+            builder.bitcast(
+                at(2, builder.add(builder.mul(plus(values[1], r), pitch), plus(first, p * PANEL))),
+                vector.as_pointer(),
+            )
+            for r in range(rows)
+            for p in range(panels)
+        ]
+        sums = [cgutils.alloca_once_value(builder, builder.load(place, align=4)) for place in out]
+        with cgutils.for_range(builder, inputs) as loop:
+            offset = times(loop.index, PANEL)
+            weights = [
+                builder.load(builder.bitcast(builder.gep(v, [offset]), vector.as_pointer()), align=4)
+                for v in w
+            ]
+            for r in range(rows):
+                value = _splat(builder, builder.load(builder.gep(x[r], [loop.index])), vector)
+                for p in range(panels):
+                    total = sums[r * panels + p]
+                    builder.store(_fused(builder, (value, weights[p], builder.load(total))), total)
+        for place, total in zip(out, sums, strict=True):
+            builder.store(builder.load(total), place, align=4)
+        return context.get_dummy_value()
+
+    def typing(context: Any, x: Any, row: Any, w: Any, panel: Any, out: Any) -> Any:
+        return types.void(x, types.intp, w, types.intp, out), build
+
+    return intrinsic(typing)
+
+
+def _splat(builder: ir.IRBuilder, value: ir.Value, vector: ir.VectorType) -> ir.Value:
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(_INT, 0))
+    zeros = ir.Constant(ir.VectorType(_INT, PANEL), [0] * PANEL)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+
+one_by_four = _panel_product(1, 4)
+one_by_one = _panel_product(1, 1)
+two_by_four = _panel_product(2, 4)
+two_by_one = _panel_product(2, 1)
+four_by_two = _panel_product(4, 2)
+four_by_one = _panel_product(4, 1)
+"""Rows by panels: as many sums as registers hold, so that none waits for another."""

@@ -1,0 +1,1 @@
+"""The same step recorded as a CUDA graph."""

@@ -1,0 +1,1 @@
+"""Distributions of one step: mixtures of Gaussians, notes, and their arithmetic."""

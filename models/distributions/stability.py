@@ -1,0 +1,52 @@
+"""Making linear predictors stable by arithmetic on tensors alone, where nothing may wait for a result.
+
+A predictor x_n = sum_p a_p x_(n-p) + e_n runs away where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
+unit circle. On a GPU, asking whether it does costs more than answering for hundreds of predictors at once,
+and a CUDA graph cannot ask at all. So here all is computed for every predictor: Levinson's recursion run
+backwards, on many contracted copies of it, finds how far it must be contracted.
+"""
+
+import torch
+from torch import Tensor
+
+CANDIDATES = 256
+ROUNDS = 2
+"""Each narrows the contraction's logarithm to a 255th: from that of 8, say, to a part in 30,000."""
+
+
+def pull_inside(coefficients: Tensor, limit: float) -> Tensor:
+    """Linear predictors (..., P), that of the latest value first, with no pole outside the unit circle.
+
+    One whose poles lie inside comes back as it is; the poles of another are moved towards 0 along their
+    radii until the outermost lies at ``limit``, or a little further in (see `ROUNDS`).
+    """
+    given = coefficients.double()
+    power = torch.arange(1, given.shape[-1] + 1, device=given.device)
+    # No pole lies outside this radius (Fujiwara 1916), and so none outside 1 after this contraction.
+    bound = 2 * (given.abs() ** (1 / power)).amax(-1, keepdim=True)
+    low, high = -bound.clamp(min=1).log(), torch.zeros_like(bound)
+    grid = torch.linspace(0, 1, CANDIDATES, dtype=given.dtype, device=given.device)
+    for _ in range(ROUNDS):
+        contraction = low + (high - low) * grid  # as logarithms, (..., CANDIDATES)
+        inside = poles_are_inside(given.unsqueeze(-2) * (contraction.unsqueeze(-1) * power).exp())
+        last = (inside.sum(-1, keepdim=True) - 1).clamp(min=0)
+        low = contraction.gather(-1, last)
+        high = contraction.gather(-1, (last + 1).clamp(max=CANDIDATES - 1))
+    contracted = given * (limit * low.exp()) ** power
+    return torch.where(low < 0, contracted.to(coefficients.dtype), coefficients)
+
+
+def poles_are_inside(coefficients: Tensor) -> Tensor:
+    """Whether (...) all poles of linear predictors (..., P) lie inside the unit circle.
+
+    As `models.distributions.correlated_mixtures.is_stable`, on tensors: the recursion goes from order to
+    order down, and all reflection coefficients on the way must be smaller than 1.
+    """
+    row = coefficients.movedim(-1, 0)
+    unit, reflections = torch.ones_like(row[0]), []
+    while len(row):
+        reflection = row[-1] / unit
+        reflections.append(reflection)
+        unit = torch.addcmul(unit, reflection, row[-1], value=-1)
+        row = torch.addcmul(row[:-1], reflection, row[:-1].flip(0))
+    return (torch.stack(reflections).abs() < 1).all(0)

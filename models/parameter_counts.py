@@ -1,0 +1,65 @@
+"""Equal numbers of parameters: how wide recurrent layers of each cell may be (Chung et al. 2014, table 1).
+
+The study compares its three units at equal parameter counts, those of the recurrent layers alone. For speech
+it counts weights, biases and the LSTM's peepholes: 400 tanh, 227 GRU and 195 LSTM units on 20 inputs have
+168,400, 168,888 and 169,065. For music, the inputs are averaged over the four sets (100.5 notes) and biases
+are left out, but peepholes are not: 100, 46 and 36 units have 20,050, 20,217 and 19,764, the table's 20.1,
+20.2 and 19.8 thousand. (Without peepholes the LSTM would have 19,656.)
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+GATES = {"tanh": 1, "gru": 3, "lstm": 4}
+
+
+def recurrent_parameters(
+    cell: str, input_size: float, hidden_size: int, num_layers: int = 1, biases: bool = True
+) -> int:
+    """Parameters of plain recurrent layers, without layer normalisation or a trained first state.
+
+    Biases and peepholes are counted as the cell has them: torch's cells have two biases a gate, the study's
+    one, and its LSTM three peepholes a unit, which are weights and count without biases too.
+
+    Args:
+        cell: one of `models.recurrent.stack.CELLS`.
+        input_size: D; a mean over several sets need not be whole, then the count is rounded.
+        hidden_size: H, units of each layer.
+        num_layers: layers.
+        biases: whether biases are counted.
+    """
+    gates = GATES[cell.removeprefix("study-")]
+    gate_biases = (1 if cell.startswith("study-") else 2) * biases
+    peepholes = 3 if cell == "study-lstm" else 0
+    read = input_size + (num_layers - 1) * hidden_size
+    per_unit = gates * (read + num_layers * (hidden_size + gate_biases)) + num_layers * peepholes
+    return round(hidden_size * per_unit)
+
+
+def matched_hidden_size(
+    cell: str, input_size: float, budget: int, num_layers: int = 1, biases: bool = True
+) -> int:
+    """The most units a layer with which `recurrent_parameters` does not exceed ``budget``.
+
+    Raises:
+        ValueError: one unit exceeds it.
+    """
+    count = partial(recurrent_parameters, cell, input_size, num_layers=num_layers, biases=biases)
+    return largest_width(count, budget)
+
+
+def largest_width(count: Callable[[int], int], budget: int) -> int:
+    """The largest width whose ``count``, which grows with the width, does not exceed ``budget``.
+
+    Raises:
+        ValueError: width 1 exceeds it.
+    """
+    if count(1) > budget:
+        raise ValueError(f"a single unit has {count(1)} parameters, more than {budget}")
+    fits, exceeds = 1, 2
+    while count(exceeds) <= budget:
+        fits, exceeds = exceeds, 2 * exceeds
+    while exceeds - fits > 1:
+        middle = (fits + exceeds) // 2
+        fits, exceeds = (middle, exceeds) if count(middle) <= budget else (fits, middle)
+    return fits

@@ -1,0 +1,134 @@
+"""Stacks of recurrent layers behind one interface: a sequence form, a step form, explicit state.
+
+The three units that Chung et al. (2014) compare, each in two forms: that of torch's own kernels (GRU with the
+reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the study itself (see
+`models.recurrent.chung2014`), whose names begin with `study-`.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import dropout
+
+from models.recurrent.chung2014 import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU
+
+State = tuple[Tensor, ...]
+"""What a model remembers: tensors of three dimensions, batch always dimension 1.
+
+Of a stack: one tensor (layers, B, H) for tanh and GRU, two (hidden, cell) for LSTM.
+"""
+
+CELLS: dict[str, Callable[[int, int], nn.Module]] = {
+    "tanh": partial(nn.RNN, batch_first=True),
+    "gru": partial(nn.GRU, batch_first=True),
+    "lstm": partial(nn.LSTM, batch_first=True),
+    "study-tanh": OneBiasTanh,
+    "study-gru": ResetBeforeGRU,
+    "study-lstm": PeepholeLSTM,
+}
+WITH_CELL_STATE = ("lstm", "study-lstm")
+
+
+class RecurrentStack(nn.Module):
+    """``num_layers`` layers of one cell, each reading the one below.
+
+    Args:
+        cell: one of `CELLS`.
+        input_size: D, features of a step.
+        hidden_size: H, units of each layer.
+        num_layers: layers.
+        dropout: share of a layer's outputs dropped on the way to the next while training.
+        layer_norm: normalise each layer's outputs (Ba, Kiros and Hinton 2016) before they are read; the
+            recurrence itself runs on the values as they are.
+        residual: add what a layer read to what it puts out, from the second layer on.
+        learned_initial_state: begin in a state that is trained, instead of zeros.
+    """
+
+    def __init__(
+        self,
+        cell: str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        layer_norm: bool = False,
+        residual: bool = False,
+        learned_initial_state: bool = False,
+    ) -> None:
+        super().__init__()
+        if cell not in CELLS:
+            raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        self.hidden_size = hidden_size
+        self.dropout = dropout
+        self.residual = residual
+        sizes = [input_size] + [hidden_size] * (num_layers - 1)
+        self.layers = nn.ModuleList(CELLS[cell](size, hidden_size) for size in sizes)
+        kind = nn.LayerNorm if layer_norm else nn.Identity
+        self.norms = nn.ModuleList(kind(hidden_size) for _ in sizes)
+        parts = 2 if cell in WITH_CELL_STATE else 1
+        start = torch.zeros(parts, num_layers, 1, hidden_size)
+        self.start = nn.Parameter(start) if learned_initial_state else None
+        self.parts = parts
+
+    def initial_state(self, batch_size: int) -> State:
+        """The state before the first step, on the device and of the type of the weights."""
+        if self.start is not None:
+            return tuple(part.expand(-1, batch_size, -1) for part in self.start)
+        weight = next(self.layers.parameters())
+        shape = (len(self.layers), batch_size, self.hidden_size)
+        return tuple(weight.new_zeros(shape) for _ in range(self.parts))
+
+    def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run over a sequence: inputs (B, T, D) and a state give (B, T, H) and the state after."""
+        after = []
+        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
+            below = dropout(inputs, self.dropout, self.training) if index else inputs
+            own = tuple(part[index : index + 1].contiguous() for part in state)
+            hidden, end = layer(below, own if self.parts > 1 else own[0])
+            after.append(end if self.parts > 1 else (end,))
+            hidden = norm(hidden)
+            inputs = hidden + inputs if self.residual and index else hidden
+        return inputs, tuple(torch.cat(part) for part in zip(*after, strict=True))
+
+    def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        """Run one step: inputs (B, D) give (B, H); the same numbers as `forward`, one step at a time."""
+        hidden, after = self(inputs[:, None], state)
+        return hidden[:, 0], after
+
+
+def keep_state(state: State, keep: Tensor, fresh: State) -> State:
+    """The state where ``keep`` (B,) is true, and ``fresh`` elsewhere: a new recording starts there."""
+    return tuple(
+        torch.where(keep[None, :, None], part, new.to(part.dtype))
+        for part, new in zip(state, fresh, strict=True)
+    )
+
+
+def detach_state(state: State) -> State:
+    """The same state, with the gradient's path into the past cut: truncated back-propagation."""
+    return tuple(part.detach() for part in state)
+
+
+@contextmanager
+def weight_noise(module: nn.Module, std: float) -> Iterator[None]:
+    """Add Gaussian noise to the weight matrices of all recurrent layers in ``module``, then take it away.
+
+    The gradient that is computed meanwhile is that at the noisy weights, which regularises (Graves 2011);
+    Chung et al. (2014) train so with a standard deviation of 0.075. Biases and peepholes stay as they are.
+    """
+    stacks = [part for part in module.modules() if isinstance(part, RecurrentStack)] if std else []
+    named = (pair for stack in stacks for pair in stack.layers.named_parameters())
+    weights = [weight for name, weight in named if "weight" in name]
+    before = [weight.detach().clone() for weight in weights]
+    with torch.no_grad():
+        for weight in weights:
+            weight.add_(torch.randn_like(weight), alpha=std)
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for weight, old in zip(weights, before, strict=True):
+                weight.copy_(old)

@@ -1,0 +1,1 @@
+"""Sound files in, mono int16 samples at one rate out; and back."""

@@ -1,0 +1,130 @@
+"""Reading what libsndfile cannot (AAC, WMA, Opus in WebM, ...) through an ffmpeg process, if there is one.
+
+ffmpeg writes Sun AU to a pipe: a header of 24 bytes with rate and channels, then 32-bit floats without end,
+so one process serves both to learn what the file is and to decode it.
+"""
+
+import os
+import re
+import selectors
+import shutil
+import struct
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.readers import BLOCK_SAMPLES, AudioInfo
+from pipeline.errors import RecordingRefused
+
+STALL_S = 60.0  # a decoder that gives nothing for so long is taken to hang, and killed
+AU_FLOAT = 6
+# Audio containers only: ffmpeg would also read playlists (and the files they name), images, text as video,
+# and headerless samples by their suffix at a rate that it makes up.
+CONTAINERS = (
+    "aac,ac3,amr,ape,asf,avi,caf,dsf,dts,eac3,flac,flv,matroska,webm,mov,mp4,m4a,mp3,mpc,mpc8,mpeg,mpegts,"
+    "nistsphere,ogg,oma,tak,truehd,tta,w64,wav,wv,xwma"
+)
+ARGUMENTS = ["-nostdin", "-hide_banner", "-nostats", "-loglevel", "level+info", "-xerror"]
+INPUT = ["-protocol_whitelist", "file", "-format_whitelist", CONTAINERS]
+OUTPUT = ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
+
+
+@contextmanager
+def ffmpeg_reader(path: Path, complaint: str, notes: tuple[str, ...]) -> Iterator["FfmpegReader"]:
+    """Read ``path``, of which libsndfile said ``complaint``; raises `RecordingRefused`."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise RecordingRefused(f"not readable by libsndfile ({complaint}) and ffmpeg is not installed")
+    with tempfile.TemporaryFile() as log, selectors.DefaultSelector() as selector:
+        process = subprocess.Popen(
+            [program, *ARGUMENTS, *INPUT, "-i", f"file:{path}", *OUTPUT],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+        assert process.stdout is not None
+        selector.register(process.stdout, selectors.EVENT_READ)
+        try:
+            yield FfmpegReader(process, selector, log.fileno(), complaint, notes)
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+class FfmpegReader:
+    """A recording that ffmpeg decodes; its length is not known before its end."""
+
+    holds_int16 = False
+    holds_float64 = False
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        selector: selectors.BaseSelector,
+        log: int,
+        complaint: str,
+        notes: tuple[str, ...],
+    ) -> None:
+        self._process, self._selector, self._log = process, selector, log
+        self.notes = notes
+        header = self._read(24)
+        if len(header) < 24 or header[:4] != b".snd":
+            reason = self._failure() or "it gives no audio"
+            raise RecordingRefused(f"not readable by libsndfile ({complaint}) nor by ffmpeg ({reason})")
+        _, data_start, _, encoding, rate, channels = struct.unpack(">6I", header)
+        assert encoding == AU_FLOAT
+        self._read(data_start - 24)
+        container, codec = self._names()
+        self.info = AudioInfo(rate, channels, None, container, codec, "ffmpeg")
+
+    def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
+        channels, done = self.info.channels, 0
+        frame_bytes = 4 * channels
+        while raw := self._read(max(1, BLOCK_SAMPLES // channels) * frame_bytes):
+            block = np.frombuffer(raw[: len(raw) // frame_bytes * frame_bytes], ">f4").reshape(-1, channels)
+            done += len(block)
+            yield block.astype(dtype)
+        if reason := self._failure():
+            raise RecordingRefused(f"damaged: ffmpeg decodes {done} frames and reports: {reason}")
+
+    def _read(self, count: int) -> bytes:
+        """Read ``count`` bytes, fewer only at the end; waits `STALL_S` seconds at most for each piece."""
+        assert self._process.stdout is not None
+        pieces = bytearray()
+        while len(pieces) < count:
+            if not self._selector.select(STALL_S):
+                raise RecordingRefused(f"ffmpeg gave nothing for {STALL_S:.0f} s")
+            piece = os.read(self._process.stdout.fileno(), count - len(pieces))
+            if not piece:
+                break
+            pieces += piece
+        return bytes(pieces)
+
+    def _failure(self) -> str | None:
+        """Say what went wrong, if anything did; ffmpeg may report lost input and still exit with 0."""
+        status = self._process.wait(STALL_S)
+        errors = re.findall(r"^.*\[(?:error|fatal)\] (.+)$", self._log_text(), re.MULTILINE)
+        if errors:
+            return str(re.sub(r"^file:.*: ", "", errors[-1]))
+        return f"exit status {status}" if status else None
+
+    def _names(self) -> tuple[str, str]:
+        """Container and codec as ffmpeg names them in its log."""
+        text = self._log_text()
+        container = re.search(r"Input #0, ([^,]+),", text)
+        codec = re.search(r": Audio: (\w+)", text)
+        return (container[1] if container else "unknown"), (codec[1] if codec else "unknown")
+
+    def _log_text(self) -> str:
+        # pread: the file position is shared with the process that writes the log.
+        size = os.fstat(self._log).st_size
+        head = os.pread(self._log, 1 << 14, 0)
+        tail = os.pread(self._log, 1 << 14, max(1 << 14, size - (1 << 14)))
+        return (head + b"\n" + tail).decode(errors="replace")

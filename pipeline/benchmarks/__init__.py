@@ -1,0 +1,1 @@
+"""Timings and comparisons that anyone can repeat: `wavecast bench`, `wavecast study`."""

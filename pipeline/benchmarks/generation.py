@@ -1,0 +1,119 @@
+"""How fast models make sound: wavecast's ways beside a plain PyTorch loop, for one take and for many.
+
+Rounds of what is compared alternate, since a shared machine's speed drifts; ratios are medians over rounds.
+"""
+
+import statistics
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+from torch import nn
+
+from pipeline.benchmarks.timing import alternating_seconds
+from pipeline.common.devices import describe_device, one_thread
+from pipeline.config.inputs import WaveformConfig
+from pipeline.config.model import ModelConfig
+from pipeline.errors import UserError
+from pipeline.features.representations import Normalisation
+from pipeline.generation.free_running import FreeRun
+from pipeline.generation.free_running_compiled import CompiledFreeRun
+from pipeline.generation.free_running_torch import TorchFreeRun
+from pipeline.generation.options import Draws, Sampling
+from pipeline.model.build import build_network
+from pipeline.model.trained_model import TrainedModel
+
+BATCHES = (1, 16, 256)
+ROUNDS = 5
+STEPS = {1: 512, 16: 128, 256: 32}
+STUDY_WIDTHS = {"gru": 227, "lstm": 195, "tanh": 400}
+PLAIN_CELLS = {"gru": nn.GRU, "lstm": nn.LSTM, "tanh": nn.RNN}
+
+
+def bench_generation(model: TrainedModel | None = None) -> list[dict[str, Any]]:
+    """Steps a second of each way, for each model and number of takes side by side, on one core.
+
+    Without a model, the study's units at its sizes, with fresh weights: 20 samples in, 10 out, 20 Gaussians.
+    The plain loop is what one writes first: torch's layer on one step, a linear layer, a choice of component
+    and a normal draw of its outputs, fed back; it neither rounds to samples nor guards the level.
+
+    Returns:
+        A row for each, on a GPU too where there is one: ``cell``, ``takes``, the ``device`` of all but the
+        compiled loop, steps a second of all takes together in the ``compiled`` loop, in ``torch`` (on a GPU
+        as a graph) and in the ``plain`` loop, ``ratio`` of the fastest of the first two to the last,
+        ``real_time`` (seconds of all takes' sound for a second of that), and the process's ``memory_mib``.
+    """
+    models = {model.model.cell: model} if model else {cell: _untrained(cell) for cell in STUDY_WIDTHS}
+    rows = []
+    with one_thread():
+        for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+            for cell, each in models.items():
+                each.network.to(device)
+                rows += [_row(cell, each, takes) for takes in BATCHES]
+    return rows
+
+
+def _untrained(cell: str) -> TrainedModel:
+    settings = ModelConfig.model_validate({"cell": cell, "hidden_size": STUDY_WIDTHS[cell]})
+    config, normalisation = WaveformConfig(), Normalisation((0.0,), (0.05,))
+    network = build_network(config, settings, normalisation).eval()
+    return TrainedModel.of(network, config, settings, normalisation, {"loudest_level": 6.0})
+
+
+def _row(cell: str, model: TrainedModel, takes: int) -> dict[str, Any]:
+    if model.compiled is None:
+        raise UserError("this model has no compiled form; name another with --model, or none")
+    nothing = np.zeros((0, 1), np.int16)
+    sampling = Sampling(takes=takes)
+    ways: dict[str, Iterator[None]] = {
+        "compiled": _free(CompiledFreeRun(model, nothing, sampling), STEPS[takes]),
+        "torch": _free(TorchFreeRun(model, nothing, sampling), STEPS[takes]),
+    }
+    if model.model.cell in PLAIN_CELLS:
+        ways["plain"] = _plain(model, takes)
+    seconds = alternating_seconds(ROUNDS, *(way.__next__ for way in ways.values()))
+    rates = {
+        name: round(takes * STEPS[takes] / min(times)) for name, times in zip(ways, seconds, strict=True)
+    }
+    ratio = statistics.median(
+        c / min(a, b) for a, b, c in zip(seconds[0], seconds[1], seconds[-1], strict=True)
+    )
+    return {
+        "cell": cell,
+        "takes": takes,
+        "device": describe_device(model.device)["device"],
+        **{f"{name}_steps_per_second": rate for name, rate in rates.items()},
+        "ratio": round(ratio, 1),
+        "real_time": round(max(rates["compiled"], rates["torch"]) * model.step_s, 1),
+        "memory_mib": round(psutil.Process().memory_info().rss / 2**20),
+    }
+
+
+def _free(run: FreeRun, steps: int) -> Iterator[None]:
+    draws = Draws(run.sampling, run.model.framing.target_size)
+    while True:
+        for uniform, noise in draws.portions(steps):
+            run.draw(uniform, noise)
+        yield
+
+
+def _plain(model: TrainedModel, takes: int) -> Iterator[None]:
+    frames, settings = model.framing, model.model
+    units, components, size = settings.hidden_size, settings.mixture_components, frames.hop
+    layer = PLAIN_CELLS[settings.cell](frames.window, units, settings.num_layers, batch_first=True)
+    device = model.device
+    layer, head = layer.to(device), nn.Linear(units, components * (1 + 2 * size)).to(device)
+    window, state = torch.zeros(takes, frames.window, device=device), None
+    every = torch.arange(takes, device=device)
+    with torch.inference_mode():
+        while True:
+            for _ in range(STEPS[takes]):
+                hidden, state = layer(window[:, None], state)
+                parts = head(hidden[:, 0]).split([components, components * size, components * size], -1)
+                chosen = torch.multinomial(torch.softmax(parts[0], -1), 1)[:, 0]
+                mean, raw = (part.view(takes, components, size)[every, chosen] for part in parts[1:])
+                drawn = mean + raw.exp() * torch.randn(takes, size, device=device)
+                window = torch.cat([window, drawn.clamp(-9, 9)], 1)[:, -frames.window :]
+            yield

@@ -1,0 +1,89 @@
+"""Timings of the models' parts, in ratios: the study's cells beside the library's, and heads.
+
+Rounds of what is compared alternate, since a shared machine's speed drifts; medians are compared.
+"""
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
+from models.predictor import Predictor
+from models.recurrent.stack import RecurrentStack
+from pipeline.benchmarks.timing import alternating_seconds
+
+ROUNDS = 25
+INPUTS, OUTPUTS, ORDER = 20, 10, 32
+FLOOR = 1e-3
+STUDY_WIDTHS = {"tanh": 400, "gru": 227, "lstm": 195}
+HEADS: dict[str, Callable[[int], nn.Module]] = {
+    "diagonal, 20": lambda units: GaussianMixtureHead(units, OUTPUTS, 20, FLOOR),
+    "full, 20": lambda units: FullMixtureHead(units, OUTPUTS, 20, FLOOR),
+    "autoregressive, 8": lambda units: AutoregressiveMixtureHead(units, OUTPUTS, 8, FLOOR, ORDER),
+}
+
+
+def bench_models(device: str = "cpu") -> dict[str, Any]:
+    """Two tables of ratios at the study's sizes.
+
+    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each of the study's cells over that
+    of the library's kernel of the same width. ``heads``: head, loss and their gradients as a share of a
+    whole update of each library cell, 32 sequences of 100 steps.
+    """
+    cells = {f"study-{cell}": _cell_ratio(cell, units, device) for cell, units in STUDY_WIDTHS.items()}
+    heads = {
+        f"{cell}, {name}": _head_share(cell, units, name, device)
+        for cell, units in STUDY_WIDTHS.items()
+        for name in HEADS
+    }
+    what = f"study's sizes, {device}, {torch.get_num_threads()} threads"
+    return {"what": what, "cells": cells, "heads": heads}
+
+
+def _cell_ratio(cell: str, units: int, device: str) -> float:
+    inputs = torch.randn(64, 48, INPUTS, device=device)
+
+    def pass_through(name: str) -> Callable[[], None]:
+        stack = RecurrentStack(name, INPUTS, units).to(device)
+        state = stack.initial_state(64)
+
+        def run() -> None:
+            hidden, _ = stack(inputs, state)
+            hidden.backward(torch.ones_like(hidden))
+
+        return run
+
+    ours, library = _medians(pass_through(f"study-{cell}"), pass_through(cell))
+    return ours / library
+
+
+def _head_share(cell: str, units: int, head_name: str, device: str) -> float:
+    stack = RecurrentStack(cell, INPUTS, units)
+    network = Predictor(INPUTS, stack, HEADS[head_name](units)).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    inputs = torch.randn(32, 100, ORDER, device=device)
+    targets = torch.randn(32, 100, OUTPUTS, device=device)
+    state = network.initial_state(32)
+    hidden = torch.randn(32, 100, units, device=device, requires_grad=True)
+
+    def update() -> None:
+        distribution, _ = network(inputs, state)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(-distribution.log_prob(targets).mean())
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+
+    def head_alone() -> None:
+        hidden.grad = None
+        torch.autograd.backward(-network.head(hidden, inputs).log_prob(targets).mean())
+
+    alone, whole = _medians(head_alone, update)
+    return alone / whole
+
+
+def _medians(*runs: Callable[[], None]) -> list[float]:
+    """Median seconds of each."""
+    return [statistics.median(times) for times in alternating_seconds(ROUNDS, *runs, warm_up=2)]

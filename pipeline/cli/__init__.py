@@ -1,0 +1,1 @@
+"""The command line: arguments, the files that they name, output."""

@@ -1,0 +1,136 @@
+"""`wavecast score`: how surprised a model is by recordings, on the whole and over time."""
+
+import json as json_format
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipeline.cli.arguments import Json, Model, Overwrite, Sounds
+from pipeline.cli.inputs import each_sound, files_of, find_sounds, is_many, output_paths
+from pipeline.common.files import refuse_overwrite, refuse_replacing
+from pipeline.errors import UserError
+
+
+def score(
+    sounds: Sounds = (),
+    /,
+    *,
+    model: Model = "",
+    output: Annotated[
+        Path | None,
+        Parameter(
+            name=["--output", "-o"], help="Figures over time of all recordings: a .csv, .json or .npz file."
+        ),
+    ] = None,
+    plot: Annotated[
+        Path | None,
+        Parameter(help="Draw spectrogram and surprise to this PNG; a folder where several sounds are named."),
+    ] = None,
+    window: Annotated[
+        float | None,
+        Parameter(help="Seconds of a point over time; the threshold's, or 0.1, when left out."),
+    ] = None,
+    threshold: Annotated[
+        Path | None, Parameter(help="Say what lies above this threshold, made with --make-threshold.")
+    ] = None,
+    make_threshold: Annotated[
+        Path | None, Parameter(help="The recordings are normal: write the threshold (JSON) that they give.")
+    ] = None,
+    quantile: Annotated[
+        float, Parameter(help="Share of the normal recordings' points that the threshold lets pass.")
+    ] = 0.99,
+    labels: Annotated[
+        Path | None,
+        Parameter(help="CSV with columns path and label (1 anomalous, 0 normal): measure how they part."),
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Score recordings: exact bits per sample and nats per step, on the whole and over time.
+
+    What is high surprises the model, what is low it foresaw. Without sounds, those in the table of labels
+    are scored.
+    """
+    from pipeline.cli import score_text as text
+    from pipeline.model.storage import load_model
+    from pipeline.registry.registry import fetch_model
+    from pipeline.scoring import thresholds
+    from pipeline.scoring.detection_metrics import labels_of, read_labels, separation
+    from pipeline.scoring.plot import score_with_picture
+    from pipeline.scoring.recordings import DEFAULT_WINDOW_S, whole_window_s
+    from pipeline.scoring.tables import check_scores_output, scores_facts, write_scores
+    from pipeline.scoring.windows import RecordingScore
+
+    if make_threshold is not None and (threshold or labels):
+        raise UserError("--make-threshold is of normal recordings: leave out --threshold and --labels", 2)
+    thresholds.check_quantile(quantile)
+    held = thresholds.read_threshold(threshold) if threshold else None
+    table = read_labels(labels) if labels else {}
+    recordings = find_sounds(sounds) if sounds or not table else list(table)
+    marks = labels_of(recordings, table) if labels else {}
+    if output is not None:
+        check_scores_output(output, overwrite)
+    if make_threshold is not None:
+        refuse_overwrite(make_threshold, overwrite)
+    written = [path for path in (output, make_threshold) if path]
+    refuse_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
+    pictures = _pictures(sounds, recordings, plot, overwrite)
+    folder = fetch_model(model)
+    trained, identity = load_model(folder, "auto"), thresholds.model_identity(folder)
+    if window is None:
+        window = held.window_s if held else DEFAULT_WINDOW_S
+    window_s = whole_window_s(trained, window)
+    if held:
+        thresholds.refuse_other(held, identity, window_s)
+
+    def work(path: Path) -> RecordingScore:
+        return score_with_picture(trained, path, window_s, pictures.get(path), held)
+
+    refused: list[Path] = []
+    scores: dict[Path, RecordingScore] = {}
+    verdicts: dict[Path, thresholds.Verdict] = {}
+    for path, found in each_sound(recordings, work, refused):
+        if held:
+            verdicts[path] = thresholds.judge(found, held)
+        if not json:
+            text.print_score(path, found, verdicts.get(path), first=not scores)
+        scores[path] = found
+    if not scores:
+        if json:
+            print(json_format.dumps({"recordings": [], "refused": list(map(str, refused))}, indent=2))
+        sys.exit(1)
+
+    facts = {"model": str(folder), **scores_facts(scores, verdicts, refused)}
+    if held:
+        facts["threshold"] = asdict(held)
+    if make_threshold is not None:
+        made = thresholds.make_threshold(list(scores.values()), quantile, identity)
+        thresholds.write_threshold(make_threshold, made)
+        facts["threshold"] = asdict(made)
+    if output is not None:
+        write_scores(output, scores, facts)
+    if labels:
+        facts["labels"] = separation(scores, marks)
+    if json:
+        print(json_format.dumps(facts, indent=2, allow_nan=False))
+    else:
+        text.print_conclusion(facts, [path for path in (make_threshold, output, plot) if path])
+    if refused:
+        sys.exit(1)
+
+
+def _pictures(
+    named: Sequence[str], recordings: Sequence[Path], plot: Path | None, overwrite: bool
+) -> dict[Path, Path]:
+    """Where each recording's picture goes."""
+    if plot is None:
+        return {}
+    many = is_many(named, recordings) if named else True
+    if not many and plot.suffix.lower() != ".png":
+        raise UserError(f"{plot}: a picture ends in .png", 2)
+    places = output_paths(recordings, plot, ".png", many, overwrite)
+    return dict(zip(recordings, places, strict=True))

@@ -1,0 +1,102 @@
+"""`wavecast spectrogram`: recordings as pictures and arrays of the frames that a model of them would see."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pipeline.cli.arguments import Json, MaybeOutput, Overwrite, Sounds
+from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths, print_json
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.config.inputs import SpectrogramConfig
+
+Array = Annotated[
+    Path | None,
+    Parameter(help="Also write frames, times and frequencies: a .npz file; a folder for several sounds."),
+]
+Config = Annotated[
+    Path,
+    Parameter(name=["--config", "-c"], help="The analysis: a YAML file, or the name of one in configs/."),
+]
+Settings = Annotated[
+    tuple[str, ...],
+    Parameter(name=["--set", "-s"], help="Change a setting: input.n_mels=40. May be repeated.", negative=()),
+]
+Linear = Annotated[bool, Parameter(help="The transform's own bins instead of mel bands.", negative=())]
+
+
+def spectrogram(
+    sounds: Sounds,
+    /,
+    *,
+    output: MaybeOutput = None,
+    array: Array = None,
+    config: Config = Path("spectrogram"),
+    settings: Settings = (),
+    linear: Linear = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Draw the spectrogram of recordings (-o PICTURE.png), or write its frames (-o FRAMES.npz)."""
+    from pipeline.export.spectrogram_files import write_spectrogram
+
+    analysis = _analysis(config, settings, linear)
+    found = find_sounds(sounds)
+    many = is_many(sounds, found)
+    pictures, arrays = _places(found, output, array, many, overwrite)
+    refused: list[Path] = []
+    done = [
+        facts
+        for _, facts in each_sound(
+            found,
+            lambda sound: write_spectrogram(sound, analysis, pictures.get(sound), arrays.get(sound)),
+            refused,
+        )
+    ]
+    if json:
+        print_json(done, many)
+    else:
+        for facts in done:
+            size = f"{facts['seconds']:.2f} s, {facts['frames']:,} frames of {facts['bands']} bands"
+            written = " ".join(filter(None, (facts["picture"], facts["array"])))
+            print(f"{facts['sound']}: {size}  {written}")
+    if refused:
+        sys.exit(1)
+
+
+def _analysis(config: Path, settings: tuple[str, ...], linear: bool) -> "SpectrogramConfig":
+    """The section `input` of the configuration; `UserError` where it is no spectrogram."""
+    from pipeline.config.inputs import SpectrogramConfig
+    from pipeline.config.loading import load_config
+
+    loaded = load_config(config, (*settings, *(["input.n_mels=0"] if linear else []))).input
+    if not isinstance(loaded, SpectrogramConfig):
+        raise UserError(f"{config}: its input.kind is {loaded.kind}; name one of spectrograms", 2)
+    return loaded
+
+
+def _places(
+    sounds: list[Path], output: Path | None, array: Path | None, many: bool, overwrite: bool
+) -> tuple[dict[Path, Path], dict[Path, Path]]:
+    """Where each sound's picture and array go; `UserError` before any work where they cannot."""
+    from pipeline.export.spectrogram_files import ARRAYS, PICTURES, check_suffix
+
+    if output is None and array is None:
+        raise UserError("nothing to write: name a picture, -o PICTURE.png, or an array, -o FRAMES.npz", 2)
+    if many:
+        for folder in filter(None, (output, array)):
+            if folder.is_file() or folder.suffix.lower() in (*PICTURES, *ARRAYS):
+                raise UserError(f"{folder}: there are {len(sounds)} sounds; name a folder", 2)
+    elif output and output.suffix.lower() in ARRAYS:
+        if array:
+            raise UserError(f"{output} and {array}: both are arrays; give -o a picture", 2)
+        output, array = None, output
+    else:
+        check_suffix(output, PICTURES)
+        check_suffix(array, ARRAYS)
+    pictures = output_paths(sounds, output, PICTURES[0], many, overwrite) if output else []
+    arrays = output_paths(sounds, array, ARRAYS[0], many, overwrite) if array else []
+    return dict(zip(sounds, pictures, strict=False)), dict(zip(sounds, arrays, strict=False))

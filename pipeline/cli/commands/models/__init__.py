@@ -1,0 +1,1 @@
+"""Commands on models, runs and the installation."""

@@ -1,0 +1,68 @@
+"""`wavecast doctor`: what is wrong with recordings, data sets, models, runs, or the installation."""
+
+import json as json_format
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from pipeline.cli.arguments import Json
+from pipeline.diagnostics.findings import Examined, counted
+
+Things = Annotated[
+    tuple[str, ...],
+    Parameter(help="Recordings, folders of them, data sets, models or runs; the installation when left out."),
+]
+Listener = Annotated[
+    str,
+    Parameter(
+        name=["--model", "-m"],
+        help="Judge recordings by what this model hears, and run it on them: a folder or models:/...",
+    ),
+]
+INDENT = 11
+
+
+def doctor(things: Things = (), /, *, model: Listener = "", json: Json = False) -> None:
+    """Say in plain sentences what is wrong, and what to do. Ends with code 1 where there is a problem."""
+    from pipeline.diagnostics.diagnose import diagnose
+
+    examined = []
+    for one in diagnose(things, model):
+        examined.append(one)
+        if not json:
+            print(told(one), flush=True)
+    if json:
+        found = [{**asdict(one), "has_problem": one.has_problem} for one in examined]
+        print(json_format.dumps(_finite(found), indent=2, default=str))
+    elif len(examined) > 1:
+        print(_total(examined))
+    if any(one.has_problem for one in examined):
+        sys.exit(1)
+
+
+def told(one: Examined) -> str:
+    """An examination for people: a heading, then a line or two for each finding."""
+    lines = [f"{one.thing}  ({one.kind}{': ' if one.summary else ''}{one.summary})"]
+    for finding in one.findings:
+        lines.append(f"  {finding.severity:{INDENT - 2}}{finding.what}")
+        if finding.advice:
+            lines.append(" " * INDENT + finding.advice)
+    return "\n".join(lines) + "\n"
+
+
+def _total(examined: Sequence[Examined]) -> str:
+    severities = [finding.severity for one in examined for finding in one.findings]
+    problems, warnings = severities.count("problem"), severities.count("warning")
+    return f"{len(examined)} examined: {counted(problems, 'problem')}, {counted(warnings, 'warning')}"
+
+
+def _finite(value: object) -> object:
+    """JSON has no infinities: they and what is no number become null."""
+    if isinstance(value, float):
+        return value if value - value == 0 else None
+    if isinstance(value, dict):
+        return {str(key): _finite(part) for key, part in value.items()}
+    return [_finite(part) for part in value] if isinstance(value, list | tuple) else value

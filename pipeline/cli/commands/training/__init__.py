@@ -1,0 +1,1 @@
+"""Commands from recordings to a trained model."""

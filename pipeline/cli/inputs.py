@@ -1,0 +1,145 @@
+"""From what a user names (files, folders, patterns) to recordings, one after the other, each with its output.
+
+One bad recording never stops the rest: it is told in one line on standard error, and the exit code says so.
+"""
+
+import glob
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
+from pipeline.data.corpus import find_sources
+from pipeline.errors import RecordingRefused, UserError, one_line
+
+Result = TypeVar("Result")
+MAGIC = frozenset("*?[")
+ARGUMENTS = 2
+
+
+def find_sounds(named: Sequence[str]) -> list[Path]:
+    """The files that ``named`` files, folders and patterns mean, each once, in a fixed order.
+
+    A name that exists is taken as it is, whatever characters it has; FILE#NAME is a piece of a set of music.
+    Folders are searched through, hidden files and README left out. Raises `UserError` for what is missing or
+    empty.
+    """
+    if not named:
+        raise UserError("no recordings named: give files, folders or patterns", 2)
+    found: dict[Path, None] = {}
+    for name in named:
+        for path in _matching(name):
+            if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
+                found |= dict.fromkeys(source.path for source in find_sources([path], "recording", 1))
+            elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
+                found[path] = None
+            else:
+                raise UserError(f"{path}: no such file or folder")
+    return list(found)
+
+
+def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
+    """Whether results go into a folder: unless a single file was named by its own name."""
+    return len(named) > 1 or list(sounds) != [expanded(named[0])]
+
+
+def _matching(name: str) -> list[Path]:
+    if not name:
+        raise UserError("a name is empty: give files, folders or patterns", 2)
+    if os.path.lexists(name) or not MAGIC & set(name):
+        return [expanded(name)]
+    paths = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  patterns may be absolute
+    if not paths:
+        raise UserError(f"{name}: no file matches")
+    return [Path(path) for path in paths]
+
+
+def output_paths(
+    sounds: Sequence[Path], output: Path, suffix: str | None, many: bool, overwrite: bool
+) -> list[Path]:
+    """Where the result of each sound goes (see `place_results`).
+
+    Raises `UserError` before any work where a result is there already and is not to be replaced, or would
+    replace one of the sounds.
+    """
+    found = place_results(sounds, output, suffix, many)
+    for path in found:
+        refuse_overwrite(path, overwrite)
+    refuse_replacing(found, files_of(sounds))
+    return found
+
+
+def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many: bool) -> list[Path]:
+    """A place for the result of each sound: ``output`` itself, or in that folder where ``many``.
+
+    In a folder, results keep the sounds' names, and the folders below the one that all have in common, with
+    ``suffix`` (".csv") in place of the sound's, or their own where it is None; of talk.wav and talk.flac
+    side by side, the results are talk.wav.csv and talk.flac.csv. Raises `UserError` where two would still
+    have one name.
+    """
+    if not many:
+        return [output]
+    common = Path(os.path.commonpath([sound.absolute().parent for sound in sounds]))
+    inside = [sound.absolute().relative_to(common) for sound in sounds]
+    if suffix is not None:
+        short = [place.with_suffix(suffix) for place in inside]
+        count = Counter(short)
+        inside = [
+            brief if count[brief] == 1 else place.with_name(place.name + suffix)
+            for place, brief in zip(inside, short, strict=True)
+        ]
+    places: dict[Path, Path] = {}
+    for sound, place in zip(sounds, inside, strict=True):
+        if (other := places.setdefault(output / place, sound)) != sound:
+            raise UserError(
+                f"{output / place}: both {other} and {sound} would be written there; name them apart"
+            )
+    return list(places)
+
+
+def files_of(sounds: Sequence[Path]) -> list[Path]:
+    """The files that sounds lie in: of FILE#NAME, a piece of a set, FILE."""
+    return [
+        sound if os.path.lexists(sound) else Path(str(sound).rpartition("#")[0] or sound) for sound in sounds
+    ]
+
+
+def each_sound(
+    sounds: Sequence[Path], work: Callable[[Path], Result], refused: list[Path]
+) -> Iterator[tuple[Path, Result]]:
+    """Do ``work`` on each sound and yield its result; what cannot be done is told in a line and noted.
+
+    That is a recording that is refused, and where others are left to do also a result that cannot be written.
+    A wrong argument (a `UserError` of exit code 2) is wrong for all sounds and ends it.
+    """
+    for sound in sounds:
+        try:
+            result = work(sound)
+        except RecordingRefused as reason:
+            _tell(sound, str(reason))
+        except UserError as reason:
+            if len(sounds) == 1 or reason.exit_code == ARGUMENTS:
+                raise
+            _tell(sound, str(reason))
+        except OSError as reason:
+            if len(sounds) == 1 or isinstance(reason, BrokenPipeError):
+                raise
+            _tell(sound, f"{reason.filename or sound}: {reason.strerror or reason}")
+        else:
+            yield sound, result
+            continue
+        refused.append(sound)
+
+
+def _tell(sound: Path, reason: str) -> None:
+    place = "" if reason.startswith(str(sound)) else f"{sound}: "
+    print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
+
+
+def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
+    """Print facts on the one sound that was named, null where it was refused; a list where ``many`` were."""
+    print(json.dumps(list(found) if many else next(iter(found), None), indent=2))

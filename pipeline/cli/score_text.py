@@ -1,0 +1,63 @@
+"""Scores of recordings for people: a line for each as soon as it is known, then what they come to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.scoring.thresholds import Verdict
+from pipeline.scoring.windows import RecordingScore
+
+UNITS = {"bits_per_sample": "bits per sample", "nats_per_step": "nats per step"}
+
+
+def print_score(path: Path, score: RecordingScore, verdict: Verdict | None, first: bool) -> None:
+    """One recording's figures, and how it stands to a threshold; above the first, what the columns are."""
+    figures = _figures(score.bits_per_sample, score.nats_per_step, score.seconds)
+    standing, names = "", "  above threshold  highest    at (s)" if verdict else ""
+    if verdict:
+        above = f"{verdict.above}/{verdict.stretches}"
+        standing = f"  {above:>15}  {verdict.highest:7.3f}  {verdict.highest_at_s:8.2f}"
+    if first:
+        bits = "" if score.bits_per_sample is None else "bits/sample  "
+        print(f"{bits}nats/step    seconds{names}  recording")
+    print(f"{figures}{standing}  {path}", flush=True)
+
+
+def _figures(bits: float | None, nats: float, seconds: float) -> str:
+    return ("" if bits is None else f"{bits:11.3f}  ") + f"{nats:9.3f}  {seconds:9.2f}"
+
+
+def print_conclusion(facts: Mapping[str, Any], written: Sequence[Path]) -> None:
+    """What recordings come to together (see `surprise_output.scores_facts`), and the files written."""
+    each = facts["recordings"]
+    if len(each) > 1:
+        figures = _figures(facts["bits_per_sample"], facts["nats_per_step"], facts["seconds"])
+        print(f"{figures}  all {len(each)} recordings")
+    if "threshold" in facts:
+        _print_threshold(
+            facts["threshold"], [recording["above"] for recording in each if "above" in recording]
+        )
+    if "labels" in facts:
+        _print_labels(facts["labels"])
+    for path in written:
+        print(path)
+
+
+def _print_threshold(threshold: Mapping[str, Any], above: Sequence[int]) -> None:
+    value = f"{threshold['value']:.3f} {UNITS[threshold['figure']]}"
+    stretches = f"{threshold['stretches']} stretches of {threshold['window_s']:g} s"
+    origin = f"quantile {threshold['quantile']:g} of {stretches} from {_recordings(threshold['recordings'])}"
+    print(f"threshold {value}: {origin}")
+    if above:
+        print(f"{sum(count > 0 for count in above)} of {_recordings(len(above))} with stretches above it")
+
+
+def _recordings(count: int) -> str:
+    return f"{count} recording{'' if count == 1 else 's'}"
+
+
+def _print_labels(labels: Mapping[str, Any]) -> None:
+    print(f"{labels['anomalous']} anomalous and {labels['normal']} normal recordings, parted by")
+    for name, by in (("mean", "mean surprise"), ("maximum", "highest stretch")):
+        found = labels[name]
+        print(f"  {by:16} AUC {found['auc']:.3f}  pAUC {found['pauc']:.3f} (false alarms up to 0.1)")

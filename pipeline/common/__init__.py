@@ -1,0 +1,1 @@
+"""Files, devices and progress bars, for every other room."""

@@ -1,0 +1,124 @@
+"""Where run-time files lie, and writing them so that a reader never meets half of one."""
+
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError
+
+SHOWN_OF_STEM = 32
+
+
+def data_dir() -> Path:
+    """The folder under which everything made at run time lies.
+
+    ``WAVECAST_DATA`` names it; otherwise it is ``data/`` of the checkout that the package is imported from,
+    so that every working directory sees the same runs and models, or ``./data`` for a copied package.
+    """
+    named = os.environ.get("WAVECAST_DATA")
+    if named:
+        return expanded(named).absolute()
+    checkout = Path(__file__).resolve().parents[2]
+    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary name beside ``target``; rename it onto ``target`` when the block ends well.
+
+    The suffix is kept, since writers choose a format by it. When the block raises, nothing is left. Raises
+    `UserError` where a folder, device or pipe has the name: it would be lost.
+    """
+    _refuse_special(target)
+    temporary = None
+    try:
+        temporary = _temporary_beside(target)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(target)
+    except OSError as problem:
+        raise OSError(problem.errno, problem.strerror, str(target)) from problem
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _temporary_beside(target: Path) -> Path:
+    """A new empty file in the target's folder, which is made where it is missing."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
+    # Of a name as long as names may be, all of it would leave no room for what makes it another one.
+    prefix = f".{target.stem[:SHOWN_OF_STEM]}-"
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=target.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    temporary.chmod(0o666 & ~_umask())
+    return temporary
+
+
+def _refuse_special(path: Path) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  these never raise
+        what = "a folder" if os.path.isdir(path) else "a device or a pipe"  # noqa: PTH112
+        raise UserError(f"{path}: cannot be written: it is {what}; name a file")
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write ``value`` as indented JSON, atomically."""
+    with atomic_path(target) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file; a missing or damaged one is a `UserError` that names ``what`` it should be."""
+    try:
+        return json.loads(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such {what}") from None
+    except (ValueError, OSError) as problem:
+        raise UserError(f"{path}: not a readable {what} ({problem})") from None
+
+
+def refuse_overwrite(path: Path, overwrite: bool) -> None:
+    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or hidden from us."""
+    _refuse_special(path)
+    try:
+        there = path.exists()
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror})") from None
+    if there and not overwrite:
+        raise UserError(f"{path}: exists already; give --overwrite to replace it, or another name")
+
+
+def refuse_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
+    """Raise `UserError` where a result would take the place of a file that is read, under whatever name."""
+    sources = {_identity(path) for path in read} - {None}
+    for result in results:
+        if sources and _identity(result) in sources:
+            raise UserError(f"{result}: is read itself and would be lost; name another output")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def expanded(name: str | Path) -> Path:
+    """The path that a user named: as it is where it exists, else with a leading ~ for the home folder."""
+    return Path(name if os.path.lexists(name) else os.path.expanduser(name))  # noqa: PTH111  which never raises
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,281 @@
+"""Probabilities of bits: from what a network projects to those of the decisions that find a sample.
+
+A sample is found by a binary search over all integers, from the highest bit down; each decision's probability
+is that of the right half of the interval so far, under the mixture given all samples before. After each
+sample the components' weights are multiplied by the probability that each gave it, so that over a step the
+product of all decisions is the joint probability of the step's samples, `Mixture.interval_log_prob`.
+
+A decoder must find the very numbers of the encoder, maybe on another machine. So everything is computed here,
+in float64, by sums, products and quotients in a fixed order: the C library's exp and erfc differ in their
+last digits between systems. The functions share one file because machine code is cached by file.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.compiled.simd import compiled, inlined
+
+Floats = NDArray[np.float64]
+Mixture = tuple[Floats, Floats, Floats, Floats]
+"""Of a step: the table of a search (9, K), whose first row are the weights; ``mean`` (K, D), ``inverse``
+(K, D) and ``lower`` (K, D, D). The mean of output n given those before it is mean_n + sum_{m<n} lower_nm x_m,
+its scale 1 / inverse_n."""
+
+DIAGONAL, FULL, AUTOREGRESSIVE = 0, 1, 2
+
+LEAST = 2.0**-24
+"""Smallest probability of a decision: the coder counts in these."""
+
+NOTHING = 1e-280
+"""An interval that all components together give less than this tells nothing: both halves are as likely."""
+
+FARTHEST = 37.0
+"""Bounds beyond so many scales count as that far: the tail there is 6e-300."""
+
+LOWEST, HIGHEST = -690.0, 690.0
+"""Range of exponents; exp reaches the ends of the normal numbers only just beyond."""
+
+POWERS = np.array([math.ldexp(1.0, n) for n in range(-1000, 1001)])
+LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
+EXP_SERIES = np.array([1 / math.factorial(n) for n in range(14)])
+
+# R(x) (x + 4) / sqrt(2 pi) in powers of (x - 4) / (x + 4), R the Mills ratio (Shepherd and Laframboise 1981):
+# the interpolation at Chebyshev's nodes, made with 40 digits. Its relative error is below 5e-16.
+MILLS = np.array(
+    [
+        *(0.7552851304157515, -0.6078966419718931, 0.38713740074221653, -0.1865218579595672),
+        *(0.0603965748907624, -0.007540188969137313, -0.0034796923628903557, 0.0016308184878823643),
+        *(0.00013334425890372837, -0.0002310951507876874, -1.9079074883936755e-06, 3.514564458582385e-05),
+        *(7.152737509308815e-07, -5.9229798276747605e-06, -6.2620687669596e-07, 1.0270948807114341e-06),
+        *(2.662327898883562e-07, -1.6231917680473566e-07, -7.98985075256226e-08, 1.9608339140939514e-08),
+        *(1.6536044775506402e-08, -1.2845818869925269e-09, -1.7737405043949108e-09),
+    ]
+)
+MILLS_SCALE = 4.0
+
+# Rows of the table (9, K) in which the state of a search is kept. A bound b has two numbers of each
+# component: Phi(b) - [b >= mean], which keeps its digits in both tails, and [b >= mean].
+WEIGHT, MEAN, INVERSE, LOW, LOW_PAST, HIGH, HIGH_PAST, MIDDLE, MIDDLE_PAST = range(9)
+ROWS = 9
+
+
+@inlined
+def exponential(x: float) -> float:
+    """exp(x) between exp(-690) and exp(690), to 2e-16; not a number counts as the lowest."""
+    if not x > LOWEST:
+        x = LOWEST
+    if x > HIGHEST:
+        x = HIGHEST
+    whole = math.floor(x * LOG2_E + 0.5)
+    rest = x - whole * LN2_HIGH - whole * LN2_LOW
+    total = EXP_SERIES[13]
+    for n in range(12, -1, -1):
+        total = total * rest + EXP_SERIES[n]
+    result: float = total * POWERS[int(whole) + 1000]
+    return result
+
+
+@inlined
+def upper_tail(z: float) -> float:
+    """1 - Phi(z) for z >= 0, to twelve digits."""
+    if not z < FARTHEST:
+        z = FARTHEST
+    inverse = 1.0 / (z + MILLS_SCALE)
+    place = 1.0 - 2.0 * MILLS_SCALE * inverse
+    total = MILLS[22]
+    for n in range(21, -1, -1):
+        total = total * place + MILLS[n]
+    tail: float = total * inverse * exponential(-0.5 * z * z)
+    return tail
+
+
+@compiled
+def read_mixture(
+    raw: NDArray[np.float32],
+    kind: int,
+    floor: float,
+    max_raw: float,
+    predictor: tuple[Floats, Floats, Floats],
+    mixture: Mixture,
+) -> None:
+    """What a head projected for one step, ``raw`` (P,), as the mixture that it means (see `models.heads`).
+
+    ``predictor`` is an autoregressive head's start and basis, and the values before the step, oldest first.
+    """
+    table, mean, inverse, lower = mixture
+    components, outputs = mean.shape
+    scales = components + components * (1 if kind == AUTOREGRESSIVE else outputs)
+    rest = scales + components * outputs
+    top = raw[0]
+    for k in range(components):
+        top = max(top, raw[k])
+    total = 0.0
+    for k in range(components):
+        table[WEIGHT, k] = exponential(np.float64(raw[k]) - top)
+        total += table[WEIGHT, k]
+    for k in range(components):
+        table[WEIGHT, k] /= total
+        for n in range(outputs):
+            exponent = min(np.float64(raw[scales + k * outputs + n]), max_raw)
+            inverse[k, n] = 1.0 / (exponential(exponent) + floor)
+    if kind == AUTOREGRESSIVE:
+        _predict(raw[components:], raw[rest:], predictor, mean, lower)
+        return
+    for k in range(components):
+        for n in range(outputs):
+            mean[k, n] = raw[components + k * outputs + n]
+    if kind == FULL:
+        _correlate(raw[rest:], mean, lower)
+
+
+@compiled
+def _correlate(packed: NDArray[np.float32], mean: Floats, lower: Floats) -> None:
+    """Full covariance: mean_n + sum C_nm (x_m - mean_m), its parts that are constant taken together."""
+    components, outputs = mean.shape
+    place = 0
+    for k in range(components):
+        for n in range(outputs):
+            for m in range(n):
+                lower[k, n, m] = packed[place]
+                place += 1
+        for n in range(outputs - 1, -1, -1):  # downwards: the means before are still those projected
+            for m in range(n):
+                mean[k, n] -= lower[k, n, m] * mean[k, m]
+
+
+@compiled
+def _predict(
+    offset: NDArray[np.float32],
+    change: NDArray[np.float32],
+    predictor: tuple[Floats, Floats, Floats],
+    mean: Floats,
+    lower: Floats,
+) -> None:
+    """Autoregressive covariance: offset + sum_p a_p x_{n-p}, of which history holds the first terms."""
+    start, basis, history = predictor
+    components, outputs = mean.shape
+    order = len(start)
+    row = np.empty(order)
+    for k in range(components):
+        row[:] = start
+        for j in range(order):
+            weight = np.float64(change[k * order + j])
+            for p in range(order):
+                row[p] += weight * basis[j, p]
+        for n in range(outputs):
+            total = np.float64(offset[k])
+            for p in range(n, order):  # x_{n-1-p} lies before the step
+                total += row[p] * history[len(history) + n - 1 - p]
+            mean[k, n] = total
+            for m in range(n):
+                lower[k, n, m] = row[n - 1 - m] if n - 1 - m < order else 0.0
+
+
+@compiled
+def _place(table: Floats, bound: float, row: int) -> None:
+    """The two numbers of ``bound`` for each component, in rows ``row`` and the next."""
+    for k in range(table.shape[1]):
+        z = (bound - table[MEAN, k]) * table[INVERSE, k]
+        tail = upper_tail(abs(z))
+        table[row, k] = -tail if z >= 0 else tail
+        table[row + 1, k] = 1.0 if z >= 0 else 0.0
+
+
+@compiled
+def begin_sample(mixture: Mixture, kind: int, before: Floats, n: int) -> None:
+    """Start the search for output ``n`` of a step, given those ``before`` it (D,), with all integers."""
+    table, mean, inverse, lower = mixture
+    for k in range(table.shape[1]):
+        total = mean[k, n]
+        if kind != DIAGONAL:
+            for m in range(n):
+                total += lower[k, n, m] * before[m]
+        table[MEAN, k] = total
+        table[INVERSE, k] = inverse[k, n]
+        table[LOW, k], table[LOW_PAST, k] = 0.0, 0.0
+        table[HIGH, k], table[HIGH_PAST, k] = 0.0, 1.0
+
+
+@compiled
+def right_half(table: Floats, bound: float) -> float:
+    """The probability that the sample lies right of ``bound``, which is inside the interval so far."""
+    _place(table, bound, MIDDLE)
+    left = right = 0.0
+    for k in range(table.shape[1]):
+        of_left = (table[MIDDLE, k] - table[LOW, k]) + (table[MIDDLE_PAST, k] - table[LOW_PAST, k])
+        of_right = (table[HIGH, k] - table[MIDDLE, k]) + (table[HIGH_PAST, k] - table[MIDDLE_PAST, k])
+        left += table[WEIGHT, k] * max(of_left, 0.0)
+        right += table[WEIGHT, k] * max(of_right, 0.0)
+    if not left + right > NOTHING:
+        return 0.5
+    return min(max(right / (left + right), LEAST), 1.0 - LEAST)
+
+
+@compiled
+def narrow(table: Floats, bit: int) -> None:
+    """Go on with the right half, where ``bit`` is 1, or the left."""
+    to = LOW if bit else HIGH
+    for k in range(table.shape[1]):
+        table[to, k] = table[MIDDLE, k]
+        table[to + 1, k] = table[MIDDLE_PAST, k]
+
+
+@compiled
+def next_right_half(table: Floats, bit: int, bound: float) -> float:
+    """`narrow`, then `right_half`: one call in place of two."""
+    narrow(table, bit)
+    return right_half(table, bound)
+
+
+@compiled
+def end_sample(table: Floats, bit: int) -> None:
+    """After the last decision: weigh the components by what they said of the sample that was found.
+
+    Where all thought it impossible, they keep their weights.
+    """
+    narrow(table, bit)
+    total = 0.0
+    for k in range(table.shape[1]):
+        found = (table[HIGH, k] - table[LOW, k]) + (table[HIGH_PAST, k] - table[LOW_PAST, k])
+        table[MIDDLE, k] = table[WEIGHT, k] * max(found, 0.0)
+        total += table[MIDDLE, k]
+    if total > NOTHING:
+        for k in range(table.shape[1]):
+            table[WEIGHT, k] = table[MIDDLE, k] / total
+
+
+@compiled
+def step_decisions(
+    mixture: Mixture,
+    kind: int,
+    outputs: Floats,
+    places: NDArray[Any],
+    bounds: Floats,
+    probabilities: Floats,
+    bits: NDArray[np.int32],
+) -> None:
+    """All decisions on the samples of a step, as an encoder knows them.
+
+    Args:
+        mixture, kind: as `read_mixture` left it.
+        outputs: (D,), the samples' normalised values.
+        places: (n,) with n <= D, their places among the 2^L integers, of which the first is 0.
+        bounds: (2^L + 1,), the normalised bounds of the integers' intervals.
+        probabilities, bits: (n, L), filled in: the probability of a 1 before each decision, and which it was.
+    """
+    table, levels = mixture[0], bits.shape[1]
+    for n in range(len(places)):
+        begin_sample(mixture, kind, outputs, n)
+        low = 0
+        for level in range(levels):
+            half = 1 << (levels - 1 - level)
+            probabilities[n, level] = right_half(table, bounds[low + half])
+            bit = 1 if places[n] >= low + half else 0
+            bits[n, level] = bit
+            low += half * bit
+            if level < levels - 1:
+                narrow(table, bit)
+        end_sample(table, bits[n, levels - 1])

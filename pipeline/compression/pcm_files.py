@@ -1,0 +1,178 @@
+"""A sound file's own integers, and a sound file of integers: nothing rounded, mixed, resampled or clipped.
+
+What is kept are the samples of every channel, their depth and rate. Tags, cue points and the kind of
+container are not.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.readers import open_recording
+from pipeline.audio.write import encoder
+from pipeline.common.files import atomic_path
+from pipeline.errors import RecordingRefused, UserError
+
+Integers = npt.NDArray[np.int32]
+
+DEPTHS = {  # libsndfile's encodings, and the bits that hold their integers
+    "PCM_S8": 8,
+    "PCM_U8": 8,
+    "PCM_16": 16,
+    "PCM_24": 24,
+    "PCM_32": 32,
+    "ALAC_16": 16,
+    "ALAC_20": 24,
+    "ALAC_24": 24,
+    "ALAC_32": 32,
+}
+_ENCODINGS = {8: "PCM_S8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"}
+_OF_FLAC = {depth: name for depth, name in _ENCODINGS.items() if depth < 32}
+FORMATS = {  # suffix: libsndfile's name of the container, and the encoding of each depth
+    ".wav": ("WAV", _ENCODINGS | {8: "PCM_U8"}),
+    ".flac": ("FLAC", _OF_FLAC),
+    ".aiff": ("AIFF", _ENCODINGS),
+    ".aif": ("AIFF", _ENCODINGS),
+    ".w64": ("W64", _ENCODINGS | {8: "PCM_U8"}),
+}
+LONGEST = {"WAV": (1 << 32) - (1 << 16), "AIFF": (1 << 32) - (1 << 16)}
+"""Bytes of samples that a container's size fields can count, with room for its header."""
+
+
+@dataclass(frozen=True)
+class IntegerSound:
+    """What a file of integer samples holds.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: C.
+        depth: bits of a sample, a multiple of 8.
+        frames: N, samples of each channel.
+        checksum: SHA-256 of all integers, frame by frame, as little-endian 32-bit ones.
+    """
+
+    sample_rate: int
+    channels: int
+    depth: int
+    frames: int
+    checksum: str
+
+    @property
+    def bytes_as_16_bit(self) -> int:
+        """What plain 16-bit samples would take."""
+        return 2 * self.channels * self.frames
+
+
+class Checksum:
+    """The checksum of integers that come in blocks."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+
+    def add(self, block: Integers) -> None:
+        """Go on with ``block`` (n, C)."""
+        self._hash.update(np.ascontiguousarray(block, "<i4").data)
+
+    def text(self) -> str:
+        """The checksum so far, in hexadecimal digits."""
+        return self._hash.hexdigest()
+
+
+def examine(path: Path) -> IntegerSound:
+    """Read ``path`` to its end and say what it holds.
+
+    Raises `RecordingRefused` where it cannot be read whole or holds no integers.
+    """
+    checksum, frames = Checksum(), 0
+    with open_recording(path) as reader:
+        depth = _depth(reader.info.decoder, reader.info.container, reader.info.encoding)
+        for block in reader.blocks("int32"):
+            checksum.add(block >> (32 - depth))
+            frames += len(block)
+        if not frames:
+            raise RecordingRefused("no samples")
+        return IntegerSound(reader.info.sample_rate, reader.info.channels, depth, frames, checksum.text())
+
+
+def read_integers(path: Path, frames: int) -> Iterator[Integers]:
+    """Yield the integers of ``path`` in blocks (n, C) of so many frames, the last one perhaps shorter.
+
+    They are as small as their depth: those of 8 bits go from -128 to 127. Raises like `examine`.
+    """
+    with open_recording(path) as reader:
+        depth = _depth(reader.info.decoder, reader.info.container, reader.info.encoding)
+        yield from _regrouped((block >> (32 - depth) for block in reader.blocks("int32")), frames)
+
+
+def _depth(decoder: str, container: str, encoding: str) -> int:
+    if decoder == "libsndfile" and encoding in DEPTHS:
+        return DEPTHS[encoding]
+    raise RecordingRefused(
+        f"{container} with {encoding} holds no plain integers, so that there is nothing exact to keep; "
+        f"convert it to WAV or FLAC first"
+    )
+
+
+def _regrouped(blocks: Iterable[Integers], frames: int) -> Iterator[Integers]:
+    waiting: list[Integers] = []
+    count = 0
+    for block in blocks:
+        waiting.append(block)
+        count += len(block)
+        if count >= frames:
+            whole = np.concatenate(waiting)
+            for start in range(0, count - frames + 1, frames):
+                yield whole[start : start + frames]
+            waiting = [whole[count // frames * frames :]]
+            count %= frames
+    if count:
+        yield np.concatenate(waiting)
+
+
+def check_format(path: Path, sound: IntegerSound | None = None) -> None:
+    """Raise `UserError` where the suffix is of no format that can be written, or cannot hold ``sound``."""
+    if path.suffix.lower() not in FORMATS:
+        raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
+    if sound is None:
+        return
+    container, encodings = FORMATS[path.suffix.lower()]
+    if sound.depth not in encodings:
+        raise UserError(f"{path}: {container} has no {sound.depth}-bit samples; name it .wav")
+    if sound.frames * sound.channels * sound.depth // 8 > LONGEST.get(container, 1 << 63):
+        raise UserError(f"{path}: {container} holds at most 4 GiB, and these are more; name it .w64")
+
+
+@contextmanager
+def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integers], None]]:
+    """Give a function that takes the integers of ``sound`` block by block, (n, C).
+
+    The file appears, whole, when the block of code ends well, and only if the checksum is that of the sound:
+    otherwise `RecordingRefused`. Raises `UserError` where the format or the place refuses it.
+    """
+    import soundfile
+
+    check_format(path, sound)
+    container, encodings = FORMATS[path.suffix.lower()]
+    checksum = Checksum()
+    try:
+        with atomic_path(path) as temporary:
+            form = (sound.sample_rate, sound.channels, encodings[sound.depth], container)
+            with encoder(temporary, *form) as file:
+
+                def write(block: Integers) -> None:
+                    checksum.add(block)
+                    file.write(np.ascontiguousarray(block << (32 - sound.depth)))
+
+                yield write
+            if checksum.text() != sound.checksum:
+                raise RecordingRefused("what came out are not the samples that went in: nothing is written")
+    except soundfile.LibsndfileError as problem:
+        reason = problem.error_string.strip().rstrip(".")
+        raise UserError(f"{path}: cannot be written as {container} ({reason})") from None
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None

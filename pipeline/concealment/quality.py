@@ -1,0 +1,118 @@
+"""How near one sound is to another: as a signal, as a spectrum, to a listener's understanding and liking.
+
+ESTOI is the extended short-time objective intelligibility of Jensen and Taal (2016), PESQ the perceptual
+evaluation of speech quality of ITU-T P.862 and, for wide bands, P.862.2; both as their packages compute them.
+"""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.decode import to_int16
+
+Sound = npt.NDArray[np.int16]
+Mask = npt.NDArray[np.bool_]
+
+FRAME_S = 0.032
+HOP_S = 0.008
+FLOOR_DB = -80.0
+"""Of the logarithmic spectrum, below a full-scale sine: otherwise digital silence would be infinitely far."""
+
+WIDE_BAND_HZ, NARROW_BAND_HZ = 16_000, 8_000
+NO_PESQ = "PESQ is left out: its package is not installed (extra `pesq`; building it needs a C compiler)."
+
+
+def snr_db(reference: Sound, estimate: Sound, where: Mask) -> float | None:
+    """Signal-to-noise ratio in decibels over the samples ``where`` (N,): zeros in place of sound give 0.
+
+    None where the reference is silent there; infinite where both are the same.
+    """
+    signal = reference[where].astype(np.float64)
+    noise = signal - estimate[where]
+    power, error = float(signal @ signal), float(noise @ noise)
+    if not power:
+        return None
+    return 10 * float(np.log10(power / error)) if error else float("inf")
+
+
+def log_spectral_distance_db(
+    reference: Sound, estimate: Sound, sample_rate: int, where: Mask
+) -> float | None:
+    """Root mean square, over frequencies, of the difference of log power spectra, averaged over frames.
+
+    Frames of 32 ms every 8 ms under a Hann window; those count that have a sample ``where`` (N,). None where
+    there is no such frame. In decibels, each spectrum floored 80 dB below a full-scale sine.
+    """
+    first, second = (_log_spectrum(sound, sample_rate) for sound in (reference, estimate))
+    size, hop = _frame(sample_rate)
+    counted = _frames(where, size, hop).any(-1)
+    if not counted.any():
+        return None
+    difference = first[counted] - second[counted]
+    return float(np.sqrt(np.square(difference).mean(-1)).mean())
+
+
+def _frame(sample_rate: int) -> tuple[int, int]:
+    return round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
+
+
+def _frames(values: npt.NDArray[Any], size: int, hop: int) -> npt.NDArray[Any]:
+    padded = np.pad(values, (0, max(0, size - len(values))))
+    return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+
+
+def _log_spectrum(sound: Sound, sample_rate: int) -> npt.NDArray[np.float64]:
+    size, hop = _frame(sample_rate)
+    window = np.hanning(size + 1)[:-1]
+    magnitude = np.abs(np.fft.rfft(_frames(sound / 32768, size, hop) * window)) / (window.sum() / 2)
+    levels: npt.NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 10 ** (FLOOR_DB / 20)))
+    return levels
+
+
+def estoi(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
+    """Extended short-time objective intelligibility, about 0 to 1; None for less than 0.4 s of speech."""
+    from pystoi import stoi
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)  # which it gives in place of a figure
+        try:
+            return float(stoi(reference / 32768, estimate / 32768, sample_rate, extended=True))
+        except RuntimeWarning:
+            return None
+
+
+def has_pesq() -> bool:
+    """Whether the package that computes PESQ is installed; see `NO_PESQ` for what to tell where it is not."""
+    import importlib.util
+
+    return importlib.util.find_spec("pesq") is not None
+
+
+def pesq(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
+    """Perceptual evaluation of speech quality, about 1 to 4.6: of wide bands from 16 kHz on, else of narrow.
+
+    None where the package is not installed, or finds no speech.
+    """
+    if not (has_pesq() and reference.any() and estimate.any()):
+        return None
+    from pesq import PesqError
+    from pesq import pesq as evaluate
+
+    wide = sample_rate >= WIDE_BAND_HZ
+    rate = WIDE_BAND_HZ if wide else NARROW_BAND_HZ
+    first, second = (_at(sound, sample_rate, rate) for sound in (reference, estimate))
+    try:
+        return float(evaluate(rate, first, second, "wb" if wide else "nb"))
+    except (PesqError, ValueError):
+        return None
+
+
+def _at(sound: Sound, sample_rate: int, wanted: int) -> Sound:
+    if sample_rate == wanted:
+        return sound
+    import soxr
+
+    # Not as integers, which soxr would dither.
+    return to_int16(soxr.resample(sound.astype(np.float32) / 32768, sample_rate, wanted))

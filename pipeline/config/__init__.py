@@ -1,0 +1,1 @@
+"""Typed settings and the YAML files that they are read from."""

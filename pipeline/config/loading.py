@@ -1,0 +1,173 @@
+"""Reading configurations: YAML files that extend one another, plus `key=value` from the command line."""
+
+import difflib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from pipeline.config.run import RunConfig
+from pipeline.errors import UserError
+
+KINDS = ("waveform", "spectrogram", "piano-roll")
+"""What pydantic puts between `input` and a key, and nobody wrote."""
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML follows YAML 1.1, where `1e-3` is a string; here it is a number, as in YAML 1.2."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
+    list("-+0123456789."),
+)
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
+    """Read ``path`` (default: ``configs/base.yaml``), apply `dotted.key=value` overrides, and validate.
+
+    A bare name such as ``demo`` means ``configs/demo.yaml`` of the project. Raises `UserError` (exit code 2)
+    that lists every problem with its key, its value and what is allowed.
+    """
+    found = find_config(path or Path("base"))
+    settings = _read_extended(found, ())
+    changes: dict[str, Any] = {}  # all at once, so that `input.kind` may come before or after its fields
+    for override in overrides:
+        key, separator, value = override.partition("=")
+        if not separator or not key:
+            raise UserError(f"--set {override}: write it as key=value, such as train.epochs=3", exit_code=2)
+        changes = merge(changes, nested({key.strip(): _parse(value, f"--set {override}")}))
+    return validated(merge(settings, changes), str(found))
+
+
+def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
+    """Make a `RunConfig` of nested settings; all problems at once as one `UserError`."""
+    try:
+        config = RunConfig.model_validate(settings)
+    except ValidationError as error:
+        raise UserError(_problems(error, where), exit_code=2) from None
+    problems = []
+    for name in config.variants:
+        try:
+            variant_config(config, name)
+        except UserError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise UserError("\n".join(problems), exit_code=2)
+    return config
+
+
+def variant_config(config: RunConfig, variant: str) -> RunConfig:
+    """The configuration of one of the run's variants: the run's own with the variant's changes."""
+    settings = config.model_dump(mode="json")
+    changes = settings.pop("variants")[variant]
+    foreign = [key for key in changes if not key.startswith(("model.", "train."))]
+    if foreign:
+        raise UserError(
+            f"variant {variant}: {', '.join(foreign)}: variants share their data; change model.* or train.*",
+            exit_code=2,
+        )
+    return validated(merge(settings, nested(changes)), f"variant {variant}")
+
+
+def find_config(path: Path) -> Path:
+    """The file that ``path`` means: itself, or the project's configuration of that name."""
+    for candidate in (path, CONFIGS / path, CONFIGS / f"{path}.yaml"):
+        if candidate.is_file():
+            return candidate
+    known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+    raise UserError(f"{path}: no such configuration; give a YAML file or one of: {known}", exit_code=2)
+
+
+def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes`` laid over it, section by section; another `kind` replaces its section."""
+    merged = dict(base)
+    for key, value in changes.items():
+        old = merged.get(key)
+        same_kind = isinstance(old, Mapping) and isinstance(value, Mapping)
+        if same_kind and "kind" in old:  # type: ignore[operator]
+            same_kind = value.get("kind", old["kind"]) == old["kind"]  # type: ignore[index]
+        merged[key] = merge(old, value) if same_kind and key != "variants" else value  # type: ignore[arg-type]
+    return merged
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    tree: dict[str, Any] = {}
+    for key, value in dotted.items():
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        tree = merge(tree, value)
+    return tree
+
+
+def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    if path.resolve() in seen:
+        chain = " -> ".join(p.name for p in (*seen, path))
+        raise UserError(f"{path}: extends itself ({chain})", exit_code=2)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UserError(f"{path}: cannot be read ({problem})", exit_code=2) from None
+    settings = _parse(text, str(path)) or {}
+    if not isinstance(settings, dict):
+        raise UserError(f"{path}: must hold keys and values", exit_code=2)
+    parent = settings.pop("extends", None)
+    if parent is None:
+        return settings
+    beside = path.parent / str(parent)
+    found = beside if beside.is_file() else find_config(Path(str(parent)))
+    return merge(_read_extended(found, (*seen, path.resolve())), settings)
+
+
+def _parse(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as problem:
+        raise UserError(f"{where}: not YAML ({' '.join(str(problem).split())})", exit_code=2) from None
+
+
+def _problems(error: ValidationError, where: str) -> str:
+    lines = [f"{where}: {error.error_count()} problem(s) in the configuration"]
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"] if part not in KINDS)
+        if problem["type"] == "extra_forbidden":
+            lines.append(f"  {key}: unknown key{_suggestion(problem['loc'])}")
+        elif problem["type"] == "value_error":
+            lines.append(f"  {key or 'run'}: {problem['ctx']['error']}")
+        else:
+            lines.append(f"  {key or 'run'} = {_short(problem['input'])}: {problem['msg']}")
+    return "\n".join(lines)
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    """The key that was meant: one of the same section, or else one of another, with its section."""
+    *section, name = (str(part) for part in location if part not in KINDS)
+    keys = list(_keys(RunConfig))
+    for known in ([key for key in keys if key[:-1] == section], keys):
+        close = difflib.get_close_matches(name, [key[-1] for key in known], n=1)
+        for key in known:
+            if key == [*section, name]:
+                return f"; {name} is for another {section[0]}.kind"
+            if key[-1] in close:
+                return f"; did you mean {'.'.join(key)}?"
+    return ""
+
+
+def _keys(model: type[BaseModel], section: Sequence[str] = ()) -> Iterator[list[str]]:
+    for name, field in model.model_fields.items():
+        yield [*section, name]
+        for part in getattr(field.annotation, "__args__", (field.annotation,)):
+            if isinstance(part, type) and issubclass(part, BaseModel):
+                yield from _keys(part, [*section, name])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

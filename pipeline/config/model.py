@@ -1,0 +1,107 @@
+"""Settings of the network and of its training."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config.types import Fraction, Positive, Section, Seed
+
+
+class ModelConfig(Section):
+    """The network: convolutions if wanted, recurrent layers, a head."""
+
+    architecture: Literal["predictor", "encoder-decoder"] = "predictor"
+    """`predictor`: recurrent layers that predict the next step; `encoder-decoder`: one stack reads, another
+    produces the next `decode_steps` steps."""
+    cell: Literal["tanh", "gru", "lstm", "study-tanh", "study-gru", "study-lstm"] = "gru"
+    """Recurrent unit, in the form of the library's kernels; or, with `study-`, exactly as the study has it:
+    diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
+    hidden_size: Positive = 227
+    """Units of each layer. 400 tanh, 227 GRU and 195 LSTM units have equally many parameters in the study."""
+    parameter_budget: Positive | None = None
+    """Instead of hidden_size: the most units whose recurrent layers have no more parameters than this."""
+    num_layers: Positive = 1
+    """Recurrent layers, one on top of the other."""
+    dropout: Fraction = 0.0
+    """Share of a layer's outputs dropped on the way to the next while training."""
+    layer_norm: bool = False
+    """Normalise each recurrent layer's outputs before they are read."""
+    residual: bool = False
+    """Add what a recurrent layer reads to what it puts out, from the second layer on."""
+    learned_initial_state: bool = False
+    """Begin each recording in a trained state instead of zeros."""
+    convolutions: list[Annotated[list[Positive], Field(min_length=3, max_length=3)]] = Field(
+        default_factory=list
+    )
+    """Causal convolutions before the recurrent layers: [channels, kernel, stride] of each, in steps. With
+    strides, a prediction covers as many hops as their product."""
+    companding: bool = False
+    """Read samples on a logarithmic scale, too, on which quiet sound is as visible as loud."""
+    head: Literal["gaussians", "bernoulli", "nade"] = "gaussians"
+    """What a step's outputs are drawn from: a mixture of Gaussians; for notes, `bernoulli` (each note by
+    itself) or `nade` (each note given the lower ones)."""
+    mixture_components: Positive = 20
+    """Gaussians in the mixture over a step's outputs."""
+    covariance: Literal["diagonal", "full", "autoregressive"] = "diagonal"
+    """Of each Gaussian: `diagonal`, `full` (a triangular factor), or `autoregressive` (a linear predictor of
+    each sample from those before it, inside the step too)."""
+    autoregressive_order: Positive = 32
+    """Samples that an autoregressive component's linear predictor looks back."""
+    nade_hidden: Positive = 128
+    """Hidden units of the `nade` head."""
+    scale_floor: Annotated[float, Field(gt=0)] = 0.1
+    """Smallest standard deviation, in quantisation steps: one step of 16-bit audio, or 0.01 natural-log
+    units (0.09 dB) of a spectrogram."""
+    decode_steps: Positive = 20
+    """Steps that an encoder-decoder produces from what the encoder read."""
+    attention_steps: Annotated[int, Field(ge=0)] = 0
+    """Encoder states, counted back from where the decoder begins, that it attends to; 0 for none."""
+
+
+class TrainConfig(Section):
+    """How the weights are fitted."""
+
+    epochs: Positive = 10
+    """Passes over the training split."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Stop after this much time in the training loop, even before the last epoch."""
+    sequences: Literal["carried", "independent"] = "carried"
+    """`carried`: recordings run through their full length with the state carried from chunk to chunk;
+    `independent`: chunks are sequences of their own that start from an empty state, as the study's are."""
+    batch_size: Positive = 32
+    """Sequences side by side in an update."""
+    chunk_steps: Positive = 100
+    """Steps through which the gradient flows back."""
+    optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
+    """Update rule."""
+    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    """Highest learning rate."""
+    schedule: Literal["constant", "linear", "cosine"] = "cosine"
+    """How the learning rate falls over the epochs, to final_learning_rate_fraction of it."""
+    final_learning_rate_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
+    """Learning rate at the end, as a share of the highest."""
+    warmup_updates: Annotated[int, Field(ge=0)] = 50
+    """Updates over which the learning rate rises from nothing."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    """Weight decay (adamw) or L2 penalty (adam, rmsprop)."""
+    clip_norm: Annotated[float, Field(gt=0)] = 1.0
+    """The gradient is rescaled to this norm when it is larger."""
+    patience_epochs: Positive = 5
+    """Stop when the validation loss has not improved for this many epochs."""
+    loss: Literal["density", "discrete"] = "density"
+    """What is maximised: the density at the samples, or the exact probability of their integers."""
+    weight_noise: Annotated[float, Field(ge=0)] = 0.0
+    """Standard deviation of noise on the recurrent layers' weights while training; the study's is 0.075."""
+    scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the steps that an encoder-decoder hears of itself instead of the recording, at the end of
+    training; it rises from 0."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """Arithmetic of the recurrent layers; the mixture always computes in float32."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """`auto` takes the GPU when there is one; or `cpu`, `cuda`, `cuda:1`."""
+    checkpoint_updates: Positive = 200
+    """Updates between checkpoints; a killed run repeats fewer than this."""
+    log_updates: Positive = 20
+    """Updates averaged into one point of the training curve."""
+    seed: Seed = 0
+    """Draws the first weights and the order of the recordings."""

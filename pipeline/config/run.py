@@ -1,0 +1,147 @@
+"""What a run is made of, typed: every field says its meaning and unit, and impossible values are refused.
+
+Signal code and models never see these classes: configuration stops at the functions of `pipeline` that
+build them, which pass plain numbers on. The same classes are the parameters of the Prefect flows, so the
+docstrings below are also what its form shows.
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from pipeline.config.inputs import InputConfig, WaveformConfig
+from pipeline.config.model import ModelConfig, TrainConfig
+from pipeline.config.types import Fraction, Positive, Section, Seed
+from pipeline.data.splits import Split
+
+RESERVED_ALIASES = ("champion", "latest")
+
+
+def _not_reserved(name: str) -> str:
+    """Names that mean something else in the model registry, `v1` among them, cannot name a variant."""
+    if name in RESERVED_ALIASES or (name[0] == "v" and name[1:].isdigit()):
+        raise ValueError(f"{name} has a meaning of its own in the model registry; choose another name")
+    return name
+
+
+Scalar = bool | int | float | str | None
+AnyPath = Annotated[Path, Field(strict=False)]
+VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
+
+
+class CorpusConfig(Section):
+    """The recordings and how they are split."""
+
+    inputs: list[AnyPath] = Field(default_factory=list)
+    """Folders, audio files, CSV files with a column `path`, or text lists of paths."""
+    group: str = "folder"
+    """What keeps recordings together in one split: `folder` (a speaker's folder), `recording` (each on its
+    own), or the name of a CSV column."""
+    folder_level: Positive = 1
+    """Which folder below an input names the group: 1 is the first."""
+    valid_fraction: Fraction = 0.1
+    """Share of groups held out to stop training and choose among models."""
+    test_fraction: Fraction = 0.1
+    """Share of groups held out for the reported figures."""
+    split_seed: Seed = 0
+    """Another seed draws other splits."""
+
+    @model_validator(mode="after")
+    def _something_left_to_train_on(self) -> Self:
+        if self.valid_fraction + self.test_fraction >= 1:
+            raise ValueError("valid_fraction + test_fraction must stay below 1")
+        return self
+
+
+class EvaluateConfig(Section):
+    """The figures reported for a model."""
+
+    split: Split = "test"
+    """The recordings that are scored."""
+    linear_order: Positive = 32
+    """Order of the fixed linear predictor beside the model."""
+    horizons: list[Positive] = Field(default_factory=list)
+    """Also score steps so far ahead, the model hearing nothing of what lies between."""
+    context_steps: Positive = 400
+    """True steps that the model hears before it is asked about those ahead."""
+
+
+class SamplesConfig(Section):
+    """Continuations of held-out recordings, made for listening after every training."""
+
+    count: Annotated[int, Field(ge=0)] = 2
+    """How many held-out recordings are continued."""
+    prime_seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How much of each recording the model hears first, in seconds."""
+    seconds: Annotated[float, Field(gt=0)] = 2.0
+    """How much it adds, in seconds."""
+    temperature: Annotated[float, Field(ge=0)] = 0.9
+    """1 draws from the model's distribution, which grows too loud once it hears only itself; less is calmer,
+    0 takes the most likely."""
+
+
+class TrackingConfig(Section):
+    """Where runs and models are recorded."""
+
+    uri: str | None = None
+    """MLflow tracking server or store; none means MLFLOW_TRACKING_URI, else a local SQLite store."""
+    experiment: str = "wavecast"
+    """MLflow experiment that collects the runs."""
+    registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] = "wavecast"
+    """Name in the model registry; its alias `champion` is what the command line uses by default."""
+
+
+class RunConfig(Section):
+    """One run of the whole pipeline: prepare, train each variant, evaluate, promote the best, continue."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "wavecast"
+    """Names the run's folders; letters, digits, dot, underscore and hyphen."""
+    corpus: CorpusConfig = CorpusConfig()
+    input: InputConfig = WaveformConfig()
+    model: ModelConfig = ModelConfig()
+    train: TrainConfig = TrainConfig()
+    evaluate: EvaluateConfig = EvaluateConfig()
+    samples: SamplesConfig = SamplesConfig()
+    tracking: TrackingConfig = TrackingConfig()
+    variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
+    """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
+    (`model.cell: lstm`). The name becomes an alias in the model registry. Empty trains the one model
+    described above."""
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        rules = {
+            "model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade": (
+                (self.model.head == "gaussians") == (self.input.kind != "piano-roll")
+            ),
+            "model.covariance=autoregressive is for input.kind=waveform": (
+                self.model.covariance != "autoregressive" or self.input.kind == "waveform"
+            ),
+            "model.companding is for input.kind=waveform and a predictor without convolutions": (
+                not self.model.companding
+                or (
+                    self.input.kind == "waveform"
+                    and self.model.architecture == "predictor"
+                    and not self.model.convolutions
+                )
+            ),
+            "train.loss=discrete is for input.kind=waveform": (
+                self.train.loss != "discrete" or self.input.kind == "waveform"
+            ),
+            "model.architecture=encoder-decoder takes no model.convolutions": (
+                self.model.architecture == "predictor" or not self.model.convolutions
+            ),
+            "train.scheduled_sampling is for model.architecture=encoder-decoder": (
+                not self.train.scheduled_sampling or self.model.architecture == "encoder-decoder"
+            ),
+            "train.scheduled_sampling needs input.window >= input.hop": (
+                not self.train.scheduled_sampling
+                or not isinstance(self.input, WaveformConfig)
+                or self.input.window >= self.input.hop
+            ),
+        }
+        broken = [rule for rule, holds in rules.items() if not holds]
+        if broken:
+            raise ValueError("; ".join(broken))
+        return self

@@ -1,0 +1,1 @@
+"""Recordings in, a prepared data set and batches from it out."""

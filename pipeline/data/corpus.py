@@ -1,0 +1,199 @@
+"""From what the user names (folders, files, tables, lists) to recordings, their groups and their splits.
+
+Nothing is decoded here and no suffix trusted: what a folder holds is a recording until the decoder says no.
+"""
+
+import codecs
+import csv
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.data.splits import SPLITS, Split
+from pipeline.errors import UserError
+
+GROUP_BY_FOLDER, GROUP_BY_RECORDING = BY_PLACE = "folder", "recording"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file that may be a recording; ``group`` None makes it a group by itself."""
+
+    path: Path
+    group: str | None
+    split: Split | None
+
+
+def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[Source]:
+    """List what ``inputs`` name, each path once, made absolute, in a fixed order.
+
+    An input is a folder (searched through, each folder once, hidden files and README left out), a ``.csv``
+    with a column ``path`` and perhaps ``split`` and ``group``'s, a ``.txt`` with a path a line, or a
+    recording. Paths in a table or list are relative to it and need not exist: the decoder refuses those.
+
+    ``group`` is "folder" (the name of the folder ``folder_level`` below a folder, or below the one where a
+    table's or list's files lie; a file less deep is its own group), "recording", or a column of the tables.
+    A group that has a split in one row has it in all. Raises `UserError` for what is missing, empty or
+    contradicts itself.
+    """
+    if folder_level < 1:
+        raise UserError(f"folder level {folder_level}: 1 is for ROOT/GROUP/file, 2 for ROOT/x/GROUP/file", 2)
+    found: dict[Path, Source] = {}
+    decided = _Decisions()
+    for named in inputs:
+        for source, place in _sources_of(named, group, folder_level):
+            first = found.get(source.path)
+            if first is None or first.group is None:
+                found[source.path] = first = source
+            elif group not in BY_PLACE and source.group not in (None, first.group):
+                raise UserError(f"{place}: {source.path} is of {source.group}, but before of {first.group}")
+            decided.note(replace(first, split=source.split), place)
+    return [decided.apply(source) for source in found.values()]
+
+
+def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
+    """Yield sources and where each was named, for messages."""
+    if not os.path.exists(named):  # noqa: PTH110  Path.exists raises where a folder may not be entered
+        raise UserError(f"{named}: no such file or folder")
+    suffix = "" if named.is_dir() else named.suffix.lower()
+    if suffix == ".csv":
+        yield from _from_table(named, group, folder_level)
+        return
+    if group not in BY_PLACE:
+        raise UserError(f"{named}: no .csv, so no column {group!r}; group by folder, recording, or a .csv's")
+    if named.is_dir():
+        paths, root = list(_files_below(named)), _absolute(named)
+        if not paths:
+            raise UserError(f"{named}: no files in this folder")
+    else:
+        listed = _listed_paths(named) if suffix == ".txt" else None
+        paths = [_absolute(named)] if listed is None else listed
+        root = _root(named, paths)
+    for path in paths:
+        yield Source(path, _folder_group(path, root, group, folder_level), None), str(named)
+
+
+def _root(listing: Path, paths: Sequence[Path]) -> Path:
+    """The folder that groups lie below: that of the table or list, or else what its files have in common."""
+    folder = _absolute(listing).parent
+    if all(path.is_relative_to(folder) for path in paths):
+        return folder
+    return Path(os.path.commonpath([path.parent for path in paths]))
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    """Every regular file below ``root`` in sorted order, each folder entered once however it is reached."""
+
+    def refuse(problem: OSError) -> None:
+        raise UserError(f"{problem.filename}: cannot be listed ({problem.strerror})")
+
+    entered: set[str] = set()
+    for folder, subfolders, names in os.walk(_absolute(root), onerror=refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in entered:
+            subfolders.clear()
+            continue
+        entered.add(real)
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(folder, name)
+            if name.startswith(".") or name.lower().startswith("readme"):
+                continue
+            # A link to nowhere and what may not be looked at count: the decoder refuses them with a reason.
+            if os.path.isfile(path) or not os.path.exists(path):  # noqa: PTH110, PTH113
+                yield path
+
+
+def _text(path: Path) -> str:
+    """The whole file; raises `ValueError`, after a look at its beginning, where it is no text in UTF-8."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 12)
+        if "\0" in codecs.getincrementaldecoder("utf-8")().decode(head):
+            raise ValueError("it holds zero bytes")
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
+
+
+def _listed_paths(path: Path) -> list[Path] | None:
+    """Paths of a list; None where the file is no text, and so a recording under a wrong name."""
+    try:
+        text = _text(path)
+    except ValueError:
+        return None
+    paths = [_absolute(path.parent / line.strip()) for line in text.splitlines() if line.strip()]
+    if not any(os.path.lexists(listed) for listed in paths):
+        raise UserError(f"{path}: none of its {len(paths)} lines is a file; they are relative to the list")
+    return paths
+
+
+def _from_table(table: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
+    by_column = group not in BY_PLACE
+    rows = _rows(table, ["path", group] if by_column else ["path"])
+    paths = [_absolute(table.parent / row["path"]) for _, row in rows]
+    root = _root(table, paths)
+    for path, (place, row) in zip(paths, rows, strict=True):
+        name = row[group] if by_column else _folder_group(path, root, group, folder_level)
+        yield Source(path, name or None, _split(row, place)), place
+
+
+def _rows(table: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
+    """Rows of a table with where each stands; raises `UserError` where a column or a path is missing."""
+    try:
+        reader = csv.DictReader(_text(table).splitlines(keepends=True), restval="")
+        rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
+    except (ValueError, csv.Error) as problem:
+        raise UserError(f"{table}: not a table in UTF-8 ({problem})") from None
+    for column in columns:
+        if column not in (reader.fieldnames or ()):
+            raise UserError(f"{table}: no column {column!r} among {', '.join(reader.fieldnames or ())}")
+    if not rows:
+        raise UserError(f"{table}: no rows below the header")
+    for place, row in rows:
+        if not row["path"]:
+            raise UserError(f"{place}: no path")
+    return rows
+
+
+def _split(row: Mapping[str, str], place: str) -> Split | None:
+    value = row.get("split") or None
+    for split in SPLITS:
+        if value == split:
+            return split
+    if value is not None:
+        raise UserError(f"{place}: split {value!r} is none of {', '.join(SPLITS)}")
+    return None
+
+
+def _folder_group(path: Path, root: Path, group: str, folder_level: int) -> str | None:
+    if group != GROUP_BY_FOLDER:
+        return None
+    folders = path.relative_to(root).parts[:-1]
+    return folders[folder_level - 1] if len(folders) >= folder_level else None
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links
+
+
+class _Decisions:
+    """Splits that tables decide, so that neither a group nor a recording lands in two."""
+
+    def __init__(self) -> None:
+        self._of: dict[str | Path, tuple[Split, str]] = {}
+
+    def note(self, source: Source, place: str) -> None:
+        if source.split is None:
+            return
+        for key in (source.group, source.path):
+            if key is None:
+                continue
+            split, earlier = self._of.setdefault(key, (source.split, place))
+            if split != source.split:
+                raise UserError(f"{place}: {key} is in {source.split}, but {earlier} puts it in {split}")
+
+    def apply(self, source: Source) -> Source:
+        decision = self._of.get(source.group or source.path) or self._of.get(source.path)
+        return replace(source, split=decision[0]) if decision else source

@@ -1,0 +1,177 @@
+"""A prepared data set on disk: which rows of the store belong to which recording and split.
+
+Opening one maps the rows into memory and copies nothing; the rows of a split go to the GPU in one piece.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.common.files import read_json, write_json
+from pipeline.config.inputs import InputConfig, PianoRollConfig
+from pipeline.data.manifest import Recording, write_manifest
+from pipeline.data.row_store import RowStore
+from pipeline.data.splits import Split
+from pipeline.errors import UserError
+from pipeline.features.representations import Normalisation, row_dtype, row_width, unit
+
+DATASET_VERSION = 1
+"""Raise it when prepared rows change their meaning: older ones are then made anew."""
+
+SMALLEST_STD = 1e-4
+"""A training split of digital silence is scaled by this (3 quantisation steps), not by zero."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A prepared data set.
+
+    Attributes:
+        path: its `dataset.json`.
+        fingerprint: hexadecimal digits that name the recordings, their splits and the settings.
+        input: what its rows are.
+        normalisation: mean and standard deviation over the training split.
+        rows: (R, width) memory-mapped store.
+        offset, length: (recordings,) int64, first row and number of rows.
+        split, group, recording: per recording; the last is its path.
+    """
+
+    path: Path
+    fingerprint: str
+    input: InputConfig
+    normalisation: Normalisation
+    rows: np.ndarray
+    offset: np.ndarray
+    length: np.ndarray
+    split: list[Split]
+    group: list[str]
+    recording: list[str]
+
+    def indices(self, split: Split) -> np.ndarray:
+        """Which recordings belong to ``split``."""
+        return np.flatnonzero(np.array([each == split for each in self.split]))
+
+    def require(self, split: Split) -> np.ndarray:
+        """As `indices`, but an empty split is a `UserError`."""
+        found = self.indices(split)
+        if not len(found):
+            groups = len(set(self.group))
+            raise UserError(
+                f"the {split} split is empty ({len(self.recording)} recordings in {groups} groups): "
+                "add recordings, or split them one by one with --set corpus.group=recording"
+            )
+        return found
+
+    def recording_rows(self, index: int) -> Tensor:
+        """The rows (length, width) of one recording; a view of the memory map."""
+        begin = int(self.offset[index])
+        return torch.from_numpy(self.rows[begin : begin + int(self.length[index])])
+
+
+@dataclass(frozen=True)
+class SplitRows:
+    """The recordings of one split, their rows on the device that will use them.
+
+    Attributes:
+        rows: (R, width) as stored.
+        offset, length: (recordings,) int64 on the same device as ``rows``.
+    """
+
+    rows: Tensor
+    offset: Tensor
+    length: Tensor
+
+
+def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRows:
+    """Bring a split to ``device``: one array on a GPU where it fits, else the memory map as it is."""
+    chosen = dataset.require(split)
+    offset, length = dataset.offset[chosen], dataset.length[chosen]
+    total = int(length.sum())
+    if device.type != "cuda" or total * dataset.rows[:1].nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
+        return SplitRows(torch.from_numpy(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length))
+    packed = np.concatenate([dataset.rows[o : o + n] for o, n in zip(offset, length, strict=True)])
+    begins = np.concatenate([[0], np.cumsum(length)[:-1]])
+    return SplitRows(
+        torch.from_numpy(packed).to(device),
+        torch.from_numpy(begins).to(device),
+        torch.from_numpy(length).to(device),
+    )
+
+
+def dataset_settings(config: InputConfig) -> dict[str, Any]:
+    """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
+    settings = config.model_dump(exclude={"window", "hop", "quarters_per_minute"})
+    return {"version": DATASET_VERSION, **settings}
+
+
+def write_dataset(store: RowStore, records: list[Recording], config: InputConfig) -> Path:
+    """Write the data set that ``records`` make; returns its `dataset.json`, which may be there already."""
+    used = [record for record in records if not record.refused]
+    identity = [dataset_settings(config), sorted((r.content_hash, r.group, r.split) for r in used)]
+    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    path = store.folder / fingerprint / "dataset.json"
+    write_manifest(path.parent / "manifest.jsonl", records)
+    if path.exists():
+        return path
+    stored = [store.catalogue.stored[str(record.content_hash)] for record in used]
+    trained_on = [s for s, r in zip(stored, used, strict=True) if r.split == "train" and s.length]
+    mean, std, low, high = store.moments(trained_on or stored)
+    if isinstance(config, PianoRollConfig):  # notes meet the model as they are, 0 and 1
+        mean, std = np.zeros_like(mean), np.ones_like(std)
+    scale = unit(config)
+    content = {
+        "fingerprint": fingerprint,
+        "settings": dataset_settings(config),
+        "mean": (mean * scale).tolist(),
+        "std": np.maximum(std * scale, SMALLEST_STD).tolist(),
+        "low": (low * scale).tolist(),
+        "high": (high * scale).tolist(),
+        "recordings": [
+            {"path": str(r.path), "group": r.group, "split": r.split, "offset": s.offset, "length": s.length}
+            for r, s in zip(used, stored, strict=True)
+        ],
+    }
+    write_json(path, content)
+    return path
+
+
+def open_dataset(path: Path, config: InputConfig) -> Dataset:
+    """Open what `prepare` returned, to be framed as ``config`` says.
+
+    Raises `UserError` where it is missing, damaged, or was prepared with other settings.
+    """
+    path = path / "dataset.json" if path.is_dir() else path
+    content = read_json(path, "prepared data set")
+    if not isinstance(content, dict) or content.get("settings") != dataset_settings(config):
+        raise UserError(f"{path}: prepared with other settings than the model's; run `wavecast prepare` anew")
+    recordings = content["recordings"]
+    offset = np.array([r["offset"] for r in recordings], np.int64)
+    length = np.array([r["length"] for r in recordings], np.int64)
+    store = path.parent.parent
+    try:
+        # Only as far as this data set reaches: rows behind may be another run's, still being written.
+        shape = (int((offset + length).max()), row_width(config))
+        rows = np.memmap(store / "rows.bin", row_dtype(config), "c", shape=shape)
+    except (OSError, ValueError) as problem:
+        raise UserError(
+            f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "
+            f"delete {store} and prepare anew"
+        ) from None
+    return Dataset(
+        path=path,
+        fingerprint=content["fingerprint"],
+        input=config,
+        normalisation=Normalisation(*(tuple(content[key]) for key in ("mean", "std", "low", "high"))),
+        rows=np.asarray(rows),
+        offset=offset,
+        length=length,
+        split=[r["split"] for r in recordings],
+        group=[r["group"] for r in recordings],
+        recording=[r["path"] for r in recordings],
+    )

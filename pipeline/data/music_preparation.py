@@ -1,0 +1,112 @@
+"""Files of notes to rows of the store and records of the manifest: what preparation does for piano rolls.
+
+A MIDI file is one recording, split as any other. Each sequence of a set is a recording by itself, named
+`FILE#train-012` and in the split that the set gives it, so that figures compare with others' on that set.
+"""
+
+import errno
+import hashlib
+import io
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pipeline.config.inputs import PianoRollConfig
+from pipeline.data.corpus import Source
+from pipeline.data.manifest import Recording, content_hash
+from pipeline.data.row_store import RowStore, Stored
+from pipeline.data.splits import SPLITS
+from pipeline.errors import RecordingRefused
+from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
+
+
+def music_records(
+    store: RowStore, sources: Iterable[Source], config: PianoRollConfig
+) -> Iterator[list[Recording]]:
+    """For each source, append what the store lacks and yield the records of its sequences, or its refusal.
+
+    A MIDI file that the store has is not parsed again. Records of a set have their split, others none yet.
+    The same notes are used once, but a set keeps what it has twice in one split. What it has in two splits it
+    keeps in the one that is held out longest: its test split stays whole, and nothing in it is trained on.
+    """
+    first_with: dict[str, tuple[Path, Path]] = {}
+    for source in sources:
+        try:
+            records = _records_of(store, source, config)
+        except RecordingRefused as refusal:
+            records = [Recording(path=source.path, refused=str(refusal))]
+        except OSError as problem:
+            if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            reason = f"cannot be read ({problem.strerror or problem})"
+            records = [Recording(path=source.path, refused=reason)]
+        yield [_once(record, source.path, first_with) for record in records]
+
+
+def _records_of(store: RowStore, source: Source, config: PianoRollConfig) -> list[Recording]:
+    if kind_of(source.path) == "MIDI":
+        return [_midi_record(store, source, config)]
+    sequences = read_sequences(source.path, config.steps_per_quarter)
+    return _without_leaks([_set_record(store, source.path, sequence, config) for sequence in sequences])
+
+
+def _midi_record(store: RowStore, source: Source, config: PianoRollConfig) -> Recording:
+    path = source.path
+    status = path.stat()
+    stamp = (status.st_size, status.st_mtime_ns)
+    seen = store.catalogue.seen.get(str(path))
+    found = seen[2] if seen and tuple(seen[:2]) == stamp else content_hash(path)
+    stored = store.catalogue.stored.get(found)
+    if stored is None:
+        (sequence,) = read_sequences(path, config.steps_per_quarter)
+        stored = _append(store, found, sequence)
+    store.remember(str(path), (*stamp, found))
+    group = source.group or f"recording-{stored.audio_hash[:16]}"
+    return _record(path, found, stored, config).model_copy(update={"group": group})
+
+
+def _set_record(store: RowStore, file: Path, sequence: NoteSequence, config: PianoRollConfig) -> Recording:
+    """One sequence of a set, a group by itself; the hash of its notes stands for that of a file."""
+    path = file.with_name(f"{file.name}#{sequence.name}")
+    key = _notes_hash(sequence)
+    stored = store.catalogue.stored.get(key) or _append(store, key, sequence)
+    place = {"group": path.name, "split": sequence.split}
+    return _record(path, key, stored, config).model_copy(update=place)
+
+
+def _append(store: RowStore, key: str, sequence: NoteSequence) -> Stored:
+    facts = {"frames": len(sequence.notes), "notes": list(sequence.remarks)}
+    return store.append(key, _notes_hash(sequence), io.BytesIO(sequence.notes.tobytes()), facts)
+
+
+def _notes_hash(sequence: NoteSequence) -> str:
+    return hashlib.sha256(sequence.notes.tobytes()).hexdigest()
+
+
+def _record(path: Path, key: str, stored: Stored, config: PianoRollConfig) -> Recording:
+    seconds = stored.length / config.steps_per_quarter * 60 / config.quarters_per_minute
+    return Recording(
+        path=path, content_hash=key, audio_hash=stored.audio_hash, seconds=seconds, **stored.facts
+    )
+
+
+def _without_leaks(records: list[Recording]) -> list[Recording]:
+    """The records of a set, those refused whose notes are also in a split nearer to its test split."""
+    in_order = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
+    latest = {record.audio_hash: record for record in in_order}
+    kept = [latest[record.audio_hash] for record in records]
+    return [
+        record if record.split == other.split else _repeats(record, other.path)
+        for record, other in zip(records, kept, strict=True)
+    ]
+
+
+def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]]) -> Recording:
+    """The record, refused where its notes were met before in another file."""
+    if record.refused:
+        return record
+    first_file, first_path = first_with.setdefault(str(record.audio_hash), (file, record.path))
+    return record if first_file == file else _repeats(record, first_path)
+
+
+def _repeats(record: Recording, path: Path) -> Recording:
+    return record.model_copy(update={"refused": f"the same notes as {path}"})

@@ -1,0 +1,190 @@
+"""What is wrong with a prepared data set: its files, its splits, and the recordings that it was made of."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.files import read_json
+from pipeline.data.splits import SPLITS, Split
+from pipeline.diagnostics.data_size import enough_sound, parameter_count, steps_a_second
+from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
+from pipeline.errors import RecordingRefused, UserError
+
+PREPARE = "Run `wavecast prepare` on the recordings again."
+LEAST_HELD_OUT, MOST_HELD_OUT = 0.03, 0.6
+
+
+def examine_dataset(path: Path) -> Examined:
+    """Say what is wrong with the data set whose `dataset.json` or folder is ``path``.
+
+    Raises `UserError` where that file is missing or damaged beyond looking at.
+    """
+    file = path / "dataset.json" if path.is_dir() else path
+    content = read_json(file, "prepared data set")
+    try:
+        recordings, settings = content["recordings"], content["settings"]
+        lengths = {split: sum(r["length"] for r in recordings if r["split"] == split) for split in SPLITS}
+        reach = max((r["offset"] + r["length"] for r in recordings), default=0)
+        finite = all(map(math.isfinite, [*content["mean"], *content["std"]]))
+        smallest = min(content["std"])
+    except (KeyError, TypeError, ValueError) as problem:
+        raise UserError(f"{file}: damaged data set ({type(problem).__name__}: {problem})") from None
+    findings = [*_files(file, settings, reach), *_splits(recordings, lengths)]
+    if not finite:
+        findings.append(Finding("problem", "moments", "Its mean or spread is not finite.", PREPARE))
+    findings += [*_spread(settings, smallest), *_size(settings, lengths), *_sources(file, recordings)]
+    findings += _refused(file)
+    if all(finding.severity == "fine" for finding in findings):
+        findings.append(Finding("fine", "files", "Its files are whole, its recordings are as they were."))
+    seconds = {split: rows / _rate(settings) for split, rows in lengths.items()}
+    kind = settings.get("kind", "unknown")
+    summary = f"{kind}, {counted(len(recordings), 'recording')}, {duration(sum(seconds.values()))}"
+    figures = {"fingerprint": content.get("fingerprint"), "kind": kind, "seconds": seconds}
+    figures |= {"recordings": len(recordings), "settings": settings}
+    return Examined(str(file), "data set", summary, figures, worst_first(findings))
+
+
+def _input(settings: dict[str, Any]) -> Any:
+    """The kind of input with its settings; raises `UserError` for those of another version."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from pipeline.config.inputs import InputConfig
+
+    known = {key: value for key, value in settings.items() if key != "version"}
+    try:
+        return TypeAdapter(InputConfig).validate_json(json.dumps(known))
+    except ValidationError as problem:
+        raise UserError(f"settings of another version ({problem.error_count()} differ)") from None
+
+
+def _rate(settings: dict[str, Any]) -> float:
+    from pipeline.features.representations import row_rate_hz
+
+    try:
+        return row_rate_hz(_input(settings))
+    except UserError:
+        return float(settings.get("sample_rate", 1))
+
+
+def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding]:
+    from pipeline.data.dataset import DATASET_VERSION
+    from pipeline.features.representations import row_dtype, row_width
+
+    try:
+        config = _input(settings)
+    except UserError as problem:
+        yield Finding("problem", "version", f"It cannot be opened: {problem}.", PREPARE)
+        return
+    if settings.get("version") != DATASET_VERSION:
+        what = f"It was prepared as version {settings.get('version')}, this wavecast reads {DATASET_VERSION}."
+        yield Finding("problem", "version", what, PREPARE)
+    rows = file.parent.parent / "rows.bin"
+    needed = reach * row_width(config) * row_dtype(config).itemsize
+    there = rows.stat().st_size if rows.is_file() else 0
+    if there < needed:
+        what = f"Its rows are not all there: {rows} has {there:,} of {needed:,} bytes."
+        yield Finding("problem", "rows", what, f"Delete {file.parent.parent} and prepare again.")
+    for name in ("catalogue.json", "moments.bin"):
+        if not (file.parent.parent / name).is_file():
+            what = f"{file.parent.parent / name} is missing: nothing can be added to the data set."
+            yield Finding("warning", "rows", what, f"Delete {file.parent.parent} and prepare again.")
+
+
+def _splits(recordings: list[dict[str, Any]], lengths: Mapping[Split, int]) -> Iterator[Finding]:
+    advice = "Add recordings, or split them one by one with --set corpus.group=recording."
+    groups = {split: {r["group"] for r in recordings if r["split"] == split} for split in SPLITS}
+    for split in SPLITS:
+        if not lengths[split]:
+            severity: Severity = "warning" if split == "test" else "problem"
+            what = f"Nothing is in the {split} split."
+            yield Finding(severity, "splits", what, advice)
+        elif len(groups[split]) == 1 and split != "train":
+            what = f"All of the {split} split is one group ({next(iter(groups[split]))}): figures hang on it."
+            yield Finding("warning", "splits", what, advice)
+    shared = [g for g, n in Counter(g for names in groups.values() for g in names).items() if n > 1]
+    if shared:
+        what = (
+            f"{counted(len(shared), 'group')} in two splits, such as {shared[0]}: figures will be too good."
+        )
+        yield Finding("problem", "leak", what, PREPARE)
+    held_out = 1 - lengths["train"] / max(sum(lengths.values()), 1)
+    if lengths["train"] and not LEAST_HELD_OUT <= held_out <= MOST_HELD_OUT:
+        what = f"{share(held_out)} of the sound is held out from training."
+        yield Finding("warning", "held-out", what, "Set corpus.valid_fraction and corpus.test_fraction.")
+
+
+def _spread(settings: dict[str, Any], smallest: float) -> Iterator[Finding]:
+    from pipeline.data.dataset import SMALLEST_STD
+
+    if settings.get("kind") == "waveform" and smallest <= SMALLEST_STD:
+        what = f"The training sound is digital silence, or nearly (standard deviation {smallest:.1g})."
+        yield Finding("problem", "silent", what, "Look at the recordings with `wavecast doctor FOLDER`.")
+    elif settings.get("kind") == "spectrogram" and smallest <= SMALLEST_STD:
+        what = "A band of the training frames never changes: nothing is heard there."
+        yield Finding("warning", "silent", what, "Lower input.max_frequency_hz or input.floor.")
+
+
+def _size(settings: dict[str, Any], lengths: Mapping[Split, int]) -> Iterator[Finding]:
+    """Against the model of the base configuration: of notes, there are too few kinds to say."""
+    from pipeline.config.model import ModelConfig
+
+    if settings.get("kind") not in ("waveform", "spectrogram") or not lengths["train"]:
+        return
+    try:
+        config = _input(settings)
+    except UserError:
+        return
+    seconds = lengths["train"] / _rate(settings)
+    parameters = parameter_count(config, ModelConfig())
+    yield from enough_sound(seconds * steps_a_second(config, ModelConfig()), parameters, seconds)
+
+
+def _sources(file: Path, recordings: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Recordings that are gone, or are no longer what was prepared."""
+    try:
+        seen = read_json(file.parent.parent / "catalogue.json", "catalogue")["seen"]
+        paths = [Path(r["path"]) for r in recordings if r["path"] in seen]
+        gone = [path for path in paths if not path.exists()]
+        changed = [path for path in paths if path.exists() and _changed(path, *seen[str(path)])]
+    except (UserError, KeyError, TypeError, ValueError, OSError):
+        return
+    if gone:
+        what = f"{counted(len(gone), 'recording')} gone since it was prepared, such as {gone[0]}."
+        yield Finding(
+            "warning", "gone", what, "Training does not need them; preparing again leaves them out."
+        )
+    if changed:
+        what = f"{counted(len(changed), 'recording')} changed since it was prepared, such as {changed[0]}."
+        yield Finding("warning", "changed", what, PREPARE)
+
+
+def _changed(path: Path, size: int, modified_ns: int, known_hash: str) -> bool:
+    from pipeline.data.manifest import content_hash
+
+    stat = path.stat()
+    if (stat.st_size, stat.st_mtime_ns) == (size, modified_ns):
+        return False
+    try:
+        return content_hash(path) != known_hash
+    except RecordingRefused:
+        return True
+
+
+def _refused(file: Path) -> Iterator[Finding]:
+    from pipeline.data.manifest import read_manifest
+
+    try:
+        records = read_manifest(file.parent / "manifest.jsonl")
+    except UserError as problem:
+        yield Finding("warning", "manifest", f"Its manifest cannot be read: {problem}.", PREPARE)
+        return
+    refused = [record for record in records if record.refused]
+    if refused:
+        what = (
+            f"{len(refused)} of {counted(len(records), 'file')} were left out, such as {refused[0].path}:"
+            f" {refused[0].refused}."
+        )
+        yield Finding("warning", "left-out", what, f"All reasons are in {file.parent / 'manifest.jsonl'}.")

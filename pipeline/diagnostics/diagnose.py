@@ -1,0 +1,202 @@
+"""The doctor: tells what a thing is (recording, corpus, data set, model, run), and has it examined.
+
+One examination never stops the next: whatever cannot be looked at is itself a finding.
+"""
+
+import glob
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from pipeline.common.files import expanded
+from pipeline.diagnostics.findings import Examined, Finding, Kind
+from pipeline.errors import UserError
+
+SAMPLE_RATE = 16_000
+REGISTERED = ("models:/", "runs:/")
+MAGIC = frozenset("*?[")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What was named, and what it was taken for."""
+
+    name: str
+    kind: Kind
+    path: Path
+
+
+def diagnose(named: Sequence[str], model: str = "") -> Iterator[Examined]:
+    """Examine each thing in turn; the installation where nothing is named.
+
+    With ``model``, recordings are judged by what that model hears, and the model is run on them, too. Never
+    raises for what is found, however damaged.
+    """
+    if not named and not model:
+        yield _guarded(Thing("wavecast", "installation", Path()), Listener(""), [])
+        return
+    listener = Listener(model)
+    things = [thing for name in named for thing in recognised(name)]
+    for thing in things:
+        yield _guarded(thing, listener, [])
+    if model:
+        sounds = [thing.path for thing in things if thing.kind == "recording"]
+        sounds += [path for thing in things if thing.kind == "corpus" for path in _sounds_of(thing.path)]
+        yield _guarded(Thing(model, "model", Path(model)), listener, sounds)
+
+
+@dataclass(frozen=True)
+class Listener:
+    """The model for which recordings are judged: that of a name, or the base configuration's."""
+
+    model: str
+
+    @cached_property
+    def _settings(self) -> tuple[float, int, int]:
+        """Steps a second, parameters, sample rate in Hz."""
+        from pipeline.config.loading import load_config
+        from pipeline.diagnostics.data_size import parameter_count, steps_a_second
+        from pipeline.model.storage import load_model
+        from pipeline.registry.registry import fetch_model
+
+        if self.model:
+            found = load_model(fetch_model(self.model))
+            count = sum(weight.numel() for weight in found.network.parameters())
+            return 1 / found.step_s, count, getattr(found.input, "sample_rate", SAMPLE_RATE)
+        base = load_config()
+        count = parameter_count(base.input, base.model)
+        return steps_a_second(base.input, base.model), count, SAMPLE_RATE
+
+    def settings(self) -> tuple[float, int, int]:
+        """Steps a second, parameters, sample rate in Hz; the base configuration's where the model fails."""
+        try:
+            return self._settings
+        except UserError:
+            return Listener("")._settings if self.model else (1600.0, 265_000, SAMPLE_RATE)
+
+    @property
+    def sample_rate(self) -> int:
+        """In Hz; without a model, known without loading anything."""
+        return self.settings()[2] if self.model else SAMPLE_RATE
+
+
+def recognised(name: str) -> Iterator[Thing]:
+    """What a name stands for: patterns and folders of runs or of data sets are several things."""
+    if name.startswith(REGISTERED):
+        yield Thing(name, "model", Path(name))
+        return
+    if not os.path.lexists(name) and MAGIC & set(name):
+        paths = [Path(found) for found in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
+    else:
+        paths = [expanded(name)]
+    if not paths:
+        yield Thing(name, "unknown", Path(name))
+    for path in paths:
+        try:
+            yield from _of_folder(path) if path.is_dir() else [Thing(str(path), _kind_of_file(path), path)]
+        except OSError:  # what may not be entered is told so when it is to be listed or read
+            yield Thing(str(path), "corpus" if os.path.isdir(path) else "unknown", path)  # noqa: PTH112
+
+
+def _of_folder(path: Path) -> Iterator[Thing]:
+    def has(*names: str) -> bool:
+        return any((path / name).is_file() for name in names)
+
+    if has("run.json", "status.json", "journal.jsonl"):
+        yield Thing(str(path), "run", path)
+    elif has("model.safetensors") or (has("config.json") and _is_model(path / "config.json")):
+        yield Thing(str(path), "model", path)
+    elif has("dataset.json"):
+        yield Thing(str(path), "data set", path)
+    elif several := sorted([*path.glob("*/run.json"), *path.glob("*/dataset.json")]):
+        for file in several:
+            yield Thing(str(file.parent), "run" if file.name == "run.json" else "data set", file.parent)
+    else:
+        yield Thing(str(path), "corpus", path)
+
+
+def _is_model(config: Path) -> bool:
+    try:
+        return str(json.loads(config.read_text())["format"]).startswith("wavecast-model")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _kind_of_file(path: Path) -> Kind:
+    if path.name == "dataset.json":
+        return "data set"
+    if path.suffix.lower() in (".csv", ".txt") and path.is_file():
+        with path.open("rb") as file:
+            return "recording" if b"\0" in file.read(1 << 12) else "corpus"
+    with path.open("rb") if path.is_file() else open(os.devnull, "rb") as file:  # noqa: PTH123
+        return "music" if file.read(4) == b"MThd" else "recording"
+
+
+def _sounds_of(corpus: Path) -> list[Path]:
+    from pipeline.data.corpus import find_sources
+
+    try:
+        return [source.path for source in find_sources([corpus], "recording", 1)]
+    except UserError:
+        return []
+
+
+def _guarded(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Examined:
+    """Examine one thing; what stops the examination becomes its finding."""
+    try:
+        return _examined(thing, listener, sounds)
+    except (UserError, OSError) as problem:
+        what = f"It cannot be examined: {problem}"
+        finding = Finding("problem", "unreadable", what, "Check the name, or make it anew.")
+    except Exception as problem:  # a damaged file may break any library in a way of its own
+        what = f"It cannot be examined ({type(problem).__name__}: {' '.join(str(problem).split())[:200]})."
+        finding = Finding("problem", "unreadable", what, "It is damaged or of another version: make it anew.")
+    return Examined(thing.name, thing.kind, "", {}, (finding,))
+
+
+def _examined(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Examined:
+    if thing.kind == "installation":
+        from pipeline.diagnostics.installation import examine_installation
+
+        return examine_installation()
+    if thing.kind == "model":
+        from pipeline.diagnostics.model import examine_model
+        from pipeline.registry.registry import fetch_model
+
+        return examine_model(thing.name, fetch_model(thing.name), sounds)
+    if thing.kind == "run":
+        from pipeline.diagnostics.run import examine_run
+
+        return examine_run(thing.path)
+    if thing.kind == "data set":
+        from pipeline.diagnostics.dataset import examine_dataset
+
+        return examine_dataset(thing.path)
+    if thing.kind == "corpus":
+        from pipeline.diagnostics.corpus import examine_corpus
+
+        steps_per_second, parameters, sample_rate = listener.settings()
+        return examine_corpus(thing.path, sample_rate, steps_per_second, parameters)
+    if thing.kind == "music":
+        return _music(thing)
+    from pipeline.diagnostics.recording import examine_recording
+
+    return examine_recording(thing.path, listener.sample_rate)
+
+
+def _music(thing: Thing) -> Examined:
+    """A MIDI file: whether it reads, and what was left out."""
+    from pipeline.music.midi import read_midi
+
+    with thing.path.open("rb") as file:
+        roll, notes = read_midi(file, 4)
+    left_out = "They are left out when it is prepared."
+    findings = [Finding("warning", "notes", f"{note}.", left_out) for note in notes]
+    if not roll.any():
+        findings.append(Finding("problem", "silent", "It holds no notes.", "Leave it out."))
+    elif not findings:
+        findings.append(Finding("fine", "notes", "Nothing is wrong with it."))
+    return Examined(thing.name, "music", f"{len(roll)} steps of a sixteenth", {}, tuple(findings))

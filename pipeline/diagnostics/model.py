@@ -1,0 +1,181 @@
+"""What is wrong with a trained model: its files, its weights, its training, and how it does on sounds.
+
+Sounds show what no file tells: whether it beats a linear predictor, whether its scales lie at their floor,
+which of its components and units do nothing. They are named, or those that the model was validated on.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.common.files import data_dir
+from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from pipeline.diagnostics.model_trial import Trial
+    from pipeline.model.trained_model import TrainedModel
+
+FEW_UPDATES = 200
+FLOORED = 0.2  # of the scales
+WILD = 0.3  # of the linear predictors
+TRAIN_ANEW = "Train it again, or fetch another version (`wavecast models` lists them)."
+
+
+def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Examined:
+    """Say what is wrong with the model in ``folder``, and how it does on ``sounds`` or on its own data.
+
+    Raises `UserError` where it cannot be loaded, or one of the sounds cannot be used.
+    """
+    from pipeline.model.storage import load_model
+
+    model = load_model(folder)
+    parameters = sum(weight.numel() for weight in model.network.parameters())
+    findings = [*_weights(model), *_training(model), *_evaluation(folder)]
+    figures: dict[str, Any] = {"parameters": parameters, "trained": model.trained, "input": model.input.kind}
+    if not any(finding.name == "weights" for finding in findings):
+        trial = _trial(model, folder, sounds)
+        if trial is None:
+            what = "It was not run: it was trained on data that is not here."
+            findings.append(Finding("fine", "trial", what, "Name sounds to run it on: --model MODEL SOUNDS."))
+        else:
+            figures["trial"] = trial.figures()
+            findings += _trial_findings(trial)
+    if all(finding.severity == "fine" for finding in findings):
+        findings.append(Finding("fine", "model", "Nothing is wrong with the model."))
+    architecture = model.model.cell if model.model.architecture == "predictor" else model.model.architecture
+    summary = f"{model.input.kind}, {architecture}, {model.model.head}, {parameters:,} parameters"
+    return Examined(named, "model", summary, figures, worst_first(findings))
+
+
+def _weights(model: "TrainedModel") -> Iterator[Finding]:
+    bad = [name for name, weight in model.network.state_dict().items() if not weight.isfinite().all()]
+    if bad:
+        what = f"{counted(len(bad), 'of its tensors is', 'of its tensors are')} not finite, such as {bad[0]}."
+        yield Finding("problem", "weights", what, TRAIN_ANEW)
+    dead = [
+        name for name, weight in model.network.named_parameters() if weight.dim() > 1 and not weight.any()
+    ]
+    if dead:
+        some = counted(len(dead), "matrix is", "matrices are")
+        what = f"{some} all zeros, such as {dead[0]}: never trained."
+        yield Finding("warning", "untrained", what, TRAIN_ANEW)
+
+
+def _facts(model: "TrainedModel") -> dict[str, Any]:
+    """What the model says of its training; nothing where that is no table."""
+    return model.trained if isinstance(model.trained, dict) else {}
+
+
+def _training(model: "TrainedModel") -> Iterator[Finding]:
+    trained = _facts(model)
+    updates = trained.get("updates")
+    if updates is None:
+        what = "It does not say how it was trained."
+        yield Finding("warning", "origin", what, "Keep its run's folder with it.")
+        return
+    what = f"It was trained for {counted(updates, 'update')} in {duration(trained.get('elapsed_s', 0))}"
+    what += f" ({counted(trained.get('epochs', 0), 'pass', 'passes')})"
+    if updates < FEW_UPDATES:
+        yield Finding("warning", "training", f"{what}: hardly at all.", "Train longer (train.epochs).")
+    elif trained.get("best_epoch") == trained.get("epochs"):
+        advice = "Training longer may help: its last pass was its best."
+        yield Finding("fine", "training", f"{what}.", advice)
+    else:
+        yield Finding("fine", "training", f"{what}; the best was pass {trained.get('best_epoch')}.")
+    valid = trained.get("valid_nats_per_step")
+    if isinstance(valid, float) and not math.isfinite(valid):
+        yield Finding("problem", "validation", "Its validation figure is not finite.", TRAIN_ANEW)
+
+
+def _evaluation(folder: Path) -> Iterator[Finding]:
+    """Its figures beside the baselines', where it lies in its run's folder."""
+    try:
+        found = json.loads((folder.parent / "artifacts" / "evaluation.json").read_text())
+        own, baselines, split = found["model"], found["baselines"], found["split"]
+        unit = "bits_per_sample" if own.get("bits_per_sample") is not None else "nats_per_step"
+        figures = {name: x[unit] for name, x in baselines.items() if x.get(unit) is not None}
+        yield from beside_baselines(own[unit], figures, unit.replace("_", " "), f"On its {split} split")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+
+
+def beside_baselines(
+    own: float, baselines: dict[str, float], unit: str, where: str, severity: Severity = "problem"
+) -> Iterator[Finding]:
+    """One figure beside what it has to beat, lower being better; ``severity`` where it does not."""
+    told = ", ".join(f"{name} {value:.2f}" for name, value in baselines.items())
+    worse = [name for name, value in baselines.items() if value <= own and name != "FLAC"]
+    what = f"{where} it needs {own:.2f} {unit} ({told})."
+    if worse:
+        advice = f"{worse[-1].capitalize()} does better: train longer or on more sound like this."
+        yield Finding(severity, "baselines", what, advice)
+    elif baselines.get("FLAC", math.inf) <= own:
+        advice = "FLAC adapts to each recording, but a good model needs fewer bits (try configs/heads.yaml)."
+        yield Finding("fine", "baselines", what, advice)
+    else:
+        yield Finding("fine", "baselines", what)
+
+
+def _trial(model: "TrainedModel", folder: Path, sounds: Sequence[Path]) -> "Trial | None":
+    from pipeline.diagnostics.model_trial import run_on_dataset, run_on_sounds
+
+    if sounds:
+        return run_on_sounds(model, sounds)
+    for dataset in _datasets(model, folder):
+        try:
+            return run_on_dataset(model, dataset)
+        except (UserError, OSError):
+            continue
+    return None
+
+
+def _datasets(model: "TrainedModel", folder: Path) -> Iterator[Path]:
+    """Where the data set may lie that the model was trained on."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        yield Path(json.loads((folder.parent / "run.json").read_text())["dataset"])
+    fingerprint = str(_facts(model).get("data_fingerprint", ""))
+    if fingerprint.isalnum():
+        yield from sorted((data_dir() / "prepared").glob(f"*/{fingerprint}/dataset.json"))
+
+
+def _trial_findings(trial: "Trial") -> Iterator[Finding]:
+    if trial.baselines:
+        # No problem: the baselines are fitted on the very sounds, which may be others than it was trained on.
+        yield from beside_baselines(trial.own, trial.baselines, trial.unit, f"On {trial.where}", "warning")
+    yield from _behaviour(trial)
+
+
+def _behaviour(trial: "Trial") -> Iterator[Finding]:
+    """What the figures of a trial mean."""
+    if not math.isfinite(trial.own):
+        what = f"On {trial.where} its likelihood is not finite."
+        yield Finding("problem", "likelihood", what, "Train it again with a lower train.learning_rate.")
+    if trial.floored > FLOORED and trial.floored > 2 * trial.constant:
+        what = (
+            f"{share(trial.floored)} of its scales lie at their floor, though only {share(trial.constant)} of"
+            " the samples equal the one before: it is surer of itself than the sound allows."
+        )
+        advice = "Raise model.scale_floor, or train with train.loss=discrete."
+        yield Finding("warning", "scale-floor", what, advice)
+    elif trial.floored > FLOORED:
+        what = f"{share(trial.floored)} of its scales lie at their floor: the sound is constant there."
+        yield Finding("fine", "scale-floor", what)
+    if trial.unused:
+        what = f"{trial.unused} of its {trial.components} mixture components are never used."
+        severity: Severity = "warning" if trial.unused > trial.components / 2 else "fine"
+        yield Finding(severity, "components", what, "Fewer do: lower model.mixture_components.")
+    if trial.unstable is not None and trial.unstable > WILD:
+        what = (
+            f"{share(trial.unstable)} of the linear predictors it chooses are unstable: drawing sounds tames"
+            " them, which makes the sounds differ from what it learnt."
+        )
+        advice = "Train longer, or with a lower train.learning_rate."
+        yield Finding("warning", "unstable", what, advice)
+    if trial.still:
+        what = f"{counted(trial.still, 'unit')} of {trial.units} never move: they remember nothing."
+        severity = "warning" if trial.still > trial.units / 4 else "fine"
+        yield Finding(severity, "dead-units", what, "Lower model.hidden_size, or train.learning_rate.")

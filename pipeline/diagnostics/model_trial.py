@@ -1,0 +1,207 @@
+"""A model run on a little sound, and what its distributions and its memory do meanwhile."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from models.distributions.correlated_mixtures import AutoregressiveMixture, is_stable
+from models.distributions.mixture import Mixture, of_component
+from models.recurrent.stack import keep_state
+from pipeline.audio.decode import decode
+from pipeline.data.batching import batches, whole_plan
+from pipeline.data.dataset import Dataset, SplitRows, open_dataset
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.evaluation.baselines import baselines
+from pipeline.evaluation.nll import framing_steps, score
+from pipeline.features.representations import row_rate_hz, rows_of_blocks
+from pipeline.model.trained_model import TrainedModel
+
+TRIAL_S = 20.0
+"""Sound that a model is run on, in all."""
+RECORDINGS = 8
+LINEAR_ORDER = 32
+AT_FLOOR = 1.1  # of the floor
+NEVER = 1e-3  # largest weight of a component that does nothing
+STILL = 1e-4  # standard deviation of a unit that does nothing
+TRIED_PREDICTORS = 400
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a model did: code length beside the baselines', and shares that tell how its parts are used.
+
+    ``floored`` is the share of the outputs' scales at their floor, weighted by their components; ``constant``
+    that of outputs that equal the one before; ``unstable`` that of the chosen linear predictors.
+    """
+
+    where: str
+    unit: str
+    own: float
+    baselines: dict[str, float]
+    components: int = 0
+    unused: int = 0
+    floored: float = 0.0
+    constant: float = 0.0
+    unstable: float | None = None
+    units: int = 0
+    still: int = 0
+
+    def figures(self) -> dict[str, Any]:
+        """For machines."""
+        return asdict(self)
+
+
+@dataclass
+class _Use:
+    """Sums over the steps of a trial."""
+
+    steps: int = 0
+    weight: Tensor | None = None  # (K,) largest
+    floored: float = 0.0
+    predictors: list[Tensor] = field(default_factory=list)
+    low: Tensor | None = None  # (H,)
+    high: Tensor | None = None
+
+
+def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
+    """Run a model on the beginnings of recordings; raises `UserError` where none of them can be used."""
+    config, refusals, rows = model.audio, [], []
+    for path in sounds[:RECORDINGS]:
+        try:
+            blocks = _beginning(path, config.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
+        except (RecordingRefused, OSError) as problem:
+            refusals.append(f"{path}: {problem}")
+            continue
+        rows.append(np.concatenate(list(rows_of_blocks(config, [blocks]))))
+    if not rows:
+        raise UserError(refusals[0])
+    names = f"{sounds[0]}" if len(rows) == 1 else f"{len(rows)} of the named recordings"
+    return _run(model, rows, f"the first seconds of {names}")
+
+
+def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
+    """Run a model on the beginnings of recordings that it was validated on; raises `UserError`."""
+    dataset = open_dataset(path, model.input)
+    chosen = dataset.require("valid")[:RECORDINGS]
+    most = max(1, int(TRIAL_S * row_rate_hz(model.input) / len(chosen)))
+    rows = [dataset.recording_rows(int(index))[:most].numpy() for index in chosen]
+    return _run(model, rows, "recordings that it was validated on")
+
+
+class _Enough(Exception):
+    """The beginning is read."""
+
+
+def _beginning(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
+    wanted, got = int(seconds * sample_rate), bytearray()
+
+    def sink(block: np.ndarray) -> None:
+        got.extend(block.data)
+        if len(got) >= 2 * wanted:
+            raise _Enough
+
+    with suppress(_Enough):
+        decode(path, sample_rate, sink)
+    return np.frombuffer(bytes(got), np.int16)[:wanted]
+
+
+def _run(model: TrainedModel, recordings: Sequence[np.ndarray], where: str) -> Trial:
+    lengths = torch.tensor([len(rows) for rows in recordings])
+    data = SplitRows(
+        torch.from_numpy(np.concatenate(recordings)), torch.cumsum(lengths, 0) - lengths, lengths
+    )
+    exact = model.normaliser().quantised
+    scores = score(model.network, data, model.framing, model.normaliser(), exact=exact)
+    table = _baselines(model, data)
+    if exact:
+        own, unit = float(scores.bits_per_sample or 0.0), "bits per sample"
+        found = {name: line.bits for name, line in table.items()}
+    else:
+        own, unit = scores.nats_per_step, "nats per step"
+        found = {n: None if x.nats is None else x.nats * model.framing.target_size for n, x in table.items()}
+    known = {name: value for name, value in found.items() if value is not None}
+    changes = np.concatenate([np.diff(rows, axis=0).reshape(-1) for rows in recordings])
+    constant = float((changes == 0).mean()) if len(changes) else 0.0
+    return Trial(where, unit, own, known, constant=constant, **_use(model, data))
+
+
+def _baselines(model: TrainedModel, data: SplitRows) -> Any:
+    """Those fitted on the very recordings that are scored: harder to beat than fitted on others."""
+    count = len(data.length)
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = Dataset(
+            Path(folder) / "dataset.json",
+            "",
+            model.input,
+            model.normalisation,
+            data.rows.numpy(),
+            data.offset.numpy(),
+            data.length.numpy(),
+            ["train"] * count,
+            ["trial"] * count,
+            ["trial"] * count,
+        )
+        return baselines(dataset, "train", LINEAR_ORDER)
+
+
+@torch.inference_mode()
+def _use(model: TrainedModel, data: SplitRows) -> dict[str, Any]:
+    """How the parts of the network are used, over the whole of ``data``."""
+    network, use = model.network, _Use()
+    head = network.head
+    floor = float(getattr(head, "scale_floor", 0.0))
+
+    def listen(_: Any, arguments: tuple[Tensor, ...]) -> None:
+        hidden = arguments[0].reshape(-1, arguments[0].shape[-1])
+        low, high = hidden.amin(0), hidden.amax(0)
+        use.low = low if use.low is None else torch.minimum(use.low, low)
+        use.high = high if use.high is None else torch.maximum(use.high, high)
+
+    handle = head.register_forward_pre_hook(listen)
+    try:
+        for distribution, steps in _distributions(model, data):
+            use.steps += steps
+            if isinstance(distribution, Mixture):
+                _note(use, distribution, floor)
+    finally:
+        handle.remove()
+    used: dict[str, Any] = {}
+    if use.weight is not None:
+        used = {"components": len(use.weight), "unused": int((use.weight < NEVER).sum())}
+        used["floored"] = use.floored / use.steps
+    if use.predictors:
+        rows = torch.cat(use.predictors)
+        few = rows[:: max(1, len(rows) // TRIED_PREDICTORS)].tolist()
+        used["unstable"] = sum(not is_stable(row) for row in few) / len(few)
+    if use.low is not None and use.high is not None:
+        used |= {"units": len(use.low), "still": int((use.high - use.low < STILL).sum())}
+    return used
+
+
+def _distributions(model: TrainedModel, data: SplitRows) -> Iterator[tuple[Any, int]]:
+    framing, network = model.framing, model.network
+    steps = framing_steps(framing, data.length)
+    plan = whole_plan(steps.cpu().numpy(), RECORDINGS, 200)
+    state = network.initial_state(plan.recording.shape[1])
+    for batch in batches(plan, data, framing, model.normaliser()):
+        fresh = network.initial_state(len(batch.keep))
+        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
+        yield distribution, batch.inputs.shape[0] * batch.inputs.shape[1]
+
+
+def _note(use: _Use, mixture: Mixture, floor: float) -> None:
+    weight = torch.softmax(mixture.logits, -1).reshape(-1, mixture.logits.shape[-1])
+    largest = weight.amax(0)
+    use.weight = largest if use.weight is None else torch.maximum(use.weight, largest)
+    low = (mixture.scale < AT_FLOOR * floor).float().mean(-1).reshape(weight.shape)
+    use.floored += float((weight * low).sum())
+    if isinstance(mixture, AutoregressiveMixture):
+        chosen = of_component(mixture.coefficients, mixture.logits.argmax(-1))
+        use.predictors.append(chosen.reshape(-1, chosen.shape[-1])[::8])

@@ -1,0 +1,207 @@
+"""What is wrong with a training run: whether it lives, learns, learns by heart, and where its record is."""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from pipeline.diagnostics.findings import Examined, Finding, counted, duration, share, worst_first
+from pipeline.errors import UserError
+from pipeline.tracking.run_folder import RunFolder
+
+VALID, TRAIN, SKIPPED = "valid/nats_per_step", "train/nats_per_step", "train/skipped_updates"
+LEAST_GAIN = 0.02  # nats a step, from the first pass to the best
+RISE = 0.05  # of what validation gained, lost again since the best pass
+GAP = 0.5  # of what training gained, between training and validation at the end
+OLD_CHECKPOINT_S = 3600.0
+MANY_SKIPPED = 0.01
+
+
+def examine_run(path: Path) -> Examined:
+    """Say what is wrong with the run in folder ``path``; raises `UserError` where it is damaged."""
+    run = RunFolder(path)
+    try:
+        description, status, config = run.description(), run.status(), run.config()
+        state = str(status["status"])
+    except (ValueError, KeyError, TypeError) as problem:
+        raise UserError(f"{path}: damaged run ({' '.join(str(problem).split())[:120]})") from None
+    lines, cut = _lines(run)
+    valid, train = _curve(lines, VALID), _curve(lines, TRAIN)
+    findings = [*_state(run, state, status, lines), *_learning(valid, train, config.train.patience_epochs)]
+    findings += [*_skipped(lines, status), *_device(status, config.train.device), *_record(run)]
+    if cut:
+        what = f"{counted(cut, 'line')} of its journal cannot be read."
+        findings.append(Finding("warning", "journal", what, "Its curves have gaps; the model has none."))
+    done = int(lines[-1]["step"]) if lines else 0
+    figures = {"status": state, "updates": done, "passes": len(valid), "validation": valid}
+    figures |= {"summary": status.get("summary", {}), "device": status.get("device")}
+    summary = f"{state}, {counted(done, 'update')}, {counted(len(valid), 'pass', 'passes')}"
+    named = f"{path} ({description.get('variant', '')})" if description.get("variant") else str(path)
+    return Examined(named, "run", summary, figures, worst_first(findings))
+
+
+def _lines(run: RunFolder) -> tuple[list[dict[str, Any]], int]:
+    """The journal's readable lines, and how many are not."""
+    if not run.journal.exists():
+        return [], 0
+    lines, unreadable = [], 0
+    for text in run.journal.read_text(errors="replace").splitlines():
+        try:
+            line = json.loads(text)
+            int(line["step"]), dict(line["metrics"])
+            lines.append(line)
+        except (ValueError, KeyError, TypeError):
+            unreadable += 1
+    return lines, unreadable
+
+
+def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:
+    found = (line["metrics"].get(name) for line in lines)
+    return [float(value) for value in found if isinstance(value, int | float)]
+
+
+def _state(
+    run: RunFolder, state: str, status: dict[str, Any], lines: list[dict[str, Any]]
+) -> Iterator[Finding]:
+    again = f"Go on where it was: `wavecast train --run {run.path}`."
+    if state == "failed":
+        yield Finding("problem", "failed", f"It failed: {status.get('reason', 'no reason is known')}", again)
+    elif state == "finished" and not (run.model / "config.json").is_file():
+        what = "It is finished, but its model is missing."
+        yield Finding("problem", "model", what, "Delete the folder and train again.")
+    elif state == "finished":
+        what = f"It is finished; `wavecast doctor {run.model}` examines its model."
+        yield Finding("fine", "finished", what)
+    elif _is_trained(run):
+        yield Finding("fine", "running", f"It is being trained now{_age(run)}.")
+        if (age_s := _checkpoint_age_s(run)) is not None and age_s > OLD_CHECKPOINT_S:
+            what = f"Its last checkpoint is {duration(age_s)} old: so much is lost if it is stopped now."
+            yield Finding(
+                "warning", "checkpoint", what, "Lower train.checkpoint_updates, or see if it hangs."
+            )
+    else:
+        what = f"It stopped before its end: no process trains it{_age(run)}."
+        yield Finding("warning", "stopped", what, again)
+    if state != "finished":
+        yield from _can_go_on(run, lines)
+
+
+def _can_go_on(run: RunFolder, lines: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Whether checkpoint and data set are there for a run that has not ended."""
+    if not run.dataset.is_file():
+        what = f"It cannot go on: its data set {run.dataset} is gone."
+        yield Finding("problem", "data", what, "Prepare the recordings again with the same settings.")
+    if run.last_checkpoint.exists():
+        import torch
+
+        from pipeline.training.checkpoint import read_checkpoint
+
+        try:
+            read_checkpoint(run.last_checkpoint, torch.device("cpu"))
+        except UserError as problem:
+            yield Finding("problem", "checkpoint", f"It cannot go on: {problem}.", f"Delete {run.path}.")
+    elif lines:
+        yield Finding("warning", "checkpoint", "It has no checkpoint.", "Started again, it begins anew.")
+
+
+def _is_trained(run: RunFolder) -> bool:
+    """Whether another process holds the run's lock."""
+    path = run.path / ".training.lock"
+    if not path.exists():
+        return False
+    try:
+        with FileLock(path, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:  # a folder that may only be read
+        return False
+
+
+def _checkpoint_age_s(run: RunFolder) -> float | None:
+    return time.time() - run.last_checkpoint.stat().st_mtime if run.last_checkpoint.exists() else None
+
+
+def _age(run: RunFolder) -> str:
+    age_s = _checkpoint_age_s(run)
+    return "" if age_s is None else f", the last checkpoint is {duration(max(age_s, 0))} old"
+
+
+def _learning(valid: list[float], train: list[float], patience: int) -> Iterator[Finding]:
+    """What the two curves say of each other."""
+    if not valid:
+        yield Finding("fine", "validation", "It was not validated yet.")
+        return
+    finite = [value for value in valid if math.isfinite(value)]
+    if not finite:
+        what = "No validation figure is finite."
+        yield Finding("problem", "validation", what, "Lower train.learning_rate and train again.")
+        return
+    best = min(finite)
+    at = valid.index(best) + 1
+    gained, since = finite[0] - best, len(valid) - at
+    told = f"Validation went from {finite[0]:.3f} to {best:.3f} nats per step, best after pass {at}"
+    told += f" of {len(valid)}"
+    lost = finite[-1] - best
+    if len(valid) >= 3 and gained < LEAST_GAIN:
+        what = f"It does not learn: {told[0].lower()}{told[1:]}."
+        advice = "Try another train.learning_rate (a tenth, or three times), and look at the recordings."
+        yield Finding("warning", "no-progress", what, advice)
+    elif since and lost > max(RISE * gained, LEAST_GAIN) and train and train[-1] < finite[-1]:
+        what = f"It learns its training recordings by heart: {told}, and {lost:.3f} worse since."
+        advice = "The best pass is kept; more sound, a smaller model or train.weight_noise would go further."
+        yield Finding("warning", "overfitting", what, advice)
+    elif since >= max(3, patience):
+        what = f"It has not got better for {since} passes: {told}."
+        yield Finding("fine", "validation", what, "It has converged; other settings may go further.")
+    else:
+        advice = "It was still getting better: more passes may help." if not since and len(valid) > 1 else ""
+        yield Finding("fine", "validation", f"{told}.", advice)
+    yield from _gap(train, finite[-1])
+
+
+def _gap(train: list[float], valid: float) -> Iterator[Finding]:
+    if len(train) < 10:
+        return
+    tail = len(train) // 10
+    begin, end = sum(train[:tail]) / tail, sum(train[-tail:]) / tail
+    if begin > end and valid - end > GAP * (begin - end):
+        what = f"Training ({end:.3f} nats per step) lies far below validation ({valid:.3f})."
+        advice = "The held-out recordings differ, or there are too few to train on: add recordings like them."
+        yield Finding("warning", "gap", what, advice)
+
+
+def _skipped(lines: list[dict[str, Any]], status: dict[str, Any]) -> Iterator[Finding]:
+    counts = [*_curve(lines, SKIPPED), float(status.get("summary", {}).get("skipped_updates", 0))]
+    skipped, updates = int(max(counts)), int(lines[-1]["step"]) if lines else 0
+    if skipped:
+        part = skipped / max(updates, skipped)
+        what = f"{counted(skipped, 'update')} ({share(part)}) had no finite loss and were left out."
+        severity: Any = "problem" if part > MANY_SKIPPED else "warning"
+        yield Finding(severity, "skipped", what, "Lower train.learning_rate or train.clip_norm.")
+
+
+def _device(status: dict[str, Any], wanted: str) -> Iterator[Finding]:
+    device = status.get("device")
+    if not device:
+        return
+    if str(device).startswith("CPU") and wanted == "auto":
+        import torch
+
+        if torch.cuda.is_available():
+            what = f"It was trained on {device}, though there is a GPU here."
+            yield Finding("warning", "device", what, "Stop it and let it go on: it takes the GPU by itself.")
+            return
+    yield Finding("fine", "device", f"It was trained on {device}.")
+
+
+def _record(run: RunFolder) -> Iterator[Finding]:
+    from pipeline.tracking.sync_state import waits
+
+    if waits(run):
+        what = "Not all of it has been sent to the tracking server."
+        yield Finding("warning", "unsent", what, "The next training, or `wavecast ui`, sends it.")

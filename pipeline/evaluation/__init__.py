@@ -1,0 +1,1 @@
+"""A model and held-out recordings in, likelihoods out, beside baselines."""

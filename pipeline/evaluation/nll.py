@@ -1,0 +1,100 @@
+"""How likely a model finds recordings: log-density and exact probability, summed over each recording.
+
+Recordings run whole, each in one lane with its state carried from chunk to chunk, so the result is that of
+one long forward pass, in flat memory.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from models.recurrent.stack import keep_state
+from pipeline.common.progress import shown
+from pipeline.data.batching import batches, whole_plan
+from pipeline.data.dataset import SplitRows
+from pipeline.features.framing import Framing
+from pipeline.features.representations import Normaliser
+from pipeline.model.build import Network
+from pipeline.model.likelihood import log_likelihood
+
+LANES = 32
+CHUNK_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Sums over each recording, float64 (recordings,).
+
+    Attributes:
+        nats: minus the natural log-density of the normalised values.
+        bits: minus log2 of the exact probability of the integer samples; None for other inputs or when
+            not asked for.
+        values: predicted values.
+        target_size: values of a whole step, D.
+    """
+
+    nats: Tensor
+    bits: Tensor | None
+    values: Tensor
+    target_size: int
+
+    @property
+    def nats_per_step(self) -> float:
+        """The study's figure: over all steps of all recordings; a partial step counts in part."""
+        return float(self.nats.sum() / self.values.sum() * self.target_size)
+
+    @property
+    def bits_per_sample(self) -> float | None:
+        """The code length that the model gives to an integer sample, on average."""
+        return None if self.bits is None else float(self.bits.sum() / self.values.sum())
+
+
+@torch.inference_mode()
+def score(
+    network: Network,
+    data: SplitRows,
+    framing: Framing,
+    normaliser: Normaliser,
+    exact: bool,
+    lanes: int = LANES,
+    chunk_steps: int = CHUNK_STEPS,
+    visible: bool = False,
+    discrete: bool = False,
+) -> Scores:
+    """Score every recording of a split, from an empty state each.
+
+    ``exact`` asks for the code length of integer samples too, which costs several times more; ``visible``
+    for a progress bar; ``discrete`` for nats of the exact probabilities in place of the density's.
+    """
+    device = normaliser.mean.device
+    count = len(data.length)
+    steps = framing_steps(framing, data.length)
+    plan = whole_plan(steps.cpu().numpy(), lanes, chunk_steps)
+    sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
+    state = network.initial_state(plan.recording.shape[1])
+    was_training = network.training
+    network.eval()
+    exact = exact and normaliser.quantised
+    for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
+        fresh = network.initial_state(len(batch.keep))
+        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
+        column = torch.where(batch.recording >= 0, batch.recording, count)
+        nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
+        if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
+            nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
+        sums[0].index_add_(0, column, nats.sum(1))
+        if exact:
+            lower, upper = normaliser.interval(batch.stored)
+            bits = -distribution.interval_log_prob(batch.targets, lower, upper, batch.mask) / math.log(2)
+            sums[1].index_add_(0, column, bits.sum(1))
+    network.train(was_training)
+    nats, bits = sums[:, :count]
+    values = framing.values(data.length).to(device, torch.float64)
+    return Scores(nats, bits if exact else None, values, framing.target_size)
+
+
+def framing_steps(framing: Framing, length: Tensor) -> Tensor:
+    """Steps of recordings of ``length`` rows each."""
+    return -torch.div(-length, framing.hop, rounding_mode="floor")

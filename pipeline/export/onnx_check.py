@@ -1,0 +1,96 @@
+"""An exported step beside torch over many steps: both hear the same, each keeps its own state."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.common.devices import one_thread
+from pipeline.common.progress import progress_bar
+from pipeline.generation.free_running import widest_scale
+
+if TYPE_CHECKING:
+    from models.distributions.distribution import Distribution
+    from pipeline.model.trained_model import TrainedModel
+
+NEXT = "next_"
+"""What a part of the state is called as an output, before its name."""
+
+STREAMS = 2
+
+
+@dataclass
+class Agreement:
+    """How far an output of the file is from torch's, over all steps so far.
+
+    Attributes:
+        difference: the largest, in the output's own units; infinite where one of both is no number.
+        largest: the largest absolute value of that output in torch.
+    """
+
+    difference: float = 0.0
+    largest: float = 0.0
+
+    @property
+    def relative(self) -> float:
+        """The difference as a share of the largest value."""
+        return self.difference / self.largest if self.difference and self.largest else self.difference
+
+    def note(self, found: np.ndarray, expected: np.ndarray) -> None:
+        """Take in the next step's output of the file, and torch's."""
+        apart = np.nan_to_num(np.abs(found - expected), nan=np.inf)
+        self.difference = max(self.difference, float(apart.max(initial=0.0)))
+        self.largest = max(self.largest, float(np.abs(expected).max(initial=0.0)))
+
+
+@torch.inference_mode()
+def compare(model: "TrainedModel", file: Path, steps: int) -> dict[str, Agreement]:
+    """How well each output of an exported step agrees with torch over ``steps`` steps, by its name.
+
+    Two streams begin in silence and hear what torch draws from its own distributions, with a fixed seed.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    remembered = [name for name in names if name.startswith(NEXT)]
+    agreement = {name: Agreement() for name in names}
+    random = torch.Generator().manual_seed(0)
+    state = model.network.initial_state(STREAMS)
+    own = {name: part.numpy() for name, part in zip(remembered, _present(state), strict=True)}
+    heard = torch.zeros(STREAMS, model.framing.input_size)
+    with one_thread(), progress_bar("steps") as bar:
+        task = bar.add_task("check", total=steps, note="")
+        for _ in range(steps):
+            distribution, state = model.network.step(heard, state)
+            expected = vars(distribution) | dict(zip(remembered, _present(state), strict=True))
+            feed = {name.removeprefix(NEXT): value for name, value in own.items()}
+            found = dict(zip(names, session.run(None, {"inputs": heard.numpy(), **feed}), strict=True))
+            for name, value in found.items():
+                agreement[name].note(value, expected[name].numpy())
+            own = {name: found[name] for name in remembered}
+            heard = _drawn(model, distribution, heard, random)
+            bar.advance(task)
+    return agreement
+
+
+def _present(state: tuple[Tensor, ...]) -> list[Tensor]:
+    """The state without the empty memories of convolutions that need none."""
+    return [part for part in state if len(part)]
+
+
+def _drawn(
+    model: "TrainedModel", distribution: "Distribution", heard: Tensor, random: torch.Generator
+) -> Tensor:
+    """The inputs (B, window * width) of the next step, after these, as one draws and stores values."""
+    frames, normaliser = model.framing, model.normaliser()
+    uniform = torch.rand(STREAMS, generator=random)
+    noise = torch.randn(STREAMS, frames.target_size, generator=random)
+    values = distribution.draw(uniform, noise, widest=widest_scale(model))
+    rows = normaliser.restore(values.view(STREAMS, frames.hop, frames.width))
+    return torch.cat([heard, normaliser.normalise(rows).flatten(1)], 1)[:, -frames.input_size :]

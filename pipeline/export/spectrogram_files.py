@@ -1,0 +1,169 @@
+"""A recording's spectrogram as a picture and as an array, in flat memory however long the recording is.
+
+The recording is decoded once, to a temporary file; its frames are then computed a part at a time. The array
+gets every frame; the picture as many columns as it can show, each the loudest of its frames, so that a click
+is seen in a recording of hours.
+"""
+
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.audio.decode import Samples, decode
+from pipeline.common.files import atomic_path
+from pipeline.config.inputs import SpectrogramConfig
+from pipeline.data.row_store import read_blocks
+from pipeline.errors import RecordingRefused, UserError
+
+Floats = npt.NDArray[np.floating[Any]]
+
+MOST_COLUMNS = 1500  # more than the picture has pixels
+MEMORY_BYTES = 32 << 20
+ARRAYS = (".npz", ".npy")
+PICTURES = (".png",)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A recording's frames, to be computed a part at a time as often as wanted.
+
+    Attributes:
+        config: the analysis.
+        samples: mono samples at the analysis' rate.
+        spool: an open file with them, int16.
+    """
+
+    config: SpectrogramConfig
+    samples: int
+    spool: IO[bytes]
+
+    @property
+    def count(self) -> int:
+        """Frames, T."""
+        return 1 + self.samples // self.config.hop_length
+
+    @property
+    def seconds(self) -> float:
+        """Of the recording."""
+        return self.samples / self.config.sample_rate
+
+    def parts(self) -> Iterator[npt.NDArray[np.float32]]:
+        """The frames (t, D) in order: natural logarithms of magnitudes, the same as of the whole at once."""
+        from pipeline.features.representations import analysis
+
+        blocks = (block[:, 0] for block in read_blocks(self.spool, 1, np.dtype("int16")))
+        yield from analysis(self.config).stream(blocks)
+
+
+def write_spectrogram(
+    sound: Path, config: SpectrogramConfig, picture: Path | None = None, array: Path | None = None
+) -> dict[str, Any]:
+    """Write a picture (.png), an array (.npz or .npy), or both, of the spectrogram of ``sound``.
+
+    Returns what was written: frames, bands, seconds, paths. Existing files are replaced.
+
+    Raises `RecordingRefused` for a recording that cannot be used, `UserError` for an unknown suffix or
+    settings that do not fit each other.
+    """
+    check_suffix(picture, PICTURES)
+    check_suffix(array, ARRAYS)
+    from pipeline.features.representations import analysis
+    from pipeline.plots.spectrogram import draw
+
+    dimension = analysis(config).dimension
+    frequencies_hz = band_frequencies(config)
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
+
+        def sink(block: Samples) -> None:
+            spool.write(block.data)
+
+        try:
+            facts = decode(sound, config.sample_rate, sink)
+        except RecordingRefused as refused:
+            raise RecordingRefused(f"{sound}: {refused}") from None
+        frames = Frames(config, facts.samples, spool)  # type: ignore[arg-type]
+        if array:
+            write_array(array, frames, dimension)
+        if picture:
+            draw(picture, *columns(frames, dimension), config, frequencies_hz, sound.name)
+        return {
+            "sound": str(sound),
+            "seconds": round(frames.seconds, 6),
+            "frames": frames.count,
+            "bands": dimension,
+            "picture": str(picture) if picture else None,
+            "array": str(array) if array else None,
+        }
+
+
+def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
+    """Raise `UserError` where a file is to be written of a kind that is not known."""
+    if path and path.suffix.lower() not in known:
+        raise UserError(f"{path}: name it with {' or '.join(known)}", 2)
+
+
+def band_frequencies(config: SpectrogramConfig) -> Floats:
+    """The frequency (D,) in Hz at which each bin lies, or each mel band is centred."""
+    highest_hz = config.max_frequency_hz or config.sample_rate / 2
+    if config.n_mels:
+        import librosa
+
+        edges = librosa.mel_frequencies(config.n_mels + 2, fmin=config.min_frequency_hz, fmax=highest_hz)
+        return np.asarray(edges[1:-1], np.float64)
+    width_hz = config.sample_rate / config.n_fft
+    bins = np.arange(math.ceil(config.min_frequency_hz / width_hz), int(highest_hz / width_hz) + 1)
+    return bins * width_hz
+
+
+def write_array(path: Path, frames: Frames, dimension: int) -> None:
+    """Write the frames (T, D); in an .npz also times_s (T,), frequencies_hz (D,) and the settings."""
+    shape = (frames.count, dimension)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        if path.suffix.lower() == ".npy":
+            _write_npy(file, shape, frames.parts())
+            return
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            with archive.open("frames.npy", "w", force_zip64=True) as member:
+                _write_npy(member, shape, frames.parts())
+            for name, values in {
+                "times_s": np.arange(frames.count) * (frames.config.hop_length / frames.config.sample_rate),
+                "frequencies_hz": band_frequencies(frames.config),
+                "sample_rate": np.array(frames.config.sample_rate),
+                "settings": np.array(json.dumps(frames.config.model_dump(mode="json"))),
+            }.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    np.lib.format.write_array(member, values, allow_pickle=False)
+
+
+def _write_npy(file: IO[bytes], shape: tuple[int, int], parts: Iterator[npt.NDArray[np.float32]]) -> None:
+    """A .npy file whose content comes a part at a time."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_2_0(file, header)
+    for part in parts:
+        file.write(np.ascontiguousarray(part, "<f4").data)
+
+
+def columns(frames: Frames, dimension: int) -> tuple[npt.NDArray[np.float32], float]:
+    """What a picture shows: at most `MOST_COLUMNS` columns (C, D), and the seconds from one to the next.
+
+    Each column is the maximum of as many frames as it stands for.
+    """
+    stride = -(-frames.count // MOST_COLUMNS)
+    shown = np.full((-(-frames.count // stride), dimension), -np.inf, np.float32)
+    begin = 0
+    for part in frames.parts():
+        first = begin // stride
+        starts = np.arange(first, (begin + len(part) - 1) // stride + 1) * stride - begin
+        loudest = np.maximum.reduceat(part, np.maximum(starts, 0), axis=0)
+        target = shown[first : first + len(loudest)]
+        np.maximum(target, loudest, out=target)
+        begin += len(part)
+    return shown, stride * frames.config.hop_length / frames.config.sample_rate

@@ -1,0 +1,1 @@
+"""Samples in, sequences of rows and steps out: windows, spectrograms, normalisation."""

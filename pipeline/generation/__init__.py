@@ -1,0 +1,1 @@
+"""A model and a recording in, continuations out: free-running prediction."""

@@ -1,0 +1,140 @@
+"""Continuing a recording, of sound or of notes, from file to file: what `wavecast predict` does."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.audio.decode import probe, read_mono
+from pipeline.audio.write import check_output, write_audio
+from pipeline.common.files import refuse_overwrite
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.generation.options import Sampling
+from pipeline.model.trained_model import TrainedModel
+from pipeline.music.midi import SUFFIXES, check_midi_output
+
+
+def take_paths(output: Path, takes: int) -> list[Path]:
+    """Where the takes of a continuation go: ``output`` itself, or NAME-1, NAME-2, ... of several."""
+    if takes == 1:
+        return [output]
+    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, takes + 1)]
+
+
+def check_prediction(output: Path, seconds: float, takes: int, plot: Path | None, overwrite: bool) -> None:
+    """Raise `UserError`, before any work, where a result could not be written or would replace another."""
+    if not 0 < seconds < math.inf:
+        raise UserError(f"seconds={seconds:g}: give more than 0", 2)
+    check = check_midi_output if output.suffix.lower() in SUFFIXES else check_output
+    for path in take_paths(output, takes):
+        check(path, overwrite)
+    if plot is not None:
+        refuse_overwrite(plot, overwrite)
+
+
+def predict(
+    model: TrainedModel,
+    recording: Path,
+    output: Path,
+    *,
+    seconds: float,
+    sampling: Sampling,
+    joint: Joint = END_TO_END,
+    own_rate: bool = False,
+    only_continuation: bool = False,
+    plot: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Continue ``recording`` by ``seconds`` and write each take, the likeliest first.
+
+    Args:
+        model: of sound; or of notes, where ``recording`` and ``output`` are MIDI files.
+        recording: any readable sound; it is converted to the model's rate, at which the model hears it.
+        output: of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
+        seconds: how much to add.
+        sampling: number of takes and how they are drawn.
+        joint: how recording and continuation are joined.
+        own_rate: write sound at the recording's sample rate, not the model's; the recording itself then stays
+            as it is.
+        only_continuation: leave the recording out.
+        plot: picture of the likeliest take, the seam marked.
+        overwrite: replace files that exist.
+
+    Returns:
+        Facts on what was written, for people and machines.
+
+    Raises `RecordingRefused` where the recording cannot be used, `UserError` for what else is wrong.
+    """
+    check_prediction(output, seconds, sampling.takes, plot, overwrite)
+    if output.suffix.lower() in SUFFIXES:
+        from pipeline.generation.midi_files import continue_notes
+
+        if joint != END_TO_END or own_rate:
+            raise UserError("cut, context, cross-fade and rate are for sound, not for notes", 2)
+        return continue_notes(model, recording, output, seconds, sampling, only_continuation, plot, overwrite)
+    heard, facts = read_mono(recording, model.audio.sample_rate)
+    found = continue_recording(model, heard, seconds, sampling, joint)
+    own = facts.info.sample_rate
+    if own_rate and own != found.sample_rate:
+        found = found.at_rate(read_mono(recording, own)[0], own)
+    written = _write(found, output, only_continuation, overwrite)
+    seam_s = 0.0 if only_continuation else found.seam_s
+    if plot is not None:
+        from pipeline.plots.runs import recording_picture
+
+        sound = found.added[0] if only_continuation else found.sound(0)
+        recording_picture(plot, sound, found.sample_rate, seam_s or None, f"{recording.name}, continued")
+    return {
+        "recording": str(recording),
+        "output": written[0]["output"],
+        "takes": written,
+        "plot": str(plot) if plot else None,
+        "sample_rate": found.sample_rate,
+        "recording_seconds": facts.samples / model.audio.sample_rate,
+        "recording_sample_rate": own,
+        "continuation_seconds": found.added.shape[1] / found.sample_rate,
+        "seam_seconds": seam_s,
+        "notes": list(facts.notes),
+    }
+
+
+def predict_from_nothing(
+    model: TrainedModel,
+    output: Path,
+    *,
+    seconds: float,
+    sampling: Sampling,
+    plot: Path | None = None,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write sound that begins from nothing; as `predict` otherwise."""
+    check_prediction(output, seconds, sampling.takes, plot, overwrite)
+    found = continue_recording(model, np.zeros(0, np.int16), seconds, sampling)
+    written = _write(found, output, True, overwrite)
+    if plot is not None:
+        from pipeline.plots.runs import recording_picture
+
+        recording_picture(plot, found.added[0], found.sample_rate, None, "from nothing")
+    facts = {"output": written[0]["output"], "takes": written, "plot": str(plot) if plot else None}
+    return {**facts, "sample_rate": found.sample_rate, "seconds": found.added.shape[1] / found.sample_rate}
+
+
+def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> list[dict[str, Any]]:
+    written = []
+    for take, path in enumerate(take_paths(output, len(found.seeds))):
+        sound = found.added[take] if alone else found.sound(take)
+        write_audio(path, sound, found.sample_rate, overwrite)
+        nats = None if found.nats_per_step is None else found.nats_per_step[take]
+        facts = {"output": str(path), "seed": found.seeds[take], "nats_per_step": nats}
+        written.append({**facts, "guard": found.guard[take]})
+    return written
+
+
+def refuse_unreadable(recording: Path) -> None:
+    """Say no by the file's header, before a model is fetched and loaded, which takes longer."""
+    try:
+        probe(recording)
+    except RecordingRefused as refusal:
+        raise RecordingRefused(f"{recording}: {refusal}") from None

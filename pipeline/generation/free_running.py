@@ -1,0 +1,109 @@
+"""A model that hears a recording and then itself: what the ways to compute that have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.inputs import WaveformConfig
+from pipeline.generation.options import Draws, Sampling
+from pipeline.model.trained_model import TrainedModel
+
+Rows = NDArray[Any]
+Flags = NDArray[np.bool_]
+
+WIDEST = 1.0
+WIDEST_GIVEN_NEIGHBOURS = 0.5
+"""Nothing is drawn with a larger standard deviation, that of the data being 1: a model that hears what it
+never heard in training says that anything may come, and anything is what it would hear next. Samples drawn
+given the one before are known far better: with half of the data's deviation, speech that runs free is 2 to
+7 dB quieter than with the whole, and nearer to the training split."""
+
+
+@dataclass
+class GuardLog:
+    """When a runaway was held back, for each take.
+
+    ``turned_down`` counts steps that were louder than the training split ever is (see
+    `pipeline.model.limiter`), ``narrowed`` those in which the model was hardly more certain than if it knew
+    nothing (see `WIDEST`).
+    """
+
+    turned_down: NDArray[np.int64]
+    narrowed: NDArray[np.int64]
+    first: NDArray[np.int64]
+    """The first such step, or -1."""
+    steps: int = 0
+
+    @classmethod
+    def of(cls, takes: int) -> "GuardLog":
+        """An empty log."""
+        return cls(np.zeros(takes, np.int64), np.zeros(takes, np.int64), np.full(takes, -1))
+
+    def note(self, turned_down: Flags, narrowed: Flags) -> None:
+        """Note what happened in the next steps, (B, n) each."""
+        self.turned_down += turned_down.sum(1)
+        self.narrowed += narrowed.sum(1)
+        either = turned_down | narrowed
+        new = (self.first < 0) & either.any(1)
+        self.first[new] = self.steps + either[new].argmax(1)
+        self.steps += either.shape[1]
+
+    def report(self, take: int, step_s: float) -> dict[str, float | None]:
+        """For people and machines: seconds in which either happened, and when first."""
+        first = int(self.first[take])
+        return {
+            "turned_down_seconds": round(int(self.turned_down[take]) * step_s, 4),
+            "narrowed_seconds": round(int(self.narrowed[take]) * step_s, 4),
+            "first_seconds": None if first < 0 else round(first * step_s, 4),
+        }
+
+
+class FreeRun(ABC):
+    """B takes that go on from the same past, each on its own way.
+
+    Args:
+        model: the model.
+        rows: (N, width) as stored, what it heard before; up to ``hop - 1`` rows at the beginning are left
+            out, so that the last step ends with the last row.
+        sampling: how the takes are drawn.
+    """
+
+    def __init__(self, model: TrainedModel, rows: Rows, sampling: Sampling) -> None:
+        self.model, self.sampling = model, sampling
+        self.guard = GuardLog.of(sampling.takes)
+        self._draws = Draws(sampling, model.framing.target_size)
+        self.hear(rows[len(rows) % model.framing.hop :])
+
+    def rows(self, count: int) -> Iterator[Rows]:
+        """The next ``count`` rows in portions (B, n, width), as stored; whole steps, so some may be over."""
+        for uniform, noise in self._draws.portions(self.model.framing.steps(count)):
+            yield self.draw(uniform, noise)
+
+    @abstractmethod
+    def hear(self, rows: Rows) -> None:
+        """Begin with what these rows (N, width) leave in memory; N is a multiple of the hop."""
+
+    @abstractmethod
+    def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
+        """The rows (B, n * hop, width) of the next steps, of random numbers (B, n) and (B, n, D)."""
+
+
+def widest_scale(model: TrainedModel) -> float:
+    """The largest standard deviation that is drawn with, in normalised values (see `WIDEST`)."""
+    given_neighbours = isinstance(model.input, WaveformConfig) and model.model.covariance != "diagonal"
+    return WIDEST_GIVEN_NEIGHBOURS if given_neighbours else WIDEST
+
+
+def free_run(model: TrainedModel, rows: Rows, sampling: Sampling) -> FreeRun:
+    """The model after ``rows`` (N, width), ready to go on: compiled where it can be, else in torch."""
+    if model.compiled is not None:
+        from pipeline.generation.free_running_compiled import CompiledFreeRun
+
+        return CompiledFreeRun(model, rows, sampling)
+    from pipeline.generation.free_running_torch import TorchFreeRun
+
+    return TorchFreeRun(model, rows, sampling)

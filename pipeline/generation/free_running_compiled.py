@@ -1,0 +1,56 @@
+"""Free running on a CPU in compiled loops, without torch: see `models.compiled.predictor`."""
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from pipeline.features.representations import unit
+from pipeline.generation.free_running import FreeRun, Rows, widest_scale
+
+CHUNK_STEPS = 2_000
+
+
+class CompiledFreeRun(FreeRun):
+    """For waveforms, recurrent layers and mixtures."""
+
+    def hear(self, rows: Rows) -> None:
+        """Begin with what these rows (N, 1) leave in memory."""
+        frames, compiled, takes = self.model.framing, self.model.compiled, self.sampling.takes
+        assert compiled is not None
+        self._compiled = compiled
+        mean, std = self.model.normalisation.mean[0], self.model.normalisation.std[0]
+        self._scaling = {"mean": mean, "std": std, "unit": unit(self.model.input)}
+        heard = rows[:, 0].astype(np.float32) * np.float32(unit(self.model.input))
+        values = np.zeros(frames.window + len(heard), np.float32)
+        values[frames.window :] = (heard - np.float32(mean)) / np.float32(std)
+        windows = sliding_window_view(values, frames.window)[:: frames.hop]
+        state = compiled.initial_state(1)
+        steps = len(rows) // frames.hop
+        for start in range(0, steps, CHUNK_STEPS):
+            chunk = windows[start : min(start + CHUNK_STEPS, steps)]
+            _, state = compiled.hidden(np.ascontiguousarray(chunk)[None], state)
+        self._state = tuple(np.repeat(part, takes, axis=1) for part in state)
+        self._window = np.repeat(values[None, len(values) - frames.window :], takes, axis=0)
+        self._power = np.zeros(takes)
+
+    def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
+        """The rows (B, n * hop, 1) of the next steps."""
+        guard, sampling = self.model.level_guard(), self.sampling
+        samples, self._state, self._window, self._power, turned_down, narrowed = self._compiled.generate(
+            uniform.shape[1],
+            self._state,
+            self._window,
+            np.ascontiguousarray(uniform),
+            np.ascontiguousarray(noise),
+            **self._scaling,
+            temperature=sampling.temperature,
+            spread=sampling.deviation,
+            widest=widest_scale(self.model),
+            kind=sampling.kind,
+            guard_limit=guard.limit if guard else None,
+            guard_memory=guard.memory if guard else 0.0,
+            guard_power=self._power,
+        )
+        self.guard.note(turned_down, narrowed & sampling.noisy)
+        rows: Rows = samples[:, :, None]
+        return rows

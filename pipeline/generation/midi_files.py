@@ -1,0 +1,64 @@
+"""Continuing a piece of music: notes in, notes out, as MIDI and as a picture."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.config.inputs import PianoRollConfig
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.features.representations import row_rate_hz
+from pipeline.generation.generate import continue_rows
+from pipeline.generation.options import Sampling
+from pipeline.model.trained_model import TrainedModel
+from pipeline.music.midi import write_midi
+
+
+def continue_notes(
+    model: TrainedModel,
+    piece: Path,
+    output: Path,
+    seconds: float,
+    sampling: Sampling,
+    only_continuation: bool,
+    plot: Path | None,
+    overwrite: bool,
+) -> dict[str, Any]:
+    """Continue a MIDI file, or one sequence of a set (`FILE#NAME`), at the model's tempo.
+
+    See `pipeline.generation.audio_files.predict`. Raises `UserError` where the model is not of notes or the
+    piece cannot be read.
+    """
+    from pipeline.generation.audio_files import take_paths
+    from pipeline.music.piano_roll import read_sequence
+
+    config = model.input
+    if not isinstance(config, PianoRollConfig):
+        raise UserError(f"{output}: this model continues sound; name a sound file, or another model")
+    try:
+        sequence = read_sequence(piece, config.steps_per_quarter)
+    except RecordingRefused as refusal:
+        raise RecordingRefused(f"{piece}: {refusal}") from None
+    rate_hz = row_rate_hz(config)
+    heard, count = sequence.notes, max(1, round(seconds * rate_hz))
+    takes = continue_rows(model, heard, count, sampling)
+    rolls = [added if only_continuation else np.concatenate([heard, added]) for added in takes]
+    paths = take_paths(output, sampling.takes)
+    for path, roll in zip(paths, rolls, strict=True):
+        write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite)
+    seam_s = 0.0 if only_continuation else len(heard) / rate_hz
+    if plot is not None:
+        from pipeline.plots.piano_roll import piano_roll_picture
+
+        piano_roll_picture(plot, rolls[0], rate_hz, seam_s or None, f"{piece.name}, continued")
+    return {
+        "recording": str(piece),
+        "output": str(paths[0]),
+        "takes": [{"output": str(path), "seed": sampling.seed + i} for i, path in enumerate(paths)],
+        "plot": str(plot) if plot else None,
+        "steps_per_second": rate_hz,
+        "recording_seconds": len(heard) / rate_hz,
+        "continuation_seconds": count / rate_hz,
+        "seam_seconds": seam_s,
+        "notes": list(sequence.remarks),
+    }

@@ -1,0 +1,69 @@
+"""Endless sound, to a pipe or to a file."""
+
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import BinaryIO
+
+from pipeline.audio.decode import Samples
+from pipeline.audio.write import open_sound
+from pipeline.config.inputs import WaveformConfig
+from pipeline.errors import UserError
+from pipeline.generation.generate import stream_samples
+from pipeline.generation.options import Sampling
+from pipeline.model.trained_model import TrainedModel
+
+UNKNOWN_SIZE = 0xFFFFFFFF
+"""In the header of a WAV stream whose end is not known; players then go on to the end of the pipe."""
+
+
+def stream_to_pipe(
+    model: TrainedModel, sampling: Sampling, seconds: float | None, pipe: BinaryIO, raw: bool
+) -> None:
+    """Write mono 16-bit sound to ``pipe`` until it is closed, or for ``seconds``; WAV, or bare where ``raw``.
+
+    Raises `UserError` where the model makes no samples, `BrokenPipeError` when nobody listens any more.
+    """
+    blocks = _blocks(model, sampling, seconds)
+    if not raw:
+        pipe.write(wav_header(model.audio.sample_rate))
+    for block in blocks:
+        pipe.write(block.astype("<i2").tobytes())
+        pipe.flush()
+
+
+def stream_to_file(model: TrainedModel, sampling: Sampling, seconds: float | None, path: Path) -> None:
+    """Write sound to ``path`` until interrupted, or for ``seconds``; then the file is whole and has its name.
+
+    Raises `UserError` where the model makes no samples or the file cannot be written.
+    """
+    blocks = _blocks(model, sampling, seconds)
+    with open_sound(path, model.audio.sample_rate) as write, suppress(KeyboardInterrupt):
+        for block in blocks:
+            write(block)
+
+
+def wav_header(sample_rate: int) -> bytes:
+    """The header of mono 16-bit sound of unknown length (RIFF WAVE, PCM)."""
+    parts = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
+    return (
+        struct.pack("<4sI4s", b"RIFF", UNKNOWN_SIZE, b"WAVE")
+        + parts
+        + struct.pack("<4sI", b"data", UNKNOWN_SIZE)
+    )
+
+
+def _blocks(model: TrainedModel, sampling: Sampling, seconds: float | None) -> Iterator[Samples]:
+    if not isinstance(model.audio, WaveformConfig):
+        raise UserError("a spectrogram is inverted whole: give --seconds and --output in place of --stream")
+    count = None if seconds is None else round(seconds * model.audio.sample_rate)
+    return _cut(stream_samples(model, sampling), count)
+
+
+def _cut(blocks: Iterator[Samples], count: int | None) -> Iterator[Samples]:
+    """The first ``count`` samples of the blocks; all of them where it is None."""
+    for block in blocks:
+        yield block if count is None else block[:count]
+        if count is not None and (count := count - len(block)) <= 0:
+            return

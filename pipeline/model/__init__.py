@@ -1,0 +1,1 @@
+"""A network with its settings: built, stored, loaded."""

@@ -1,0 +1,103 @@
+"""From settings to a network with fresh weights: the one place where configuration meets `models`."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from models.convolution import ConvolutionFrontend
+from models.distributions.notes import BernoulliHead, NadeHead
+from models.encoder_decoder.encoder_decoder import EncoderDecoder
+from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
+from models.parameter_counts import largest_width
+from models.predictor import Predictor
+from models.recurrent.stack import RecurrentStack
+from pipeline.config.inputs import InputConfig
+from pipeline.config.model import ModelConfig
+from pipeline.data.dataset import Dataset
+from pipeline.errors import UserError
+from pipeline.features.representations import (
+    Normalisation,
+    framing,
+    quantisation_step,
+    row_width,
+    unit,
+    window_and_advance,
+)
+
+Network = Predictor | EncoderDecoder
+
+
+def build_network(input_config: InputConfig, model: ModelConfig, normalisation: Normalisation) -> Network:
+    """The network that a configuration describes, with fresh weights.
+
+    Raises `UserError` where not even one unit fits into the parameter budget.
+    """
+    if model.parameter_budget is None:
+        return _build(input_config, model, normalisation, model.hidden_size)
+
+    def count(hidden_size: int) -> int:
+        with torch.random.fork_rng(devices=[]):  # what is built to be counted draws no number of the run's
+            return _build(input_config, model, normalisation, hidden_size).recurrent_parameter_count()
+
+    try:
+        return _build(input_config, model, normalisation, largest_width(count, model.parameter_budget))
+    except ValueError as problem:
+        raise UserError(f"model.parameter_budget={model.parameter_budget}: {problem}", 2) from None
+
+
+def _build(
+    input_config: InputConfig, model: ModelConfig, normalisation: Normalisation, hidden_size: int
+) -> Network:
+    layers: dict[str, Any] = {
+        "num_layers": model.num_layers,
+        "dropout": model.dropout,
+        "layer_norm": model.layer_norm,
+        "residual": model.residual,
+        "learned_initial_state": model.learned_initial_state,
+    }
+    window, advance = window_and_advance(input_config)
+    width = row_width(input_config)
+    floor = model.scale_floor * quantisation_step(input_config, normalisation)
+    head = _head(model, hidden_size, framing(input_config, model).target_size, floor)
+    if model.architecture == "encoder-decoder":
+        layers |= {"decode_steps": model.decode_steps, "attention_steps": model.attention_steps}
+        return EncoderDecoder(window, width, model.cell, hidden_size, head=head, **layers)
+    if not model.convolutions:
+        step = quantisation_step(input_config, normalisation) if model.companding else None
+        features = window * width * (2 if model.companding else 1)
+        recurrent = RecurrentStack(model.cell, features, hidden_size, **layers)
+        return Predictor(window * width, recurrent, head, companding_step=step)
+    frontend = ConvolutionFrontend(window, advance, width, model.convolutions)
+    recurrent = RecurrentStack(model.cell, frontend.output_size, hidden_size, **layers)
+    return Predictor(frontend.input_rows * width, recurrent, head, frontend)
+
+
+def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) -> nn.Module:
+    if model.head == "bernoulli":
+        return BernoulliHead(hidden_size, target_size)
+    if model.head == "nade":
+        return NadeHead(hidden_size, target_size, model.nade_hidden)
+    mixture = (hidden_size, target_size, model.mixture_components, floor)
+    if model.covariance == "autoregressive":
+        return AutoregressiveMixtureHead(*mixture, model.autoregressive_order)
+    return FullMixtureHead(*mixture) if model.covariance == "full" else GaussianMixtureHead(*mixture)
+
+
+def start_head(network: Network, dataset: Dataset) -> None:
+    """Begin an autoregressive head at the training split's linear predictor."""
+    head = network.head
+    if not isinstance(head, AutoregressiveMixtureHead):
+        return
+    from pipeline.audio.linear_prediction import (
+        fit_linear_predictor,  # imports scipy.signal, which takes a second
+    )
+
+    recordings = (dataset.recording_rows(int(i))[:, 0].numpy() for i in dataset.require("train"))
+    fitted = fit_linear_predictor(recordings, head.order)
+    mean, std = dataset.normalisation.mean[0], dataset.normalisation.std[0]
+    coefficients = torch.from_numpy(fitted.coefficients).float()
+    residual_std = math.sqrt(fitted.residual_weight @ fitted.residual_std**2) * unit(dataset.input) / std
+    # x = m + s v turns sum a x into an offset beside sum a v.
+    head.start_at(coefficients, residual_std, float(coefficients.sum() - 1) * mean / std)

@@ -1,0 +1,27 @@
+"""The log-likelihood that is trained on, for one batch: a density, or the exact probability of integers."""
+
+import math
+
+from torch import Tensor
+
+from models.distributions.distribution import Distribution
+from models.distributions.mixture import Mixture
+from pipeline.data.batching import Batch
+from pipeline.features.representations import Normaliser
+
+
+def log_likelihood(
+    distribution: Distribution, batch: Batch, normaliser: Normaliser, discrete: bool
+) -> Tensor:
+    """Log-likelihood of each step (B, T), in nats of the normalised values.
+
+    ``discrete`` takes the probability of each integer sample's interval, divided by the interval's width:
+    the average of the density over it, so that both ways have one unit.
+    """
+    if not discrete:
+        return distribution.log_prob(batch.targets, batch.mask)
+    assert isinstance(distribution, Mixture)
+    log_prob = distribution.discrete_log_prob(batch.targets, *normaliser.interval(batch.stored), batch.mask)
+    log_width = math.log(normaliser.unit / float(normaliser.std))
+    values = batch.targets.shape[-1] if batch.mask is None else batch.mask.sum(-1)
+    return log_prob - values * log_width

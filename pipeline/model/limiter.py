@@ -1,0 +1,79 @@
+"""Keeping free-running sound as loud as the training split is at most.
+
+A model that hears only itself may drift to levels that it never heard in training, where nothing calls it
+back. The guard turns a block down when the level of the last moments passes the loudest of the training
+split; since the model then hears the quieter block, it finds its way back.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.features.representations import unit
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from pipeline.data.dataset import Dataset
+
+MOMENT_S = 0.05
+"""Levels are root mean squares over moments of this length: a few periods of a deep voice."""
+
+MOMENTS = 20_000
+"""Moments of the training split that are looked at."""
+
+
+def loudest_level(dataset: Dataset, sample_rate: int) -> float:
+    """The loudest moment of the training split, as a root mean square of normalised values.
+
+    Of a large split only some moments are looked at, the same ones each time.
+    """
+    chosen = dataset.require("train")
+    length = round(MOMENT_S * sample_rate)
+    random = np.random.default_rng(0)
+    ends = np.cumsum(dataset.length[chosen])
+    loudest = 0.0
+    for position in random.integers(0, ends[-1], min(MOMENTS, -(-int(ends[-1]) // length))):
+        index = int(np.searchsorted(ends, position, side="right"))
+        begin = int(position - ends[index] + dataset.length[chosen][index])
+        moment = dataset.recording_rows(int(chosen[index]))[begin : begin + length].float()
+        loudest = max(loudest, float(moment.square().mean()))
+    return math.sqrt(loudest) * unit(dataset.input) / dataset.normalisation.std[0]
+
+
+@dataclass(frozen=True)
+class LevelGuard:
+    """Turns blocks down where the running level exceeds ``limit``.
+
+    Attributes:
+        limit: loudest root mean square, in normalised values.
+        memory: share of the running power that one block leaves in place.
+    """
+
+    limit: float
+    memory: float
+
+    @classmethod
+    def of(cls, limit: float, hop: int, sample_rate: int) -> LevelGuard:
+        """A guard for blocks of ``hop`` samples."""
+        return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
+
+    def __call__(self, values: Tensor, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Blocks of normalised values (B, D) after a running mean square (B,) float64.
+
+        Returns:
+            The blocks, as they are or turned down to the limit; the power after them; and where (B,) a block
+            was turned down.
+        """
+        block = values.nan_to_num(0.0, 0.0, 0.0).double().square().mean(-1)
+        before = self.memory * power
+        loud = before + (1 - self.memory) * block > self.limit**2
+        # So far down that the running power ends at the limit, or to nothing where that is not enough.
+        room = (self.limit**2 - before).clamp(min=0) / (1 - self.memory)
+        gain = (room / block).sqrt().where(loud, 1.0)
+        after = before + (1 - self.memory) * gain.square() * block
+        return (values * gain.to(values.dtype).unsqueeze(-1)).where(loud.unsqueeze(-1), values), after, loud

@@ -1,0 +1,151 @@
+"""A trained model: a network and what it needs to meet recordings, in torch or compiled for a CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.inputs import AudioConfig, InputConfig, PianoRollConfig, WaveformConfig
+from pipeline.config.model import ModelConfig
+from pipeline.errors import UserError
+from pipeline.features.framing import Framing
+from pipeline.features.representations import (
+    Normalisation,
+    Normaliser,
+    framing,
+    quantisation_step,
+    row_rate_hz,
+    window_and_advance,
+)
+from pipeline.model.limiter import LevelGuard
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.compiled.predictor import CompiledPredictor
+    from pipeline.model.build import Network
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network and what it needs to meet recordings.
+
+    The network itself is built when it is first asked for: what the compiled form can do needs no torch,
+    whose import takes longer than continuing a recording by seconds.
+
+    Attributes:
+        input: the kind of input and its settings, the sample rate among them.
+        model: the network's settings.
+        normalisation: of the split it was trained on.
+        trained: facts on the training: data set, steps, validation figure.
+        build: makes the network, in evaluation mode, on its device.
+        weights: its parameters and buffers by name.
+    """
+
+    input: InputConfig
+    model: ModelConfig
+    normalisation: Normalisation
+    trained: dict[str, Any]
+    build: Callable[[], Network]
+    weights: Callable[[], Weights]
+
+    @classmethod
+    def of(
+        cls,
+        network: Network,
+        input_config: InputConfig,
+        model: ModelConfig,
+        normalisation: Normalisation,
+        trained: dict[str, Any],
+    ) -> TrainedModel:
+        """A model of a network that is there already."""
+
+        def weights() -> Weights:
+            return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+
+        return cls(input_config, model, normalisation, trained, lambda: network, weights)
+
+    @cached_property
+    def network(self) -> Network:
+        """The network in torch; `UserError` where the weights do not fit the configuration."""
+        return self.build()
+
+    @cached_property
+    def compiled(self) -> CompiledPredictor | None:
+        """The network compiled for a CPU, or None where it has parts that only torch has.
+
+        Raises `UserError` where the weights do not fit the configuration.
+        """
+        from models.compiled.predictor import CompiledPredictor, supported
+
+        model = self.model
+        if not isinstance(self.input, WaveformConfig) or not supported(
+            model.cell, model.head, model.covariance, model.architecture, len(model.convolutions)
+        ):
+            return None
+        step, weights = quantisation_step(self.input, self.normalisation), self.weights()
+        try:
+            _require_parts(weights, model)
+            return CompiledPredictor(
+                weights,
+                model.cell,
+                seen=window_and_advance(self.input)[0],
+                target_size=self.framing.target_size,
+                components=model.mixture_components,
+                covariance=model.covariance,
+                scale_floor=model.scale_floor * step,
+                companding_step=step if model.companding else None,
+                residual=model.residual,
+            )
+        except (KeyError, IndexError, ValueError, StopIteration) as problem:
+            raise UserError(f"damaged model: its weights do not fit its configuration ({problem})") from None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights of the network in torch are."""
+        return next(self.network.parameters()).device
+
+    @property
+    def framing(self) -> Framing:
+        """How rows become the model's steps."""
+        return framing(self.input, self.model)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds that a step predicts."""
+        return self.framing.hop / row_rate_hz(self.input)
+
+    @property
+    def audio(self) -> AudioConfig:
+        """The kind of sound; `UserError` where the model is of notes."""
+        if isinstance(self.input, PianoRollConfig):
+            raise UserError("this model continues MIDI files, not sound; name another with --model")
+        return self.input
+
+    def level_guard(self) -> LevelGuard | None:
+        """The guard that keeps generated samples as loud as the training split was at most."""
+        if not isinstance(self.input, WaveformConfig) or "loudest_level" not in self.trained:
+            return None
+        return LevelGuard.of(self.trained["loudest_level"], self.framing.hop, self.input.sample_rate)
+
+    def normaliser(self) -> Normaliser:
+        """Between stored rows and the values that the network in torch sees."""
+        return Normaliser(self.input, self.normalisation, self.device)
+
+
+def _require_parts(weights: Weights, model: ModelConfig) -> None:
+    """Raise `ValueError` where the recurrent layers are others than the configuration says."""
+    layers = len({name.split(".")[2] for name in weights if name.startswith("recurrent.layers.")})
+    units = next(array.shape[-1] for name, array in weights.items() if "weight_hh" in name)
+    found = layers, "recurrent.norms.0.weight" in weights, "recurrent.start" in weights
+    if found != (model.num_layers, model.layer_norm, model.learned_initial_state) or (
+        model.parameter_budget is None and units != model.hidden_size
+    ):
+        raise ValueError("other recurrent layers")

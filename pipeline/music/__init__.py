@@ -1,0 +1,1 @@
+"""MIDI files in, piano rolls out; and back."""

@@ -1,0 +1,185 @@
+"""MIDI files to piano rolls and back, on a grid of equal parts of a quarter note.
+
+A roll says which keys sound at each step, not which are struck: the same note twice without a silent step
+between is one long note. Tempo, loudness, pedal and instruments have no place in it. mido parses the files.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.common.files import atomic_path, refuse_overwrite
+from pipeline.errors import RecordingRefused, UserError
+
+Roll = npt.NDArray[np.uint8]
+"""0 or 1, (T, 88): which keys sound at each step."""
+
+LOWEST_PITCH, KEYS = 21, 88  # A0 to C8, the keys of a piano
+DRUM_CHANNEL = 9  # the tenth: its notes are instruments, not pitches
+VELOCITY = 80
+MAX_STEPS = 1 << 20  # 36 hours at 8 steps a second; a longer claim is a damaged file
+TICKS_PER_QUARTER = 480
+SUFFIXES = (".mid", ".midi")
+LONGEST_QUARTER_US = (1 << 24) - 1  # of a MIDI file's tempo
+
+
+@dataclass(frozen=True)
+class Held:
+    """A key held down in one track, from tick ``start`` to tick ``end``."""
+
+    pitch: int
+    channel: int
+    start: int
+    end: int
+
+
+def read_midi(file: IO[bytes], steps_per_quarter: int) -> tuple[Roll, tuple[str, ...]]:
+    """Read an open MIDI file as a roll (T, 88), all tracks and instruments together.
+
+    Beginnings and ends are moved to the nearest step, and every note lasts at least one. The roll ends with
+    the longest track. Notes that are no keys of a piano are left out.
+
+    Returns:
+        The roll, and remarks on what was left out or mended, a line each.
+
+    Raises `RecordingRefused` where the file is damaged, is not timed by quarter notes, or has no notes.
+    """
+    tracks, ticks_per_quarter = _parsed(file)
+    remarks: dict[str, int] = {}
+    held: list[Held] = []
+    last_tick = 0
+    for track in tracks:
+        notes, end = _held_notes(track, remarks)
+        last_tick = max(last_tick, end)
+        held += (note for note in notes if _is_key(note, remarks))
+    if not held:
+        raise RecordingRefused("no notes on the 88 keys of a piano" + _listed(remarks))
+    # In whole numbers: the nearest step, halves upwards.
+    spans = [[_step(tick, ticks_per_quarter, steps_per_quarter) for tick in (n.start, n.end)] for n in held]
+    length = max(_step(last_tick, ticks_per_quarter, steps_per_quarter), *(first + 1 for first, _ in spans))
+    if length > MAX_STEPS:
+        raise RecordingRefused(f"{length} steps long, more than {MAX_STEPS}: damaged, or to be split")
+    roll = np.zeros((length, KEYS), np.uint8)
+    for note, (first, end) in zip(held, spans, strict=True):
+        roll[first : max(end, first + 1), note.pitch - LOWEST_PITCH] = 1
+    return roll, tuple(f"{count} {what}" for what, count in remarks.items())
+
+
+def check_midi_output(path: Path, overwrite: bool = False) -> None:
+    """Raise `UserError`, before any work, for another suffix or a file that is there already."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: notes are written as MIDI; name it with one of {', '.join(SUFFIXES)}")
+    refuse_overwrite(path, overwrite)
+
+
+def write_midi(
+    path: Path, roll: Roll, steps_per_quarter: int, quarters_per_minute: float, overwrite: bool = False
+) -> None:
+    """Write a roll (T, 88) as a MIDI file for piano, in which `read_midi` finds the same roll.
+
+    A key that sounds in consecutive steps is held. Parent folders are made. Raises `UserError` for another
+    suffix, a file that is there already, a tempo that MIDI lacks, a place that cannot be written.
+    """
+    import mido
+
+    check_midi_output(path, overwrite)
+    quarter_us = round(60e6 / quarters_per_minute)
+    if not 0 < quarter_us <= LONGEST_QUARTER_US:
+        raise UserError(f"{quarters_per_minute:g} quarter notes a minute: MIDI has 3.6 to 60,000,000", 2)
+    step_ticks = max(1, TICKS_PER_QUARTER // steps_per_quarter)
+    track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=quarter_us)])
+    track += _messages(roll, step_ticks)
+    file = mido.MidiFile(type=0, ticks_per_beat=step_ticks * steps_per_quarter, tracks=[track])
+    try:
+        with atomic_path(path) as temporary:
+            file.save(temporary)
+    except OSError as problem:
+        raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None
+
+
+def _parsed(file: IO[bytes]) -> tuple[list[Any], int]:
+    """Tracks of messages, and ticks to a quarter note."""
+    import mido
+
+    try:
+        parsed = mido.MidiFile(file=file, clip=True)
+    except Exception as problem:  # a damaged file may raise anything
+        raise RecordingRefused(f"damaged MIDI file ({_reason(problem)})") from None
+    if parsed.type == 2:
+        raise RecordingRefused("a MIDI file of type 2: its tracks are pieces of their own; save them apart")
+    if parsed.ticks_per_beat <= 0:
+        raise RecordingRefused("a MIDI file timed by seconds (SMPTE), not by quarter notes")
+    return parsed.tracks, parsed.ticks_per_beat
+
+
+def _reason(problem: Exception) -> str:
+    return "it ends early" if isinstance(problem, EOFError) else " ".join(str(problem).split())
+
+
+def _held_notes(track: Iterable[Any], remarks: dict[str, int]) -> tuple[list[Held], int]:
+    """The notes of a track's messages, and the tick at which it ends.
+
+    A key's end ends all its strokes but one of the same tick, since a key may be struck anew just before the
+    message that ends the stroke before.
+    """
+    tick = 0
+    struck: dict[tuple[int, int], list[int]] = {}
+    notes: list[Held] = []
+    for message in track:
+        tick += message.time
+        if message.type not in ("note_on", "note_off"):
+            continue
+        key = (message.note, message.channel)
+        if message.type == "note_on" and message.velocity:
+            struck.setdefault(key, []).append(tick)
+            continue
+        starts = struck.pop(key, [])
+        ended = [start for start in starts if start < tick] or starts
+        notes += [Held(*key, start, tick) for start in ended[:1]]
+        if len(ended) < len(starts):
+            struck[key] = starts[len(ended) :]
+    endless = [Held(*key, starts[0], tick) for key, starts in struck.items()]
+    _count(remarks, "notes without an end, held until their track's", len(endless))
+    return notes + endless, tick
+
+
+def _is_key(note: Held, remarks: dict[str, int]) -> bool:
+    """Whether a note is a key of a piano; others are counted in ``remarks``."""
+    if note.channel == DRUM_CHANNEL:
+        _count(remarks, "drum notes left out", 1)
+        return False
+    inside = LOWEST_PITCH <= note.pitch < LOWEST_PITCH + KEYS
+    _count(remarks, "notes outside the 88 keys (MIDI 21 to 108) left out", not inside)
+    return inside
+
+
+def _count(remarks: dict[str, int], what: str, number: int) -> None:
+    if number:
+        remarks[what] = remarks.get(what, 0) + number
+
+
+def _listed(remarks: dict[str, int]) -> str:
+    return "".join(f"; {count} {what}" for what, count in remarks.items())
+
+
+def _step(tick: int, ticks_per_quarter: int, steps_per_quarter: int) -> int:
+    return (2 * tick * steps_per_quarter + ticks_per_quarter) // (2 * ticks_per_quarter)
+
+
+def _messages(roll: Roll, step_ticks: int) -> Iterator[Any]:
+    """What changes from step to step, ends before beginnings, and then the end of the track."""
+    import mido
+
+    changes = np.diff(np.pad((roll > 0).astype(np.int8), ((1, 1), (0, 0))), axis=0)
+    done = 0
+    for step in np.flatnonzero(changes.any(1)):
+        for kind, change in (("note_off", -1), ("note_on", 1)):
+            for key in np.flatnonzero(changes[step] == change):
+                wait = (int(step) - done) * step_ticks
+                yield mido.Message(kind, note=LOWEST_PITCH + int(key), velocity=VELOCITY, time=wait)
+                done = int(step)
+    yield mido.MetaMessage("end_of_track", time=(len(roll) - done) * step_ticks)

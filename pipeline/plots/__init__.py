@@ -1,0 +1,1 @@
+"""Figures of runs, recordings and piano rolls."""

@@ -1,0 +1,203 @@
+"""Pictures of learning curves, recordings, spectrograms and comparisons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.plots.figure import COLOURS, WIDTH_PX, mark_seam, new_figure, plain_text, write_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SOUND_COLOUR = "#4D4D4D"
+FAINT_COLOUR = "#9DB7C9"
+MOST_COLUMNS = 1500  # of a spectrogram: more than the picture has pixels
+DYNAMIC_RANGE_DB = 80
+QUIET_DB = -60  # a recording below this is shown as dark as it is
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The losses of one model: on training data, and now and then on validation data.
+
+    Each of the two has its updates (``steps``), its losses and the seconds since the start of the training.
+    """
+
+    steps: Sequence[float]
+    train: Sequence[float]
+    elapsed_s: Sequence[float]
+    valid_steps: Sequence[float] = field(default=())
+    valid: Sequence[float] = field(default=())
+    valid_elapsed_s: Sequence[float] = field(default=())
+
+
+def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
+    """Losses of each named model against updates and against wall-clock time; ``unit`` is theirs.
+
+    Training losses are the thin lines, validation losses the thick ones. The axis of losses is logarithmic
+    where all are positive.
+    """
+    longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
+    unit_s, time_unit = _time_unit(longest_s)
+    figure = new_figure(height_px=520)
+    by_step, by_time = figure.subplots(1, 2, sharey=True)
+    for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
+        for axes, x, valid_x in (
+            (by_step, curve.steps, curve.valid_steps),
+            (by_time, np.divide(curve.elapsed_s, unit_s), np.divide(curve.valid_elapsed_s, unit_s)),
+        ):
+            lone = "." if len(curve.train) == 1 else ""
+            axes.plot(x, curve.train, color=colour, linewidth=0.9, alpha=0.5, marker=lone)
+            style = {"linewidth": 2.2, "marker": "o", "markersize": 4}
+            axes.plot(valid_x, curve.valid, color=colour, label=plain_text(name), **style)
+    losses = np.concatenate([[*curve.train, *curve.valid] for curve in curves.values()])
+    losses = losses[np.isfinite(losses)]
+    if len(losses) and losses.min() > 0:
+        _logarithmic(by_step, losses.max() / losses.min())
+    by_step.set(xlabel="updates", ylabel=plain_text(unit))
+    by_time.set(xlabel=f"wall-clock time ({time_unit})")
+    for axes in (by_step, by_time):
+        axes.grid(alpha=0.25, linewidth=0.6)
+        axes.margins(x=0.02)
+    by_time.legend(frameon=False, title="thick: validation, thin: training", alignment="left")
+    write_figure(figure, path)
+
+
+def recording_picture(
+    path: Path,
+    samples: NDArray[np.int16] | NDArray[np.floating[Any]],
+    sample_rate: int,
+    seam_s: float | None,
+    title: str,
+) -> None:
+    """Waveform above and spectrogram below of samples (N,), int16 or floats of full scale 1.
+
+    A line marks ``seam_s``, the second at which the recording ends and its continuation begins. The
+    spectrogram of a long recording shows short windows far apart, not every moment of it.
+    """
+    import librosa
+
+    sound = np.asarray(samples / 32768 if np.issubdtype(samples.dtype, np.integer) else samples, np.float32)
+    figure = new_figure(height_px=680)
+    wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
+    _envelope(wave, sound, sample_rate)
+    window = 2 ** round(np.log2(max(16, 0.03 * sample_rate)))
+    hop = max(window // 4, -(-len(sound) // MOST_COLUMNS))
+    padded = np.pad(sound, (0, max(0, window - len(sound))))
+    magnitudes = np.abs(librosa.stft(padded, n_fft=window, hop_length=hop))
+    # A sine of full scale has a quarter of the window as its magnitude.
+    levels_db = librosa.amplitude_to_db(magnitudes, ref=window / 4, top_db=None)
+    loudest_db = max(levels_db.max(), QUIET_DB)
+    mesh = _show(
+        spectrum,
+        levels_db,
+        column_s=hop / sample_rate,
+        row=sample_rate / window / 1000,
+        vmin=loudest_db - DYNAMIC_RANGE_DB,
+        vmax=loudest_db,
+    )
+    figure.colorbar(mesh, ax=[wave, spectrum], label="level (dB of full scale)", pad=0.01, aspect=40)
+    wave.set(title=plain_text(title), ylabel="amplitude", xlim=(0, len(sound) / sample_rate))
+    spectrum.set(ylabel="frequency (kHz)", ylim=(0, sample_rate / 2000))
+    mark_seam([wave, spectrum], seam_s)
+    write_figure(figure, path)
+
+
+def spectrogram_frames_picture(
+    path: Path, frames: NDArray[np.floating[Any]], frame_rate_hz: float, seam_s: float | None, title: str
+) -> None:
+    """Frames (T, D) of a log spectrogram as they are modelled: time to the right, bins or bands upwards.
+
+    Of many frames every second, third ... is drawn.
+    """
+    stride = -(-len(frames) // MOST_COLUMNS)
+    figure = new_figure(height_px=480)
+    axes = figure.subplots()
+    mesh = _show(axes, frames[::stride].T, column_s=stride / frame_rate_hz, row=1)
+    figure.colorbar(mesh, ax=axes, label="log magnitude (nats)", pad=0.01, aspect=30)
+    axes.set(title=plain_text(title), ylabel="bin")
+    mark_seam([axes], seam_s)
+    write_figure(figure, path)
+
+
+def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better: str = "lower") -> None:
+    """A bar for each named value, the first on top, with its number; the best stands out.
+
+    ``better`` is "lower" or "higher".
+    """
+    values = [value for _, value in rows]
+    best = (min if better == "lower" else max)(values)
+    figure = new_figure(height_px=120 + 44 * len(rows))
+    axes = figure.subplots()
+    colours = [COLOURS[0] if value == best else FAINT_COLOUR for value in values]
+    bars = axes.barh(range(len(rows)), values, color=colours, height=0.66)
+    axes.set_yticks(range(len(rows)), [plain_text(name) for name, _ in rows])
+    axes.bar_label(bars, labels=[_number(value) for value in values], padding=5)
+    axes.invert_yaxis()
+    axes.set_xlabel(f"{plain_text(unit)} ({better} is better)")
+    axes.margins(x=0.08)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    write_figure(figure, path)
+
+
+def _time_unit(longest_s: float) -> tuple[float, str]:
+    """Seconds in the unit that suits a time axis, and the unit's name."""
+    if longest_s < 600:
+        return 1.0, "s"
+    return (60.0, "min") if longest_s < 2 * 3600 else (3600.0, "h")
+
+
+def _number(value: float) -> str:
+    """Two decimals for all of the usual size, so that neighbours compare at a glance."""
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
+
+
+def _logarithmic(axes: Axes, ratio: float) -> None:
+    """A logarithmic axis for values of that ratio which reads as plain numbers, also within a decade."""
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
+
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(
+        MaxNLocator(7, steps=[1, 2, 5, 10]) if ratio < 10 else LogLocator(subs=(1, 2, 5), numticks=12)
+    )
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _envelope(axes: Axes, sound: NDArray[np.float32], sample_rate: int) -> None:
+    """The lowest and highest sample of each stretch of time, two stretches to a pixel."""
+    stretch = max(1, len(sound) // (2 * WIDTH_PX))
+    starts = np.arange(0, len(sound), stretch)
+    low, high = np.minimum.reduceat(sound, starts), np.maximum.reduceat(sound, starts)
+    edges_s = np.append(starts, len(sound)) / sample_rate
+    axes.fill_between(
+        edges_s, np.append(low, low[-1]), np.append(high, high[-1]), color=SOUND_COLOUR, linewidth=0.6
+    )
+
+
+def _show(axes: Axes, values: NDArray[np.floating[Any]], column_s: float, row: float, **limits: Any) -> Any:
+    """Values (D, T) as colours, brighter for more; columns so many seconds apart, rows so many units."""
+    import librosa.display
+    from matplotlib.ticker import AutoLocator, ScalarFormatter
+
+    edges = [
+        (np.arange(count + 1) - 0.5) * width
+        for count, width in zip(values.shape, (row, column_s), strict=True)
+    ]
+    mesh = librosa.display.specshow(
+        values, x_coords=edges[1], y_coords=edges[0], ax=axes, cmap="magma", auto_aspect=False, **limits
+    )
+    for axis in (axes.xaxis, axes.yaxis):  # which specshow leaves bare when it is given coordinates
+        axis.set_major_locator(AutoLocator())
+        axis.set_major_formatter(ScalarFormatter())
+    return mesh

@@ -1,0 +1,1 @@
+"""Registered models: versions, the champion, the model that MLflow serves."""

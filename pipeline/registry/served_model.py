@@ -1,0 +1,127 @@
+"""The trained model as MLflow serves it: this file is what `mlflow models serve` and `load_model` run.
+
+Only those who ask MLflow for a served model run code from the store; the command line of wavecast takes the
+weights and the configuration alone.
+"""
+
+import importlib.metadata
+import json
+import warnings
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import mlflow.pyfunc
+import numpy as np
+from mlflow.models import ModelSignature, set_model
+from mlflow.pyfunc.model import PythonModel, PythonModelContext
+from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+from pydantic import TypeAdapter
+
+from pipeline.common.files import read_json
+from pipeline.config.inputs import InputConfig, SpectrogramConfig
+from pipeline.tracking.store import MODEL_IN_ARTIFACTS
+
+if TYPE_CHECKING:
+    from pipeline.generation.options import Sampling
+
+SERVED_WITH = (
+    "filelock",
+    "mlflow",
+    "numba",
+    "numpy",
+    "pydantic",
+    "rich",
+    "safetensors",
+    "torch",
+    "torchaudio",
+)
+"""What the served model's code imports; the index has no wavecast, so its own code travels along."""
+
+
+class Continuation(PythonModel):  # type: ignore[misc]
+    """Continues recordings, or spectrograms, side by side."""
+
+    def load_context(self, context: PythonModelContext) -> None:
+        """Load the model folder among the artifacts."""
+        from pipeline.model.storage import load_model
+
+        self.model = load_model(Path(context.artifacts["model"]))
+
+    def predict(
+        self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """Continue each row of a batch.
+
+        Args:
+            context: unused.
+            model_input: for a waveform model (B, N) float32, samples in [-1, 1] at the model's sample rate;
+                for a spectrogram model (B, T, D) float32, frames of natural-log magnitudes.
+            params: ``seconds`` to add, ``temperature`` (0 takes the most likely), ``seed``; row b draws with
+                seed + b.
+
+        Returns:
+            What follows, float32: (B, M) samples or (B, M, D) frames.
+        """
+        settings = {"seconds": 1.0, "temperature": 1.0, "seed": 0, **(params or {})}
+        follow = self._frames if model_input.ndim == 3 else self._samples
+        return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
+
+    def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
+        from pipeline.features.representations import INT16_SCALE
+        from pipeline.generation.generate import continue_takes
+
+        samples = np.clip(np.rint(row * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
+        count = round(settings["seconds"] * self.model.audio.sample_rate)
+        added = continue_takes(self.model, samples, count, _sampling(settings, index)).samples[0]
+        return np.asarray(added / np.float32(INT16_SCALE), np.float32)
+
+    def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
+        from pipeline.features.representations import row_rate_hz
+        from pipeline.generation.generate import continue_rows
+
+        count = round(settings["seconds"] * row_rate_hz(self.model.input))
+        rows = continue_rows(self.model, row, count, _sampling(settings, index))
+        return np.asarray(rows[0], np.float32)
+
+
+def _sampling(settings: dict[str, Any], index: int) -> "Sampling":
+    from pipeline.generation.options import Sampling
+
+    return Sampling(seed=settings["seed"] + index, temperature=settings["temperature"])
+
+
+def save_served_model(model: Path, target: Path) -> None:
+    """Write an MLflow model at ``target``: the model folder, the code that serves it, what both need."""
+    here = Path(__file__).resolve()
+    checkout = here.parents[2]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # on input examples, which the signature makes needless
+        mlflow.pyfunc.save_model(
+            target,
+            python_model=str(here),
+            artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: str(model)},
+            code_paths=[str(checkout / "pipeline"), str(checkout / "models")],
+            signature=_signature(model),
+            pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],
+        )
+
+
+def _public(version: str) -> str:
+    """A version without the part that only one build has, such as `+cpu`."""
+    return version.partition("+")[0]
+
+
+def _signature(model: Path) -> ModelSignature:
+    """Recordings (B, N) or spectrograms (B, T, D) in, their continuations out."""
+    from pipeline.features.representations import row_width
+
+    settings = read_json(model / "config.json", "model")["input"]
+    config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(settings))
+    shape = (-1, -1, row_width(config)) if isinstance(config, SpectrogramConfig) else (-1, -1)
+    tensor = TensorSpec(np.dtype("float32"), shape)
+    seconds, temperature = ParamSpec("seconds", "double", 1.0), ParamSpec("temperature", "double", 1.0)
+    parameters = ParamSchema([seconds, temperature, ParamSpec("seed", "long", 0)])
+    return ModelSignature(Schema([tensor]), Schema([tensor]), parameters)
+
+
+set_model(Continuation())

@@ -1,0 +1,195 @@
+"""The report of a run: one HTML page with its figures, pictures and players, as Hugging Face's model cards.
+
+Everything is inside the page: pictures and sounds are data: addresses, the style is inline, there is no
+script, and its content security policy forbids any request. The words are in the template
+`page.html`, which escapes whatever comes from users.
+"""
+
+import math
+import shlex
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.files import atomic_path, data_dir, expanded, read_json
+from pipeline.config.model import ModelConfig
+from pipeline.config.run import RunConfig
+from pipeline.errors import UserError
+from pipeline.reports.media import DRAWN, Room, generated, takes_of
+from pipeline.reports.template import render
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.sync_state import parameters
+
+MOST_SETTINGS = 60_000  # characters of a configuration, which may name thousands of recordings
+NOT_TRAINED = ("head.start", "head.basis")  # where an autoregressive head starts
+SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
+
+
+def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
+    """Write `report.html` among a run's artifacts; see `run_page`. Returns its path."""
+    path = run.artifacts / "report.html"
+    write_page(path, run_page(run, evaluation))
+    return path
+
+
+def write_page(path: Path, page: str) -> None:
+    """Write a page, atomically; a file name that is no text loses what is not."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(page.encode("utf-8", "replace"))
+
+
+def page_of(target: str) -> str:
+    """The page of a run, by its folder or its name below `runs`, or of a model as `fetch_model` knows it.
+
+    The page of a model is that of the run that trained it, where that is on this machine.
+
+    Raises `UserError` where there is no such thing.
+    """
+    for folder in (expanded(target), data_dir() / "runs" / target):
+        if (folder / "run.json").is_file():
+            return run_page(RunFolder(folder.absolute()))
+    if target.startswith(("models:/", "runs:/")):
+        from pipeline.registry.registry import fetch_model
+
+        folder, reference = fetch_model(target), target
+    else:
+        folder = expanded(target).absolute()
+        reference = str(folder)
+    if (folder / "config.json").is_file():
+        run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name
+        return run_page(RunFolder(run)) if (run / "run.json").is_file() else model_page(folder, reference)
+    raise UserError(
+        f"{target}: no such run or model; give a run's folder, its name in {data_dir() / 'runs'}, a model's "
+        "folder, or models:/NAME@ALIAS"
+    )
+
+
+def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
+    """The page of a run, as far as it has come.
+
+    ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
+    """
+    description, status = run.description(), run.status()
+    noted = run.artifacts / "evaluation.json"
+    if evaluation is None and noted.exists():
+        evaluation = read_json(noted, "evaluation")
+    config, model_file = description["config"], run.model / "config.json"
+    room = Room()
+    pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
+    takes = list(takes_of(run.artifacts, config, room))
+    shown = {f"{take.name}-{drawn}" for take in takes for drawn in DRAWN} | {*SHOWN_APART}
+    others = [path for path in sorted((run.artifacts / "pictures").glob("*.png")) if path.stem not in shown]
+    known_as = f"models:/{config['tracking']['registered_model']}@{description['variant']}"
+    return render(
+        name=description["name"],
+        created=datetime.fromtimestamp(description["created_ms"] / 1000, UTC),
+        status=status,
+        variant=description["variant"],
+        trained=read_json(model_file, "model").get("trained", {}) if model_file.exists() else {},
+        parameters=status.get("parameters", {}),
+        evaluation=evaluation,
+        step_s=_step_s(run.artifacts, evaluation),
+        losses=[
+            x["metrics"]["valid/nats_per_step"] for x in run.lines() if "valid/nats_per_step" in x["metrics"]
+        ],
+        data=_data(run.dataset),
+        fingerprint=description["fingerprint"],
+        pictures=pictures,
+        takes=takes,
+        others=[picture for picture in map(room.picture, others) if picture],
+        left_out=room.left_out,
+        folder=run.path,
+        model=shlex.quote(str(run.model.absolute())),
+        # Only what a run calls a variant is registered under that name.
+        known_as=shlex.quote(known_as) if description["variant"] != config["name"] else None,
+        **_settings(config),
+    )
+
+
+def model_page(folder: Path, reference: str) -> str:
+    """The page of a lone model: what it is, how large, how to use it. ``reference`` is what it is called."""
+    content = _content(folder)
+    trained = content.get("trained", {})
+    return render(
+        name=trained.get("run", reference),
+        created=None,
+        status={},
+        variant=None,
+        trained=trained,
+        parameters=_count_weights(folder / "model.safetensors"),
+        evaluation=None,
+        step_s=None,
+        losses=[],
+        data=None,
+        fingerprint=trained.get("data_fingerprint"),
+        pictures=dict.fromkeys(SHOWN_APART),
+        takes=generated(folder, Room()),
+        others=[],
+        left_out=[],
+        folder=folder,
+        model=shlex.quote(reference),
+        known_as=None,
+        **_settings({key: content[key] for key in ("input", "model")}),
+    )
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    content = read_json(folder / "config.json", "model")
+    if not isinstance(content, dict) or not {"input", "model"} <= content.keys():
+        raise UserError(f"{folder}: config.json is not that of a wavecast model")
+    return content
+
+
+def _settings(config: dict[str, Any]) -> dict[str, Any]:
+    """Sections of the configuration, what it changes of the defaults, and its text, without passwords."""
+    import yaml
+
+    own = {key: value for key, value in config.items() if key not in ("tracking", "variants")}
+    text = yaml.safe_dump(own, sort_keys=False, allow_unicode=True, default_flow_style=False)
+    base = RunConfig().model_dump(mode="json")
+    label = {"variant": "", "fingerprint": ""}
+    before, after = parameters({**label, "config": base}), parameters({**label, "config": own})
+    changed = [(key, value, before.get(key)) for key, value in after.items() if before.get(key) != value]
+    return {
+        "input": own["input"],
+        "network": {**ModelConfig().model_dump(mode="json"), **own["model"]},
+        "changed": [each for each in changed if each[0] not in ("name", "corpus.inputs")],
+        "settings": text[:MOST_SETTINGS],
+        "inputs": own.get("corpus", {}).get("inputs", []),
+        "settings_left_out": max(0, len(text) - MOST_SETTINGS),
+    }
+
+
+def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
+    """Seconds of a step, as its reach was measured, or else as the evaluated recordings say."""
+    path = artifacts / "reach.json"
+    if path.exists():
+        return float(read_json(path, "reach of a model")["step_seconds"])
+    return evaluation["seconds"] / evaluation["steps"] if evaluation and evaluation["steps"] else None
+
+
+def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:
+    """Recordings, groups and seconds of each split of the data set; None where it is gone."""
+    from pipeline.data.manifest import read_manifest
+
+    try:
+        records = [record for record in read_manifest(dataset.parent / "manifest.jsonl") if record.split]
+    except UserError:
+        return None
+    splits = {split: [r for r in records if r.split == split] for split in ("train", "valid", "test")}
+    return [
+        (split, len(found), len({r.group for r in found}), sum(r.seconds or 0.0 for r in found))
+        for split, found in splits.items()
+    ]
+
+
+def _count_weights(path: Path) -> dict[str, int]:
+    """How many parameters a file of weights has, from its header alone; none where it is damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "numpy") as file:
+            trained = [name for name in file.keys() if name not in NOT_TRAINED]  # noqa: SIM118
+            return {"all": sum(math.prod(file.get_slice(name).get_shape()) for name in trained)}
+    except (SafetensorError, OSError):
+        return {}

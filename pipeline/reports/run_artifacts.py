@@ -1,0 +1,146 @@
+"""What a person would rather look at or listen to: curves, comparisons, continued recordings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.audio.decode import to_int16
+from pipeline.audio.write import write_audio
+from pipeline.common.files import read_json, write_json
+from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
+from pipeline.config.run import SamplesConfig
+from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.splits import Split
+from pipeline.evaluation.temporal_sensitivity import measure_reach, picture_reach
+from pipeline.features.representations import analysis, row_rate_hz
+from pipeline.generation.free_running import Rows
+from pipeline.generation.generate import continue_rows, frames_to_samples
+from pipeline.generation.options import Sampling
+from pipeline.model.storage import load_model
+from pipeline.model.trained_model import TrainedModel
+from pipeline.music.midi import write_midi
+from pipeline.plots import runs as plots
+from pipeline.plots.horizons import horizon_curves
+from pipeline.plots.piano_roll import piano_roll_picture
+from pipeline.tracking.run_folder import RunFolder
+
+
+def learning_curve(run: RunFolder) -> plots.Curve:
+    """The curve that a run's journal describes."""
+    lines = run.lines()
+    trained = [(x["step"], x["metrics"]) for x in lines if "train/nats_per_step" in x["metrics"]]
+    valid = [(x["step"], x["metrics"]) for x in lines if "valid/nats_per_step" in x["metrics"]]
+    return plots.Curve(
+        steps=[step for step, _ in trained],
+        train=[found["train/nats_per_step"] for _, found in trained],
+        elapsed_s=[found["time/elapsed_s"] for _, found in trained],
+        valid_steps=[step for step, _ in valid],
+        valid=[found["valid/nats_per_step"] for _, found in valid],
+        valid_elapsed_s=[found["time/epoch_end_s"] for _, found in valid],
+    )
+
+
+def picture_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
+    """Draw a finished run's curve, and its figures beside the baselines'."""
+    variant = run.description()["variant"]
+    pictures = run.artifacts / "pictures"
+    plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
+    rows, unit = comparison_rows({variant: evaluation})
+    plots.comparison(pictures / "comparison.png", rows, unit)
+    if evaluation["horizons"]:
+        horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
+    model = load_model(run.model)
+    curve = measure_reach(model, open_dataset(run.dataset, model.input), evaluation["split"])
+    write_json(run.artifacts / "reach.json", {"gradient_norm": curve, "step_seconds": model.step_s})
+    picture_reach(pictures / "reach.png", {variant: curve}, model.step_s)
+
+
+def picture_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
+    """Draw the curves and figures of several runs side by side."""
+    curves = {name: learning_curve(run) for name, run in runs.items()}
+    plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
+    rows, unit = comparison_rows(evaluations)
+    plots.comparison(report / "comparison.png", rows, unit)
+    ahead = {name: found["horizons"] for name, found in evaluations.items() if found["horizons"]}
+    if ahead:
+        horizon_curves(report / "horizons.png", ahead)
+    reaches = {
+        name: read_json(run.artifacts / "reach.json", "reach of a model") for name, run in runs.items()
+    }
+    step_s = next(iter(reaches.values()))["step_seconds"]
+    by_distance = {name: found["gradient_norm"] for name, found in reaches.items()}
+    picture_reach(report / "reach.png", by_distance, step_s)
+
+
+def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[str, float]], str]:
+    """Name and figure of each model and baseline, and the figure's unit: bits per sample where there are."""
+    first = next(iter(evaluations.values()))
+    exact = first["model"]["bits_per_sample"] is not None
+    figure = "bits_per_sample" if exact else "nats_per_step"
+    rows = [(name, found["model"][figure]) for name, found in evaluations.items()]
+    rows += [(name, found[figure]) for name, found in first["baselines"].items() if found[figure] is not None]
+    return rows, "bits per sample" if exact else "nats per frame"
+
+
+def listen(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
+    """Continue held-out recordings: sounds, and pictures with the seam marked. Returns the sounds' paths."""
+    if not config.count:
+        return []
+    model = load_model(run.model)
+    dataset = open_dataset(run.dataset, model.input)
+    chosen = dataset.require(split)
+    picked = chosen[np.linspace(0, len(chosen) - 1, min(config.count, len(chosen))).astype(int)]
+    return [_continue(run, model, dataset, int(index), config) for index in picked]
+
+
+def _continue(
+    run: RunFolder, model: TrainedModel, dataset: Dataset, index: int, config: SamplesConfig
+) -> Path:
+    row_rate = row_rate_hz(model.input)
+    heard = dataset.recording_rows(index).numpy()[: round(config.prime_seconds * row_rate)]
+    count = round(config.seconds * row_rate)
+    sampling = Sampling(seed=index, temperature=config.temperature)
+    (predicted,) = continue_rows(model, heard, count, sampling)
+    path, group = Path(dataset.recording[index]), dataset.group[index]
+    name = (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
+    seam_s = len(heard) / row_rate
+    show = _show_notes if isinstance(model.input, PianoRollConfig) else _show_sound
+    return show(run, model, heard, predicted, seam_s, name)
+
+
+def _show_notes(
+    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
+) -> Path:
+    config = model.input
+    assert isinstance(config, PianoRollConfig)
+    roll = np.concatenate([heard, predicted])
+    path = run.artifacts / "sounds" / f"{name}-continued.mid"
+    write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite=True)
+    picture = run.artifacts / "pictures" / f"{name}-continued.png"
+    piano_roll_picture(picture, roll, row_rate_hz(config), seam_s, f"{name}: piece, then continuation")
+    return path
+
+
+def _show_sound(
+    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
+) -> Path:
+    config = model.audio
+    if isinstance(config, SpectrogramConfig):
+        before = analysis(config).invert(torch.from_numpy(heard).float(), seed=0).numpy()
+        after = frames_to_samples(config, heard, predicted, seed=0)
+        sound = np.concatenate([to_int16(before), after])
+        frames = np.concatenate([heard, predicted]).astype(np.float32)
+        picture = run.artifacts / "pictures" / f"{name}-frames.png"
+        title = f"{name}: heard, then predicted"
+        plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
+    else:
+        sound = np.concatenate([heard, predicted])[:, 0]
+    path = run.artifacts / "sounds" / f"{name}-continued.wav"
+    write_audio(path, sound, config.sample_rate, overwrite=True)
+    picture = run.artifacts / "pictures" / f"{name}-continued.png"
+    plots.recording_picture(
+        picture, sound, config.sample_rate, seam_s, f"{name}: recording, then continuation"
+    )
+    return path

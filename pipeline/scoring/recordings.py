@@ -1,0 +1,207 @@
+"""How surprised a model is by one recording, over time: its samples come in blocks and are never all held.
+
+The figures are those of `pipeline.evaluation.nll`, taken stretch by stretch: nats per step of the
+normalised values, and the exact bits per integer sample. The network runs over chunks with its state
+carried, so that how a recording is cut, into blocks or into chunks, changes nothing but the last digits.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.audio.decode import Samples, decode
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.scoring.windows import RecordingScore, StepScores, Stretches
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.distributions.distribution import Distribution
+    from pipeline.features.framing import Framing
+    from pipeline.features.representations import Normaliser
+    from pipeline.model.trained_model import TrainedModel
+
+CHUNK_STEPS = 1000
+MEMORY_BYTES = 32 << 20  # of decoded samples; more than that lie in a temporary file
+BLOCK_BYTES = 1 << 19
+DEFAULT_WINDOW_S = 0.1
+
+Rows = NDArray[Any]
+
+
+def score_samples(
+    model: TrainedModel, blocks: Iterable[Samples], window_s: float = DEFAULT_WINDOW_S
+) -> RecordingScore:
+    """Score a recording that comes in blocks (n,) of int16 samples, mono, at the model's rate.
+
+    ``window_s`` is the length of a stretch, rounded to a whole number of the model's steps, at least one.
+    Memory does not grow with the recording, but for the figures of its stretches.
+
+    Raises `RecordingRefused` where there are no samples or a likelihood is not finite, `UserError` for a
+    model of notes or a window that is not positive.
+    """
+    from pipeline.common.devices import one_thread
+    from pipeline.features.representations import rows_of_blocks
+
+    window_steps = _window_steps(model, window_s)
+    audio, samples = model.audio, 0
+
+    def counted() -> Iterator[Samples]:
+        nonlocal samples
+        for block in blocks:
+            samples += len(block)
+            yield block
+
+    stretches = Stretches(window_steps)
+    with one_thread():
+        for steps in step_scores(model, rows_of_blocks(audio, counted())):
+            stretches.add(steps)
+    if not samples:
+        raise RecordingRefused("no samples")
+    return stretches.score(samples / audio.sample_rate, model.step_s, model.framing.target_size)
+
+
+def whole_window_s(model: TrainedModel, window_s: float) -> float:
+    """The length of stretches that `score_samples` makes of ``window_s``."""
+    return round(_window_steps(model, window_s) * model.step_s, 9)
+
+
+def _window_steps(model: TrainedModel, window_s: float) -> int:
+    if not 0 < window_s < math.inf:
+        raise UserError(f"window {window_s:g} s: it must be longer than 0", 2)
+    return max(1, round(window_s / model.step_s))
+
+
+def step_scores(
+    model: TrainedModel, rows: Iterable[Rows], chunk_steps: int = CHUNK_STEPS
+) -> Iterator[StepScores]:
+    """Score rows (r, width) as stored, in blocks of any length, ``chunk_steps`` steps at a time."""
+    forward, normaliser = _forward(model), model.normaliser()
+    for stretch, exists in _chunks(rows, model.framing, chunk_steps):
+        yield _chunk_scores(forward, model.framing, normaliser, stretch, exists)
+
+
+def _chunk_scores(
+    forward: Callable[[torch.Tensor], Distribution],
+    framing: Framing,
+    normaliser: Normaliser,
+    stretch: Rows,
+    exists: NDArray[np.bool_],
+) -> StepScores:
+    import torch
+
+    from models.distributions.mixture import Mixture
+    from pipeline.scoring.interval_bounds import interval_log_prob
+
+    device = normaliser.mean.device
+    with torch.inference_mode():
+        stored = torch.from_numpy(stretch)[None].to(device)
+        there = torch.from_numpy(exists)[None].to(device)
+        normalised = normaliser.normalise(stored).masked_fill(~there[:, :, None], 0.0)
+        inputs, targets, every = framing.split(normalised, there)
+        mask = None if bool(every.all()) else every
+        distribution = forward(inputs)
+        nats = -distribution.log_prob(targets, mask).double()
+        bits = None
+        if normaliser.quantised:
+            integers = stored[:, framing.window :].reshape(targets.shape)
+            assert isinstance(distribution, Mixture)
+            log_prob = interval_log_prob(distribution, targets, *normaliser.interval(integers), mask)
+            bits = (log_prob / -math.log(2))[0].cpu().numpy()
+        return StepScores(nats[0].cpu().numpy(), bits, every[0].sum(-1).cpu().numpy())
+
+
+def _forward(model: TrainedModel) -> Callable[[torch.Tensor], Distribution]:
+    """A function of inputs (1, T, D_in) that remembers where it is: distributions of batch shape (1, T).
+
+    The recurrence runs compiled where it can: step by step, torch loses half of the time between the steps.
+    """
+    import torch
+
+    network, compiled = model.network, model.compiled
+    state: Any = network.initial_state(1) if compiled is None else compiled.initial_state(1)
+
+    def forward(inputs: torch.Tensor) -> Distribution:
+        nonlocal state
+        made: Distribution
+        if compiled is None:
+            made, state = network(inputs, state)
+            return made
+        hidden, state = compiled.hidden(inputs.cpu().numpy(), state)
+        made = network.head(torch.from_numpy(hidden).to(inputs.device), inputs)
+        return made
+
+    return forward
+
+
+def _chunks(
+    rows: Iterable[Rows], framing: Framing, chunk_steps: int
+) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
+    """Stretches (window + T * hop, width) of rows, as `Framing.gather` cuts them, and which rows exist.
+
+    T is ``chunk_steps``, and at the end what is left. No more is held than a chunk and a block.
+    """
+    span, position = chunk_steps * framing.hop, -framing.window
+    held: list[Rows] = []
+    waiting = 0
+    for block in rows:
+        held = held or [np.zeros((framing.window, framing.width), block.dtype)]
+        held.append(block)
+        waiting += len(block)
+        if waiting < span:
+            continue
+        joined = np.concatenate(held)
+        while waiting >= span:
+            stretch = joined[: framing.window + span]
+            yield stretch, np.arange(position, position + len(stretch)) >= 0
+            joined, waiting, position = joined[span:], waiting - span, position + span
+        held = [joined.copy()]
+    if waiting:
+        missing = framing.steps(waiting) * framing.hop - waiting
+        stretch = np.pad(np.concatenate(held), ((0, missing), (0, 0)))
+        exists = np.arange(position, position + len(stretch)) >= 0
+        exists[len(exists) - missing :] = False
+        yield stretch, exists
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A recording of ``samples`` samples that is decoded already; `blocks` may be run through again."""
+
+    samples: int
+    store: IO[bytes]
+
+    def blocks(self) -> Iterator[Samples]:
+        """The samples from the start, in blocks (n,)."""
+        self.store.seek(0)
+        while data := self.store.read(BLOCK_BYTES):
+            yield np.frombuffer(data, np.int16)
+
+    @property
+    def block_count(self) -> int:
+        """How many blocks there are."""
+        return -(-2 * self.samples // BLOCK_BYTES)
+
+
+@contextmanager
+def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
+    """Decode a whole recording to mono at ``sample_rate`` Hz, a long one to a temporary file.
+
+    Whatever is wrong with it shows before any of it is scored: `RecordingRefused`.
+    """
+    with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
+
+        def sink(block: Samples) -> None:
+            store.write(block.data)
+
+        facts = decode(path, sample_rate, sink)
+        yield Decoded(facts.samples, store)

@@ -1,0 +1,99 @@
+"""Scores of recordings as a table (CSV), as JSON, or as arrays (NPZ), all with the same numbers in them."""
+
+import csv
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.common.files import atomic_path, refuse_overwrite
+from pipeline.errors import UserError
+from pipeline.scoring.thresholds import Verdict
+from pipeline.scoring.windows import RecordingScore, overall
+
+Scores = Mapping[Path, RecordingScore]
+
+
+def check_scores_output(path: Path, overwrite: bool) -> None:
+    """Raise `UserError` where the suffix names none of the formats, or the file is there already."""
+    if path.suffix.lower() not in WRITERS:
+        raise UserError(f"{path}: a file of scores ends in {', '.join(WRITERS)}", 2)
+    refuse_overwrite(path, overwrite)
+
+
+def write_scores(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
+    """Write the figures over time of all recordings, in the format that the suffix names.
+
+    A table has a line for each stretch; JSON is `facts` (see `scores_facts`) with `series` in each recording;
+    arrays are described at `_write_npz`.
+    """
+    with atomic_path(path) as temporary:
+        WRITERS[path.suffix.lower()](temporary, scores, facts)
+
+
+def scores_facts(
+    scores: Scores, verdicts: Mapping[Path, Verdict], refused: Sequence[Path] = ()
+) -> dict[str, Any]:
+    """What is known of recordings that were scored alike, in plain values: all of them, then each."""
+    nats, bits = overall(list(scores.values()))
+    return {
+        "nats_per_step": nats,
+        "bits_per_sample": bits,
+        "seconds": sum(score.seconds for score in scores.values()),
+        "window_s": next(iter(scores.values())).window_s,
+        "recordings": [
+            {
+                "recording": str(path),
+                "nats_per_step": score.nats_per_step,
+                "bits_per_sample": score.bits_per_sample,
+                "seconds": score.seconds,
+                **(asdict(verdicts[path]) if path in verdicts else {}),
+            }
+            for path, score in scores.items()
+        ],
+        "refused": [str(path) for path in refused],
+    }
+
+
+def _series(score: RecordingScore) -> dict[str, np.ndarray]:
+    """Start and figures of the stretches, each (S,)."""
+    series = {"start_s": score.start_s, "nats_per_step": score.nats_per_step_series}
+    bits = score.bits_per_sample_series
+    return series if bits is None else series | {"bits_per_sample": bits}
+
+
+def _write_csv(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
+    with path.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(["recording", *_series(next(iter(scores.values())))])
+        for name, score in scores.items():
+            columns = (column.tolist() for column in _series(score).values())
+            table.writerows([str(name), *row] for row in zip(*columns, strict=True))
+
+
+def _write_json(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
+    series = ({name: column.tolist() for name, column in _series(score).items()} for score in scores.values())
+    recordings = [
+        {**recording, "series": own} for recording, own in zip(facts["recordings"], series, strict=True)
+    ]
+    path.write_text(json.dumps({**facts, "recordings": recordings}, allow_nan=False) + "\n")
+
+
+def _write_npz(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
+    """The columns of the table, each (S,), over all recordings one after the other.
+
+    `recordings` (R,) are their names; that of number r has the stretches `offset[r]` to `offset[r + 1]`.
+    """
+    each = [_series(score) for score in scores.values()]
+    columns: dict[str, Any] = {name: np.concatenate([series[name] for series in each]) for name in each[0]}
+    columns["recordings"] = np.array([str(name) for name in scores])
+    columns["offset"] = np.cumsum([0, *(len(score.start_s) for score in scores.values())])
+    with path.open("wb") as file:
+        np.savez_compressed(file, **columns)
+
+
+Writer = Callable[[Path, Scores, Mapping[str, Any]], None]
+WRITERS: dict[str, Writer] = {".csv": _write_csv, ".json": _write_json, ".npz": _write_npz}

@@ -1,0 +1,1 @@
+"""Run folders, the record of every training, and their copy in MLflow."""

@@ -1,0 +1,208 @@
+"""What is sent to MLflow, and how: one run folder to one MLflow run, by explicit ids, never the active run.
+
+Sending is idempotent. A run that was made but not noted is found again by its tag; a point that is sent once
+more has the same step, time and value, which is the key of its row in MLflow's store.
+"""
+
+import json
+import logging
+import os
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock
+
+from pipeline.common.files import atomic_path
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.store import ENVIRONMENT, artifact_root, reached, spoken, sqlite_file, store_uri
+from pipeline.tracking.sync_state import (
+    Sent,
+    digest,
+    load_sent,
+    new_files,
+    numbers,
+    parameters,
+    save_sent,
+    tags,
+    whole_lines,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Has MLflow's pages open on curves and models, not on the traces of language models."""
+RUN_TAG = "wavecast.run"
+BATCH_POINTS = 1000
+"""Most points that MLflow takes at once."""
+
+
+def connect(uri: str) -> "MlflowClient":
+    """A client of the store at ``uri``; a local store is made when missing. Call it within `reached`."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for logger in ("mlflow", "alembic", "urllib3"):  # what goes wrong is told in one line by the caller
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
+    database = sqlite_file(uri)
+    if database and not database.exists():
+        _create(database, uri)
+    return MlflowClient(uri, registry_uri=uri)
+
+
+def _create(database: Path, uri: str) -> None:
+    """Make an SQLite store, once: MLflow fails when several processes meet an empty one.
+
+    It is made under another name, since a store whose making was cut short cannot be mended.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    database.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(database.with_suffix(".lock")):
+        if not database.exists():
+            with atomic_path(database) as temporary:
+                address = f"sqlite:///{temporary.as_posix()}"
+                SqlAlchemyStore(address, artifact_root(uri)).engine.dispose()  # type: ignore[no-untyped-call]
+
+
+def store_of(run: RunFolder) -> str:
+    """Where the run is recorded."""
+    return store_uri(run.description()["config"]["tracking"]["uri"])
+
+
+def send(run: RunFolder, covered: int | None) -> str:
+    """Send what MLflow does not have yet; see `pipeline.tracking.sync.sync`. The caller holds the run's lock.
+
+    Returns the id of the MLflow run. Raises `TrackingAway`.
+    """
+    uri = store_of(run)
+    sent = load_sent(run, spoken(uri))
+    status, lines = run.status(), whole_lines(run, covered)
+    sent.pending, sent.covered = True, len(lines)
+    save_sent(run, sent)
+    with reached(uri):
+        client = connect(uri)
+        _find_or_create(client, uri, run, sent)
+        _send_description(client, run, sent, status)
+        _send_points(client, run, sent, lines)
+        _send_artifacts(client, run, sent)
+        _send_end(client, run, sent, status, lines)
+    sent.pending = False
+    save_sent(run, sent)
+    return sent.run_id
+
+
+def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sent) -> None:
+    """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
+    if sent.run_id and not _exists(client, sent.run_id):
+        sent.renew()
+    if sent.journal_bytes and digest(whole_lines(run, sent.journal_bytes)) != sent.journal_digest:
+        client.delete_run(sent.run_id)  # the training was begun anew: the old curve would mix with the new
+        sent.renew()
+    if sent.run_id:
+        return
+    description = run.description()
+    experiment = _experiment(client, uri, description["config"]["tracking"]["experiment"])
+    found = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.path.name}'", max_results=1)
+    if found:
+        sent.run_id = found[0].info.run_id
+    else:
+        name = run.path.name
+        began_ms = description["created_ms"]
+        sent.run_id = client.create_run(experiment, began_ms, {RUN_TAG: name}, run_name=name).info.run_id
+    save_sent(run, sent)
+
+
+def _exists(client: "MlflowClient", run_id: str) -> bool:
+    """Whether the store has the run, and nobody deleted it there."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+    except MlflowException as problem:
+        if problem.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return False
+        raise
+
+
+def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
+    """The experiment's id; it is made when missing."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        try:
+            return str(client.create_experiment(name, artifact_root(uri), EXPERIMENT_TAGS))
+        except MlflowException:
+            found = client.get_experiment_by_name(name)
+            if found is None:  # otherwise another process was faster
+                raise
+    return str(found.experiment_id)
+
+
+def _send_description(client: "MlflowClient", run: RunFolder, sent: Sent, status: dict[str, Any]) -> None:
+    from mlflow.entities import Param, RunTag
+
+    description = run.description()
+    present = tags(description, status)
+    if present == sent.tags:
+        return
+    client.log_batch(
+        sent.run_id,
+        params=[Param(key, value) for key, value in parameters(description).items()],
+        tags=[RunTag(key, value) for key, value in present.items()],
+    )
+    sent.tags = present
+
+
+def _send_points(client: "MlflowClient", run: RunFolder, sent: Sent, lines: bytes) -> None:
+    from mlflow.entities import Metric
+
+    points = [
+        Metric(key, value, line["time_ms"], line["step"])
+        for line in map(json.loads, lines[sent.journal_bytes :].splitlines())
+        for key, value in line["metrics"].items()
+    ]
+    for begin in range(0, len(points), BATCH_POINTS):
+        client.log_batch(sent.run_id, metrics=points[begin : begin + BATCH_POINTS])
+    if len(lines) > sent.journal_bytes:
+        sent.journal_bytes, sent.journal_digest = len(lines), digest(lines)
+        save_sent(run, sent)
+
+
+def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: Sent) -> None:
+    for path, name, stamp in new_files(run, sent):
+        folder = PurePosixPath(name).parent.as_posix()
+        client.log_artifact(sent.run_id, str(path), None if folder == "." else folder)
+        sent.artifacts[name] = stamp
+        save_sent(run, sent)
+
+
+def _send_end(
+    client: "MlflowClient", run: RunFolder, sent: Sent, status: dict[str, Any], lines: bytes
+) -> None:
+    """Summary figures as points at the last step, then the status, so that a finished run is whole."""
+    from mlflow.entities import Metric
+
+    step = json.loads(lines.splitlines()[-1])["step"] if lines else 0
+    written_ms = _written_ms(run)
+    figures = numbers(status)
+    changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
+    if changed:
+        client.log_batch(sent.run_id, [Metric(key, figures[key], written_ms, step) for key in changed])
+        sent.summary = figures
+        save_sent(run, sent)
+    if status["status"] != sent.status:
+        if status["status"] == "running":
+            client.update_run(sent.run_id, "RUNNING")
+        else:
+            ended = "FINISHED" if status["status"] == "finished" else "FAILED"
+            client.set_terminated(sent.run_id, ended, written_ms)
+        sent.status = status["status"]
+
+
+def _written_ms(run: RunFolder) -> int:
+    """When status.json was written, in ms: the same however often it is sent."""
+    path = run.path / "status.json"
+    return path.stat().st_mtime_ns // 1_000_000 if path.exists() else int(run.description()["created_ms"])

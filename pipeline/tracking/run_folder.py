@@ -1,0 +1,127 @@
+"""A training run on disk. The folder is the record; the tracking server is sent a copy of it.
+
+run.json         what is trained on what: configuration, data set, when it began
+journal.jsonl    the curves: a line per logged step, {"step", "time_ms", "metrics"}
+status.json      running, finished or failed, and the summary figures
+last.pt, best.pt checkpoints
+model/           the trained model: config.json, model.safetensors
+artifacts/       pictures, sounds, evaluation
+tracking.json    what the tracking server has got so far (kept by `pipeline.tracking.sync`)
+"""
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.files import data_dir, read_json, write_json
+from pipeline.config.run import RunConfig
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths and small files of one run."""
+
+    path: Path
+
+    @property
+    def journal(self) -> Path:
+        """The curves."""
+        return self.path / "journal.jsonl"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything needed to go on."""
+        return self.path / "last.pt"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """Weights with the lowest validation loss so far."""
+        return self.path / "best.pt"
+
+    @property
+    def model(self) -> Path:
+        """The trained model's folder."""
+        return self.path / "model"
+
+    @property
+    def artifacts(self) -> Path:
+        """Pictures, sounds and tables."""
+        return self.path / "artifacts"
+
+    def description(self) -> dict[str, Any]:
+        """The content of run.json."""
+        return dict(read_json(self.path / "run.json", "training run"))
+
+    def config(self) -> RunConfig:
+        """The configuration that the run was started with."""
+        return RunConfig.model_validate_json(json.dumps(self.description()["config"]))
+
+    @property
+    def dataset(self) -> Path:
+        """The `dataset.json` that it is trained on."""
+        return Path(self.description()["dataset"])
+
+    def status(self) -> dict[str, Any]:
+        """The content of status.json; `{"status": "running"}` until it is written."""
+        path = self.path / "status.json"
+        return dict(read_json(path, "status of a run")) if path.exists() else {"status": "running"}
+
+    def set_status(self, status: str, **summary: Any) -> None:
+        """Write status.json, keeping earlier summary figures."""
+        write_json(self.path / "status.json", {**self.status(), **summary, "status": status})
+
+    def append(self, step: int, metrics: dict[str, float]) -> None:
+        """Add a line to the journal, stamped with the present time."""
+        line = {"step": step, "time_ms": int(time.time() * 1000), "metrics": metrics}
+        with self.journal.open("a") as journal:
+            journal.write(json.dumps(line) + "\n")
+
+    def journal_size(self) -> int:
+        """Bytes in the journal, made durable."""
+        if not self.journal.exists():
+            return 0
+        with self.journal.open("rb") as journal:
+            os.fsync(journal.fileno())
+        return self.journal.stat().st_size
+
+    def truncate_journal(self, size: int) -> None:
+        """Forget the lines that a killed run wrote after its last checkpoint."""
+        if self.journal.exists():
+            os.truncate(self.journal, size)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """All whole lines of the journal."""
+        if not self.journal.exists():
+            return []
+        text = self.journal.read_text()
+        return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
+
+
+def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str = "") -> RunFolder:
+    """The folder of the run that trains ``config`` on the data set at ``dataset``; made when missing.
+
+    The same training on the same data is the same folder: started again, it goes on or is done already.
+    """
+    settings = config.model_dump(mode="json", include={"input", "model", "train"})
+    identity = json.dumps([settings, fingerprint], sort_keys=True)
+    key = hashlib.sha256(identity.encode()).hexdigest()[:10]
+    label = f"{config.name}-{variant}" if variant else config.name
+    folder = RunFolder(data_dir() / "runs" / f"{label}-{key}")
+    folder.path.mkdir(parents=True, exist_ok=True)
+    if not (folder.path / "run.json").exists():
+        write_json(
+            folder.path / "run.json",
+            {
+                "name": folder.path.name,
+                "variant": variant or config.name,
+                "created_ms": int(time.time() * 1000),
+                "dataset": str(dataset),
+                "fingerprint": fingerprint,
+                "config": config.model_dump(mode="json"),
+            },
+        )
+    return folder

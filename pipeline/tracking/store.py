@@ -1,0 +1,197 @@
+"""Where runs and models are recorded, and how to speak of it, without importing MLflow, which takes seconds.
+
+By default that is an SQLite file below the data folder, so that nothing has to be started; a team names its
+MLflow server in ``MLFLOW_TRACKING_URI`` or ``tracking.uri``.
+"""
+
+import os
+import re
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pipeline.common.files import data_dir
+from pipeline.errors import UserError
+
+ENVIRONMENT = {
+    # Both are needed to keep MLflow from reporting its use.
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # A server that is away costs seconds instead of the quarter of an hour of MLflow's defaults.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+MODEL_IN_ARTIFACTS = "artifacts/model"
+"""Where the model folder lies within the MLflow model that `pipeline.registry.registry.register` makes of
+it."""
+
+
+class TrackingAway(UserError):
+    """The tracking server or store cannot be used now; what was to be sent is still in the run's folder."""
+
+
+def store_uri(configured: str | None = None) -> str:
+    """The store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
+    local = data_dir() / "mlflow" / "mlflow.db"
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{local.as_posix()}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The file of an SQLite store; None for servers and other databases."""
+    if not uri.startswith("sqlite:///"):
+        return None
+    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+
+
+def artifact_root(uri: str) -> str | None:
+    """Where the pictures and models of a store without a server lie; None where its server decides."""
+    if uri.startswith(("http://", "https://")):
+        return None
+    database = sqlite_file(uri)
+    return ((database.parent if database else data_dir() / "mlflow") / "artifacts").as_uri()
+
+
+def spoken(uri: str) -> str:
+    """``uri`` without the user name and password that it may hold."""
+    return re.sub(r"//[^/@\s]+@", "//***@", uri)
+
+
+@contextmanager
+def reached(uri: str) -> Iterator[None]:
+    """Turn whatever fails in using the store into a `TrackingAway` of one line.
+
+    MLflow lets through errors of requests, SQLAlchemy, the operating system and its own, and none of them
+    may end a training; only what it calls a wrong parameter is the caller's mistake, a plain `UserError`.
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as problem:
+        message = f"tracking server at {spoken(uri)} is away ({_reason(problem)})"
+        if getattr(problem, "error_code", "") == "INVALID_PARAMETER_VALUE":
+            raise UserError(f"{spoken(uri)}: {_reason(problem)}") from None
+        raise TrackingAway(message) from None
+
+
+def _reason(problem: BaseException) -> str:
+    """What the operating system said at the bottom of a chain of exceptions, else what the top one says."""
+    words = str(problem) or type(problem).__name__
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            words = cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return spoken(" ".join(words.split()))[:200]
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """A model in the store: a registered version, by alias or number, or a folder among a run's artifacts."""
+
+    text: str
+    name: str = ""
+    alias: str = ""
+    version: str = ""
+    run_id: str = ""
+    path: str = "model"
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelReference":
+        """Read `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` or `runs:/ID/PATH`.
+
+        Raises `UserError` (exit code 2) for anything else.
+        """
+        model = re.fullmatch(r"models:/([^/:@]+)(?:@([^/@]+)|/(\d+))", text)
+        if model:
+            return cls(text, name=model[1], alias=model[2] or "", version=model[3] or "")
+        run = re.fullmatch(r"runs:/(\w+)(?:/(.+?))?/?", text)
+        if run and ".." not in text.split("/"):
+            return cls(text, run_id=run[1], path=run[2] or "model")
+        forms = "models:/NAME@ALIAS, models:/NAME/VERSION or runs:/ID/model"
+        raise UserError(f"{text}: not a model; write {forms}", exit_code=2)
+
+    def missing(self) -> NoReturn:
+        """Raise the `UserError` for a model that the store does not have."""
+        if self.alias == "champion":
+            raise UserError(f"{self.text}: no model has been trained yet: run `make demo` or `wavecast run`")
+        raise UserError(f"{self.text}: no such model; `wavecast models` lists what there is")
+
+
+def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
+    """The model folder in a local store, read straight from its tables, in a millisecond instead of seconds.
+
+    None where the store is laid out otherwise than expected, so that MLflow itself has to be asked. Raises
+    `UserError` where the store has no such model.
+    """
+    if not database.exists():
+        reference.missing()
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+            root, path = _look_up(connection, reference)
+    except sqlite3.Error:
+        return None
+    if not root.startswith("file://"):
+        return None
+    package = Path(url2pathname(urlsplit(root).path)) / path
+    found = [f for f in (package / MODEL_IN_ARTIFACTS, package) if (f / "config.json").is_file()]
+    return found[0] if found else None
+
+
+def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple[str, str]:
+    """The artifact location of the run that made a model, and the model's path below it."""
+
+    def first(query: str, *values: str) -> str:
+        row = connection.execute(query, values).fetchone()
+        return str(row[0]) if row and row[0] is not None else reference.missing()
+
+    run_id, path = reference.run_id, reference.path
+    if reference.name:
+        version = reference.version or first(
+            "select version from registered_model_aliases where name = ? and alias = ?",
+            reference.name,
+            reference.alias,
+        )
+        source = first(
+            "select source from model_versions where name = ? and version = ?"
+            " and current_stage <> 'Deleted_Internal'",
+            reference.name,
+            version,
+        )
+        if not source.startswith("runs:/"):  # not made by `register`
+            return "", ""
+        run_id, _, path = source.removeprefix("runs:/").partition("/")
+    return first("select artifact_uri from runs where run_uuid = ?", run_id), path
+
+
+def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
+    """Become MLflow's user interface on the local store, until interrupted; prints its address first.
+
+    Raises `UserError` where the store is a server, which has its own, or the port is taken.
+    """
+    uri = store_uri()
+    root = artifact_root(uri)
+    if root is None:
+        raise UserError(f"runs are recorded by the server at {spoken(uri)}: open that address in a browser")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as problem:
+            message = f"{host}:{port}: cannot serve there ({problem.strerror}); try another --port"
+            raise UserError(message) from None
+    print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C ends it)", flush=True)
+    address = ["--host", host, "--port", str(port), "--workers", "1"]
+    command = [sys.executable, "-m", "mlflow", "server", *address, "--default-artifact-root", root]
+    # The address of the store goes through the environment: it may hold a password.
+    variables = {"MLFLOW_BACKEND_STORE_URI": uri, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    os.execve(sys.executable, command, {**os.environ, **ENVIRONMENT, **variables})

@@ -1,0 +1,129 @@
+"""What of a run folder is to be sent to the tracking server, and the note of what was.
+
+The note is `tracking.json`. Losing it does no harm: the run is found again by its tag, and a point that is
+sent once more is the same row in MLflow's store.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.files import write_json
+from pipeline.tracking.run_folder import RunFolder
+
+TEXT_LIMIT = 500
+"""Characters of a parameter or tag: what every release of MLflow takes."""
+
+
+@dataclass
+class Sent:
+    """What the server has got of a run.
+
+    Attributes:
+        uri: the server, without password; another one is sent everything anew.
+        run_id: the run on that server; empty before it was made.
+        pending: something was to be sent and has not arrived in full.
+        covered: journal bytes that the training vouched for last.
+        journal_bytes: journal bytes that have arrived.
+        journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
+        tags, summary, status: as they arrived.
+        artifacts: size and modification time, in ns, of the files that arrived.
+    """
+
+    uri: str
+    run_id: str = ""
+    pending: bool = False
+    covered: int = 0
+    journal_bytes: int = 0
+    journal_digest: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+    summary: dict[str, float] = field(default_factory=dict)
+    status: str = ""
+    artifacts: dict[str, list[int]] = field(default_factory=dict)
+
+    def renew(self) -> None:
+        """Forget everything but the server and what is to be sent."""
+        fresh = Sent(self.uri, pending=self.pending, covered=self.covered)
+        self.__dict__.update(fresh.__dict__)
+
+
+def load_sent(run: RunFolder, uri: str) -> Sent:
+    """The note on what the server at ``uri`` has got; an absent or damaged note says nothing arrived."""
+    try:
+        sent = Sent(**json.loads(_note(run).read_text()))
+    except (OSError, ValueError, TypeError):
+        return Sent(uri)
+    return sent if sent.uri == uri else Sent(uri, covered=sent.covered)
+
+
+def save_sent(run: RunFolder, sent: Sent) -> None:
+    """Write the note, atomically."""
+    write_json(_note(run), asdict(sent))
+
+
+def waits(run: RunFolder) -> bool:
+    """Whether something of the run could not be sent yet."""
+    if not _note(run).exists():
+        return False
+    status = run.status()["status"]
+    try:
+        note = json.loads(_note(run).read_text())
+        return bool(note["pending"]) or (status != "running" and note["status"] != status)
+    except (ValueError, TypeError, KeyError):
+        return True
+
+
+def parameters(description: dict[str, Any]) -> dict[str, str]:
+    """The run's settings with dotted keys. Where it is tracked is left out: that may hold a password."""
+    config = {key: x for key, x in description["config"].items() if key not in ("tracking", "variants")}
+    facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
+    return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
+
+
+def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
+    """What one filters runs by: variant, data set, device, reason of a failure."""
+    facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
+    facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
+    return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
+
+
+def numbers(status: dict[str, Any]) -> dict[str, float]:
+    """The summary figures that can be metrics."""
+    summary = status.get("summary", {}).items()
+    return {key: x for key, x in summary if isinstance(x, int | float) and not isinstance(x, bool)}
+
+
+def whole_lines(run: RunFolder, covered: int | None) -> bytes:
+    """The journal up to byte ``covered`` (None: all of it), without a line that is still being written."""
+    data = run.journal.read_bytes()[:covered] if run.journal.exists() else b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def digest(data: bytes) -> str:
+    """SHA-256, to recognise a journal that was begun anew."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def new_files(run: RunFolder, sent: Sent) -> Iterator[tuple[Path, str, list[int]]]:
+    """Artifacts that are new or changed: file, path below `artifacts/`, and its stamp for the note."""
+    for path in sorted(run.artifacts.rglob("*")):
+        if path.is_file() and not path.name.startswith("."):
+            name = path.relative_to(run.artifacts).as_posix()
+            stamp = [path.stat().st_size, path.stat().st_mtime_ns]
+            if sent.artifacts.get(name) != stamp:
+                yield path, name, stamp
+
+
+def _note(run: RunFolder) -> Path:
+    return run.path / "tracking.json"
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value

@@ -1,0 +1,208 @@
+"""Training: one visible loop over a plan of updates, that can be killed anywhere and goes on exactly.
+
+The order of the data is a function of the seed and the epoch, so a checkpoint needs only the position in it.
+What is logged goes to the run's journal; a checkpoint vouches for the journal up to its end, and a restarted
+run cuts off what came after, so that no step is recorded twice.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from filelock import FileLock, Timeout
+
+from pipeline.common.devices import choose_device, describe_device
+from pipeline.common.progress import progress_bar
+from pipeline.config.inputs import WaveformConfig
+from pipeline.config.run import RunConfig
+from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
+from pipeline.data.dataset import Dataset, open_dataset, split_rows
+from pipeline.errors import UserError
+from pipeline.evaluation.nll import framing_steps, score
+from pipeline.features.representations import Normaliser, framing
+from pipeline.model.build import Network, build_network, start_head
+from pipeline.model.limiter import loudest_level
+from pipeline.model.storage import save_model
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.checkpoint import (
+    Position,
+    read_checkpoint,
+    restore_checkpoint,
+    save_checkpoint,
+    save_tensors,
+)
+from pipeline.training.optimiser import make_optimizer
+from pipeline.training.step import Training, log, log_every, out_of_time, update
+
+
+def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda covered: None) -> None:
+    """Train the model of a run folder (see `start_run`), from its last checkpoint where it has one.
+
+    A finished run is left as it is. ``on_checkpoint`` is told, at every checkpoint, up to which byte the
+    journal is final.
+
+    Raises `UserError` where a split is empty, the device is missing, another process trains the same run,
+    or the loss stays non-finite.
+    """
+    config = folder.config()
+    dataset = open_dataset(folder.dataset, config.input)
+    try:
+        with FileLock(folder.path / ".training.lock", timeout=0):
+            if folder.status()["status"] == "finished":
+                return
+            training = begin(config, dataset, folder, on_checkpoint)
+            _loop(training)
+            _finish(training, config)
+    except Timeout:
+        raise UserError(f"{folder.path}: another process is training this run") from None
+    except UserError as problem:
+        folder.set_status("failed", reason=str(problem))
+        raise
+
+
+def begin(
+    config: RunConfig, dataset: Dataset, folder: RunFolder, on_checkpoint: Callable[[int], None]
+) -> Training:
+    """Build everything anew, then bring back the last checkpoint of the folder where there is one."""
+    device = choose_device(config.train.device)
+    data = split_rows(dataset, "train", device)
+    dataset.require("valid")
+    torch.manual_seed(config.train.seed)
+    network = build_network(config.input, config.model, dataset.normalisation).to(device)
+    training = Training(
+        config=config.train,
+        dataset=dataset,
+        folder=folder,
+        device=device,
+        network=network,
+        framing=framing(config.input, config.model),
+        optimizer=make_optimizer(network.parameters(), config.train),
+        position=Position(),
+        data=data,
+        normaliser=Normaliser(config.input, dataset.normalisation, device),
+        updates_per_epoch=0,
+        on_checkpoint=on_checkpoint,
+    )
+    training.updates_per_epoch = len(epoch_plan(training, 0))
+    journal_size = 0
+    if folder.last_checkpoint.exists():
+        training.position, journal_size = restore_checkpoint(
+            folder.last_checkpoint, network, training.optimizer, device
+        )
+    folder.truncate_journal(journal_size)
+    folder.set_status("running", **describe_device(device), parameters=_parameter_counts(network))
+    if not folder.last_checkpoint.exists():
+        start_head(network, dataset)
+        _checkpoint(training)
+    return training
+
+
+def epoch_plan(training: Training, epoch: int) -> Plan:
+    """The updates of one pass over the training split, in an order drawn from the seed and the pass."""
+    config = training.config
+    random = np.random.default_rng([config.seed, epoch])
+    steps = framing_steps(training.framing, training.data.length).cpu().numpy()
+    if config.sequences == "independent":
+        return independent_plan(steps, config.batch_size, config.chunk_steps, random)
+    return carried_plan(steps, config.batch_size, config.chunk_steps, random.permutation(len(steps)))
+
+
+def _loop(training: Training) -> None:
+    config, position = training.config, training.position
+    with progress_bar("updates") as bar:
+        task = bar.add_task("train", total=training.total_updates, note="", completed=position.total_updates)
+        while not position.finished:
+            plan = epoch_plan(training, position.epoch)
+            state = position.state or training.network.initial_state(plan.recording.shape[1])
+            began = time.monotonic()
+            for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
+                state = update(training, batch, state)
+                position.state = state
+                position.elapsed_s += time.monotonic() - began
+                began = time.monotonic()
+                if position.total_updates % log_every(training) == 0:
+                    bar.update(task, note=log(training))
+                bar.update(task, completed=position.total_updates)
+                if position.total_updates % config.checkpoint_updates == 0 and not position.skipped_in_row:
+                    _checkpoint(training)
+                if out_of_time(training):
+                    break
+            _end_epoch(training, bar.console.print if not bar.disable else None)
+
+
+def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
+    """Validate, keep the best weights, and decide whether to go on."""
+    position, config = training.position, training.config
+    began = time.monotonic()
+    data = split_rows(training.dataset, "valid", training.device)
+    scores = score(
+        training.network,
+        data,
+        training.framing,
+        training.normaliser,
+        exact=False,
+        discrete=config.loss == "discrete",
+    )
+    valid = scores.nats_per_step
+    position.elapsed_s += time.monotonic() - began
+    position.epoch += 1
+    position.update = 0
+    position.state = ()
+    if valid < position.best_valid:
+        position.best_valid, position.best_epoch = valid, position.epoch
+        save_tensors(training.folder.best_checkpoint, {"weights": training.network.state_dict()})
+    training.folder.append(
+        position.total_updates,
+        {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
+    )
+    if say:
+        say(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
+    impatient = position.epoch - position.best_epoch >= config.patience_epochs
+    position.finished = position.epoch >= config.epochs or impatient or out_of_time(training)
+    _checkpoint(training)
+
+
+def _checkpoint(training: Training) -> None:
+    covered = training.folder.journal_size()
+    save_checkpoint(
+        training.folder.last_checkpoint, training.network, training.optimizer, training.position, covered
+    )
+    training.on_checkpoint(covered)
+
+
+def _finish(training: Training, config: RunConfig) -> None:
+    """Write the model folder from the best weights and close the run."""
+    position = training.position
+    if position.best_epoch < 0:
+        raise UserError(f"{training.folder.path}: no validation loss was finite; lower train.learning_rate")
+    weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu"))["weights"]
+    facts: dict[str, Any] = {
+        "run": training.folder.path.name,
+        "data_fingerprint": training.dataset.fingerprint,
+        "updates": position.total_updates,
+        "epochs": position.epoch,
+        "best_epoch": position.best_epoch,
+        "valid_nats_per_step": position.best_valid,
+        "elapsed_s": round(position.elapsed_s, 1),
+    }
+    if isinstance(config.input, WaveformConfig):
+        facts["loudest_level"] = loudest_level(training.dataset, config.input.sample_rate)
+    save_model(
+        training.folder.model, weights, config.input, config.model, training.dataset.normalisation, facts
+    )
+    summary = {
+        "valid_nats_per_step": position.best_valid,
+        "best_epoch": position.best_epoch,
+        "skipped_updates": position.skipped,
+        "elapsed_s": position.elapsed_s,
+    }
+    training.folder.set_status("finished", summary=summary)
+
+
+def _parameter_counts(network: Network) -> dict[str, int]:
+    return {
+        "all": sum(weight.numel() for weight in network.parameters()),
+        "recurrent": network.recurrent_parameter_count(),
+    }

@@ -1,0 +1,32 @@
+"""Optimisers by name, and the learning rate as a plain function of the update."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+
+from pipeline.config.model import TrainConfig
+
+
+def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
+    """The update rule that ``config`` names."""
+    rate, decay = config.learning_rate, config.weight_decay
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
+    kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
+    return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+def learning_rate(config: TrainConfig, update: int, total_updates: int) -> float:
+    """The learning rate of update ``update`` (from 0) of ``total_updates``.
+
+    It rises linearly over the warm-up, then falls along the schedule.
+    """
+    if update < config.warmup_updates:
+        return config.learning_rate * (update + 1) / (config.warmup_updates + 1)
+    if config.schedule == "constant":
+        return config.learning_rate
+    progress = min(1.0, (update - config.warmup_updates) / max(1, total_updates - config.warmup_updates))
+    remaining = 1 - progress if config.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
+    final = config.final_learning_rate_fraction
+    return config.learning_rate * (final + (1 - final) * remaining)

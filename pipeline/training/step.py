@@ -1,0 +1,145 @@
+"""One update of the weights, and the guard that keeps a non-finite loss from spoiling them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from models.encoder_decoder.encoder_decoder import EncoderDecoder
+from models.recurrent.stack import State, detach_state, keep_state, weight_noise
+from pipeline.common.devices import device_use
+from pipeline.config.model import TrainConfig
+from pipeline.data.batching import Batch
+from pipeline.data.dataset import Dataset, SplitRows
+from pipeline.errors import UserError
+from pipeline.features.framing import Framing
+from pipeline.features.representations import Normaliser
+from pipeline.model.build import Network
+from pipeline.model.likelihood import log_likelihood
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.checkpoint import Position, restore_weights
+from pipeline.training.optimiser import learning_rate
+
+POINTS_PER_CURVE = 1_000
+"""More points than this make the tracking server's pages slow."""
+
+SKIPS_BEFORE_ROLLBACK = 10
+ROLLBACKS_BEFORE_FAILURE = 3
+
+
+@dataclass
+class Training:
+    """A training under way: what the loop's steps share."""
+
+    config: TrainConfig
+    dataset: Dataset
+    folder: RunFolder
+    device: torch.device
+    network: Network
+    framing: Framing
+    optimizer: torch.optim.Optimizer
+    position: Position
+    data: SplitRows
+    normaliser: Normaliser
+    updates_per_epoch: int
+    on_checkpoint: Callable[[int], None]
+
+    @property
+    def total_updates(self) -> int:
+        """Updates of the whole training."""
+        return self.updates_per_epoch * self.config.epochs
+
+
+def update(training: Training, batch: Batch, state: State) -> State:
+    """One step of the optimiser; returns the state to carry on. A non-finite loss changes no weight."""
+    position, network = training.position, training.network
+    rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
+    for group in training.optimizer.param_groups:
+        group["lr"] = rate
+    if isinstance(network, EncoderDecoder):
+        done, total = _progress(training)
+        network.sampling_probability = training.config.scheduled_sampling * done / total
+    steps = max(batch.values, 1) / training.framing.target_size
+    discrete = training.config.loss == "discrete"
+    before = keep_state(state, batch.keep, network.initial_state(len(batch.keep)))
+    with weight_noise(network, training.config.weight_noise):
+        with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
+            distribution, after = network(batch.inputs, before)
+        loss = -log_likelihood(distribution, batch, training.normaliser, discrete).sum() / steps
+        training.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
+    position.update += 1
+    position.total_updates += 1
+    loss_value, norm_value = torch.stack([loss.detach(), norm]).tolist()
+    if not np.isfinite(loss_value) or not np.isfinite(norm_value):
+        return _skip(training, len(batch.keep))
+    training.optimizer.step()
+    position.skipped_in_row = 0
+    sums = (loss_value * steps, steps, norm_value, 1.0)
+    position.window = [old + new for old, new in zip(position.window, sums, strict=True)]
+    return detach_state(tuple(part.float() for part in after))
+
+
+def _skip(training: Training, lanes: int) -> State:
+    """Leave out an update whose loss or gradient is not finite; go back when that does not help."""
+    position = training.position
+    position.skipped += 1
+    position.skipped_in_row += 1
+    if position.skipped_in_row >= SKIPS_BEFORE_ROLLBACK:
+        if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
+            raise UserError(
+                f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
+                "the last good weights; lower train.learning_rate"
+            )
+        restore_weights(
+            training.folder.last_checkpoint, training.network, training.optimizer, training.device
+        )
+        position.rollbacks += 1
+        position.skipped_in_row = 0
+    return detach_state(training.network.initial_state(lanes))
+
+
+def _progress(training: Training) -> tuple[int, int]:
+    """Update and total for the schedule; with a time limit, whichever of both is further on."""
+    done, total = training.position.total_updates, training.total_updates
+    if training.config.max_minutes is not None:
+        spent = training.position.elapsed_s / (60 * training.config.max_minutes)
+        done = max(done, int(spent * total))
+    return min(done, total), total
+
+
+def out_of_time(training: Training) -> bool:
+    """Whether the configured time is used up."""
+    limit = training.config.max_minutes
+    return limit is not None and training.position.elapsed_s > 60 * limit
+
+
+def log_every(training: Training) -> int:
+    """Updates from one logged point to the next."""
+    return max(training.config.log_updates, -(-training.total_updates // POINTS_PER_CURVE))
+
+
+def log(training: Training) -> str:
+    """Write a point of the training curve; returns the words for the progress bar."""
+    position = training.position
+    loss_sum, steps, norm_sum, updates = position.window
+    spent_s = position.elapsed_s - position.logged_at_s
+    position.window = [0.0] * 4
+    position.logged_at_s = position.elapsed_s
+    if not updates:
+        return "loss not finite"
+    mean, rate = loss_sum / steps, steps / max(spent_s, 1e-9)
+    metrics = {
+        "train/nats_per_step": mean,
+        "train/gradient_norm": norm_sum / updates,
+        "train/learning_rate": training.optimizer.param_groups[0]["lr"],
+        "train/steps_per_second": rate,
+        "train/skipped_updates": float(position.skipped),
+        "time/elapsed_s": position.elapsed_s,
+        "time/epoch": position.total_updates / training.updates_per_epoch,
+        **device_use(training.device),
+    }
+    training.folder.append(position.total_updates, metrics)
+    return f"{mean:.3f} nats/step, {rate:,.0f} steps/s"

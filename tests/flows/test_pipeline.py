@@ -1,0 +1,118 @@
+"""The flows: the same functions as without Prefect, doing the same, and refusing the same."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.loading import load_config
+from pipeline.config.run import RunConfig
+from pipeline.errors import UserError
+from pipeline.stages import run_stages
+from tests.helpers.sounds import write_noisy_tones
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+TINY = [
+    "input.sample_rate=8000",
+    "corpus.group=recording",
+    "model.hidden_size=16",
+    "model.mixture_components=2",
+    "train.epochs=1",
+    "train.chunk_steps=50",
+    "train.device=cpu",
+    "samples.count=1",
+    "samples.prime_seconds=0.2",
+    "samples.seconds=0.1",
+]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One run of the whole flow, in a data folder that the tests of this file share."""
+
+    config: RunConfig
+    summary: dict[str, Any]
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def finished_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None) -> Finished:
+    from flows.pipeline import run_as_flow
+
+    folder = tmp_path_factory.mktemp("flow")
+    corpus = write_noisy_tones(folder / "tones", count=10, seconds=0.4, sample_rate=8000)
+    config = load_config(None, [f"corpus.inputs=[{corpus}]", *TINY])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WAVECAST_DATA", str(folder / "data"))
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        return Finished(config, json.loads(run_as_flow(config).read_text()), folder / "data")
+
+
+@pytest.fixture
+def finished(finished_once: Finished, monkeypatch: pytest.MonkeyPatch) -> Finished:
+    monkeypatch.setenv("WAVECAST_DATA", str(finished_once.data))
+    return finished_once
+
+
+def test_the_flow_leaves_all_that_it_names(finished: Finished) -> None:
+    assert finished.summary["promotion"]["promoted"]
+    assert finished.summary["sounds"]
+    assert all(
+        Path(path).exists()
+        for path in [x for kind in ("sounds", "pictures", "pages") for x in finished.summary[kind]]
+    )
+
+
+def test_the_flow_does_what_the_plain_functions_do(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path))
+    plain = json.loads(run_stages(finished.config).read_text())
+    assert finished.summary["evaluations"] == plain["evaluations"]
+
+
+def test_a_second_run_on_unchanged_recordings_trains_nothing_and_keeps_the_champion(
+    finished: Finished,
+) -> None:
+    from flows.pipeline import run_as_flow
+
+    (run,) = finished.summary["runs"].values()
+    trained = (Path(run) / "last.pt").stat().st_mtime_ns
+    second = json.loads(run_as_flow(finished.config).read_text())
+    assert (Path(run) / "last.pt").stat().st_mtime_ns == trained
+    assert second["runs"] == finished.summary["runs"]
+    assert not second["promotion"]["promoted"]
+    assert second["promotion"]["version"] == finished.summary["promotion"]["version"]
+
+
+def test_a_users_mistake_comes_out_of_the_flow_as_itself() -> None:
+    from flows.pipeline import run_as_flow
+
+    nowhere = load_config(None, ["corpus.inputs=[/nowhere]"])
+    with pytest.raises(UserError, match="/nowhere"):
+        run_as_flow(nowhere)
+
+
+def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path: Path) -> None:
+    import soundfile
+
+    from flows.predict import PredictRequest, continue_recordings
+
+    recordings = sorted(finished.config.corpus.inputs[0].glob("*.wav"))[:2]
+    request = PredictRequest(recordings=recordings, output_folder=tmp_path / "continued", seconds=0.25)
+    for recording, output in zip(recordings, continue_recordings(request), strict=True):
+        heard, continued = soundfile.info(recording), soundfile.info(output)
+        assert continued.frames == heard.frames + 2000
+        assert continued.samplerate == 8000
+
+
+def test_bad_parameters_are_refused_before_anything_runs() -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    from flows.pipeline import whole_pipeline
+
+    with pytest.raises(ParameterTypeError, match="epochs"):
+        whole_pipeline(config={"train": {"epochs": 0}})  # type: ignore[arg-type]

@@ -1,0 +1,325 @@
+"""`wavecast compress` and `wavecast decompress`: every integer comes back, or one line says why not."""
+
+import csv
+import json
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.cli.commands.audio.compress import compress, decompress
+from pipeline.compression import container
+from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
+from pipeline.compression.container import open_coded
+from pipeline.compression.pcm_files import DEPTHS, Integers, IntegerSound, examine, read_integers
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.model.storage import save_model
+from pipeline.model.trained_model import TrainedModel
+from tests.helpers.builders import tiny_model, tone, write_sound
+
+BEGINNING = 2_000  # samples, an eighth of a second at 16 kHz
+
+
+def saved(folder: Path, model: TrainedModel) -> Path:
+    weights = dict(model.network.state_dict())
+    save_model(folder, weights, model.input, model.model, model.normalisation, model.trained)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return saved(tmp_path_factory.mktemp("model") / "first", tiny_model())
+
+
+@pytest.fixture(scope="module")
+def coding(model_folder: Path) -> CodingModel:
+    return CodingModel.load(model_folder, "first")
+
+
+@pytest.fixture(scope="module")
+def coded(tmp_path_factory: pytest.TempPathFactory, coding: CodingModel) -> Path:
+    """A compressed recording of two channels."""
+    folder = tmp_path_factory.mktemp("coded")
+    source = write_sound(folder / "a.wav", np.stack([tone(400), tone(400, 1)], 1))
+    compress_sound(coding, source, folder / "a.wcz")
+    return folder / "a.wcz"
+
+
+def integers(path: Path) -> Integers:
+    return np.concatenate(list(read_integers(path, 1 << 16)))
+
+
+def round_trip(coding: CodingModel, source: Path, folder: Path, suffix: str = ".wav") -> int:
+    """Check that all integers come back; return the bytes that they took."""
+    packed, back = folder / "packed.wcz", folder / f"back{suffix}"
+    done = compress_sound(coding, source, packed)
+    assert decompress_sound(coding, packed, back) == done.sound == examine(source) == examine(back)
+    assert np.array_equal(integers(back), integers(source))
+    return done.bytes_after
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5])
+@pytest.mark.parametrize(
+    ("encoding", "depth"), [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24), ("PCM_32", 32)]
+)
+def test_any_depth_and_channels(
+    tmp_path: Path, coding: CodingModel, channels: int, encoding: str, depth: int
+) -> None:
+    random = np.random.default_rng(depth)
+    loud = random.integers(-(1 << 31), 1 << 31, (300, channels), dtype=np.int64).astype(np.int32)
+    loud[::2] >>= 7
+    loud[0], loud[1] = -(1 << 31), (1 << 31) - 1
+    source = write_sound(tmp_path / "a.wav", loud, 8_000, encoding)
+    for suffix in (".wav", ".aiff") if depth == 32 else (".wav", ".aiff", ".flac"):
+        round_trip(coding, source, tmp_path / suffix, suffix)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 9, 10, 11])
+def test_the_shortest_recordings(tmp_path: Path, coding: CodingModel, frames: int) -> None:
+    round_trip(coding, write_sound(tmp_path / "a.wav", tone(frames)), tmp_path)
+
+
+def test_recordings_of_several_blocks(
+    tmp_path: Path, coding: CodingModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.compression.codec.BLOCK_FRAMES", 128)
+    source = write_sound(tmp_path / "a.wav", np.stack([tone(1_003), tone(1_003, 1)], 1))
+    round_trip(coding, source, tmp_path)
+    with open_coded(tmp_path / "packed.wcz") as (header, blocks):
+        assert header.block_frames == 120  # whole steps of 10
+        assert len(list(blocks)) == 2 * 9
+
+
+def test_low_bits_that_are_empty_take_nothing(tmp_path: Path, coding: CodingModel) -> None:
+    samples = tone(3_000)
+    plain = round_trip(coding, write_sound(tmp_path / "a.wav", samples), tmp_path)
+    wide = write_sound(tmp_path / "b.wav", samples.astype(np.int32) << 16, subtype="PCM_24")
+    assert round_trip(coding, wide, tmp_path) < plain + 50
+
+
+def test_eight_bits_take_less_than_eight(tmp_path: Path, coding: CodingModel) -> None:
+    source = write_sound(tmp_path / "a.wav", tone(20_000), subtype="PCM_U8")
+    assert round_trip(coding, source, tmp_path) < 20_000
+
+
+def readable() -> list[str]:
+    """The integer files among the shared ones, as far as a table beside them says."""
+    table = Path(__file__).resolve().parents[6] / "shared" / "data" / "formats" / "manifest.csv"
+    if not table.is_file():
+        return []
+    with table.open() as file:
+        return [row["path"] for row in csv.DictReader(file) if row["subtype"] in DEPTHS]
+
+
+def examined(coding: CodingModel, source: Path) -> IntegerSound | None:
+    """What a file holds, or None where it is damaged, which compressing it says, too."""
+    try:
+        return examine(source)
+    except RecordingRefused:
+        target = source.with_suffix(".never")
+        with pytest.raises(RecordingRefused):
+            compress_sound(coding, source, target)
+        assert not target.exists()
+        return None
+
+
+@pytest.mark.parametrize("name", readable())
+def test_the_beginning_of_every_readable_file(
+    tmp_path: Path, shared_data: Path, coding: CodingModel, name: str
+) -> None:
+    import soundfile
+
+    source = shared_data / "formats" / name
+    if (sound := examined(coding, source)) is None:
+        return
+    start = next(read_integers(source, BEGINNING // sound.channels)) << (32 - sound.depth)
+    encoding = {8: "PCM_U8", 16: "PCM_16", 24: "PCM_24", 32: "PCM_32"}[sound.depth]
+    beginning = tmp_path / "beginning.wav"
+    soundfile.write(beginning, start, sound.sample_rate, subtype=encoding)
+    round_trip(coding, beginning, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", readable())
+def test_the_whole_of_every_readable_file(
+    tmp_path: Path, shared_data: Path, coding: CodingModel, name: str
+) -> None:
+    source = shared_data / "formats" / name
+    if examined(coding, source):
+        round_trip(coding, source, tmp_path)
+
+
+def refusal(coding: CodingModel, file: Path) -> str:
+    """Why the file is refused: one line, and nothing written."""
+    target = file.parent / "never.wav"
+    with pytest.raises(RecordingRefused) as refused:
+        decompress_sound(coding, file, target)
+    assert not target.exists()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_flipped_bit_anywhere_is_found_before_anything_is_decoded(
+    coding: CodingModel, coded: Path, data: st.DataObject
+) -> None:
+    content = bytearray(coded.read_bytes())
+    place = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[place // 8] ^= 1 << place % 8
+    damaged = coded.with_name("damaged.wcz")
+    damaged.write_bytes(content)
+    with pytest.raises(RecordingRefused, match=r"damaged|not a recording"), open_coded(damaged):
+        pass
+    refusal(coding, damaged)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_file_cut_anywhere_is_refused(coding: CodingModel, coded: Path, data: st.DataObject) -> None:
+    content = coded.read_bytes()
+    damaged = coded.with_name("cut.wcz")
+    damaged.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    assert "cut short" in refusal(coding, damaged) or not damaged.stat().st_size
+
+
+def test_bytes_behind_the_end_are_damage(coding: CodingModel, coded: Path) -> None:
+    longer = coded.with_name("longer.wcz")
+    longer.write_bytes(coded.read_bytes() + b"\0")
+    assert "damaged" in refusal(coding, longer)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89", b"RIFF1234WAVE", bytes(100)])
+def test_other_files_are_refused(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
+    (tmp_path / "a.wcz").write_bytes(content)
+    told = refusal(coding, tmp_path / "a.wcz")
+    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in told
+
+
+def test_missing_files_are_refused(tmp_path: Path, coding: CodingModel) -> None:
+    assert "no such file" in refusal(coding, tmp_path / "a.wcz")
+
+
+def test_a_newer_version_says_so(
+    coding: CodingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_sound(tmp_path / "a.wav", tone(100))
+    with monkeypatch.context() as patched:
+        patched.setattr(container, "VERSION", 2)
+        compress_sound(coding, source, tmp_path / "a.wcz")
+    assert struct.unpack_from("<I", (tmp_path / "a.wcz").read_bytes(), 8) == (2,)
+    assert "newer than this wavecast's 1" in refusal(coding, tmp_path / "a.wcz")
+
+
+def test_another_model_is_refused_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
+    other = CodingModel.load(saved(tmp_path / "second", tiny_model(seed=1)), "second")
+    told = refusal(other, coded)
+    assert coding.hash[:12] in told
+    assert other.hash[:12] in told
+    assert "then named first" in told
+    assert "--model" in told
+
+
+def test_a_copy_of_the_model_with_another_history_is_the_same_model(
+    coding: CodingModel, coded: Path, tmp_path: Path, model_folder: Path
+) -> None:
+    copy = saved(tmp_path / "copy", tiny_model())
+    content = json.loads((copy / "config.json").read_text()) | {"trained": {"epochs": 99}}
+    (copy / "config.json").write_text(json.dumps(content))
+    decompress_sound(CodingModel.load(copy, "copy"), coded, tmp_path / "a.wav")
+
+
+def test_other_arithmetic_is_refused_before_any_work(coding: CodingModel, coded: Path) -> None:
+    other = CodingModel(coding.model, coding.name, coding.hash, "0" * 64)
+    assert "computes the model differently" in refusal(other, coded)
+
+
+def test_verbs_do_single_files_and_folders(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = str(model_folder)
+    for number in range(3):
+        write_sound(tmp_path / "in" / f"{number}.flac", tone(500, number))
+    one = str(tmp_path / "in" / "0.flac")
+    compress((one,), output=tmp_path / "0.wcz", model=model, json=True)
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["bytes"] == (tmp_path / "0.wcz").stat().st_size
+    assert facts["bits_per_sample"] == pytest.approx(8 * facts["bytes"] / 500)
+    assert facts["ratio_to_16_bit"] == pytest.approx(1_000 / facts["bytes"])
+    decompress((str(tmp_path / "0.wcz"),), output=tmp_path / "0.aiff", model=model)
+    assert np.array_equal(integers(tmp_path / "0.aiff")[:, 0], tone(500, 0))
+
+    compress((str(tmp_path / "in"),), output=tmp_path / "packed", model=model)
+    assert capsys.readouterr().out.count("bits per sample") == 3
+    decompress((str(tmp_path / "packed"),), output=tmp_path / "out", model=model, json=True)
+    assert len(json.loads(capsys.readouterr().out)) == 3
+    for number in range(3):
+        assert np.array_equal(integers(tmp_path / "out" / f"{number}.wav")[:, 0], tone(500, number))
+
+
+def test_verbs_tell_what_is_wrong_and_do_the_rest(
+    tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_sound(tmp_path / "in" / "good.wav", tone(100))
+    write_sound(tmp_path / "in" / "lossy.ogg", tone(800), subtype="VORBIS")
+    with pytest.raises(SystemExit) as ended:
+        compress((str(tmp_path / "in"),), output=tmp_path / "packed", model=str(model_folder))
+    assert ended.value.code == 1
+    assert [path.name for path in (tmp_path / "packed").iterdir()] == ["good.wcz"]
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "lossy.ogg" in told
+
+
+def test_verbs_never_overwrite_unasked(tmp_path: Path, model_folder: Path) -> None:
+    source, target = write_sound(tmp_path / "a.wav", tone(100)), tmp_path / "a.wcz"
+    target.write_text("precious")
+    with pytest.raises(UserError, match="--overwrite"):
+        compress((str(source),), output=target, model=str(model_folder))
+    assert target.read_text() == "precious"
+    compress((str(source),), output=target, model=str(model_folder), overwrite=True)
+    with pytest.raises(UserError, match="--overwrite"):
+        decompress((str(target),), output=source, model=str(model_folder))
+    with pytest.raises(UserError, match="unknown kind of sound file"):
+        decompress((str(target),), output=tmp_path / "a.mp3", model=str(model_folder))
+
+
+@pytest.mark.slow
+def test_a_killed_compression_leaves_no_result(tmp_path: Path, model_folder: Path) -> None:
+    source = write_sound(tmp_path / "a.wav", tone(3_000_000))
+    code = (
+        "import sys; from pathlib import Path; from pipeline.cli.commands.audio.compress import compress; "
+        "compress((sys.argv[1],), output=Path(sys.argv[2]), model=sys.argv[3])"
+    )
+    target = tmp_path / "out" / "a.wcz"
+    command = [sys.executable, "-c", code, str(source), str(target), str(model_folder)]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
+    while not (target.parent.is_dir() and any(path.stat().st_size for path in target.parent.iterdir())):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not target.exists()
+
+
+@pytest.mark.slow
+def test_another_kind_of_processor_finds_the_same_numbers(
+    tmp_path: Path, model_folder: Path, coding: CodingModel
+) -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.compression.codec import CodingModel; "
+        "print(CodingModel.load(Path(sys.argv[1]), '').arithmetic)"
+    )
+    plain = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, "-c", code, str(model_folder)]
+    environment = {**os.environ, **plain, "PYTHONPATH": str(Path.cwd())}
+    found = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == coding.arithmetic

@@ -1,0 +1,155 @@
+"""Every verb on names of any kind, on places that cannot be read or written, on models that are none."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.helpers.cli import Run
+from tests.helpers.commands import SUFFIXES, arguments, hidden, read, told
+
+NAMES = [
+    *(
+        "--output.wav",
+        "-o",
+        "with space",
+        "100%s %d",
+        "[x].wav",
+        "*.wav",
+        "ünï €日本",
+        "~",
+        "~nobody.wav",
+        "a#b",
+    ),
+    *("line\nbreak.wav", "\x1b[31mred", "$x_{$.wav", "x" * 251 + ".wav", os.fsdecode(b"\xff\xfe.wav")),
+]
+
+
+@pytest.mark.parametrize("verb", SUFFIXES)
+def test_any_name_will_do(
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = good
+    if verb == "decompress":
+        wavecast(*arguments("compress", good, tmp_path / "good.wcz", sound_model))
+        source = tmp_path / "good.wcz"
+    (tmp_path / "in").mkdir()
+    monkeypatch.chdir(tmp_path / "in")
+    for name in NAMES if verb != "spectrogram" else NAMES[-9:]:
+        shutil.copy(source, name)
+        output = tmp_path / "out" / f"{Path(name).stem[:240]}{SUFFIXES[verb]}"
+        outcome = wavecast(*arguments(verb, name, output, sound_model))
+        assert (outcome.code, outcome.error) == (0, ""), name
+        read(output)
+        if verb in ("predict", "score", "spectrogram"):
+            Path(name).write_bytes(b"no sound")
+            outcome = wavecast(*arguments(verb, name, tmp_path / "bad" / output.name, sound_model))
+            assert outcome.code == 1
+            told(outcome, "Format not recognised" if shutil.which("ffmpeg") is None else "")
+    assert not hidden(tmp_path)
+    assert not (tmp_path / "bad").exists()
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> dict[str, Path | str]:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.wav")
+    (tmp_path / "locked.wav").write_bytes(b"x")
+    (tmp_path / "locked.wav").chmod(0)
+    return {
+        "absent": tmp_path / "absent.wav",
+        "empty folder": tmp_path / "folder",
+        "empty name": "",
+        "long name": "x" * 300,
+        "deep name": "x/" * 3_000,
+        "zero byte": "a\0b",
+        "pipe": tmp_path / "pipe.wav",
+        "locked": tmp_path / "locked.wav",
+        "device": "/dev/zero",
+        "home of nobody": "~nobody-is-called-so/x.wav",
+        "pattern without a match": str(tmp_path / "*.opus"),
+    }
+
+
+@pytest.mark.parametrize("verb", SUFFIXES)
+def test_what_cannot_be_read_is_told(
+    wavecast: Run, verb: str, places: dict[str, Path | str], sound_model: Path, tmp_path: Path
+) -> None:
+    for what, source in places.items():
+        outcome = wavecast(*arguments(verb, source, tmp_path / f"new{SUFFIXES[verb]}", sound_model))
+        assert outcome.code == (2 if what == "empty name" else 1), what
+        told(outcome, "")
+        assert not outcome.out
+    assert not list(tmp_path.glob("*new*"))
+
+
+@pytest.mark.parametrize("verb", [*SUFFIXES, "generate", "export", "report"])
+def test_what_cannot_be_written_is_told(
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, places: dict[str, Path | str]
+) -> None:
+    source: Path | str = good
+    if verb == "decompress":
+        wavecast(*arguments("compress", good, tmp_path / "good.wcz", sound_model))
+        source = tmp_path / "good.wcz"
+    suffix = SUFFIXES.get(verb) or {"generate": ".ogg", "export": ".onnx", "report": ".html"}[verb]
+    folder, pipe = tmp_path / f"folder{suffix}", tmp_path / f"a-pipe{suffix}"
+    folder.mkdir()
+    os.mkfifo(pipe)
+    before = sorted(tmp_path.rglob("*"))
+    for output in (folder, pipe, good / f"x{suffix}", Path("/proc/none") / f"x{suffix}"):
+        call: dict[str, list[Any]] = {
+            "generate": ["generate", "-o", output, "-m", sound_model, "--seconds", "0.01", "--overwrite"],
+            "export": ["export", "-o", output, "-m", sound_model, "--check", "1", "--overwrite"],
+            "report": ["report", sound_model, "-o", output, "--overwrite"],
+        }
+        outcome = wavecast(*(call.get(verb) or arguments(verb, source, output, sound_model, "--overwrite")))
+        assert outcome.code == 1, outcome
+        told(outcome, str(output) if output in (folder, pipe) else "")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("verb", ["predict", "conceal", "compress"])
+def test_a_recording_is_never_replaced_by_its_result(
+    wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path
+) -> None:
+    content = good.read_bytes()
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "good.wav").hardlink_to(good)
+    shutil.copy(good, folder / "other.wav")
+    calls = [(good, good), (good, folder / "good.wav"), *([] if verb == "compress" else [(folder, folder)])]
+    for source, output in calls:
+        outcome = wavecast(*arguments(verb, source, output, sound_model, "--overwrite"))
+        assert outcome.code == 1
+        told(outcome, "is read itself")
+        assert good.read_bytes() == content
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.parametrize("verb", ["export", "report", "predict", "score", "generate"])
+def test_what_is_no_model_is_told(wavecast: Run, verb: str, good: Path, tmp_path: Path) -> None:
+    wrong: list[Path] = [good, tmp_path, tmp_path / "absent", write_folder(tmp_path / "garbage")]
+    calls: dict[str, Callable[[Path], list[Any]]] = {
+        "export": lambda path: ["-m", path],
+        "report": lambda path: [path],
+        "predict": lambda path: [good, "-m", path],
+        "score": lambda path: [good, "-m", path],
+        "generate": lambda path: ["-m", path],
+    }
+    for path in wrong:
+        suffix = {"export": ".onnx", "report": ".html", "score": ".csv"}.get(verb, ".wav")
+        outcome = wavecast(verb, *calls[verb](path), "-o", tmp_path / f"x{suffix}")
+        assert outcome.code == 1
+        told(outcome, str(path))
+    assert not list(tmp_path.glob("*x.*"))
+
+
+def write_folder(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_bytes(b"\x00garbage")
+    return folder

@@ -1,0 +1,342 @@
+"""What a configuration may hold: every key explained, and every problem said at once."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from pipeline.config.inputs import SpectrogramConfig
+from pipeline.config.loading import CONFIGS, load_config, variant_config
+from pipeline.config.run import RunConfig
+from pipeline.config.types import Section
+from pipeline.features.representations import analysis, row_width
+from tests.helpers.configurations import refusal, written
+
+SHIPPED = sorted(CONFIGS.glob("*.yaml"))
+
+
+def sections(model: type[BaseModel] = RunConfig) -> Iterator[type[BaseModel]]:
+    yield model
+    for field in model.model_fields.values():
+        for part in getattr(field.annotation, "__args__", (field.annotation,)):
+            if isinstance(part, type) and issubclass(part, Section):
+                yield from sections(part)
+
+
+def keys(tree: dict[str, Any]) -> dict[str, Any]:
+    return {key: keys(value) if isinstance(value, dict) else None for key, value in tree.items()}
+
+
+# What is shipped
+
+
+def test_the_base_file_is_the_defaults_and_names_them_all() -> None:
+    assert load_config() == RunConfig()
+    content = yaml.safe_load((CONFIGS / "base.yaml").read_text())
+    assert keys(content) == keys(RunConfig().model_dump())
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_shipped_configuration_loads_by_path_and_by_name(path: Path) -> None:
+    config = load_config(path)
+    assert config == load_config(Path(path.name)) == load_config(Path(path.stem))
+    assert row_width(config.input) > 0
+    for variant in config.variants:
+        assert variant_config(config, variant).variants == {}
+    assert path.stem in (config.name, "base")
+
+
+def test_every_field_says_what_it_means() -> None:
+    found = list(sections())
+    assert {"WaveformConfig", "SpectrogramConfig", "TrainConfig"} < {section.__name__ for section in found}
+    for section in found:
+        assert section.__doc__
+        for name, field in section.model_fields.items():
+            parts = getattr(field.annotation, "__args__", (field.annotation,))
+            is_section = all(isinstance(part, type) and issubclass(part, Section) for part in parts)
+            assert field.description or is_section, f"{section.__name__}.{name}"
+
+
+def test_the_studys_sizes_are_those_of_the_variants() -> None:
+    config = load_config(Path("demo"))
+    sizes = {
+        (variant.model.cell, variant.model.hidden_size)
+        for variant in (variant_config(config, name) for name in config.variants)
+    }
+    assert sizes == {("tanh", 400), ("gru", 227), ("lstm", 195)}
+
+
+# Numbers and types
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "0.001", ".001", "+1e-3", "1.0e-03"])
+def test_a_number_is_a_number_in_files_and_on_the_command_line(text: str, tmp_path: Path) -> None:
+    path = written(tmp_path, f"train: {{learning_rate: {text}, epochs: 7}}")
+    assert load_config(path).train.learning_rate == 0.001
+    assert load_config(path).train.epochs == 7
+    assert load_config(overrides=[f"train.learning_rate={text}"]).train.learning_rate == 0.001
+
+
+def test_numbers_of_one_place_do_not_change_yaml_elsewhere() -> None:
+    assert yaml.safe_load("1e-3") == "1e-3"
+
+
+@pytest.mark.parametrize(
+    ("override", "complaint"),
+    [
+        ("train.epochs=true", "train.epochs = True: Input should be a valid integer"),
+        ("train.learning_rate=true", "train.learning_rate = True: Input should be a valid number"),
+        ("train.epochs=1.0", "train.epochs = 1.0: Input should be a valid integer"),
+        ("train.epochs=1e3", "train.epochs = 1000.0: Input should be a valid integer"),
+        ("train.epochs='3'", "train.epochs = '3': Input should be a valid integer"),
+        ("train.epochs=0", "train.epochs = 0: Input should be greater than 0"),
+        ("train.learning_rate=.nan", "train.learning_rate = nan: Input should be greater than 0"),
+        ("train.seed=-1", "train.seed = -1: Input should be greater than or equal to 0"),
+        ("model.cell=rnn", "model.cell = 'rnn': Input should be 'tanh', 'gru', 'lstm', 'study-tanh'"),
+        ("train.device=gpu", "train.device = 'gpu': String should match pattern"),
+        ("train=null", "train = None: Input should be a valid dictionary"),
+        ("input.kind=piano", "'waveform', 'spectrogram'"),
+        ("corpus.inputs=a.wav", "corpus.inputs = 'a.wav': Input should be a valid list"),
+        ("corpus.valid_fraction=0.95", "corpus: valid_fraction + test_fraction must stay below 1"),
+        ("name=../elsewhere", "name = '../elsewhere': String should match pattern"),
+        ("variants={a/b: {}}", "'a/b': String should match pattern"),
+    ],
+)
+def test_a_wrong_value_is_said_with_its_key_and_what_is_allowed(override: str, complaint: str) -> None:
+    said = refusal(overrides=[override])
+    assert complaint in said
+    assert "base.yaml: 1 problem(s)" in said
+
+
+def test_all_problems_are_said_at_once() -> None:
+    said = refusal(
+        overrides=["train.epochs=true", "model.cell=rnn", "train.epoch=3", "evaluate.split=dev", "nonsense=1"]
+    )
+    lines = said.splitlines()
+    assert "5 problem(s)" in lines[0]
+    assert sorted(line.split()[0].rstrip(":") for line in lines[1:]) == [
+        "evaluate.split",
+        "model.cell",
+        "nonsense",
+        "train.epoch",
+        "train.epochs",
+    ]
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    assert len(refusal(overrides=[f"model.cell={'x' * 500}"])) < 250
+
+
+@pytest.mark.parametrize(
+    ("key", "suggestion"),
+    [
+        ("train.epoch", "did you mean train.epochs?"),
+        ("train.learning_rte", "did you mean train.learning_rate?"),
+        ("input.windw", "did you mean input.window?"),
+        ("learning_rate", "did you mean train.learning_rate?"),
+        ("traim.epochs", "traim: unknown key; did you mean train?"),
+        ("model.split", "did you mean evaluate.split?"),
+        ("input.n_mels", "n_mels is for another input.kind"),
+    ],
+)
+def test_an_unknown_key_is_met_with_the_one_that_was_meant(key: str, suggestion: str) -> None:
+    assert suggestion in refusal(overrides=[f"{key}=1"])
+
+
+def test_an_unknown_key_unlike_any_other_stands_alone() -> None:
+    assert refusal(overrides=["train.xyzzyqqq=1"]).endswith("train.xyzzyqqq: unknown key")
+
+
+# Spectrograms
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ({"hop_length": 201}, "2 * hop_length <= window_length <= n_fft must hold"),
+        ({"window_length": 600}, "2 * hop_length <= window_length <= n_fft must hold"),
+        ({"n_fft": 511}, "n_fft must be even"),
+        ({"max_frequency_hz": 8_001.0}, "min_frequency_hz < max_frequency_hz <= sample_rate / 2 must hold"),
+        ({"min_frequency_hz": 8_000.0}, "min_frequency_hz < max_frequency_hz <= sample_rate / 2 must hold"),
+    ],
+)
+def test_a_spectrogram_that_cannot_be_is_refused_with_the_configuration(
+    settings: dict[str, Any], complaint: str
+) -> None:
+    overrides = [f"input.{key}={value}" for key, value in settings.items()]
+    assert f"input: {complaint}" in refusal(overrides=["input.kind=spectrogram", *overrides])
+
+
+@pytest.mark.parametrize("sample_rate", [2_007, 8_000, 44_100])
+@pytest.mark.parametrize("bounds", [(0.0, None), (100.0, 900.0)])
+@pytest.mark.parametrize("n_mels", [0, 3])
+def test_a_row_is_as_wide_as_its_analysis(
+    sample_rate: int, bounds: tuple[float, float | None], n_mels: int
+) -> None:
+    config = SpectrogramConfig(
+        kind="spectrogram",
+        sample_rate=sample_rate,
+        n_fft=1_000,
+        n_mels=n_mels,
+        min_frequency_hz=bounds[0],
+        max_frequency_hz=bounds[1],
+    )
+    import torch
+
+    assert row_width(config) == analysis(config).frames(torch.zeros(500)).shape[1]
+
+
+# Parts that have to fit each other
+
+NOTES = ["input.kind=piano-roll", "model.head=nade"]
+MISFITS = {
+    "model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade": [
+        ["model.head=bernoulli"],
+        ["model.head=nade", "input.kind=spectrogram"],
+        ["input.kind=piano-roll"],
+    ],
+    "model.covariance=autoregressive is for input.kind=waveform": [
+        ["model.covariance=autoregressive", "input.kind=spectrogram"],
+        ["model.covariance=autoregressive", *NOTES],
+    ],
+    "model.companding is for input.kind=waveform and a predictor without convolutions": [
+        ["model.companding=true", "input.kind=spectrogram"],
+        ["model.companding=true", "model.architecture=encoder-decoder"],
+        ["model.companding=true", "model.convolutions=[[8, 4, 2]]"],
+    ],
+    "train.loss=discrete is for input.kind=waveform": [
+        ["train.loss=discrete", "input.kind=spectrogram"],
+        ["train.loss=discrete", *NOTES],
+    ],
+    "model.architecture=encoder-decoder takes no model.convolutions": [
+        ["model.architecture=encoder-decoder", "model.convolutions=[[8, 4, 2]]"],
+    ],
+    "train.scheduled_sampling is for model.architecture=encoder-decoder": [["train.scheduled_sampling=0.5"]],
+}
+
+
+@pytest.mark.parametrize(
+    ("rule", "overrides"), [(rule, each) for rule, cases in MISFITS.items() for each in cases], ids=str
+)
+def test_parts_that_do_not_fit_are_refused_with_the_rule_that_they_break(
+    rule: str, overrides: list[str]
+) -> None:
+    head, complaint = refusal(overrides=overrides).splitlines()
+    assert "base.yaml: 1 problem(s)" in head
+    assert complaint == f"  run: {rule}"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["model.companding=true", "model.covariance=autoregressive", "train.loss=discrete"],
+        ["model.architecture=encoder-decoder", "train.scheduled_sampling=1.0", "train.loss=discrete"],
+        ["input.kind=spectrogram", "model.covariance=full", "model.convolutions=[[8, 4, 2]]"],
+        [*NOTES, "model.architecture=encoder-decoder", "model.attention_steps=3"],
+    ],
+    ids=str,
+)
+def test_parts_that_fit_are_taken(overrides: list[str]) -> None:
+    load_config(overrides=overrides)
+
+
+def test_all_rules_that_are_broken_are_said_at_once() -> None:
+    said = refusal(
+        overrides=[
+            "input.kind=piano-roll",
+            "model.covariance=autoregressive",
+            "model.companding=true",
+            "model.architecture=encoder-decoder",
+            "model.convolutions=[[8, 4, 2]]",
+            "train.loss=discrete",
+        ]
+    )
+    *broken, fitting = MISFITS
+    assert all(rule in said for rule in broken)
+    assert fitting not in said
+
+
+def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
+    variants = (
+        "{fits: {model.covariance: full}, a: {model.head: nade}, b: {train.scheduled_sampling: 0.5, "
+        "model.architecture: encoder-decoder, model.convolutions: [[8, 4, 2]]}}"
+    )
+    said = refusal(overrides=[f"variants={variants}"]).splitlines()
+    assert said == [
+        "variant a: 1 problem(s) in the configuration",
+        "  run: model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade",
+        "variant b: 1 problem(s) in the configuration",
+        "  run: model.architecture=encoder-decoder takes no model.convolutions",
+    ]
+
+
+def test_scheduled_sampling_needs_steps_that_see_the_step_before() -> None:
+    """It is told with the configuration, not by a traceback when training begins."""
+    overrides = ["model.architecture=encoder-decoder", "train.scheduled_sampling=0.5"]
+    load_config(overrides=[*overrides, "input.window=10"])
+    assert "train.scheduled_sampling" in refusal(overrides=[*overrides, "input.window=9"])
+
+
+@pytest.mark.parametrize(
+    ("key", "complaint"),
+    [
+        ("steps_per_quarter", "input.steps_per_quarter = 0: Input should be greater than 0"),
+        ("steps_per_quarer", "input.steps_per_quarer: unknown key; did you mean input.steps_per_quarter?"),
+        ("sample_rate", "input.sample_rate: unknown key; sample_rate is for another input.kind"),
+    ],
+)
+def test_the_keys_of_notes_are_named_as_they_are_written(key: str, complaint: str) -> None:
+    assert refusal(overrides=[*NOTES, f"input.{key}=0"]).splitlines()[1:] == [f"  {complaint}"]
+
+
+# Lists of layers
+
+
+def test_convolutions_are_set_from_the_command_line_and_in_variants() -> None:
+    assert load_config(overrides=["model.convolutions=[[64,4,2]]"]).model.convolutions == [[64, 4, 2]]
+    two = load_config(overrides=["model.convolutions=[[64, 4, 2], [32, 3, 1]]"])
+    assert two.model.convolutions == [[64, 4, 2], [32, 3, 1]]
+    config = load_config(overrides=["variants={deep: {model.convolutions: [[64,4,2],[8,3,1]]}, bare: {}}"])
+    assert variant_config(config, "deep").model.convolutions == [[64, 4, 2], [8, 3, 1]]
+    assert variant_config(config, "bare").model.convolutions == []
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("[[64, 4]]", "model.convolutions.0 = [64, 4]: List should have at least 3 items"),
+        ("[[64, 4, 2, 1]]", "model.convolutions.0 = [64, 4, 2, 1]: List should have at most 3 items"),
+        ("[[64, 4, 0]]", "model.convolutions.0.2 = 0: Input should be greater than 0"),
+        ("8", "model.convolutions = 8: Input should be a valid list"),
+    ],
+)
+@pytest.mark.parametrize("in_variant", [False, True])
+def test_a_wrong_convolution_is_refused_in_one_readable_line(
+    value: str, complaint: str, in_variant: bool
+) -> None:
+    key = (
+        f"variants={{deep: {{model.convolutions: {value}}}}}" if in_variant else f"model.convolutions={value}"
+    )
+    head, line = refusal(overrides=[key]).splitlines()
+    assert head.startswith("variant deep: 1 problem" if in_variant else str(CONFIGS / "base.yaml"))
+    assert line.startswith(f"  {complaint}")
+
+
+NO_NUMBER = "[[8, 3, 1], [64, four, 2]]"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        f"model.convolutions={NO_NUMBER}",
+        pytest.param(
+            f"variants={{deep: {{model.convolutions: {NO_NUMBER}}}}}",
+        ),
+    ],
+)
+def test_what_is_no_number_in_a_convolution_is_said_once(override: str) -> None:
+    _, line = refusal(overrides=[override]).splitlines()
+    assert line == "  model.convolutions.1.1 = 'four': Input should be a valid integer"

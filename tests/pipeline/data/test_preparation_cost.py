@@ -1,0 +1,177 @@
+"""What preparation costs: nothing is done twice, whatever came between, and memory stays flat."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import pipeline.data.preparation as preparation
+from pipeline.audio.decode import read_mono
+from pipeline.config.inputs import WaveformConfig
+from pipeline.data.dataset import open_dataset
+from pipeline.data.preparation import prepare
+from pipeline.errors import UserError
+from tests.helpers.builders import noise, prepared, rows_of, run_config, speakers_folder, tone, write_sound
+
+# Nothing is done twice
+
+
+def test_a_second_preparation_converts_and_writes_nothing(tmp_path: Path, conversions: list[Path]) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    assert len(conversions) == 2 * 20
+    conversions.clear()
+    store = first.parent.parent
+    kept = [store / "rows.bin", store / "moments.bin", store / "catalogue.json", first]
+    before = [path.stat().st_mtime_ns for path in kept]
+    assert prepare(config) == first
+    assert not conversions
+    assert [path.stat().st_mtime_ns for path in kept] == before
+
+
+def test_a_file_that_was_touched_or_moved_is_hashed_but_not_converted(
+    tmp_path: Path, conversions: list[Path]
+) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    touched, moved = tmp_path / "corpus/speaker-1/0.wav", tmp_path / "corpus/speaker-2/0.wav"
+    os.utime(touched, (1, 1))
+    renamed = moved.rename(moved.with_name("renamed.wav"))
+    conversions.clear()
+    assert prepare(config) == first
+    assert sorted(conversions) == sorted([touched, renamed])
+
+
+def test_other_framing_shares_rows_and_another_rate_does_not(tmp_path: Path, conversions: list[Path]) -> None:
+    folder = speakers_folder(tmp_path / "corpus", 3)
+    first = prepare(run_config(folder))
+    conversions.clear()
+    assert prepare(run_config(folder, WaveformConfig(sample_rate=8_000, window=64, hop=16))) == first
+    assert not conversions
+    other = prepare(run_config(folder, WaveformConfig(sample_rate=4_000)))
+    assert other.parent.parent != first.parent.parent
+    with pytest.raises(UserError, match="prepared with other settings"):
+        open_dataset(first, WaveformConfig(sample_rate=4_000))
+
+
+def test_a_new_file_costs_only_itself_and_older_data_sets_stay(
+    tmp_path: Path, conversions: list[Path]
+) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    before = open_dataset(first, config.input)
+    rows_before = before.rows.copy()
+    conversions.clear()
+    # Its name comes first in the folder, its rows last in the store.
+    new = write_sound(tmp_path / "corpus/a-new-speaker/0.wav", tone(2_345, 999))
+    second = prepare(config)
+    assert conversions == [new, new]
+    assert second != first
+    after, reopened = open_dataset(second, config.input), open_dataset(first, config.input)
+    assert second.parent.parent.joinpath("rows.bin").stat().st_size == 2 * (len(rows_before) + 2_345)
+    assert np.array_equal(reopened.rows, rows_before)
+    assert np.array_equal(reopened.offset, before.offset)
+    old_places = dict(zip(before.recording, before.offset, strict=True))
+    new_places = dict(zip(after.recording, after.offset, strict=True))
+    assert new_places == {**old_places, str(new): len(rows_before)}
+    splits_before = dict(zip(before.recording, before.split, strict=True))
+    assert splits_before.items() <= dict(zip(after.recording, after.split, strict=True)).items()
+
+
+def test_what_a_killed_run_left_behind_disturbs_nobody(tmp_path: Path) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    rows = open_dataset(first, config.input).rows.copy()
+    store = first.parent.parent
+    for name in ("rows.bin", "moments.bin"):
+        with (store / name).open("ab") as file:
+            file.write(b"rubbish")
+    assert np.array_equal(open_dataset(first, config.input).rows, rows)
+    write_sound(tmp_path / "corpus/speaker-3/new.wav", tone(777, 12))
+    dataset = prepared(config)
+    assert np.array_equal(rows_of(dataset, "new.wav")[:, 0], tone(777, 12))
+    assert np.array_equal(open_dataset(first, config.input).rows, rows)
+    train = [dataset.recording_rows(int(i)).numpy() for i in dataset.indices("train")]
+    assert dataset.normalisation.std[0] == pytest.approx(np.concatenate(train).std() / 32_768, rel=1e-6)
+
+
+def test_a_run_that_fails_midway_keeps_what_it_converted(
+    tmp_path: Path, conversions: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    seventh = tmp_path / "corpus/speaker-3/0.wav"
+    counted = vars(preparation)["decode"]
+
+    def interrupted(path: Path, *arguments: object) -> object:
+        if path == seventh:
+            raise KeyboardInterrupt
+        return counted(path, *arguments)
+
+    monkeypatch.setattr(preparation, "decode", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        prepare(config)
+    monkeypatch.setattr(preparation, "decode", counted)
+    conversions.clear()
+    dataset = prepared(config)
+    assert len(dataset.recording) == 20
+    assert tmp_path / "corpus/speaker-0/0.wav" not in conversions
+    assert conversions.count(seventh) == 2
+
+
+# Memory
+
+PEAKS = """
+import re, sys
+from pathlib import Path
+from pipeline.config.run import CorpusConfig, RunConfig
+from pipeline.config.inputs import WaveformConfig
+from pipeline.data.preparation import prepare
+
+for folder in sys.argv[1:]:
+    corpus = CorpusConfig(inputs=[Path(folder)])
+    prepare(RunConfig(corpus=corpus, input=WaveformConfig(sample_rate=8000)))
+    print(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
+"""
+
+
+def peak_bytes(*corpora: Path) -> list[int]:
+    """Peak resident memory of a process that prepares the corpora one after the other, after each.
+
+    Not `getrusage`'s: in a child that figure begins at the parent's own peak.
+    """
+    if not Path("/proc/self/status").exists():
+        pytest.skip("the peak memory of a process is read from /proc, which is not here")
+    command = [sys.executable, "-c", PEAKS, *map(str, corpora)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [1024 * int(line) for line in done.stdout.split()]
+
+
+def copies(sounds: list[NDArray[np.int16]], folder: Path, count: int, suffix: str) -> Path:
+    """``count`` times the recordings, each copy made another recording by flipping one sample."""
+    for copy in range(count):
+        for index, sound in enumerate(sounds):
+            other = sound.copy()
+            other[copy] ^= 1
+            write_sound(folder / f"speaker-{copy}-{index}" / f"sound{suffix}", other)
+    return folder
+
+
+def assert_flat(sounds: list[NDArray[np.int16]], tmp_path: Path, suffix: str) -> None:
+    one, ten = peak_bytes(*(copies(sounds, tmp_path / f"{n}", n, suffix) for n in (1, 10)))
+    added = 9 * sum(sound.nbytes for sound in sounds)
+    assert ten / one < 1.2
+    assert ten - one < added / 4
+
+
+def test_memory_stays_flat_when_the_corpus_grows_tenfold(tmp_path: Path) -> None:
+    assert_flat([noise(400_000, seed) for seed in range(12)], tmp_path, ".wav")
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_on_real_speech(shared_data: Path, tmp_path: Path) -> None:
+    paths = sorted((shared_data / "speech/librispeech_train-clean-100").rglob("*.flac"))[:100]
+    assert_flat([read_mono(path, 16_000)[0] for path in paths], tmp_path, ".flac")

@@ -1,0 +1,121 @@
+"""Compiled or in torch, a model goes on in the same way, and says when it was held back."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config.inputs import WaveformConfig
+from pipeline.generation.free_running import FreeRun, GuardLog, Rows, widest_scale
+from pipeline.generation.free_running_compiled import CompiledFreeRun
+from pipeline.generation.free_running_torch import TorchFreeRun
+from pipeline.generation.options import Draws, Kind, Sampling
+from pipeline.model.trained_model import TrainedModel
+from tests.helpers.builders import tiny_model, tone
+
+SOUND = WaveformConfig(sample_rate=8_000)
+MODELS = {
+    "gru": {},
+    "lstm": {"cell": "lstm", "num_layers": 2, "layer_norm": True, "residual": True},
+    "tanh": {"cell": "tanh", "covariance": "full", "learned_initial_state": True},
+    "autoregressive": {"covariance": "autoregressive", "autoregressive_order": 24, "companding": True},
+}
+
+
+def heard(count: int) -> Rows:
+    return tone(count)[:, None]
+
+
+def both(model: TrainedModel, rows: Rows, sampling: Sampling) -> list[FreeRun]:
+    return [kind(model, rows, sampling) for kind in (CompiledFreeRun, TorchFreeRun)]
+
+
+def rows_of(run: FreeRun, count: int) -> Rows:
+    return np.concatenate(list(run.rows(count)), 1)
+
+
+@pytest.mark.parametrize("kind", ["sample", "mean", "likely"])
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("length", [0, 7, 1_234])
+def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length: int) -> None:
+    model = tiny_model(SOUND, **MODELS[name])
+    sampling = Sampling(takes=3, seed=2, temperature=0.9, spread=0.7, kind=kind)
+    compiled, reference = (rows_of(run, 2_000) for run in both(model, heard(length), sampling))
+    assert compiled.shape == reference.shape == (3, 2_000, 1)
+    assert compiled.dtype == reference.dtype == np.int16
+    # Once in a while rounding falls either way; from there on each hears something else.
+    apart = np.abs(compiled.astype(int) - reference)
+    assert apart[:, :400].max() <= 1
+    assert np.median(apart) <= 1
+    if kind == "sample":
+        assert compiled.std() > 100
+
+
+@pytest.mark.parametrize("name", ["gru", "lstm", "tanh", "autoregressive"])
+def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) -> None:
+    """On the past that the compiled loop made, torch draws its samples with the same random numbers."""
+    widths = {"lstm": 195, "tanh": 400}
+    settings = {"hidden_size": widths.get(name, 227), "mixture_components": 20, "cell": name}
+    if name == "autoregressive":
+        settings |= {"cell": "gru", "mixture_components": 8, "covariance": name, "companding": True}
+    model, sampling = tiny_model(SOUND, **settings), Sampling(takes=2, seed=1)
+    made = torch.from_numpy(rows_of(CompiledFreeRun(model, heard(0), sampling), 10_000))
+    frames, normaliser = model.framing, model.normaliser()
+    padded = torch.cat([torch.zeros(2, frames.window, 1), normaliser.normalise(made)], 1)
+    inputs, _, _ = frames.split(padded, torch.ones(padded.shape[:2], dtype=torch.bool))
+    with torch.no_grad():
+        distribution, _ = model.network(inputs, model.network.initial_state(2))
+    parts = zip(*Draws(sampling, frames.target_size).portions(1_000), strict=True)
+    uniform, noise = (torch.from_numpy(np.concatenate(part, 1)) for part in parts)
+    drawn = normaliser.restore(
+        distribution.draw(uniform, noise, widest=widest_scale(model)).reshape(2, -1, 1)
+    )
+    assert made.float().std() > 100
+    assert int((drawn.int() - made.int()).abs().max()) <= 1  # 3e-5 of full scale: where rounding falls
+
+
+def test_a_take_is_that_of_its_seed_alone() -> None:
+    model = tiny_model(SOUND)
+    together = rows_of(CompiledFreeRun(model, heard(500), Sampling(takes=3, seed=7)), 1_000)
+    alone = rows_of(CompiledFreeRun(model, heard(500), Sampling(seed=9)), 1_000)
+    assert np.array_equal(together[2:], alone)
+
+
+def loud_model() -> TrainedModel:
+    """Its every sample is far louder, and less certain, than its training split was."""
+    model = tiny_model(SOUND)
+    with torch.no_grad():
+        model.network.head.projection.bias[-30:] = 2.0
+    return replace(model, trained={"loudest_level": 0.5})
+
+
+def test_both_say_when_they_were_held_back() -> None:
+    logs = []
+    for run in both(loud_model(), heard(200), Sampling(takes=2)):
+        rows_of(run, 3_000)
+        logs.append([run.guard.report(take, 1e-3) for take in range(2)])
+    assert logs[0] == logs[1]
+    assert logs[0][0]["turned_down_seconds"] > 0.1
+    assert logs[0][0]["narrowed_seconds"] > 0.1
+    assert logs[0][0]["first_seconds"] < 0.05
+
+
+def test_a_log_counts_over_portions() -> None:
+    log = GuardLog.of(2)
+    none = np.zeros((2, 3), bool)
+    log.note(none, none)
+    once = np.array([[False, True, True], [False, False, False]])
+    log.note(once, none)
+    log.note(none, once)
+    assert log.report(0, 0.5) == {"turned_down_seconds": 1.0, "narrowed_seconds": 1.0, "first_seconds": 2.0}
+    assert log.report(1, 0.5) == {"turned_down_seconds": 0.0, "narrowed_seconds": 0.0, "first_seconds": None}
+
+
+def test_what_a_model_hears_warms_it_as_evaluation_does() -> None:
+    """The compiled state after a recording is that of the network's one long pass."""
+    model = tiny_model(SOUND, cell="lstm", num_layers=2)
+    run = CompiledFreeRun(model, heard(5_003), Sampling())
+    reference = TorchFreeRun(model, heard(5_003), Sampling())
+    for part, expected in zip(run._state, reference._run.memory[2:], strict=True):
+        np.testing.assert_allclose(part, expected.numpy(), rtol=0, atol=1e-5)

@@ -1,0 +1,196 @@
+"""A continuation goes on exactly where the recording ended, and hears what a listener will hear."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import pipeline.generation.generate as generation
+from models.distributions.mixture import GaussianMixture
+from models.recurrent.stack import CELLS
+from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.evaluation.nll import CHUNK_STEPS
+from pipeline.features.representations import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
+from pipeline.generation.free_running import FreeRun, Rows
+from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
+from pipeline.generation.generate import continue_rows, continue_takes, heard_rows
+from pipeline.generation.options import Sampling
+from pipeline.model.trained_model import TrainedModel
+from tests.helpers.builders import noise, tiny_model, tone
+
+RATE = 8_000
+WAVEFORM = WaveformConfig(sample_rate=RATE)
+OTHER_FRAMING = WaveformConfig(sample_rate=RATE, window=5, hop=16)
+FRAMES = SpectrogramConfig(kind="spectrogram", sample_rate=RATE, n_mels=20, window_length=200, hop_length=80)
+LENGTHS = [0, 1, 9, 10, 19, 20, 21, 160, 205, 10 * CHUNK_STEPS, 2 * 10 * CHUNK_STEPS + 35]
+
+
+def samples_of(count: int) -> Tensor:
+    return torch.from_numpy(noise(count, 3, 2_000.0))[:, None]
+
+
+def inputs_by_hand(model: TrainedModel, rows: Tensor, steps: int) -> Tensor:
+    """Inputs (1, steps, D) cut one by one from the padded rows."""
+    frames = model.framing
+    values = model.normaliser().normalise(rows)
+    padded = torch.cat([torch.zeros(frames.window, frames.width), values])
+    cuts = [padded[t * frames.hop : t * frames.hop + frames.window].flatten() for t in range(steps)]
+    return torch.stack(cuts)[None]
+
+
+def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[GaussianMixture, tuple[Tensor, ...]]:
+    """Distributions of all steps and of the one that follows, and the state before that one."""
+    steps = len(rows) // model.framing.hop
+    inputs = inputs_by_hand(model, rows, steps + 1)
+    state = model.network.initial_state(1)
+    distributions, _ = model.network(inputs, state)
+    return distributions, model.network(inputs[:, :-1], state)[1] if steps else state
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
+@pytest.mark.parametrize("length", LENGTHS)
+@torch.no_grad()
+def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
+    cell: str, config: InputConfig, length: int
+) -> None:
+    model = tiny_model(config, cell=cell)
+    rows = samples_of(length)
+    whole_steps = rows[length % model.framing.hop :]
+    state, window = warm_state(model, whole_steps)
+    expected, expected_state = one_long_pass(model, whole_steps)
+    for part, expected_part in zip(state, expected_state, strict=True):
+        torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
+    following, _ = model.network.step(window.reshape(1, -1), state)
+    torch.testing.assert_close(following.logits, expected.logits[:, -1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(following.mean, expected.mean[:, -1], rtol=0, atol=1e-5)
+    torch.testing.assert_close(following.scale, expected.scale[:, -1], rtol=1e-4, atol=0)
+    heard = min(len(whole_steps), model.framing.window)
+    torch.testing.assert_close(
+        window[len(window) - heard :], model.normaliser().normalise(rows[length - heard :])
+    )
+    assert not window[: len(window) - heard].any()
+
+
+@pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
+@torch.no_grad()
+def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputConfig) -> None:
+    """Run over recording and continuation as over one recording, the model expects what was generated."""
+    model = tiny_model(config)
+    hop = model.framing.hop
+    rows = samples_of(20 * hop)
+    (added,) = continue_rows(model, rows.numpy(), 12 * hop, Sampling(kind="likely"))
+    continuation = torch.from_numpy(added)
+    distributions, _ = one_long_pass(model, torch.cat([rows, continuation]))
+    expected = model.normaliser().restore(distributions.sample(0.0)[0, 20:-1].reshape(-1, 1))
+    assert continuation.unique().numel() > 12
+    assert int((continuation.int() - expected.int()).abs().max()) <= 1  # where rounding falls either way
+
+
+@pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
+@pytest.mark.parametrize("heard", [0, 1, 19, 20, 21])
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
+def test_as_many_rows_as_asked_for(config: InputConfig, heard: int, count: int) -> None:
+    model = tiny_model(config)
+    (rows,) = rows_of_blocks(config, [tone(80 * heard)]) if config is FRAMES else (tone(heard)[:, None],)
+    continuation = continue_rows(model, rows[:heard], count, Sampling(takes=2))
+    assert continuation.shape == (2, count, model.framing.width)
+    assert np.isfinite(continuation).all()
+    if config is WAVEFORM:
+        assert continuation.dtype == np.int16
+
+
+def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() -> None:
+    model, heard = tiny_model(WAVEFORM), tone(400)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, again, other = (continue_takes(model, heard, 400, Sampling(seed=s)).samples for s in (1, 1, 2))
+    assert torch.equal(torch.rand(3), expected)
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_without_temperature_the_seed_does_not_matter() -> None:
+    model, heard = tiny_model(WAVEFORM), tone(400)
+    first, other = (
+        continue_takes(model, heard, 400, Sampling(seed=s, temperature=0.0)).samples for s in (1, 2)
+    )
+    assert np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
+@pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 4_000, 4_081])
+@pytest.mark.parametrize("count", [1, 80, 800, 988])
+def test_sound_of_the_right_length(config: InputConfig, length: int, count: int) -> None:
+    continuation = continue_takes(tiny_model(config), tone(length), count).samples
+    assert continuation.dtype == np.int16
+    assert continuation.shape == (1, count)
+
+
+def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
+    model = tiny_model(WAVEFORM)
+    size = model.framing.target_size
+    with torch.no_grad():  # every component far above and below full scale by turns
+        bias = model.network.head.projection.bias
+        bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
+    (continuation,) = continue_takes(model, tone(100), 800, Sampling(temperature=0.0)).samples
+    assert set(continuation.tolist()) == {-32_768, 32_767}
+    _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
+    assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
+
+
+# Spectrograms
+
+
+def oracle(future: NDArray[np.int16], heard: list[Rows]) -> Callable[..., FreeRun]:
+    """In place of a model: note the rows that it heard, and continue by those of the real recording."""
+
+    class Oracle(TorchFreeRun):
+        def hear(self, rows: Rows) -> None:
+            heard.append(rows)
+
+        def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
+            begin = len(heard[0]) + self.guard.steps
+            none = np.zeros(uniform.shape, bool)
+            self.guard.note(none, none)
+            frames = analysis(FRAMES).frames(torch.from_numpy(future)).numpy()
+            return frames[None, begin : begin + uniform.shape[1]]
+
+    return Oracle
+
+
+@pytest.mark.parametrize("length", [0, 60, 100, 3_999, 4_000, 4_001, 4_050, 4_079])
+def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every frame predicted perfectly, a burst comes when it should; the end itself is never heard."""
+    whole = noise(8_000, 2, 5.0)
+    whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
+    heard: list[Rows] = []
+    monkeypatch.setattr(generation, "free_run", oracle(whole, heard))
+    model = tiny_model(FRAMES)
+    (continuation,) = continue_takes(model, whole[:length], 2_000).samples
+    assert len(continuation) == 2_000
+    middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
+    assert abs(middle - 1_000) < FRAMES.hop_length / 4
+    frames = analysis(FRAMES).frames(torch.from_numpy(whole)).to(torch.float16)
+    torch.testing.assert_close(torch.from_numpy(heard[0]), frames[: len(heard[0])])
+    assert length - FRAMES.window_length < len(heard[0]) * FRAMES.hop_length <= length
+
+
+def test_heard_rows_are_what_a_data_set_would_store() -> None:
+    samples = tone(4_321)
+    assert np.array_equal(heard_rows(tiny_model(WAVEFORM), samples), samples[:, None])
+    frames = analysis(FRAMES).frames(torch.from_numpy(samples)).to(torch.float16)
+    assert np.array_equal(heard_rows(tiny_model(FRAMES), samples), frames.numpy())
+
+
+def test_predicted_frames_stay_within_what_training_knew() -> None:
+    width = row_width(FRAMES)
+    known = Normalisation((0.0,) * width, (1.0,) * width, (-2.0,) * width, (1.0,) * width)
+    wild = torch.full((width,), 50.0)
+    normaliser = Normaliser(FRAMES, known, torch.device("cpu"))
+    assert normaliser.restore(wild).tolist() == [1.0] * width
+    assert normaliser.restore(-wild).tolist() == [-2.0] * width

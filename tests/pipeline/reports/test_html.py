@@ -1,0 +1,278 @@
+"""A run's page: whole in itself, true to the run, and safe from what users name things."""
+
+import base64
+import html
+import io
+import shlex
+import shutil
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from pipeline.cli.commands.models.report import report
+from pipeline.common.files import data_dir, read_json, write_json
+from pipeline.config.run import RunConfig, SamplesConfig, TrackingConfig
+from pipeline.errors import UserError
+from pipeline.music.midi import write_midi
+from pipeline.reports.html import page_of, run_page, write_page
+from pipeline.stages import evaluate_stage
+from pipeline.tracking.run_folder import RunFolder, start_run
+from tests.helpers.builders import noise
+from tests.helpers.reported_runs import KINDS, NASTY, add_take, written_run
+from tests.helpers.tracked_runs import add_model, artifact_names
+
+CONTENT_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+LARGEST_PAGE = 8_000_000
+
+
+class Page(HTMLParser):
+    """The elements of a page, in order, each with its attributes; and the text of `code` elements."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.codes: list[str] = []
+        self._inside_code = False
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag == "code":
+            self._inside_code = True
+            self.codes.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside_code &= tag != "code"
+
+    def handle_data(self, data: str) -> None:
+        if self._inside_code:
+            self.codes[-1] += data
+
+    def named(self, *tags: str) -> list[dict[str, str | None]]:
+        """The attributes of the elements of these kinds."""
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+def decoded(address: str | None) -> bytes:
+    return base64.b64decode(str(address).partition("base64,")[2])
+
+
+def sounds_of(page: str) -> list[tuple[np.ndarray, int]]:
+    """Samples and rate of every player of a page."""
+    return [soundfile.read(io.BytesIO(decoded(each["src"]))) for each in Page(page).named("audio")]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("local_store")
+def test_evaluating_writes_the_page_and_the_tracking_server_gets_it(evaluated_once: RunFolder) -> None:
+    run = RunFolder(shutil.copytree(evaluated_once.path, data_dir() / "runs" / evaluated_once.path.name))
+    shutil.rmtree(run.artifacts)
+    evaluate_stage(run.path)
+    page = (run.artifacts / "report.html").read_text()
+    assert page == run_page(run)
+    assert "begins at 300 ms and lasts until 500 ms" in page
+    assert len(Page(page).named("img")) == 5
+    assert "report.html" in artifact_names(run)
+
+
+def test_the_page_says_what_the_run_found(evaluated: RunFolder) -> None:
+    page = html.unescape(run_page(evaluated))
+    figures = read_json(evaluated.artifacts / "evaluation.json", "evaluation")
+    told = [*figures["baselines"], evaluated.description()["fingerprint"], evaluated.path.name]
+    told += [f"{evaluated.status()['parameters'][which]:,}" for which in ("all", "recurrent")]
+    told.append(f"{figures['model']['bits_per_sample']:.2f}")
+    told += [f"{abs(found['nats_per_step']):.2f}" for found in figures["horizons"].values()]
+    assert not [each for each in told if each not in page]
+    shown = {each["alt"] for each in Page(page).named("img")}
+    assert len(shown) == 5  # the curve, the bars, the horizons, the reach and the continued recording
+
+
+def test_all_is_inside_the_page_and_nothing_in_it_runs(evaluated: RunFolder) -> None:
+    page = Page(run_page(evaluated))
+    (policy,) = [x["content"] for x in page.named("meta") if x.get("http-equiv")]
+    assert str(policy).startswith(CONTENT_POLICY)
+    assert not page.named("script", "iframe", "object", "embed", "form", "base")
+    for tag, attributes in page.elements:
+        for key, value in attributes.items():
+            assert not key.startswith("on"), (tag, key)
+            assert key not in ("src", "href", "srcset", "action") or str(value).startswith("data:"), (
+                tag,
+                key,
+            )
+    assert "url(" not in run_page(evaluated)
+    assert "@import" not in run_page(evaluated)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_can_be_read_aloud_and_by_its_headings(kind: str) -> None:
+    run = written_run(kind)
+    add_take(run, "one")
+    page = Page(run_page(run))
+    levels = [int(tag[1]) for tag, _ in page.elements if tag in ("h1", "h2", "h3", "h4")]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    assert page.named("html") == [{"lang": "en"}]
+    assert all(each["alt"] for each in page.named("img"))
+    assert all(each["aria-label"] for each in page.named("audio"))
+
+
+@pytest.mark.parametrize("sample_rate", [2_000, 8_000, 11_000, 16_000, 44_100, 96_000])
+def test_the_sound_of_the_page_is_the_runs(sample_rate: int) -> None:
+    run = written_run()
+    samples = add_take(run, "one", sample_rate=sample_rate) / 32_768
+    ((played, rate),) = sounds_of(run_page(run))
+    assert abs(len(played) / rate - 4.0) < 0.001
+    times_s = np.linspace(0.1, 3.9, 5_000)
+    original = np.interp(times_s, np.arange(len(samples)) / sample_rate, samples)
+    again = np.interp(times_s, np.arange(len(played)) / rate, played)
+    assert np.corrcoef(original, again)[0, 1] > 0.99  # nothing shifted, nothing lost
+
+
+def test_the_seam_is_told_also_where_the_recording_was_shorter() -> None:
+    run = written_run()  # two seconds are heard where there are so many, and two are added
+    add_take(run, "whole", seconds=4.0)
+    add_take(run, "short", seconds=2.5)
+    page = run_page(run)
+    assert "begins at 2.0 s and lasts until 4.0 s" in page
+    assert "begins at 500 ms and lasts until 2.5 s" in page
+
+
+def test_notes_are_given_as_a_file_to_save() -> None:
+    run = written_run("piano-roll")
+    roll = np.zeros((32, 88), np.uint8)
+    roll[4:20, 40] = 1
+    path = run.artifacts / "sounds" / "piece-continued.mid"
+    write_midi(path, roll, 4, 120.0)
+    page = Page(run_page(run))
+    (link,) = page.named("a")
+    assert link["download"] == path.name
+    assert decoded(link["href"]) == path.read_bytes()
+    assert "the continuation begins at 2.0 s" in run_page(run)
+
+
+def test_whatever_users_name_things_stays_text() -> None:
+    run = written_run()
+    add_take(run, NASTY)
+    described = run.description()
+    described["config"]["corpus"]["inputs"] = [f"/home/{NASTY}"]
+    write_json(run.path / "run.json", {**described, "variant": NASTY, "name": NASTY, "fingerprint": NASTY})
+    run.set_status("failed", reason=NASTY, device=NASTY)
+    page = run_page(run)
+    plain = written_run(name="plain")
+    add_take(plain, "plain")
+    kinds = {tag for tag, _ in Page(page).elements}
+    assert kinds == {tag for tag, _ in Page(run_page(plain)).elements}
+    assert page.count(html.escape(NASTY, quote=False)[2:]) >= 7
+    assert not [key for _, attributes in Page(page).elements for key in attributes if key.startswith("on")]
+
+
+def test_a_name_that_is_no_text_and_a_damaged_sound_do_no_harm(tmp_path: Path) -> None:
+    run = written_run()
+    add_take(run, "cafe")
+    for folder, suffix in (("sounds", "wav"), ("pictures", "png")):
+        path = run.artifacts / folder / f"cafe-continued.{suffix}"
+        path.rename(path.with_name(f"caf\udce9-continued.{suffix}"))
+    (run.artifacts / "sounds" / "broken-continued.wav").write_bytes(b"RIFF")
+    (run.artifacts / "pictures" / "broken-continued.png").write_bytes(b"GIF89a")
+    write_page(tmp_path / "page.html", run_page(run))
+    page = (tmp_path / "page.html").read_text()
+    assert "it cannot be read" in page
+    assert len(Page(page).named("audio")) == 1
+
+
+def test_a_password_of_the_tracking_server_is_not_told() -> None:
+    assert "hunter2" not in run_page(
+        written_run(tracking=TrackingConfig(uri="https://me:hunter2@tracking.example"))
+    )
+
+
+def test_a_long_sound_is_played_around_its_seam() -> None:
+    run = written_run(samples=SamplesConfig(prime_seconds=100.0, seconds=100.0))
+    samples = add_take(run, "long", seconds=200.0)
+    page = run_page(run)
+    ((played, rate),) = sounds_of(page)
+    assert len(played) == 60 * rate
+    assert np.corrcoef(samples[80 * rate : 140 * rate], played)[0, 1] > 0.99
+    assert "begins at 20.0 s and lasts until 60.0 s" in page
+    assert "all 3.3 min are in <code>sounds/long-continued.wav</code>" in page
+
+
+def test_a_page_stays_small_and_says_what_it_leaves_out() -> None:
+    run = written_run()
+    for number in range(4):
+        add_take(run, f"take-{number}")
+        picture = run.artifacts / "pictures" / f"take-{number}-continued.png"
+        picture.write_bytes(picture.read_bytes() + noise(1_000_000).tobytes())
+    page = run_page(run)
+    assert len(page.encode()) < LARGEST_PAGE
+    assert len(Page(page).named("audio")) == 4  # of what there was room for, sounds are small
+    assert "no room in this page for take-2-continued.png, take-3-continued.png;" in page
+
+
+def test_commands_name_the_model_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "it's <my> $HOME & data"))
+    run = written_run()
+    commands = [shlex.split(code) for code in Page(run_page(run)).codes if code.startswith("wavecast ")]
+    assert [command[1] for command in commands] == ["predict", "evaluate"]
+    assert all(command[command.index("--model") + 1] == str(run.model) for command in commands)
+
+
+def test_a_variant_is_also_known_by_its_name_in_the_registry() -> None:
+    run = start_run(RunConfig(), Path("dataset.json"), "0123abcd", variant="gru")
+    assert any(code.endswith(" --model models:/wavecast@gru") for code in Page(run_page(run)).codes)
+
+
+def test_settings_beside_the_defaults_are_those_that_differ() -> None:
+    page = run_page(written_run())
+    listed = page.partition("what differs from the defaults")[2].partition("</table>")[0]
+    assert Page(listed).codes == ["input.sample_rate"]
+    assert "<td>8000</td><td>16000</td>" in listed
+
+
+def test_a_run_that_is_not_done_has_a_page_that_says_so() -> None:
+    run = start_run(RunConfig(), Path("dataset.json"), "0123abcd")
+    assert "not been evaluated yet" in run_page(run)
+    run.set_status("failed", reason="the disk is full")
+    assert "not been evaluated: the disk is full" in run_page(run)
+
+
+def test_the_verb_takes_a_folder_a_name_or_a_model(
+    evaluated: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = {"folder": evaluated.path, "name": evaluated.path.name, "model": evaluated.model}
+    for what, target in named.items():
+        report(str(target), output=tmp_path / f"{what}.html")
+        assert capsys.readouterr().out == f"{tmp_path / what}.html\n"
+    pages = {what: (tmp_path / f"{what}.html").read_text() for what in named}
+    assert pages["folder"] == pages["name"]
+    count = f"{evaluated.status()['parameters']['all']:,}"
+    assert count in pages["model"]
+    assert str(evaluated.model) in pages["model"]
+
+
+def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    with pytest.raises(UserError, match=r"^nothing: no such run or model; give .*"):
+        report("nothing", output=path)
+    run = written_run()
+    report(run.path.name, output=path)
+    with pytest.raises(UserError, match="exists already"):
+        report(run.path.name, output=path)
+    report(run.path.name, output=path, overwrite=True)
+    write_json(tmp_path / "model" / "config.json", [])
+    with pytest.raises(UserError, match="not that of a wavecast model"):
+        page_of(str(tmp_path / "model"))
+
+
+def test_a_lone_model_that_never_was_a_run_has_a_page() -> None:
+    run = written_run()
+    add_model(run)
+    assert str(run.model) in page_of(str(run.model))
+    assert data_dir() in run.path.parents

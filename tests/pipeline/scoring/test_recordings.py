@@ -1,0 +1,180 @@
+"""The surprise over time adds up to the score of the whole, however the recording is cut."""
+
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from pipeline.audio.decode import read_mono
+from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.evaluation.nll import score
+from pipeline.features.representations import rows_of_blocks
+from pipeline.model.trained_model import TrainedModel
+from pipeline.scoring.plot import score_with_picture
+from pipeline.scoring.recordings import score_samples, step_scores, whole_window_s
+from pipeline.scoring.windows import RecordingScore, overall
+from tests.helpers.builders import join_rows, noise, tiny_model, tone, write_sound
+
+RATE = 8_000
+Samples = NDArray[np.int16]
+WAVEFORM = WaveformConfig(sample_rate=RATE)
+FRAMES = SpectrogramConfig(kind="spectrogram", sample_rate=RATE, n_mels=20)
+MODELS: dict[str, tuple[InputConfig, dict[str, Any]]] = {
+    "diagonal": (WAVEFORM, {}),
+    "full": (WAVEFORM, {"covariance": "full"}),
+    "autoregressive": (WAVEFORM, {"covariance": "autoregressive", "companding": True, "num_layers": 2}),
+    "cells of the study": (WAVEFORM, {"cell": "study-lstm"}),
+    "convolutions": (WAVEFORM, {"convolutions": [[8, 4, 2], [8, 3, 2]]}),
+    "encoder-decoder": (WAVEFORM, {"architecture": "encoder-decoder", "decode_steps": 7}),
+    "frames": (FRAMES, {}),
+}
+
+
+def model_of(kind: str) -> TrainedModel:
+    config, settings = MODELS[kind]
+    return tiny_model(config, **settings)
+
+
+def cut(samples: Samples, length: int) -> Iterator[Samples]:
+    return (samples[begin : begin + length] for begin in range(0, len(samples), length))
+
+
+def sound(count: int = 9_137) -> Samples:
+    return tone(count, 3, RATE)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("block", [333, 100_000])
+def test_what_stretches_add_up_to_is_the_score_of_the_whole(kind: str, block: int) -> None:
+    model = model_of(kind)
+    found = score_samples(model, cut(sound(), block), 0.1)
+    rows = np.concatenate(list(rows_of_blocks(model.audio, [sound()])))
+    expected = score(model.network, join_rows([rows]), model.framing, model.normaliser(), exact=True)
+    assert found.nats_per_step == pytest.approx(expected.nats_per_step, rel=2e-5, abs=1e-5)
+    assert found.seconds == len(sound()) / RATE
+    assert found.values.sum() == float(expected.values.sum())
+    assert np.average(found.nats_per_step_series, weights=found.values) == pytest.approx(found.nats_per_step)
+    if kind == "frames":
+        assert found.bits_per_sample is None
+        assert found.bits_per_sample_series is None
+    else:
+        assert found.bits_per_sample == pytest.approx(expected.bits_per_sample, abs=1e-5)
+        assert found.bits_per_sample_series is not None
+        bits = np.average(found.bits_per_sample_series, weights=found.values)
+        assert bits == pytest.approx(found.bits_per_sample)
+
+
+@pytest.mark.parametrize("kind", MODELS)
+@pytest.mark.parametrize("chunk_steps", [1, 7, 100])
+def test_chunks_and_blocks_change_nothing(kind: str, chunk_steps: int) -> None:
+    model, samples = model_of(kind), sound(2_345)
+    rows = np.concatenate(list(rows_of_blocks(model.audio, [samples])))
+
+    def steps(blocks: Iterator[Samples], length: int) -> Iterator[NDArray[np.float64]]:
+        for found in step_scores(model, blocks, length):
+            bits = np.zeros(len(found.nats)) if found.bits is None else found.bits
+            yield np.stack([found.nats, bits, found.values])
+
+    whole = np.concatenate(list(steps(iter([rows]), 10_000)), 1)
+    parts = np.concatenate(list(steps(cut(rows, 41), chunk_steps)), 1)
+    np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-4)
+    assert whole.shape[1] == model.framing.steps(len(rows))
+
+
+@pytest.mark.parametrize("count", [1, 9, 10, 11, 800, 801])
+def test_recordings_of_any_length_have_a_last_stretch_of_what_is_left(count: int) -> None:
+    model = tiny_model(WAVEFORM)
+    found = score_samples(model, [noise(count)], 0.05)
+    assert found.window_s == 0.05
+    assert found.values.tolist() == [400] * (count // 400) + [count % 400] * (count % 400 > 0)
+    assert found.start_s.tolist() == pytest.approx([0.05 * n for n in range(len(found.values))])
+    assert np.isfinite(found.series).all()
+
+
+@pytest.mark.parametrize(("asked_s", "given_s"), [(0.1, 0.1), (1e-9, 0.00125), (0.0044, 0.005), (2.0, 2.0)])
+def test_a_stretch_is_a_whole_number_of_steps(asked_s: float, given_s: float) -> None:
+    model = tiny_model(WAVEFORM)
+    assert whole_window_s(model, asked_s) == given_s
+    assert score_samples(model, [noise(500)], asked_s).window_s == given_s
+
+
+def test_what_is_strange_is_surprising_where_it_is() -> None:
+    model, samples = tiny_model(WAVEFORM), noise(5 * RATE, std=300.0)
+    samples[2 * RATE : 2 * RATE + RATE // 2] = noise(RATE // 2, 1, std=9_000.0)
+    found = score_samples(model, cut(samples, 1_000), 0.1)
+    strange = (found.start_s >= 1.999) & (found.start_s < 2.499)
+    assert strange.sum() == 5
+    for series in (found.series, found.nats_per_step_series):
+        assert series[strange].min() > series[~strange].max()
+
+
+def test_several_recordings_are_weighed_by_their_samples() -> None:
+    model = tiny_model(WAVEFORM)
+    sounds = [noise(1_234, 0), tone(400, 1), noise(3, 2, std=9_000.0)]
+    nats, bits = overall([score_samples(model, [samples]) for samples in sounds])
+    expected = score(
+        model.network, join_rows([x[:, None] for x in sounds]), model.framing, model.normaliser(), exact=True
+    )
+    assert nats == pytest.approx(expected.nats_per_step, rel=1e-5)
+    assert bits == pytest.approx(expected.bits_per_sample, abs=1e-5)
+
+
+def test_memory_does_not_grow_with_the_recording() -> None:
+    model = tiny_model(WAVEFORM)
+    score_samples(model, [noise(RATE)])  # what is made once: imports, compiled code
+
+    def peak_bytes(seconds: int) -> int:
+        tracemalloc.start()
+        try:
+            score_samples(model, (noise(RATE, second) for second in range(seconds)), 1.0)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    short, long = peak_bytes(6), peak_bytes(60)
+    assert long < short + 50_000  # the samples that were added are 864,000 bytes
+
+
+def test_a_recording_at_another_rate_is_converted(tmp_path: Path) -> None:
+    path = write_sound(tmp_path / "fast.wav", tone(22_050, 1, 22_050), 22_050)
+    model = tiny_model(WAVEFORM)
+    found = score_with_picture(model, path, 0.1)
+    samples, _ = read_mono(path, RATE)
+    same = score_samples(model, [samples], 0.1)
+    assert found.seconds == pytest.approx(1, abs=1e-3)
+    np.testing.assert_allclose(found.series, same.series, rtol=1e-9)
+
+
+@pytest.mark.parametrize("window_s", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_window_is_longer_than_nothing(window_s: float) -> None:
+    with pytest.raises(UserError, match="longer than 0"):
+        score_samples(tiny_model(WAVEFORM), [noise(100)], window_s)
+
+
+def test_no_samples_and_notes_are_refused() -> None:
+    with pytest.raises(RecordingRefused, match="no samples"):
+        score_samples(tiny_model(WAVEFORM), [])
+    with pytest.raises(UserError, match="not sound"):
+        score_samples(tiny_model(PianoRollConfig(kind="piano-roll"), head="bernoulli"), [noise(100)])
+
+
+def test_a_likelihood_that_is_not_finite_is_refused_and_never_a_figure() -> None:
+    model = tiny_model(WAVEFORM)
+    with torch.no_grad():
+        dict(model.network.named_parameters())["head.projection.bias"].fill_(float("nan"))
+    with pytest.raises(RecordingRefused, match=r"no finite likelihood at 0\.00 s"):
+        score_samples(model, [noise(1_000)])
+
+
+def test_bits_are_the_figure_where_there_are_any() -> None:
+    bits: RecordingScore = score_samples(tiny_model(WAVEFORM), [noise(1_000)])
+    nats = score_samples(tiny_model(FRAMES), [noise(1_000)])
+    assert (bits.figure, nats.figure) == ("bits_per_sample", "nats_per_step")
+    assert bits.series is bits.bits_per_sample_series
+    assert nats.series is nats.nats_per_step_series
