@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.readers import AudioInfo, Reader, open_recording
+from pipeline.audio.reader import AudioInfo, Reader
+from pipeline.audio.readers import open_recording
 from pipeline.errors import RecordingRefused
 
 __all__ = ["AudioInfo", "DecodedFacts", "Samples", "decode", "probe", "read_mono", "to_int16"]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.readers import BLOCK_SAMPLES, AudioInfo
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo
 from pipeline.errors import RecordingRefused
 
 STALL_S = 60.0  # a decoder that gives nothing for so long is taken to hang, and killed

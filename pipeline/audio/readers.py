@@ -9,44 +9,19 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import numpy.typing as npt
 
 from pipeline.audio.containers import check_container
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Reader
 from pipeline.errors import RecordingRefused
 
-BLOCK_SAMPLES = 1 << 16  # of all channels together
 RATES = range(2_000, 768_001)  # Hz
 MAX_CHANNELS = 256
 UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's SF_COUNT_MAX
-
-
-@dataclass(frozen=True)
-class AudioInfo:
-    """What a header says: rate in Hz, frames of all channels (None where it gives no length), names."""
-
-    sample_rate: int
-    channels: int
-    frames: int | None
-    container: str
-    encoding: str
-    decoder: Literal["libsndfile", "ffmpeg"]
-
-
-class Reader(Protocol):
-    """An open recording; `blocks` may be run through once."""
-
-    info: AudioInfo
-    notes: tuple[str, ...]
-    holds_int16: bool
-    holds_float64: bool
-
-    def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
-        """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRefused`."""
 
 
 @contextmanager

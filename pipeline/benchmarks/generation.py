@@ -17,7 +17,7 @@ from pipeline.common.devices import describe_device, one_thread
 from pipeline.config.inputs import WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
-from pipeline.features.representations import Normalisation
+from pipeline.features.normalisation import Normalisation
 from pipeline.generation.free_running import FreeRun
 from pipeline.generation.free_running_compiled import CompiledFreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun

@@ -25,7 +25,8 @@ from pipeline.data.batching import batches
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.preparation import prepare
 from pipeline.features.framing import Framing
-from pipeline.features.representations import row_rate_hz, unit
+from pipeline.features.normalisation import unit
+from pipeline.features.representations import row_rate_hz
 from pipeline.model.build import Network
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import begin, epoch_plan

@@ -16,10 +16,11 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio.pcm import INT16_SCALE
 from pipeline.compression import bit_probabilities as bits
 from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
-from pipeline.features.representations import INT16_SCALE, quantisation_step, unit
+from pipeline.features.normalisation import quantisation_step, unit
 from pipeline.model.trained_model import TrainedModel
 
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]

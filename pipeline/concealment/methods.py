@@ -51,7 +51,7 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Continue:
         raise UserError("this model is of spectrograms, too coarse for gaps; name a model of waveforms")
 
     def expectation(history: Samples, count: int, sample_rate: int) -> Floats:
-        from pipeline.generation.free_running import free_run
+        from pipeline.generation.engine import free_run
         from pipeline.generation.options import Sampling
 
         run = free_run(model, history[:, None], Sampling(TAKES, seed, spread=SPREAD))

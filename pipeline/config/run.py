@@ -11,9 +11,9 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config.inputs import InputConfig, WaveformConfig
-from pipeline.config.model import ModelConfig, TrainConfig
-from pipeline.config.types import Fraction, Positive, Section, Seed
-from pipeline.data.splits import Split
+from pipeline.config.model import ModelConfig
+from pipeline.config.training import TrainConfig
+from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
 RESERVED_ALIASES = ("champion", "latest")
 

@@ -1,6 +1,6 @@
 """What the sections of a configuration have in common: strictness, and numbers within bounds."""
 
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,3 +14,8 @@ class Section(BaseModel):
     """Strict about types and names: a misspelt key or `true` for a number is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+Split = Literal["train", "valid", "test"]
+
+SPLITS: tuple[Split, ...] = get_args(Split)

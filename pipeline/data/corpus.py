@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.data.splits import SPLITS, Split
+from pipeline.config.types import SPLITS, Split
 from pipeline.errors import UserError
 
 GROUP_BY_FOLDER, GROUP_BY_RECORDING = BY_PLACE = "folder", "recording"

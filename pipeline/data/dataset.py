@@ -15,11 +15,12 @@ from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import InputConfig, PianoRollConfig
+from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.data.row_store import RowStore
-from pipeline.data.splits import Split
 from pipeline.errors import UserError
-from pipeline.features.representations import Normalisation, row_dtype, row_width, unit
+from pipeline.features.normalisation import Normalisation, unit
+from pipeline.features.representations import row_dtype, row_width
 
 DATASET_VERSION = 1
 """Raise it when prepared rows change their meaning: older ones are then made anew."""

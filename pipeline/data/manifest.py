@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
-from pipeline.data.splits import Split
+from pipeline.config.types import Split
 from pipeline.errors import UserError
 
 

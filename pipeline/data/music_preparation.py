@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.config.inputs import PianoRollConfig
+from pipeline.config.types import SPLITS
 from pipeline.data.corpus import Source
 from pipeline.data.manifest import Recording, content_hash
 from pipeline.data.row_store import RowStore, Stored
-from pipeline.data.splits import SPLITS
 from pipeline.errors import RecordingRefused
 from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
 

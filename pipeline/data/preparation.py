@@ -24,6 +24,7 @@ import numpy as np
 from filelock import FileLock
 
 from pipeline.audio.decode import DecodedFacts, decode
+from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
 from pipeline.common.progress import progress_bar
 from pipeline.config.inputs import AudioConfig, InputConfig, PianoRollConfig
@@ -32,7 +33,7 @@ from pipeline.data.corpus import Source, find_sources
 from pipeline.data.dataset import dataset_settings, write_dataset
 from pipeline.data.manifest import Recording, content_hash, write_manifest
 from pipeline.data.music_preparation import music_records
-from pipeline.data.row_store import RowStore, read_blocks, settings_key
+from pipeline.data.row_store import RowStore, settings_key
 from pipeline.data.splits import assign_splits
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.features.representations import row_dtype, row_width, rows_of_blocks

@@ -12,17 +12,15 @@ rows; what a killed run left behind the last catalogued row is cut off before th
 import hashlib
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from pipeline.common.blocks import read_blocks
 from pipeline.common.files import read_json, write_json
 from pipeline.errors import UserError
-
-BLOCK_BYTES = 1 << 22
 
 
 @dataclass
@@ -141,14 +139,6 @@ class RowStore:
         path = self.folder / name
         if (path.stat().st_size if path.exists() else 0) < size:
             raise UserError(f"{path}: shorter than its catalogue says; delete {self.folder} and prepare anew")
-
-
-def read_blocks(source: IO[bytes], width: int, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
-    """The rows (r, width) in an open file, from its start, a few MiB at a time."""
-    source.seek(0)
-    row_bytes = width * dtype.itemsize
-    while data := source.read(BLOCK_BYTES // row_bytes * row_bytes):
-        yield np.frombuffer(data, dtype).reshape(-1, width)
 
 
 def settings_key(settings: dict[str, Any]) -> str:

@@ -8,12 +8,9 @@ commands data set (`which_set`).
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Literal, get_args
 
+from pipeline.config.types import SPLITS, Split
 from pipeline.errors import UserError
-
-Split = Literal["train", "valid", "test"]
-SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 def assign_splits(

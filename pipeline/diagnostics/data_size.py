@@ -36,7 +36,8 @@ def enough_sound(steps: float, parameters: int, seconds: float) -> Iterator[Find
 
 def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
     """Parameters of the network that these settings describe."""
-    from pipeline.features.representations import Normalisation, row_width
+    from pipeline.features.normalisation import Normalisation
+    from pipeline.features.representations import row_width
     from pipeline.model.build import build_network
 
     width = row_width(input_config)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_json
-from pipeline.data.splits import SPLITS, Split
+from pipeline.config.types import SPLITS, Split
 from pipeline.diagnostics.data_size import enough_sound, parameter_count, steps_a_second
 from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
 from pipeline.errors import RecordingRefused, UserError

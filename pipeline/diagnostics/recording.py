@@ -9,7 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pipeline.audio.decode import DecodedFacts, decode
-from pipeline.audio.readers import AudioInfo, open_recording
+from pipeline.audio.reader import AudioInfo
+from pipeline.audio.readers import open_recording
 from pipeline.diagnostics.findings import Examined, Finding, counted, duration, share, worst_first
 from pipeline.diagnostics.rejection import refused
 from pipeline.diagnostics.signal_statistics import FLAT_RUN, STEP_16_BIT, SoundFigures, SoundMeter

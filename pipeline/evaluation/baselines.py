@@ -15,12 +15,13 @@ import torch
 
 from models.distributions.mixture import GaussianMixture
 from pipeline.audio.linear_prediction import LinearPredictor, fit_linear_predictor
+from pipeline.audio.pcm import INT16_SCALE
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import WaveformConfig
+from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset
-from pipeline.data.splits import Split
 from pipeline.evaluation.note_baselines import note_baselines
-from pipeline.features.representations import INT16_SCALE, Normaliser, quantisation_step, unit
+from pipeline.features.normalisation import Normaliser, quantisation_step, unit
 from pipeline.music.midi import KEYS
 
 BLOCK = 1 << 18

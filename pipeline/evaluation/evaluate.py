@@ -11,7 +11,8 @@ from pipeline.data.dataset import SplitRows, open_dataset, split_rows
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.horizons import HorizonScore, horizon_nats
 from pipeline.evaluation.nll import score
-from pipeline.features.representations import Normalisation, row_rate_hz
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representations import row_rate_hz
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from models.distributions.correlated_mixtures import POLE_LIMIT
 from pipeline.config.inputs import PianoRollConfig
-from pipeline.features.representations import row_rate_hz, unit
+from pipeline.features.normalisation import unit
+from pipeline.features.representations import row_rate_hz
 from pipeline.generation.free_running import widest_scale
 from pipeline.model.limiter import MOMENT_S
 

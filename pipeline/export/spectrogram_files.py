@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.decode import Samples, decode
+from pipeline.common.blocks import read_blocks
 from pipeline.common.files import atomic_path
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.data.row_store import read_blocks
 from pipeline.errors import RecordingRefused, UserError
 
 Floats = npt.NDArray[np.floating[Any]]

@@ -1,37 +1,18 @@
 """Continuing a recording, of sound or of notes, from file to file: what `wavecast predict` does."""
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.audio.decode import probe, read_mono
-from pipeline.audio.write import check_output, write_audio
-from pipeline.common.files import refuse_overwrite
+from pipeline.audio.write import write_audio
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
 from pipeline.generation.options import Sampling
+from pipeline.generation.output_paths import check_prediction, take_paths
 from pipeline.model.trained_model import TrainedModel
-from pipeline.music.midi import SUFFIXES, check_midi_output
-
-
-def take_paths(output: Path, takes: int) -> list[Path]:
-    """Where the takes of a continuation go: ``output`` itself, or NAME-1, NAME-2, ... of several."""
-    if takes == 1:
-        return [output]
-    return [output.with_stem(f"{output.stem}-{number}") for number in range(1, takes + 1)]
-
-
-def check_prediction(output: Path, seconds: float, takes: int, plot: Path | None, overwrite: bool) -> None:
-    """Raise `UserError`, before any work, where a result could not be written or would replace another."""
-    if not 0 < seconds < math.inf:
-        raise UserError(f"seconds={seconds:g}: give more than 0", 2)
-    check = check_midi_output if output.suffix.lower() in SUFFIXES else check_output
-    for path in take_paths(output, takes):
-        check(path, overwrite)
-    if plot is not None:
-        refuse_overwrite(plot, overwrite)
+from pipeline.music.midi import SUFFIXES
 
 
 def predict(

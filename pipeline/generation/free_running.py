@@ -96,14 +96,3 @@ def widest_scale(model: TrainedModel) -> float:
     """The largest standard deviation that is drawn with, in normalised values (see `WIDEST`)."""
     given_neighbours = isinstance(model.input, WaveformConfig) and model.model.covariance != "diagonal"
     return WIDEST_GIVEN_NEIGHBOURS if given_neighbours else WIDEST
-
-
-def free_run(model: TrainedModel, rows: Rows, sampling: Sampling) -> FreeRun:
-    """The model after ``rows`` (N, width), ready to go on: compiled where it can be, else in torch."""
-    if model.compiled is not None:
-        from pipeline.generation.free_running_compiled import CompiledFreeRun
-
-        return CompiledFreeRun(model, rows, sampling)
-    from pipeline.generation.free_running_torch import TorchFreeRun
-
-    return TorchFreeRun(model, rows, sampling)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipeline.features.representations import unit
+from pipeline.features.normalisation import unit
 from pipeline.generation.free_running import FreeRun, Rows, widest_scale
 
 CHUNK_STEPS = 2_000

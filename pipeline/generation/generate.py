@@ -16,7 +16,8 @@ from pipeline.audio.decode import Samples, to_int16
 from pipeline.common.progress import progress_bar
 from pipeline.config.inputs import SpectrogramConfig
 from pipeline.features.representations import analysis, row_dtype, rows_of_blocks
-from pipeline.generation.free_running import FreeRun, Rows, free_run
+from pipeline.generation.engine import free_run
+from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.options import Sampling
 from pipeline.model.trained_model import TrainedModel
 

@@ -29,7 +29,7 @@ def continue_notes(
     See `pipeline.generation.audio_files.predict`. Raises `UserError` where the model is not of notes or the
     piece cannot be read.
     """
-    from pipeline.generation.audio_files import take_paths
+    from pipeline.generation.output_paths import take_paths
     from pipeline.music.piano_roll import read_sequence
 
     config = model.input

@@ -17,14 +17,8 @@ from pipeline.config.inputs import InputConfig
 from pipeline.config.model import ModelConfig
 from pipeline.data.dataset import Dataset
 from pipeline.errors import UserError
-from pipeline.features.representations import (
-    Normalisation,
-    framing,
-    quantisation_step,
-    row_width,
-    unit,
-    window_and_advance,
-)
+from pipeline.features.normalisation import Normalisation, quantisation_step, unit
+from pipeline.features.representations import framing, row_width, window_and_advance
 
 Network = Predictor | EncoderDecoder
 

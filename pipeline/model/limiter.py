@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.features.representations import unit
+from pipeline.features.normalisation import unit
 
 if TYPE_CHECKING:
     from torch import Tensor

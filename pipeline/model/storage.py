@@ -18,10 +18,8 @@ from pipeline.common.files import atomic_path, read_json, write_json
 from pipeline.config.inputs import InputConfig
 from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
-from pipeline.features.representations import (
-    Normalisation,
-    row_width,
-)
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representations import row_width
 from pipeline.model.trained_model import TrainedModel, Weights
 
 if TYPE_CHECKING:

@@ -14,14 +14,8 @@ from pipeline.config.inputs import AudioConfig, InputConfig, PianoRollConfig, Wa
 from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.features.framing import Framing
-from pipeline.features.representations import (
-    Normalisation,
-    Normaliser,
-    framing,
-    quantisation_step,
-    row_rate_hz,
-    window_and_advance,
-)
+from pipeline.features.normalisation import Normalisation, Normaliser, quantisation_step
+from pipeline.features.representations import framing, row_rate_hz, window_and_advance
 from pipeline.model.limiter import LevelGuard
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from pipeline.audio.readers import open_file
-from pipeline.data.splits import SPLITS, Split
+from pipeline.config.types import SPLITS, Split
 from pipeline.errors import RecordingRefused
 from pipeline.music.midi import KEYS, Roll, read_midi
 

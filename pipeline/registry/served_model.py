@@ -67,7 +67,7 @@ class Continuation(PythonModel):  # type: ignore[misc]
         return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
 
     def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.features.representations import INT16_SCALE
+        from pipeline.audio.pcm import INT16_SCALE
         from pipeline.generation.generate import continue_takes
 
         samples = np.clip(np.rint(row * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)

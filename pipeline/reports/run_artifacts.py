@@ -11,9 +11,9 @@ from pipeline.audio.write import write_audio
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
 from pipeline.config.run import SamplesConfig
+from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.data.splits import Split
-from pipeline.evaluation.temporal_sensitivity import measure_reach, picture_reach
+from pipeline.evaluation.temporal_sensitivity import measure_reach
 from pipeline.features.representations import analysis, row_rate_hz
 from pipeline.generation.free_running import Rows
 from pipeline.generation.generate import continue_rows, frames_to_samples
@@ -24,6 +24,7 @@ from pipeline.music.midi import write_midi
 from pipeline.plots import runs as plots
 from pipeline.plots.horizons import horizon_curves
 from pipeline.plots.piano_roll import piano_roll_picture
+from pipeline.plots.temporal_sensitivity import picture_reach
 from pipeline.tracking.run_folder import RunFolder
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.distributions.distribution import Distribution
     from pipeline.features.framing import Framing
-    from pipeline.features.representations import Normaliser
+    from pipeline.features.normalisation import Normaliser
     from pipeline.model.trained_model import TrainedModel
 
 CHUNK_STEPS = 1000

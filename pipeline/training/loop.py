@@ -21,7 +21,8 @@ from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import framing_steps, score
-from pipeline.features.representations import Normaliser, framing
+from pipeline.features.normalisation import Normaliser
+from pipeline.features.representations import framing
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model

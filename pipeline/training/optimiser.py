@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import torch
 
-from pipeline.config.model import TrainConfig
+from pipeline.config.training import TrainConfig
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:

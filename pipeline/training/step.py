@@ -9,12 +9,12 @@ import torch
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.recurrent.stack import State, detach_state, keep_state, weight_noise
 from pipeline.common.devices import device_use
-from pipeline.config.model import TrainConfig
+from pipeline.config.training import TrainConfig
 from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
 from pipeline.errors import UserError
 from pipeline.features.framing import Framing
-from pipeline.features.representations import Normaliser
+from pipeline.features.normalisation import Normaliser
 from pipeline.model.build import Network
 from pipeline.model.likelihood import log_likelihood
 from pipeline.tracking.run_folder import RunFolder

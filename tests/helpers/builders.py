@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pipeline.config.inputs import InputConfig, PianoRollConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import CorpusConfig, RunConfig
+from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset, write_dataset
 from pipeline.data.manifest import Recording
 from pipeline.data.preparation import prepare
 from pipeline.data.row_store import RowStore
-from pipeline.data.splits import Split
-from pipeline.features.representations import Normalisation, Normaliser, row_dtype, row_width
+from pipeline.features.normalisation import Normalisation, Normaliser
+from pipeline.features.representations import row_dtype, row_width
 from pipeline.model.build import build_network
 from pipeline.model.trained_model import TrainedModel
 

@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig, TrackingConfig
-from pipeline.features.representations import Normalisation
+from pipeline.features.normalisation import Normalisation
 from pipeline.model.build import build_network
 from pipeline.model.storage import save_model
 from pipeline.tracking.mlflow_client import connect

@@ -12,7 +12,7 @@ from torch import Tensor
 from models.distributions.mixture import GaussianMixture
 from models.distributions.normal import log_normal_interval
 from pipeline.config.inputs import WaveformConfig
-from pipeline.features.representations import Normalisation, Normaliser
+from pipeline.features.normalisation import Normalisation, Normaliser
 
 ALL_INTEGERS = torch.arange(-32_768, 32_768, dtype=torch.int32)[:, None]
 STEP = 1 / 32_768

@@ -13,7 +13,8 @@ from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfi
 from pipeline.config.model import ModelConfig
 from pipeline.data.batching import EMPTY, Plan, batches, carried_plan, independent_plan, whole_plan
 from pipeline.features.framing import Framing
-from pipeline.features.representations import Normalisation, Normaliser, framing, row_dtype, row_width
+from pipeline.features.normalisation import Normalisation, Normaliser
+from pipeline.features.representations import framing, row_dtype, row_width
 from tests.helpers.builders import join_rows, noise, normaliser_of
 
 Chunk = tuple[int, int]

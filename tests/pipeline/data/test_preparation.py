@@ -10,10 +10,10 @@ import pytest
 
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
+from pipeline.config.types import SPLITS
 from pipeline.data.dataset import SMALLEST_STD, Dataset, open_dataset, split_rows
 from pipeline.data.manifest import Recording, content_hash, read_manifest
 from pipeline.data.preparation import prepare
-from pipeline.data.splits import SPLITS
 from pipeline.errors import UserError
 from pipeline.features.representations import analysis
 from tests.helpers.builders import noise, prepared, rows_of, run_config, speakers_folder, tone, write_sound

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.data.row_store import BLOCK_BYTES, RowStore, Stored, read_blocks, settings_key
+from pipeline.common.blocks import BLOCK_BYTES, read_blocks
+from pipeline.data.row_store import RowStore, Stored, settings_key
 from pipeline.errors import UserError
 from tests.helpers.builders import noise
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.data.splits import SPLITS, Split, assign_splits
+from pipeline.config.types import SPLITS, Split
+from pipeline.data.splits import assign_splits
 from pipeline.errors import UserError
 
 names = st.text(max_size=8)

@@ -12,7 +12,7 @@ from pipeline.config.run import EvaluateConfig
 from pipeline.data.dataset import Dataset, split_rows
 from pipeline.evaluation.evaluate import HORIZON_PATHS, HORIZON_STARTS, evaluate, validation_nats
 from pipeline.evaluation.horizons import horizon_nats
-from pipeline.features.representations import Normalisation
+from pipeline.features.normalisation import Normalisation
 from pipeline.model.build import build_network
 from pipeline.model.storage import save_model
 from pipeline.model.trained_model import TrainedModel

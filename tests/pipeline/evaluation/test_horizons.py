@@ -20,7 +20,8 @@ from pipeline.data.dataset import SplitRows
 from pipeline.errors import UserError
 from pipeline.evaluation.horizons import horizon_nats, stretches
 from pipeline.evaluation.nll import score
-from pipeline.features.representations import Normalisation, row_dtype, row_width
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representations import row_dtype, row_width
 from pipeline.model.trained_model import TrainedModel
 from pipeline.plots.figure import COLOURS
 from pipeline.plots.horizons import horizon_curves

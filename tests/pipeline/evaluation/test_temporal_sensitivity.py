@@ -11,9 +11,10 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
-from pipeline.evaluation.temporal_sensitivity import FURTHEST_STEPS, measure_reach, picture_reach
+from pipeline.evaluation.temporal_sensitivity import FURTHEST_STEPS, measure_reach
 from pipeline.features.representations import row_width
 from pipeline.model.trained_model import TrainedModel
+from pipeline.plots.temporal_sensitivity import picture_reach
 from tests.helpers.builders import dataset_of, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)

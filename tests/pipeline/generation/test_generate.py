@@ -13,7 +13,8 @@ from models.distributions.mixture import GaussianMixture
 from models.recurrent.stack import CELLS
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
-from pipeline.features.representations import Normalisation, Normaliser, analysis, row_width, rows_of_blocks
+from pipeline.features.normalisation import Normalisation, Normaliser
+from pipeline.features.representations import analysis, row_width, rows_of_blocks
 from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
 from pipeline.generation.generate import continue_rows, continue_takes, heard_rows

@@ -52,7 +52,7 @@ def generate(
 
     Listen while it is made: `wavecast generate --stream | aplay`, or with `--raw` for other players.
     """
-    from pipeline.generation.audio_files import check_prediction
+    from pipeline.generation.output_paths import check_prediction
     from pipeline.model.storage import load_model
     from pipeline.registry.registry import fetch_model
 

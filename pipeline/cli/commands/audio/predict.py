@@ -67,9 +67,10 @@ def predict(
     the continuations go into a folder, as wav.
     """
     from pipeline.common.files import refuse_replacing
-    from pipeline.generation.audio_files import check_prediction, refuse_unreadable, take_paths
     from pipeline.generation.audio_files import predict as predict_file
+    from pipeline.generation.audio_files import refuse_unreadable
     from pipeline.generation.continuation import Joint
+    from pipeline.generation.output_paths import check_prediction, take_paths
 
     joint = Joint(cut, context, crossfade)
     sampling = Sampling(takes, seed, temperature, spread, kind)
