@@ -46,13 +46,13 @@ for name, help_text in {
     "spectrogram": "Draw recordings as the spectrograms that models see, or write them as arrays.",
 }.items():
     module = "compress" if name == "decompress" else name
-    app.command(f"pipeline.cli.commands.{module}:{name}", name=name, help=help_text, group=SOUNDS)
+    app.command(f"pipeline.cli.commands.audio.{module}:{name}", name=name, help=help_text, group=SOUNDS)
 for name, help_text in {
     "doctor": "Say what is wrong with recordings, data sets, models, runs or the installation.",
     "report": "Write a page on a run or a model, with players, pictures and tables.",
     "export": "Write one step of a model as an ONNX file, checked against the model.",
 }.items():
-    app.command(f"pipeline.cli.commands.{name}:{name}", name=name, help=help_text, group=MODELS)
+    app.command(f"pipeline.cli.commands.models.{name}:{name}", name=name, help=help_text, group=MODELS)
 app.command(models.models)
 app.command(bench)
 app.command(models.study, group=MODELS)
