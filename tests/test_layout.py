@@ -1,4 +1,4 @@
-"""The layout of the code: small rooms, small files, imports along the way of the data, tests that mirror it."""
+"""The layout of the code: small folders and files, imports along the way of the data, tests that mirror it."""
 
 import subprocess
 import sys
@@ -19,8 +19,9 @@ def modules(package: str) -> list[Path]:
 
 
 def test_imports_follow_the_contracts() -> None:
-    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
-    done = subprocess.run([*command, "--no-cache"], cwd=PROJECT_ROOT, capture_output=True, text=True)
+    code = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", code, "--no-cache"]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
