@@ -1,4 +1,4 @@
-"""The layout of the code: small folders and files, imports along the way of the data, tests that mirror it."""
+"""The layout of the code: small folders and files, imports that run one way, tests that mirror the code."""
 
 import subprocess
 import sys
