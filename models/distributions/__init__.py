@@ -1,1 +1,4 @@
-"""Distributions of one step: mixtures of Gaussians, notes, and their arithmetic."""
+"""Distributions of one step: mixtures of Gaussians, vectors of notes, and their arithmetic.
+
+In: the parameters that a head emits. Out: log-probabilities and samples.
+"""

@@ -1,1 +1,4 @@
-"""Timings and comparisons that anyone can repeat: `wavecast bench`, `wavecast study`."""
+"""Timings and comparisons that anyone can repeat: `wavecast bench` and `wavecast study`.
+
+In: settings and recordings. Out: tables of ratios and figures. Imports `pipeline.stages` and below.
+"""

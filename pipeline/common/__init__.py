@@ -1,1 +1,4 @@
-"""Files, devices and progress bars, for every other room."""
+"""What every room may use: files, devices, progress bars.
+
+Imports `pipeline.errors` alone.
+"""

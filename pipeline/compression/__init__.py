@@ -1,1 +1,5 @@
-"""Lossless coding of recordings with the exact probabilities that a model gives to their integers."""
+"""Lossless coding of recordings with a model's exact probabilities.
+
+In: a trained model and integer samples. Out: a `.wcz` file, and the samples again, bit for bit.
+Imports `pipeline.generation` and below; no other application.
+"""

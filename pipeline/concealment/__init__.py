@@ -1,1 +1,5 @@
-"""Filling lost packets and other gaps, with baselines, measures and the experiment that compares them."""
+"""Lost packets and other gaps, filled.
+
+In: a recording and its gaps. Out: a whole recording, and measures of its quality.
+Imports `pipeline.generation` and below; no other application.
+"""

@@ -1,1 +1,5 @@
-"""What is wrong with a recording, a corpus, a data set, a model, a run or the installation, in sentences."""
+"""What `wavecast doctor` finds in recordings, data sets, models, runs and the installation.
+
+In: a path or a reference. Out: findings, each a sentence with what to do.
+Imports the rooms that it examines, but neither benchmarks nor the command line.
+"""

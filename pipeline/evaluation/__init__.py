@@ -1,1 +1,5 @@
-"""A model and held-out recordings in, likelihoods out, beside baselines."""
+"""Likelihoods on held-out recordings, beside baselines.
+
+In: a model folder and a prepared data set. Out: nats per step and bits per sample of model and baselines.
+Imports `pipeline.model` and below.
+"""

@@ -1,1 +1,5 @@
-"""A model and a recording in, continuations out: free-running prediction."""
+"""Free-running prediction: recordings continued, or generated from nothing.
+
+In: a trained model and a recording. Out: continuations, in memory or as files.
+Imports `pipeline.evaluation` and below.
+"""

@@ -1,1 +1,4 @@
-"""A network with its settings: built, stored, loaded."""
+"""A network with its settings: built, stored in a folder, loaded.
+
+In: settings, or a model folder. Out: a `TrainedModel`. Imports `pipeline.data` and below, and `models`.
+"""

@@ -1,1 +1,4 @@
-"""Figures of runs, recordings and piano rolls."""
+"""Figures of recordings, runs and piano rolls.
+
+In: arrays and curves. Out: PNG files. Imports `pipeline.features` and below.
+"""

@@ -1,1 +1,1 @@
-"""The verbs of the command line, a file each: arguments, one call, what is printed."""
+"""One file for each command, in folders named after the groups of `wavecast --help`."""
