@@ -34,7 +34,7 @@ def test_a_file_has_the_permissions_that_the_umask_gives(tmp_path: Path, umask: 
 def test_files_of_other_threads_keep_their_permissions_meanwhile(
     tmp_path: Path, umask: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A umask that is changed for an instant, to be read, would give files of other threads any permissions."""
+    """A umask that is changed for an instant, to be read, would give others any permissions."""
     done, modes, change = Event(), set(), os.umask
 
     def slow_change(mask: int) -> int:  # so that the instant is long enough to be seen
