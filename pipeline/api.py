@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, to_int16
+from pipeline.audio.pcm import Samples, resample, to_float, to_int16
 from pipeline.errors import UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
 from pipeline.generation.options import Kind, Sampling
@@ -86,17 +86,13 @@ class Model:
         if samples.dtype == np.int16 and samples.ndim == 1 and sample_rate == self.sample_rate:
             return samples
         if samples.dtype == np.int16:
-            samples = samples / np.float32(32_768)
+            samples = to_float(samples)
         if not np.issubdtype(samples.dtype, np.floating) or samples.ndim not in (1, 2) or sample_rate < 1:
             raise UserError("samples must be int16 or floats, (N,) or (N, channels), at a positive rate", 2)
         if not np.isfinite(samples).all():
             raise UserError("samples must be finite")
         mono = samples if samples.ndim == 1 else samples.mean(1)
-        if sample_rate != self.sample_rate:
-            import soxr
-
-            mono = soxr.resample(mono, sample_rate, self.sample_rate)
-        return to_int16(mono)
+        return to_int16(resample(mono, sample_rate, self.sample_rate))
 
 
 def load_model(model: str | Path = "", device: str = "auto") -> Model:

@@ -7,21 +7,16 @@ delivered whole, with notes on harmless damage. libsndfile or ffmpeg reads it, l
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
 from pipeline.audio.reader import AudioInfo, Reader
 from pipeline.audio.readers import open_recording
 from pipeline.errors import RecordingRefused
 
 __all__ = ["AudioInfo", "DecodedFacts", "Samples", "decode", "probe", "read_mono", "to_int16"]
 
-Samples = npt.NDArray[np.int16]
-Floats = npt.NDArray[np.floating[Any]]
-
-FULL_SCALE = 1 << 15  # int16 steps in an amplitude of 1
 MAX_SAMPLES = 1 << 32  # 74 hours at 16 kHz; a longer claim is a damaged header or an archive to be split
 MAX_SAMPLES_IN_MEMORY = 1 << 28  # 512 MiB of int16; 4.6 hours at 16 kHz
 # A float file may overshoot a little and be clipped; far beyond that it does not hold [-1, 1] at all.
@@ -66,7 +61,7 @@ def decode(
             for block in reader.blocks("int16"):
                 delivery.whole(block[:, 0])
         else:
-            for mono in _resampled(_mono_blocks(reader), info.sample_rate, sample_rate):
+            for mono in resample_blocks(_mono_blocks(reader), info.sample_rate, sample_rate):
                 delivery.rounded(mono)
         if not delivery.samples:
             raise RecordingRefused(f"no samples: what is there gives none at {sample_rate} Hz")
@@ -87,12 +82,6 @@ def read_mono(path: Path, sample_rate: int) -> tuple[Samples, DecodedFacts]:
     return np.frombuffer(buffer, dtype=np.int16), facts
 
 
-def to_int16(samples: Floats) -> Samples:
-    """Round amplitudes, 1 being full scale, to the nearest of the 65,536 steps, clipping what lies beyond."""
-    steps = np.rint(samples * FULL_SCALE)
-    return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1, out=steps).astype(np.int16)
-
-
 class _Delivery:
     """Hands blocks to the sink and keeps the totals."""
 
@@ -102,7 +91,7 @@ class _Delivery:
 
     def whole(self, block: Samples) -> None:
         # int() first: the magnitude of -32768 does not fit into int16.
-        self._hand_on(block, max(int(block.max()), -int(block.min())) / FULL_SCALE)
+        self._hand_on(block, max(int(block.max()), -int(block.min())) / INT16_SCALE)
 
     def rounded(self, block: Floats) -> None:
         if not len(block):
@@ -154,15 +143,3 @@ def _average(block: Floats) -> Floats:
         total += block[:, channel]
     total /= block.shape[1]
     return total
-
-
-def _resampled(blocks: Iterator[Floats], from_rate: int, to_rate: int) -> Iterator[Floats]:
-    if from_rate == to_rate:
-        yield from blocks
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32")
-    for block in blocks:
-        yield stream.resample_chunk(block.astype(np.float32, copy=False))
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

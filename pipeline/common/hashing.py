@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -29,10 +30,8 @@ def digest_stream(file: BinaryIO, length: int | None = None) -> str:
 
     The file is left after them.
     """
-    if length is None:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-    found = hashlib.sha256()
-    while length > 0 and (piece := file.read(min(length, PIECE_BYTES))):
+    found, left = hashlib.sha256(), sys.maxsize if length is None else length
+    while left > 0 and (piece := file.read(min(left, PIECE_BYTES))):
         found.update(piece)
-        length -= len(piece)
+        left -= len(piece)
     return found.hexdigest()

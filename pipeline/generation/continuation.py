@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, to_int16
+from pipeline.audio.pcm import Samples, fade_in, resample
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.generation.generate import continue_takes
 from pipeline.generation.options import Sampling
@@ -67,14 +67,11 @@ class Continuation:
 
     def at_rate(self, original: Samples, sample_rate: int) -> "Continuation":
         """The same after ``original`` (M',) int16 at another rate, which stays as it is up to the seam."""
-        import soxr
-
         kept = min(len(original), round(len(self.heard) * sample_rate / self.sample_rate))
         count = round(self.added.shape[1] * sample_rate / self.sample_rate)
         added = np.zeros((len(self.added), count), np.int16)
         for take in range(len(self.added)):
-            sound = self.sound(take).astype(np.float32) / 32_768
-            converted = to_int16(soxr.resample(sound, self.sample_rate, sample_rate))[kept : kept + count]
+            converted = resample(self.sound(take), self.sample_rate, sample_rate)[kept : kept + count]
             added[take, : len(converted)] = converted
         return replace(self, sample_rate=sample_rate, heard=original[:kept], added=added)
 
@@ -123,7 +120,6 @@ def continue_recording(
 
 def crossfade(before: NDArray[np.int16], after: NDArray[np.int16]) -> NDArray[np.int16]:
     """One sound that fades into another, both (..., n) int16: raised cosines that add up to 1."""
-    count = before.shape[-1]
-    rise = 0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 0.5) / max(count, 1))
+    rise = fade_in(before.shape[-1])
     faded: NDArray[np.int16] = np.rint(before * (1 - rise) + after * rise).astype(np.int16)
     return faded

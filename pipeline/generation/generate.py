@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, to_int16
+from pipeline.audio.pcm import Samples, to_int16
 from pipeline.common.progress import progress_bar
 from pipeline.config.inputs import SpectrogramConfig
 from pipeline.features.representations import analysis, row_dtype, rows_of_blocks

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio.pcm import to_float
 from pipeline.plots.figure import COLOURS, WIDTH_PX, mark_seam, new_figure, plain_text, write_figure
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def recording_picture(
     """
     import librosa
 
-    sound = np.asarray(samples / 32768 if np.issubdtype(samples.dtype, np.integer) else samples, np.float32)
+    sound = to_float(samples) if samples.dtype == np.int16 else samples.astype(np.float32)
     figure = new_figure(height_px=680)
     wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     _envelope(wave, sound, sample_rate)

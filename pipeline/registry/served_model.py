@@ -67,13 +67,12 @@ class Continuation(PythonModel):  # type: ignore[misc]
         return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
 
     def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.audio.pcm import INT16_SCALE
+        from pipeline.audio.pcm import to_float, to_int16
         from pipeline.generation.generate import continue_takes
 
-        samples = np.clip(np.rint(row * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
         count = round(settings["seconds"] * self.model.audio.sample_rate)
-        added = continue_takes(self.model, samples, count, _sampling(settings, index)).samples[0]
-        return np.asarray(added / np.float32(INT16_SCALE), np.float32)
+        added = continue_takes(self.model, to_int16(row), count, _sampling(settings, index)).samples[0]
+        return to_float(added)
 
     def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
         from pipeline.features.representations import row_rate_hz

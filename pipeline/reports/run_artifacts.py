@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.audio.decode import to_int16
+from pipeline.audio.pcm import to_int16
 from pipeline.audio.write import write_audio
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
