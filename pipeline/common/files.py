@@ -119,3 +119,8 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def expanded(name: str | Path) -> Path:
     """The path that a user named: as it is where it exists, else with a leading ~ for the home folder."""
     return Path(name if os.path.lexists(name) else os.path.expanduser(name))  # noqa: PTH111  which never raises
+
+
+def absolute(path: Path) -> Path:
+    """Return the path from the root, without `..`; links in it are not followed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links

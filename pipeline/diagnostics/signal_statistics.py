@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.pcm import INT16_STEP
+from pipeline.common.runs import true_runs
 from pipeline.diagnostics.spectrum import MeanSpectrum
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -81,7 +82,7 @@ class SoundMeter:
             self._extremes[2 * channel + 1].add(-samples)
         self._count_silence(values)
         zero = np.asarray(~values.any(1))
-        starts, ends = runs(zero)
+        starts, ends = true_runs(zero)
         long = ends - starts >= SHORTEST_GAP_S * self._rate
         self._zeros += int((ends - starts)[long].sum())
         self._gaps.add(np.abs(values).max(1), zero)
@@ -141,7 +142,7 @@ class _Extreme:
             self.value, self.clipped = largest, 0
         if largest < self.value or largest <= 0:
             return
-        starts, ends = runs(samples == largest)
+        starts, ends = true_runs(samples == largest)
         long = ends - starts >= FLAT_RUN
         starts, ends = starts[long], ends[long]
         before = largest - samples[np.maximum(starts - 1, 0)]
@@ -165,7 +166,7 @@ class _Gaps:
     def add(self, level: Floats, zero: npt.NDArray[np.bool_]) -> None:
         """Take the largest magnitude of all channels (n,), and whether it is zero (n,)."""
         level, zero = np.append(self._held_level, level), np.append(self._held_zero, zero)
-        for start, end in zip(*runs(zero), strict=True):
+        for start, end in zip(*true_runs(zero), strict=True):
             if start and end < len(zero) and self._position + end > self._done:
                 self._done = self._position + int(end)
                 self._note(level, int(start), int(end))
@@ -191,9 +192,3 @@ class _Gaps:
 
 def _breaks_off(edge: float, beside: Floats) -> bool:
     return edge > 8 * INT16_STEP and edge > EDGE_OF_GAP * float(np.sqrt(np.square(beside).mean()))
-
-
-def runs(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where runs of true values begin and end (exclusive)."""
-    edges = np.diff(np.concatenate([[0], mask.view(np.int8), [0]]))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
