@@ -12,7 +12,8 @@ from pipeline.audio.decode import DecodedFacts, decode
 from pipeline.audio.pcm import INT16_STEP
 from pipeline.audio.reader import AudioInfo
 from pipeline.audio.readers import open_recording
-from pipeline.diagnostics.findings import Examined, Finding, counted, duration, share, worst_first
+from pipeline.common.text import duration
+from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
 from pipeline.diagnostics.rejection import refused
 from pipeline.diagnostics.signal_statistics import FLAT_RUN, SoundFigures, SoundMeter
 from pipeline.errors import RecordingRefused
