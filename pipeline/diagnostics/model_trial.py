@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from torch import Tensor
 from models.distributions.correlated_mixtures import AutoregressiveMixture, is_stable
 from models.distributions.mixture import Mixture, of_component
 from models.recurrent.stack import keep_state
-from pipeline.audio.decode import decode
+from pipeline.audio.decode import open_decoding
 from pipeline.data.batching import batches, whole_plan
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRefused, UserError
@@ -95,21 +94,16 @@ def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
     return _run(model, rows, "recordings that it was validated on")
 
 
-class _Enough(Exception):
-    """The beginning is read."""
-
-
 def _beginning(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
-    wanted, got = int(seconds * sample_rate), bytearray()
-
-    def sink(block: np.ndarray) -> None:
-        got.extend(block.data)
-        if len(got) >= 2 * wanted:
-            raise _Enough
-
-    with suppress(_Enough):
-        decode(path, sample_rate, sink)
-    return np.frombuffer(bytes(got), np.int16)[:wanted]
+    """The first ``seconds`` of a recording, or all where there is less: (N,) int16."""
+    wanted, blocks, count = int(seconds * sample_rate), [], 0
+    with open_decoding(path) as recording:
+        for block in recording.blocks(sample_rate):
+            blocks.append(block)
+            count += len(block)
+            if count >= wanted:
+                break
+    return np.concatenate(blocks)[:wanted]
 
 
 def _run(model: TrainedModel, recordings: Sequence[np.ndarray], where: str) -> Trial:

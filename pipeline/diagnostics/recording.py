@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.audio.decode import DecodedFacts, decode
+from pipeline.audio.decode import DecodedFacts, open_decoding
 from pipeline.audio.pcm import INT16_STEP
 from pipeline.audio.reader import AudioInfo
 from pipeline.audio.readers import open_recording
@@ -34,7 +34,7 @@ NOTED = "No sample is lost; write the file anew where another program refuses it
 def examine_recording(path: Path, sample_rate: int) -> Examined:
     """Say what is wrong with a recording that a model of ``sample_rate`` Hz would hear. Never raises."""
     try:
-        facts = decode(path, sample_rate, lambda block: None)
+        facts = _decoded(path, sample_rate)
         info, found = _measured(path)
     except (RecordingRefused, OSError) as refusal:
         return refused(path, str(refusal))
@@ -50,6 +50,13 @@ def examine_recording(path: Path, sample_rate: int) -> Examined:
         f"{duration(found.seconds)}, {info.sample_rate} Hz, {channels}, {info.container} {info.encoding}"
     )
     return Examined(str(path), "recording", summary, asdict(info) | asdict(found), worst_first(findings))
+
+
+def _decoded(path: Path, sample_rate: int) -> DecodedFacts:
+    with open_decoding(path) as recording:
+        for _ in recording.blocks(sample_rate):
+            pass
+        return recording.facts
 
 
 def _measured(path: Path) -> tuple[AudioInfo, SoundFigures]:

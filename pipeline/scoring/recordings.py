@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, decode
+from pipeline.audio.decode import Samples, open_decoding
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.scoring.windows import RecordingScore, StepScores, Stretches
 
@@ -199,9 +199,7 @@ def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
     Whatever is wrong with it shows before any of it is scored: `RecordingRefused`.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
-
-        def sink(block: Samples) -> None:
-            store.write(block.data)
-
-        facts = decode(path, sample_rate, sink)
-        yield Decoded(facts.samples, store)
+        with open_decoding(path) as recording:
+            for block in recording.blocks(sample_rate):
+                store.write(block.data)
+        yield Decoded(recording.facts.samples, store)
