@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from pipeline.audio.pcm import Samples, resample, to_float, to_int16
 from pipeline.errors import UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Kind, Sampling
 from pipeline.model.storage import load_model as load_folder
 from pipeline.model.trained_model import TrainedModel
@@ -61,7 +62,7 @@ class Model:
         Raises `UserError` for what cannot be.
         """
         sampling = Sampling(takes, seed, temperature, spread, kind)
-        return continue_recording(self.trained, self._heard(samples, sample_rate), seconds, sampling, joint)
+        return continue_samples(self.trained, self._heard(samples, sample_rate), seconds, sampling, joint)
 
     def generate(
         self,
@@ -74,7 +75,7 @@ class Model:
     ) -> Continuation:
         """Sound from nothing: `added` (takes, N) of a continuation that heard nothing."""
         sampling = Sampling(takes, seed, temperature, spread)
-        return continue_recording(self.trained, np.zeros(0, np.int16), seconds, sampling)
+        return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
     def score(self, samples: NDArray[Any], sample_rate: int, window_s: float = 0.1) -> "RecordingScore":
         """How surprising a recording is, as a whole and over time in stretches of ``window_s`` seconds."""

@@ -21,7 +21,8 @@ INT16_STEP = 1 / INT16_SCALE
 
 def to_float(samples: npt.NDArray[Any], dtype: type[np.floating[Any]] = np.float32) -> Floats:
     """Return 16-bit samples (...) as amplitudes, which is exact in single precision, too."""
-    return np.divide(samples, INT16_SCALE, dtype=dtype)
+    amplitudes: Floats = np.divide(samples, INT16_SCALE, dtype=dtype)
+    return amplitudes
 
 
 def to_int16(amplitudes: Floats) -> Samples:
