@@ -100,7 +100,6 @@ def _chunk_scores(
     import torch
 
     from models.distributions.mixture import Mixture
-    from pipeline.scoring.interval_bounds import interval_log_prob
 
     device = normaliser.mean.device
     with torch.inference_mode():
@@ -115,7 +114,7 @@ def _chunk_scores(
         if normaliser.quantised:
             integers = stored[:, framing.window :].reshape(targets.shape)
             assert isinstance(distribution, Mixture)
-            log_prob = interval_log_prob(distribution, targets, *normaliser.interval(integers), mask)
+            log_prob = distribution.interval_log_prob(targets, *normaliser.interval(integers), mask)
             bits = (log_prob / -math.log(2))[0].cpu().numpy()
         return StepScores(nats[0].cpu().numpy(), bits, every[0].sum(-1).cpu().numpy())
 
