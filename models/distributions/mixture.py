@@ -87,8 +87,8 @@ class Mixture(ABC):
         """
         exact = self.double()
         mean, inverse = exact.conditional_mean(value.double()), exact.scale.reciprocal()
-        below = (lower.double().unsqueeze(-2) - mean).mul_(inverse)
-        above = (upper.double().unsqueeze(-2) - mean).mul_(inverse)
+        below = (lower.double().unsqueeze(-2) - mean) * inverse
+        above = (upper.double().unsqueeze(-2) - mean) * inverse
         log_weights = torch.log_softmax(exact.logits, -1)
         # Rounding may lift a certain outcome past 1 by the last digit.
         return mixed_interval_log_prob(log_weights, below, above, mask).clamp(max=0)

@@ -117,9 +117,11 @@ def test_a_component_whose_bound_is_lower_but_which_is_likelier_is_found() -> No
     assert float(exact) > float(alone) - math.log(2 + FEW) + 30
 
 
-def test_one_set_of_weights_serves_many_distributions() -> None:
+def test_one_set_of_weights_and_scales_serves_many_distributions() -> None:
+    """As a linear predictor has them: the mean of all components differs from sample to sample alone."""
     mixture, lower, upper = random_mixture(0)
-    shared = GaussianMixture(mixture.logits[0], mixture.mean, mixture.scale)
+    shared = GaussianMixture(mixture.logits[0], mixture.mean[:, :1, :1], mixture.scale[0, :, :1])
+    lower, upper = lower[:, :1], upper[:, :1]
     middle = torch.where(lower.isfinite() & upper.isfinite(), (lower + upper) / 2, 0.0)
     exact = of_all_components(shared, middle, lower, upper, None)
     assert_kept(shared.interval_log_prob(middle, lower, upper), exact)
