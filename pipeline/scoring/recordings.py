@@ -99,7 +99,7 @@ def _chunk_scores(
 ) -> StepScores:
     import torch
 
-    from models.distributions.mixture import Mixture
+    from pipeline.evaluation.nll import code_length_bits
 
     device = normaliser.mean.device
     with torch.inference_mode():
@@ -113,9 +113,7 @@ def _chunk_scores(
         bits = None
         if normaliser.quantised:
             integers = stored[:, framing.window :].reshape(targets.shape)
-            assert isinstance(distribution, Mixture)
-            log_prob = distribution.interval_log_prob(targets, *normaliser.interval(integers), mask)
-            bits = (log_prob / -math.log(2))[0].cpu().numpy()
+            bits = code_length_bits(distribution, targets, integers, mask, normaliser)[0].cpu().numpy()
         return StepScores(nats[0].cpu().numpy(), bits, every[0].sum(-1).cpu().numpy())
 
 

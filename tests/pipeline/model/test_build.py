@@ -16,7 +16,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.data.batching import batches, independent_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.errors import UserError
-from pipeline.evaluation.nll import framing_steps, score
+from pipeline.evaluation.nll import score
 from pipeline.features.representations import framing, row_width
 from pipeline.generation.engine import free_run
 from pipeline.generation.options import Sampling
@@ -62,7 +62,7 @@ def rows_for(config: InputConfig) -> SplitRows:
 def trained_a_little(model: TrainedModel, data: SplitRows, updates: int = 12) -> list[float]:
     """The loss of each update, on one batch of all recordings."""
     frames, normaliser, network = model.framing, model.normaliser(), model.network.train()
-    steps = framing_steps(frames, data.length).numpy()
+    steps = frames.steps(data.length).numpy()
     plan = independent_plan(steps, 3, int(steps.max()), np.random.default_rng(0))
     (batch,) = batches(plan, data, frames, normaliser)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
