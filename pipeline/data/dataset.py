@@ -3,8 +3,6 @@
 Opening one maps the rows into memory and copies nothing; the rows of a split go to the GPU in one piece.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
+from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, PianoRollConfig
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
@@ -115,7 +114,7 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
     """Write the data set that ``records`` make; returns its `dataset.json`, which may be there already."""
     used = [record for record in records if not record.refused]
     identity = [dataset_settings(config), sorted((r.content_hash, r.group, r.split) for r in used)]
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    fingerprint = digest_json(identity)[:16]
     path = store.folder / fingerprint / "dataset.json"
     write_manifest(path.parent / "manifest.jsonl", records)
     if path.exists():

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio.pcm import to_float
+from pipeline.common.text import time_unit
 from pipeline.plots.figure import COLOURS, WIDTH_PX, mark_seam, new_figure, plain_text, write_figure
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     where all are positive.
     """
     longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
-    unit_s, time_unit = _time_unit(longest_s)
+    unit_s, name_of_unit = time_unit(longest_s)
     figure = new_figure(height_px=520)
     by_step, by_time = figure.subplots(1, 2, sharey=True)
     for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
@@ -62,7 +64,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     if len(losses) and losses.min() > 0:
         _logarithmic(by_step, losses.max() / losses.min())
     by_step.set(xlabel="updates", ylabel=plain_text(unit))
-    by_time.set(xlabel=f"wall-clock time ({time_unit})")
+    by_time.set(xlabel=f"wall-clock time ({name_of_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.margins(x=0.02)
@@ -84,7 +86,7 @@ def recording_picture(
     """
     import librosa
 
-    sound = np.asarray(samples / 32768 if np.issubdtype(samples.dtype, np.integer) else samples, np.float32)
+    sound = to_float(samples) if samples.dtype == np.int16 else samples.astype(np.float32)
     figure = new_figure(height_px=680)
     wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     _envelope(wave, sound, sample_rate)
@@ -146,13 +148,6 @@ def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better:
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     write_figure(figure, path)
-
-
-def _time_unit(longest_s: float) -> tuple[float, str]:
-    """Seconds in the unit that suits a time axis, and the unit's name."""
-    if longest_s < 600:
-        return 1.0, "s"
-    return (60.0, "min") if longest_s < 2 * 3600 else (3600.0, "h")
 
 
 def _number(value: float) -> str:

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.audio.pcm import resample, to_float
+
 MEDIA_BYTES = 7_500_000
 """Room for pictures and sounds in a page, as they are written there: four bytes for three."""
 MOST_TAKES = 100  # continued recordings in a page
@@ -108,7 +112,7 @@ def generated(folder: Path, room: Room) -> list[Take]:
     if not isinstance(model.trained.input, WaveformConfig):
         return []
     (sound,) = model.generate(GENERATED_S).added
-    data = _mp3(sound / 32_768, model.sample_rate)
+    data = _mp3(to_float(sound, np.float64), model.sample_rate)
     address = room.address(data, "audio/mpeg", "generated")
     return [Take("from nothing", "generated.mp3", address, None, GENERATED_S, GENERATED_S, {})]
 
@@ -138,13 +142,12 @@ def _mp3(sound: Any, rate: int) -> bytes:
     import io
 
     import soundfile
-    import soxr
 
     chosen = min((each for each in MP3_RATES if each >= rate), default=MP3_RATES[-1])
     encoded = io.BytesIO()
     soundfile.write(
         encoded,
-        sound if chosen == rate else soxr.resample(sound, rate, chosen),
+        resample(sound, rate, chosen),
         chosen,
         format="MP3",
         subtype="MPEG_LAYER_III",

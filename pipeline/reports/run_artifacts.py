@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.audio.decode import to_int16
+from pipeline.audio.pcm import to_int16
 from pipeline.audio.write import write_audio
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
@@ -15,8 +15,9 @@ from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.evaluation.temporal_sensitivity import measure_reach
 from pipeline.features.representations import analysis, row_rate_hz
+from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
-from pipeline.generation.generate import continue_rows, frames_to_samples
+from pipeline.generation.generate import frames_to_samples
 from pipeline.generation.options import Sampling
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
@@ -103,7 +104,7 @@ def _continue(
     heard = dataset.recording_rows(index).numpy()[: round(config.prime_seconds * row_rate)]
     count = round(config.seconds * row_rate)
     sampling = Sampling(seed=index, temperature=config.temperature)
-    (predicted,) = continue_rows(model, heard, count, sampling)
+    (predicted,) = free_run(model, heard, sampling).take(count)
     path, group = Path(dataset.recording[index]), dataset.group[index]
     name = (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
     seam_s = len(heard) / row_rate

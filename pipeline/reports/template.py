@@ -7,6 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.text import duration
+
 PACKAGES = ("wavecast", "torch", "numpy")
 
 
@@ -21,18 +23,10 @@ def render(**facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": _span, "figure": _figure, "grouped": "{:,}".format}
+    environment.filters |= {"span": duration, "figure": _figure, "grouped": "{:,}".format}
     return environment.get_template("page.html").render(
         versions=_versions(), system=platform.platform(terse=True), best=_best, **facts
     )
-
-
-def _span(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit_s, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def _figure(value: float | None) -> str:
