@@ -106,8 +106,8 @@ class RunConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
     variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
-    (`model.cell: lstm`). The name becomes an alias in the model registry. Empty trains the one model
-    described above."""
+    (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation
+    the same. The name becomes an alias in the model registry. Empty trains the one model described above."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
-from pipeline.config.inputs import InputConfig, PianoRollConfig
+from pipeline.config.inputs import InputConfig, PianoRollConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.data.row_store import RowStore
@@ -107,8 +107,7 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
     """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
-    settings = config.model_dump(exclude={"window", "hop", "quarters_per_minute"})
-    return {"version": DATASET_VERSION, **settings}
+    return {"version": DATASET_VERSION, **row_settings(config)}
 
 
 def write_dataset(store: RowStore, records: list[Recording], config: InputConfig) -> Path:

@@ -84,13 +84,16 @@ def _horizons(model: TrainedModel, data: SplitRows, config: EvaluateConfig) -> d
 
 
 def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
-    """Nats per step on the validation split, by which models are chosen: the test split stays unseen."""
+    """Return nats per predicted value on the validation split, by which models of any step are chosen.
+
+    The test split stays unseen.
+    """
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
     data = split_rows(dataset, "valid", model.device)
     scores = score(model.network, data, model.framing, model.normaliser(), exact=False)
     ratio = _log_scale_ratio(dataset.normalisation, model.normalisation)
-    return scores.nats_per_step - model.framing.target_size * ratio
+    return scores.nats_per_step / model.framing.target_size - ratio
 
 
 def _log_scale_ratio(ours: Normalisation, models: Normalisation) -> float:
