@@ -76,9 +76,12 @@ class SamplesConfig(Section):
     """How much of each recording the model hears first, in seconds."""
     seconds: Annotated[float, Field(gt=0)] = 2.0
     """How much it adds, in seconds."""
-    temperature: Annotated[float, Field(ge=0)] = 0.9
-    """1 draws from the model's distribution, which grows too loud once it hears only itself; less is calmer,
-    0 takes the most likely."""
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """Temperature of the choice of mixture component (for notes, of each note): 1 as predicted, 0 the most
+    likely."""
+    noise_scale: Annotated[float, Field(ge=0)] = 0.9
+    """Factor of the standard deviations that samples or frames are drawn with. Smaller values give quieter
+    and smoother sound, larger ones louder and noisier sound."""
 
 
 class TrackingConfig(Section):

@@ -69,6 +69,11 @@ class Dataset:
             )
         return found
 
+    def name(self, index: int) -> str:
+        """Return a short name of one recording: its group and its file's name, without folders and suffix."""
+        path, group = Path(self.recording[index]), self.group[index]
+        return (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
+
     def recording_rows(self, index: int) -> Tensor:
         """The rows (length, width) of one recording; a view of the memory map."""
         begin = int(self.offset[index])

@@ -1,4 +1,4 @@
-"""A recording and its continuations: where they meet, which is likeliest, at which rate they are heard."""
+"""A recording and its continuations: where they meet, which is nearest to it, at which rate they are."""
 
 from dataclasses import dataclass, replace
 
@@ -38,14 +38,17 @@ END_TO_END = Joint()
 
 @dataclass(frozen=True)
 class Continuation:
-    """A recording and its continuations, the likeliest first.
+    """A recording and its continuations, the one whose sound is nearest to the recording's first.
 
     Attributes:
         sample_rate: of all samples, in Hz.
         heard: (M,) int16, the recording as far as it is kept.
         added: (B, N) int16, what follows.
         seeds: of each take, with which it can be drawn again by itself.
-        nats_per_step: of each, by which they are ranked; None for a single one.
+        nats_per_step: of each, how likely the model finds it; None for a single one.
+        distance_db: of each, the spectral distance to the recording's end, by which they are ranked (see
+            `pipeline.generation.ranking`); None for a single one, and where nothing was heard: these are in
+            the order of their seeds.
         guard: of each, how long and from when on a runaway was held back.
     """
 
@@ -54,6 +57,7 @@ class Continuation:
     added: Samples
     seeds: list[int]
     nats_per_step: list[float] | None
+    distance_db: list[float] | None
     guard: list[dict[str, float | None]]
 
     @property
@@ -105,8 +109,11 @@ def continue_recording(
     if joint.context_s is not None:
         heard = heard[-max(1, round(joint.context_s * rate)) :]
     takes = continue_takes(model, heard, overlap + count, sampling, ranked=sampling.takes > 1)
-    order = np.arange(sampling.takes) if takes.nats_per_step is None else np.argsort(takes.nats_per_step)
-    nats = None if takes.nats_per_step is None else [float(takes.nats_per_step[i]) for i in order]
+    order = np.arange(sampling.takes) if takes.distance_db is None else np.argsort(takes.distance_db)
+    nats, distance_db = (
+        None if figures is None else [float(figures[i]) for i in order]
+        for figures in (takes.nats_per_step, takes.distance_db)
+    )
     tail = kept[len(kept) - overlap :]
     faded = crossfade(np.broadcast_to(tail, (sampling.takes, overlap)), takes.samples[:, :overlap])
     # The recording stays as it is where takes differ from each other: the fade belongs to the takes.
@@ -117,6 +124,7 @@ def continue_recording(
         added=added,
         seeds=[sampling.seed + int(i) for i in order],
         nats_per_step=nats,
+        distance_db=distance_db,
         guard=[takes.guard[i] for i in order],
     )
 

@@ -19,6 +19,7 @@ from pipeline.features.representations import analysis, row_dtype, rows_of_block
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.options import Sampling
+from pipeline.generation.ranking import spectral_distance_db, take_nats
 from pipeline.model.trained_model import TrainedModel
 
 SEAM_FRAMES = 8
@@ -35,11 +36,14 @@ class Takes:
         samples: (B, N) int16 at the model's sample rate.
         guard: of each, how long and from when on a runaway was held back (see `GuardLog.report`).
         nats_per_step: (B,) how likely the model finds each at temperature 1; None where not asked for.
+        distance_db: (B,) spectral distance of each to the end of what was heard, by which they are ranked;
+            None where not asked for or nothing was heard.
     """
 
     samples: Samples
     guard: list[dict[str, float | None]]
     nats_per_step: NDArray[np.float64] | None
+    distance_db: NDArray[np.float64] | None
 
 
 def continue_rows(model: TrainedModel, rows: Rows, count: int, sampling: Sampling = ONE_TAKE) -> Rows:
@@ -61,7 +65,7 @@ def continue_takes(
         samples: (N,) int16, mono, at the model's sample rate.
         count: how many samples to add.
         sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
-        ranked: whether to ask the model, too, how likely it finds each.
+        ranked: whether to find, too, how likely the model finds each and how near it is to the recording.
     """
     config = model.audio
     rows = heard_rows(model, samples)
@@ -78,13 +82,11 @@ def continue_takes(
         found = _run(run, -(-(late + count) // config.hop_length))
         audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
         sounds = np.stack([sound[late : late + count] for sound in audible])
-    nats = None
-    if ranked:
-        from pipeline.generation.ranking import take_nats  # in torch
-
-        nats = take_nats(model, rows, found)
+    nats = take_nats(model, rows, found) if ranked else None
+    near = ranked and len(samples) > 0
+    distance = spectral_distance_db(samples, sounds, config.sample_rate) if near else None
     guard = [run.guard.report(take, model.step_s) for take in range(sampling.takes)]
-    return Takes(sounds, guard, nats)
+    return Takes(sounds, guard, nats, distance)
 
 
 def stream_samples(model: TrainedModel, sampling: Sampling) -> Iterator[Samples]:

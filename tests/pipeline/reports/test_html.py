@@ -75,7 +75,8 @@ def test_evaluating_writes_the_page_and_the_tracking_server_gets_it(evaluated_on
     page = (run.artifacts / "report.html").read_text()
     assert page == run_page(run)
     assert "begins at 300 ms and lasts until 500 ms" in page
-    assert len(Page(page).named("img")) == 5
+    assert len(Page(page).named("img")) == 6
+    assert len(Page(page).named("audio")) == 3
     assert "report.html" in artifact_names(run)
 
 
@@ -214,14 +215,12 @@ def test_a_page_stays_small_and_says_what_it_leaves_out() -> None:
     assert "no room in this page for take-2-continued.png, take-3-continued.png;" in page
 
 
-def test_commands_name_the_model_however_its_path_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_name_the_model_by_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "it's <my> $HOME & data"))
     run = written_run()
     commands = [shlex.split(code) for code in Page(run_page(run)).codes if code.startswith("wavecast ")]
-    assert [command[1] for command in commands] == ["predict", "evaluate"]
-    assert all(command[command.index("--model") + 1] == str(run.model) for command in commands)
+    assert [command[1] for command in commands] == ["predict", "score"]
+    assert all(command[command.index("--model") + 1] == run.path.name for command in commands)
 
 
 def test_a_variant_is_also_known_by_its_name_in_the_registry() -> None:
@@ -254,7 +253,7 @@ def test_the_verb_takes_a_folder_a_name_or_a_model(
     assert pages["folder"] == pages["name"]
     count = f"{evaluated.status()['parameters']['all']:,}"
     assert count in pages["model"]
-    assert str(evaluated.model) in pages["model"]
+    assert f"--model {evaluated.path.name}" in pages["model"]
 
 
 def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
@@ -274,5 +273,5 @@ def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
 def test_a_lone_model_that_never_was_a_run_has_a_page() -> None:
     run = written_run()
     add_model(run)
-    assert str(run.model) in page_of(str(run.model))
+    assert f"--model {run.path.name}/model" in page_of(str(run.model))
     assert data_dir() in run.path.parents
