@@ -15,14 +15,14 @@ import soundfile
 
 from pipeline.cli.commands.models.report import report
 from pipeline.common.files import data_dir, read_json, write_json
-from pipeline.config.run import RunConfig, SamplesConfig, TrackingConfig
+from pipeline.config.run import CorpusConfig, RunConfig, SamplesConfig, TrackingConfig
 from pipeline.errors import UserError
 from pipeline.music.midi import write_midi
 from pipeline.reports.html import page_of, run_page, write_page
 from pipeline.stages import evaluate_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
 from tests.helpers.builders import noise
-from tests.helpers.reported_runs import KINDS, NASTY, add_take, written_run
+from tests.helpers.reported_runs import KINDS, NASTY, add_companions, add_take, written_run
 from tests.helpers.tracked_runs import add_model, artifact_names
 
 CONTENT_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
@@ -141,6 +141,55 @@ def test_the_seam_is_told_also_where_the_recording_was_shorter() -> None:
     page = run_page(run)
     assert "begins at 2.0 s and lasts until 4.0 s" in page
     assert "begins at 500 ms and lasts until 2.5 s" in page
+
+
+def test_the_true_continuation_and_a_second_take_stand_beside_the_models() -> None:
+    run = written_run()
+    add_take(run, "one")
+    add_companions(run, "one", seconds=3.0)
+    page = run_page(run)
+    found = [str(each["aria-label"]) for each in Page(page).named("audio")]
+    assert found == [
+        "one: The model's continuation",
+        "one: The recording itself",
+        "one: The model's second take",
+    ]
+    assert len(Page(page).named("img")) == 2
+    # The recording ends sooner than the model was asked to go on; the seam is the same.
+    assert page.count("begins at 2.0 s and lasts until 3.0 s") == 2
+
+
+def test_a_page_has_figures_by_recording_and_by_group(evaluated: RunFolder) -> None:
+    page = html.unescape(run_page(evaluated))
+    figures = read_json(evaluated.artifacts / "evaluation.json", "evaluation")
+    listed = page.partition("by recording, the worst first")[2].partition("</table>")[0]
+    worst = max(figures["of_recordings"], key=lambda row: row["bits_per_sample"])
+    first_row = listed.partition("<tbody>")[2].partition("</tr>")[0]
+    assert worst["name"] in first_row
+    assert f"{worst['bits_per_sample']:.2f}" in first_row
+    assert all(row["name"] in listed for row in figures["of_recordings"])
+
+
+def test_the_environment_is_the_trainings_not_the_pages() -> None:
+    run = written_run()
+    assert "trained with" not in run_page(run)  # a run of before environments were recorded
+    run.set_status("finished", environment={"python": "9.9.9", "system": "Other-OS", "commit": "0a1b2c3d"})
+    page = run_page(run)
+    assert "python 9.9.9, on Other-OS" in page
+    assert "<code>0a1b2c3d</code>" in page
+
+
+def test_a_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "home"))
+    run = written_run(corpus=CorpusConfig(inputs=[tmp_path / "voices"]))
+    run.set_status("failed", reason=f"{run.path}: the loss stays non-finite")
+    add_model(run)
+    page = run_page(run)
+    assert "voices" in page
+    assert str(tmp_path) not in page
+    lone = shutil.copytree(run.model, tmp_path / "elsewhere" / "model")
+    shutil.rmtree(run.path)
+    assert str(tmp_path) not in page_of(str(lone))
 
 
 def test_notes_are_given_as_a_file_to_save() -> None:
