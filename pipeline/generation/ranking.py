@@ -1,8 +1,12 @@
 """How near continuations are to their recording, by which they are ranked, and how likely a model finds them.
 
-The likelihood is no ranking: quiet and smooth sound is likely, so that the likeliest of eight takes was the
-quietest in 44 of 100 cases. The spectral distance to the end of the context puts takes first whose level and
-spectrum are nearer to what truly followed: `wavecast bench continuations` measures both.
+The likelihood ranks badly, since quiet and smooth sound is likely: of eight takes, the likeliest was the
+quietest in 21 of 48 cases (an autoregressive GRU, 24 speakers that it was not trained on), and its level was
+3.5 dB from that of the true continuation, where a take at random is 3.4 dB away. The take with the smallest
+spectral distance to the end of the context was 3.0 dB away and the quietest in 14 cases. Its spectrum was
+nearly as near: 8.4 dB, against 8.2 dB of the likeliest and 9.3 dB at random. Typicality, the distance of a
+take's likelihood from that of the context, did not differ from chance. `wavecast bench continuations`
+measures the rules for any model.
 """
 
 from typing import TYPE_CHECKING
