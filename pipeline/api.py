@@ -56,7 +56,7 @@ class Model:
         kind: Kind = "sample",
         joint: Joint = END_TO_END,
     ) -> Continuation:
-        """Continue a recording by ``seconds``; of several takes the likeliest comes first.
+        """Continue a recording by ``seconds``; of several takes the nearest to it in sound comes first.
 
         See `Sampling` for how they are drawn and `Joint` for how recording and continuation are joined.
         Raises `UserError` for what cannot be.

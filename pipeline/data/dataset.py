@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_json
-from pipeline.config.inputs import InputConfig, PianoRollConfig
+from pipeline.config.inputs import InputConfig, PianoRollConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.data.row_store import RowStore
@@ -68,6 +68,11 @@ class Dataset:
             )
         return found
 
+    def name(self, index: int) -> str:
+        """Return a short name of one recording: its group and its file's name, without folders and suffix."""
+        path, group = Path(self.recording[index]), self.group[index]
+        return (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
+
     def recording_rows(self, index: int) -> Tensor:
         """The rows (length, width) of one recording; a view of the memory map."""
         begin = int(self.offset[index])
@@ -106,8 +111,7 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
     """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
-    settings = config.model_dump(exclude={"window", "hop", "quarters_per_minute"})
-    return {"version": DATASET_VERSION, **settings}
+    return {"version": DATASET_VERSION, **row_settings(config)}
 
 
 def write_dataset(store: RowStore, records: list[Recording], config: InputConfig) -> Path:

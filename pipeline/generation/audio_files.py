@@ -30,7 +30,7 @@ def continue_file(
     plot: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Continue ``recording`` by ``seconds`` and write each take, the likeliest first.
+    """Continue ``recording`` by ``seconds`` and write each take, the nearest to the recording first.
 
     Args:
         load: returns the model: of sound, or of notes where ``recording`` and ``output`` are MIDI files. It
@@ -43,7 +43,7 @@ def continue_file(
         own_rate: write sound at the recording's sample rate, not the model's; the recording itself then stays
             as it is.
         only_continuation: leave the recording out.
-        plot: picture of the likeliest take, the seam marked.
+        plot: picture of the first take, the seam marked.
         overwrite: replace files that exist.
 
     Returns:
@@ -115,6 +115,8 @@ def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> l
         sound = found.added[take] if alone else found.sound(take)
         write_audio(path, sound, found.sample_rate, overwrite)
         nats = None if found.nats_per_step is None else found.nats_per_step[take]
+        distance_db = None if found.distance_db is None else found.distance_db[take]
         facts = {"output": str(path), "seed": found.seeds[take], "nats_per_step": nats}
+        facts["distance_db"] = distance_db
         written.append({**facts, "guard": found.guard[take]})
     return written

@@ -1,4 +1,4 @@
-"""A recording and its continuations: where they meet, and at which sample rate."""
+"""A recording and its continuations: where they meet, which is nearest to it, at which rate they are."""
 
 from dataclasses import dataclass, replace
 
@@ -35,14 +35,17 @@ END_TO_END = Joint()
 
 @dataclass(frozen=True)
 class Continuation:
-    """A recording and its continuations, the likeliest first.
+    """A recording and its continuations, the one whose sound is nearest to the recording's first.
 
     Attributes:
         sample_rate: of all samples, in Hz.
         heard: (M,) int16, the recording as far as it is kept.
         added: (B, N) int16, what follows.
         seeds: of each take, with which it can be drawn again by itself.
-        nats_per_step: of each, by which they are ranked; None for a single one.
+        nats_per_step: of each, how likely the model finds it; None for a single one.
+        distance_db: of each, the spectral distance to the recording's end, by which they are ranked (see
+            `pipeline.generation.ranking`); None for a single one, and where nothing was heard: these are in
+            the order of their seeds.
         guard: of each, how long and from when on a runaway was held back.
     """
 
@@ -51,6 +54,7 @@ class Continuation:
     added: Samples
     seeds: list[int]
     nats_per_step: list[float] | None
+    distance_db: list[float] | None
     guard: list[dict[str, float | None]]
 
     @property

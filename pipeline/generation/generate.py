@@ -20,6 +20,7 @@ from pipeline.generation.continuation import END_TO_END, Continuation, Joint, cr
 from pipeline.generation.engine import ONE_TAKE, free_run
 from pipeline.generation.free_running import Rows
 from pipeline.generation.options import Sampling
+from pipeline.generation.ranking import spectral_distance_db, take_nats
 from pipeline.model.trained_model import TrainedModel
 
 SEAM_FRAMES = 8
@@ -43,7 +44,7 @@ def continue_samples(
         joint: how recording and continuation are joined.
 
     Returns:
-        The takes, the likeliest first where there are several.
+        The takes, the one nearest to the recording's sound first where there are several.
 
     Raises:
         UserError: nothing is to be added.
@@ -55,9 +56,10 @@ def continue_samples(
         raise UserError(f"seconds={seconds:g}: give more than 0", 2)
     before, tail, context = _parts(samples, rate, joint)
     takes = _takes(model, context, len(tail) + count, sampling)
-    nats, order = takes.nats_per_step, list(range(sampling.takes))
-    if nats is not None:
-        order = [int(take) for take in np.argsort(nats)]
+    nats, distance_db = takes.nats_per_step, takes.distance_db
+    order = [
+        int(take) for take in (range(sampling.takes) if distance_db is None else np.argsort(distance_db))
+    ]
     overlaps = np.broadcast_to(tail, (sampling.takes, len(tail)))
     faded = crossfade(overlaps, takes.samples[:, : len(tail)])
     # The recording stays as it is where takes differ from each other: the fade belongs to the takes.
@@ -68,6 +70,7 @@ def continue_samples(
         added=added,
         seeds=[sampling.seed + take for take in order],
         nats_per_step=None if nats is None else [float(nats[take]) for take in order],
+        distance_db=None if distance_db is None else [float(distance_db[take]) for take in order],
         guard=[takes.guard[take] for take in order],
     )
 
@@ -88,11 +91,20 @@ def _parts(samples: Samples, rate: int, joint: Joint) -> tuple[Samples, Samples,
 
 @dataclass(frozen=True)
 class _Takes:
-    """What follows a recording: samples (B, N), reports on the guards, and nats per step (B,) of several."""
+    """What follows a recording, in the order of the seeds.
+
+    Attributes:
+        samples: (B, N) int16 at the model's sample rate.
+        guard: of each, how long and from when on a runaway was held back (see `GuardLog.report`).
+        nats_per_step: (B,) how likely the model finds each at temperature 1; None for a single one.
+        distance_db: (B,) spectral distance of each to the end of what was heard, by which they are ranked;
+            None for a single one, or where nothing was heard.
+    """
 
     samples: Samples
     guard: list[dict[str, float | None]]
     nats_per_step: NDArray[np.float64] | None
+    distance_db: NDArray[np.float64] | None
 
 
 def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling) -> _Takes:
@@ -112,13 +124,12 @@ def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling
         found = run.take(-(-(late + count) // config.hop_length))
         audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
         sounds = np.stack([sound[late : late + count] for sound in audible])
-    nats = None
-    if sampling.takes > 1:
-        from pipeline.generation.ranking import take_nats  # in torch
-
-        nats = take_nats(model, rows, found)
+    several = sampling.takes > 1
+    nats = take_nats(model, rows, found) if several else None
+    near = several and len(samples) > 0
+    distance = spectral_distance_db(samples, sounds, config.sample_rate) if near else None
     guard = [run.guard.report(take, model.step_s) for take in range(sampling.takes)]
-    return _Takes(sounds, guard, nats)
+    return _Takes(sounds, guard, nats, distance)
 
 
 def stream_samples(model: TrainedModel, sampling: Sampling) -> Iterator[Samples]:

@@ -26,6 +26,7 @@ from pipeline.features.representations import framing
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model
+from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.checkpoint import (
     Position,
@@ -93,7 +94,8 @@ def begin(
             folder.last_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
-    folder.set_status("running", **describe_device(device), parameters=_parameter_counts(network))
+    facts = {**describe_device(device), "environment": describe_environment()}
+    folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not folder.last_checkpoint.exists():
         start_head(network, dataset)
         _checkpoint(training)

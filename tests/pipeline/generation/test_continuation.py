@@ -10,7 +10,7 @@ from pipeline.evaluation.nll import score
 from pipeline.generation.continuation import Joint, crossfade
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
-from pipeline.generation.ranking import take_nats
+from pipeline.generation.ranking import spectral_distance_db, take_nats
 from tests.helpers.builders import join_rows, tiny_model, tone
 
 RATE = 8_000
@@ -55,17 +55,26 @@ def test_a_crossfade_goes_from_the_recording_into_the_take() -> None:
 
 
 @pytest.mark.parametrize("config", [SOUND, FRAMES], ids=lambda config: config.kind)
-def test_takes_are_ranked_by_what_the_model_thinks_of_them(
+def test_takes_are_ranked_by_their_distance_to_the_recording(
     config: WaveformConfig | SpectrogramConfig,
 ) -> None:
     model, heard = tiny_model(config), tone(4_000)
     found = continue_samples(model, heard, 0.2, Sampling(takes=4, seed=3))
-    assert found.nats_per_step == sorted(found.nats_per_step or [])
+    assert found.distance_db == spectral_distance_db(heard, found.added, RATE).tolist()
+    assert found.distance_db == sorted(found.distance_db)
+    assert len(found.nats_per_step or []) == 4
     assert sorted(found.seeds) == [3, 4, 5, 6]
     if config is SOUND:  # each can be drawn again by its seed
         alone = continue_samples(model, heard, 0.2, Sampling(seed=found.seeds[0]))
         assert bits(alone.added[0]) == bits(found.added[0])
         assert alone.nats_per_step is None
+        assert alone.distance_db is None
+
+
+def test_takes_from_nothing_are_in_the_order_of_their_seeds() -> None:
+    found = continue_samples(tiny_model(SOUND), np.zeros(0, np.int16), 0.1, Sampling(takes=3, seed=5))
+    assert found.seeds == [5, 6, 7]
+    assert found.distance_db is None
 
 
 def test_the_likelihood_of_a_take_is_that_of_scoring_both_together() -> None:

@@ -116,10 +116,11 @@ def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() 
     assert not np.array_equal(first, other)
 
 
-def test_without_temperature_the_seed_does_not_matter() -> None:
+def test_without_temperature_and_noise_the_seed_does_not_matter() -> None:
     model, heard = tiny_model(WAVEFORM), tone(400)
     first, other = (
-        continue_samples(model, heard, 0.05, Sampling(seed=s, temperature=0.0)).added for s in (1, 2)
+        continue_samples(model, heard, 0.05, Sampling(seed=s, temperature=0.0, spread=0.0)).added
+        for s in (1, 2)
     )
     assert np.array_equal(first, other)
 
@@ -139,7 +140,8 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
     with torch.no_grad():  # every component far above and below full scale by turns
         bias = model.network.head.projection.bias
         bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
-    (continuation,) = continue_samples(model, tone(100), 0.1, Sampling(temperature=0.0)).added
+    sampling = Sampling(temperature=0.0, spread=0.0)
+    (continuation,) = continue_samples(model, tone(100), 0.1, sampling).added
     assert set(continuation.tolist()) == {-32_768, 32_767}
     _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
     assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
