@@ -15,7 +15,9 @@ from pipeline.errors import UserError
 KINDS = ("waveform", "spectrogram", "piano-roll")
 """What pydantic puts between `input` and a key, and nobody wrote."""
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+_IN_A_WHEEL = Path(__file__).resolve().parent / "files"
+CONFIGS = _IN_A_WHEEL if _IN_A_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "configs"
+"""The configurations of the project: `configs/` of a checkout, inside this package once it is installed."""
 
 
 class _Loader(yaml.SafeLoader):
