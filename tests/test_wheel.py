@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import PROJECT_ROOT
+from tests.helpers.builders import speakers_folder
 
 pytestmark = pytest.mark.slow
 
@@ -52,3 +53,38 @@ def test_a_wheel_holds_the_packages_and_nothing_else_at_the_top(wheel: Path) -> 
     assert configs
     assert configs <= set(names)
     assert {f"{package}/py.typed" for package in top if "." not in package} <= set(names)
+
+
+def test_the_configurations_are_found_and_data_go_to_the_users_folder(
+    installed: Path, tmp_path: Path
+) -> None:
+    """A model trained from one folder is found from another."""
+    speakers_folder(tmp_path / "recordings")
+    one, other = tmp_path / "one", tmp_path / "other"
+    one.mkdir()
+    other.mkdir()
+    wavecast = installed.with_name("wavecast")
+    home = {"HOME": str(tmp_path / "home")}
+    (tmp_path / "home").mkdir()
+    assert "usage" in run(wavecast, "--help", cwd=one, **home).stdout.lower()
+    settings = ["--set", "train.epochs=1", "--set", "model.hidden_size=8", "--set", "train.device=cpu"]
+    done = run(wavecast, "train", str(tmp_path / "recordings"), *settings, cwd=one, **home)
+    assert done.returncode == 0, done.stderr
+    data = tmp_path / "home" / ".local" / "share" / "wavecast"
+    (model,) = data.glob("runs/*/model")
+    assert (model / "model.safetensors").exists()
+    assert not list(one.iterdir())
+    examined = run(wavecast, "doctor", cwd=other, **home)
+    assert str(data) in examined.stdout
+    assert "user's data folder" in examined.stdout
+
+
+def test_without_a_home_that_can_be_written_one_line_is_the_answer(installed: Path, tmp_path: Path) -> None:
+    speakers_folder(tmp_path / "recordings")
+    (tmp_path / "no-home").write_text("")
+    wavecast = installed.with_name("wavecast")
+    home = {"HOME": str(tmp_path / "no-home")}
+    done = run(wavecast, "prepare", str(tmp_path / "recordings"), cwd=tmp_path, **home)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "set WAVECAST_DATA to a folder that you may write in" in done.stderr
