@@ -39,7 +39,7 @@ def examine_installation() -> Examined:
     figures |= {"data": str(data_location()), "store": None, "processors": os.cpu_count()}
     findings = [*_packages(), *_optional(), *_decoders(), *_torch(figures), *_data(figures), *_store(figures)]
     summary = (
-        f"Python {figures['python']}, {platform.system()} {platform.machine()}, data in {data_location()}"
+        f"Python {figures['python']}, {platform.system()} {platform.machine()}, data in {figures['data']}"
     )
     return Examined(DISTRIBUTION, "installation", summary, figures, worst_first(findings))
 

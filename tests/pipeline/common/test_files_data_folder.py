@@ -8,6 +8,7 @@ from pipeline.common.files import data_dir
 from pipeline.diagnostics.installation import examine_installation
 from pipeline.errors import UserError
 from tests.conftest import PROJECT_ROOT
+from tests.helpers.diagnostics import found
 
 
 @pytest.fixture
@@ -40,5 +41,4 @@ def test_a_home_that_cannot_be_written_is_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(UserError, match="set WAVECAST_DATA to a folder that you may write in"):
         data_dir()
-    problems = {finding.code for finding in examine_installation().findings if finding.severity == "problem"}
-    assert "data" in problems
+    assert found(examine_installation(), "data") == "problem"
