@@ -1,4 +1,4 @@
-"""The layout of the code: small folders and files, imports along the way of the data, tests that mirror it."""
+"""The layout of the code: small folders and files, layered imports, tests that mirror the source."""
 
 import subprocess
 import sys

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.reader import AudioInfo, Reader
+from pipeline.audio.reader import AudioInfo, Note, Reader
 from pipeline.audio.readers import open_recording
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 __all__ = ["AudioInfo", "DecodedFacts", "Samples", "decode", "probe", "read_mono", "to_int16"]
 
@@ -40,11 +40,11 @@ class DecodedFacts:
     samples: int
     peak: float
     clipped: int
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 def probe(path: Path) -> AudioInfo:
-    """Say what ``path`` holds, by its header alone; raises `RecordingRefused` where it cannot be used."""
+    """Say what ``path`` holds, by its header alone; raises `RecordingRejected` where it cannot be used."""
     with open_recording(path) as reader:
         return reader.info
 
@@ -55,7 +55,7 @@ def decode(
     """Decode ``path`` to mono int16 at ``sample_rate`` Hz, handing blocks of shape (N,) to ``sink`` in order.
 
     Channels are averaged. 16-bit mono at the target rate passes bit for bit; everything else is
-    ``round(32768 x)``, clipped. A block belongs to ``sink``. Raises `RecordingRefused` with a one-line
+    ``round(32768 x)``, clipped. A block belongs to ``sink``. Raises `RecordingRejected` with a one-line
     reason; damage may show only at the end, so blocks delivered before a refusal must be thrown away.
     Safe to call from several threads: the libraries release the interpreter lock while they work.
     """
@@ -69,7 +69,7 @@ def decode(
             for mono in _resampled(_mono_blocks(reader), info.sample_rate, sample_rate):
                 delivery.rounded(mono)
         if not delivery.samples:
-            raise RecordingRefused(f"no samples: what is there gives none at {sample_rate} Hz")
+            raise RecordingRejected("no-samples", f"no samples: what is there gives none at {sample_rate} Hz")
         notes = reader.notes + delivery.notes()
     return DecodedFacts(info, delivery.samples, delivery.peak, delivery.clipped, notes)
 
@@ -77,13 +77,13 @@ def decode(
 def read_mono(path: Path, sample_rate: int) -> tuple[Samples, DecodedFacts]:
     """Decode a whole recording into one writable array of shape (N,); at most 2**28 samples.
 
-    Raises `RecordingRefused` like `decode`, here with the path before the reason, for the user to read.
+    Raises `RecordingRejected` like `decode`, here with the path before the reason, for the user to read.
     """
     buffer = bytearray()
     try:
         facts = decode(path, sample_rate, lambda block: buffer.extend(block.data), MAX_SAMPLES_IN_MEMORY)
-    except RecordingRefused as refused:
-        raise RecordingRefused(f"{path}: {refused}") from None
+    except RecordingRejected as refused:
+        raise refused.about(path) from None
     return np.frombuffer(buffer, dtype=np.int16), facts
 
 
@@ -116,14 +116,17 @@ class _Delivery:
         self.samples += len(block)
         if self.samples > self._max_samples:
             hours = self._max_samples / self._sample_rate / 3600
-            raise RecordingRefused(f"longer than {hours:.1f} hours at {self._sample_rate} Hz: split it")
+            raise RecordingRejected(
+                "too-long", f"longer than {hours:.1f} hours at {self._sample_rate} Hz: split it"
+            )
         self.peak = max(self.peak, peak)
         self._sink(block)
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         if not self.clipped:
             return ()
-        return (f"{self.clipped} samples beyond full scale were clipped (largest {self.peak:.4g})",)
+        text = f"{self.clipped} samples beyond full scale were clipped (largest {self.peak:.4g})"
+        return (Note("clipped", text),)
 
 
 def _mono_blocks(reader: Reader) -> Iterator[Floats]:
@@ -140,10 +143,13 @@ def _mono_blocks(reader: Reader) -> Iterator[Floats]:
         if not bad and worst <= MAX_FLOAT_PEAK:
             yield _average(block)
     if bad:
-        raise RecordingRefused(f"{bad} of {position} samples are not finite, the first at {first_bad}")
+        raise RecordingRejected(
+            "not-finite", f"{bad} of {position} samples are not finite, the first at {first_bad}"
+        )
     if worst > MAX_FLOAT_PEAK:
-        raise RecordingRefused(
-            f"float samples up to {worst:.4g}: the file holds integers or another scale, not [-1, 1]"
+        raise RecordingRejected(
+            "not-amplitudes",
+            f"float samples up to {worst:.4g}: the file holds integers or another scale, not [-1, 1]",
         )
 
 

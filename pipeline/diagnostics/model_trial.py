@@ -17,7 +17,7 @@ from models.recurrent.stack import keep_state
 from pipeline.audio.decode import decode
 from pipeline.data.batching import batches, whole_plan
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.nll import framing_steps, score
 from pipeline.features.representations import row_rate_hz, rows_of_blocks
@@ -76,7 +76,7 @@ def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
     for path in sounds[:RECORDINGS]:
         try:
             blocks = _beginning(path, config.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
-        except (RecordingRefused, OSError) as problem:
+        except (RecordingRejected, OSError) as problem:
             refusals.append(f"{path}: {problem}")
             continue
         rows.append(np.concatenate(list(rows_of_blocks(config, [blocks]))))

@@ -21,7 +21,7 @@ from pipeline.audio.decode import Samples, decode
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import atomic_path
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -70,7 +70,7 @@ def write_spectrogram(
 
     Returns what was written: frames, bands, seconds, paths. Existing files are replaced.
 
-    Raises `RecordingRefused` for a recording that cannot be used, `UserError` for an unknown suffix or
+    Raises `RecordingRejected` for a recording that cannot be used, `UserError` for an unknown suffix or
     settings that do not fit each other.
     """
     check_suffix(picture, PICTURES)
@@ -87,8 +87,8 @@ def write_spectrogram(
 
         try:
             facts = decode(sound, config.sample_rate, sink)
-        except RecordingRefused as refused:
-            raise RecordingRefused(f"{sound}: {refused}") from None
+        except RecordingRejected as refused:
+            raise refused.about(sound) from None
         frames = Frames(config, facts.samples, spool)  # type: ignore[arg-type]
         if array:
             write_array(array, frames, dimension)

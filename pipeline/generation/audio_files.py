@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.audio.decode import probe, read_mono
 from pipeline.audio.write import write_audio
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
 from pipeline.generation.options import Sampling
 from pipeline.generation.output_paths import check_prediction, take_paths
@@ -46,7 +46,7 @@ def predict(
     Returns:
         Facts on what was written, for people and machines.
 
-    Raises `RecordingRefused` where the recording cannot be used, `UserError` for what else is wrong.
+    Raises `RecordingRejected` where the recording cannot be used, `UserError` for what else is wrong.
     """
     check_prediction(output, seconds, sampling.takes, plot, overwrite)
     if output.suffix.lower() in SUFFIXES:
@@ -117,5 +117,5 @@ def refuse_unreadable(recording: Path) -> None:
     """Say no by the file's header, before a model is fetched and loaded, which takes longer."""
     try:
         probe(recording)
-    except RecordingRefused as refusal:
-        raise RecordingRefused(f"{recording}: {refusal}") from None
+    except RecordingRejected as refusal:
+        raise refusal.about(recording) from None

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.decode import Samples, to_int16
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.generation.generate import continue_takes
 from pipeline.generation.options import Sampling
 from pipeline.model.trained_model import TrainedModel
@@ -88,7 +88,7 @@ def continue_recording(
 ) -> Continuation:
     """Continue samples (N,) int16 at the model's rate by ``seconds``; nothing is heard where N is 0.
 
-    Raises `UserError` where nothing is to be added, `RecordingRefused` where the cut leaves nothing of it.
+    Raises `UserError` where nothing is to be added, `RecordingRejected` where the cut leaves nothing of it.
     """
     rate = model.audio.sample_rate
     count, overlap = round(seconds * rate), round(joint.crossfade_s * rate)
@@ -96,9 +96,10 @@ def continue_recording(
         raise UserError(f"seconds={seconds:g}: give more than 0", 2)
     kept = samples[: len(samples) - round(joint.cut_s * rate)] if joint.cut_s else samples
     if len(samples) and (joint.cut_s * rate >= len(samples) or overlap > len(kept)):
-        raise RecordingRefused(
+        raise RecordingRejected(
+            "too-short",
             f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {joint.cut_s:g} s and a "
-            f"cross-fade of {joint.crossfade_s:g} s"
+            f"cross-fade of {joint.crossfade_s:g} s",
         )
     overlap = min(overlap, len(kept))
     heard = kept[: len(kept) - overlap]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.decode import decode, read_mono
 from pipeline.audio.write import FORMATS, write_audio
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from tests.helpers.recordings import BLOCK, RATE, noise, refusal
 
 
@@ -33,7 +33,7 @@ def test_what_are_no_amplitudes_is_refused_with_numbers(tmp_path: Path) -> None:
 def test_a_recording_too_long_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     write_audio(tmp_path / "long.wav", noise(3 * BLOCK), RATE)
     delivered: list[int] = []
-    with pytest.raises(RecordingRefused, match=r"longer than 0\.0 hours"):
+    with pytest.raises(RecordingRejected, match=r"longer than 0\.0 hours"):
         decode(tmp_path / "long.wav", RATE, lambda block: delivered.append(len(block)), max_samples=BLOCK)
     assert sum(delivered) <= BLOCK
 
@@ -67,7 +67,7 @@ def test_no_cut_passes_for_a_shorter_recording(tmp_path: Path, container: str) -
     whole = path.read_bytes()
     for end in [*range(1, len(whole), 97), len(whole) - 1]:
         cut.write_bytes(whole[:end])
-        with pytest.raises(RecordingRefused):
+        with pytest.raises(RecordingRejected):
             read_mono(cut, RATE)
 
 
@@ -83,7 +83,7 @@ def test_ogg_and_mp3_that_lost_samples_are_refused(tmp_path: Path) -> None:
         ("half", mp3[: len(mp3) // 2], "damaged"),
     ]:
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(RecordingRefused, match=reason):
+        with pytest.raises(RecordingRejected, match=reason):
             read_mono(tmp_path / name, RATE)
 
 
@@ -151,7 +151,7 @@ def test_damage_never_breaks_the_decoder(
     (folder / "damaged").write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
     try:
         samples, facts = read_mono(folder / "damaged", RATE)
-    except RecordingRefused:
+    except RecordingRejected:
         refusal(folder / "damaged")
     else:
         assert len(samples) == facts.samples > 0

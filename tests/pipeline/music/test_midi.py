@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.music.midi import KEYS, MAX_STEPS, read_midi, write_midi
 from pipeline.music.piano_roll import kind_of, read_sequence, read_sequences
 from tests.helpers.notes import some_roll, sounding
@@ -100,7 +100,7 @@ def test_what_is_no_key_is_left_out_and_said() -> None:
         "3 notes outside the 88 keys (MIDI 21 to 108) left out",
         "1 drum notes left out",
     )
-    with pytest.raises(RecordingRefused, match="no notes on the 88 keys of a piano; 1 drum notes left out"):
+    with pytest.raises(RecordingRejected, match="no notes on the 88 keys of a piano; 1 drum notes left out"):
         read_midi(midi([note("on", 40, 0, 9), note("off", 40, 480, 9)]), 1)
 
 
@@ -123,7 +123,7 @@ def test_tempo_does_not_change_what_is_read() -> None:
     ],
 )
 def test_midi_that_cannot_be_used_is_refused(file: io.BytesIO, reason: str) -> None:
-    with pytest.raises(RecordingRefused, match=reason):
+    with pytest.raises(RecordingRejected, match=reason):
         read_midi(file, 4)
 
 

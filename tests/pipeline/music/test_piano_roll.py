@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from pipeline.music.midi import KEYS, write_midi
 from pipeline.music.piano_roll import NoteSequence, read_sequence, read_sequences
 from tests.helpers.notes import some_roll, sounding
@@ -23,7 +23,7 @@ STEPS_TRAIN_VALID_TEST = {
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(RecordingRefused) as said:
+    with pytest.raises(RecordingRejected) as said:
         read_sequences(path, 4)
     assert "\n" not in str(said.value)
     return str(said.value)
@@ -33,7 +33,7 @@ def reading(path: Path) -> str | list[NoteSequence]:
     """What is read, or why nothing is."""
     try:
         return read_sequences(path, 4)
-    except RecordingRefused as said:
+    except RecordingRejected as said:
         return str(said)
 
 
@@ -75,9 +75,9 @@ def test_one_sequence_of_a_set_is_named(shared_data: Path) -> None:
     path = shared_data / "music/npz/JSB_Chorales.npz"
     one = read_sequence(Path(f"{path}#test-003"), 4)
     assert np.array_equal(one.notes, [s for s in read_sequences(path, 4) if s.split == "test"][3].notes)
-    with pytest.raises(RecordingRefused, match=r"382 sequences: name one, as in .*npz#test-076"):
+    with pytest.raises(RecordingRejected, match=r"382 sequences: name one, as in .*npz#test-076"):
         read_sequence(path, 4)
-    with pytest.raises(RecordingRefused, match="no sequence 'test-77' among train-000 to test-076"):
+    with pytest.raises(RecordingRejected, match="no sequence 'test-77' among train-000 to test-076"):
         read_sequence(Path(f"{path}#test-77"), 4)
 
 
@@ -123,7 +123,7 @@ def test_a_table_of_any_dtype_is_read_if_it_holds_0_and_1(dtype: Any, tmp_path: 
     ],
 )
 def test_a_set_with_a_sequence_that_is_no_roll_is_refused(sequence: Any, reason: str, tmp_path: Path) -> None:
-    with pytest.raises(RecordingRefused, match=reason):
+    with pytest.raises(RecordingRejected, match=reason):
         read_sequences(save_matlab(tmp_path / "set.mat", [some_roll(9), sequence]), 4)
 
 

@@ -16,7 +16,7 @@ from pipeline.cli.commands.audio.compress import compress, decompress
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
 from pipeline.compression.pcm_files import DEPTHS, IntegerSound, examine, read_integers
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from tests.helpers.builders import tone, write_sound
 from tests.helpers.coded_files import integers
 
@@ -89,9 +89,9 @@ def examined(coding: CodingModel, source: Path) -> IntegerSound | None:
     """What a file holds, or None where it is damaged, which compressing it says, too."""
     try:
         return examine(source)
-    except RecordingRefused:
+    except RecordingRejected:
         target = source.with_suffix(".never")
-        with pytest.raises(RecordingRefused):
+        with pytest.raises(RecordingRejected):
             compress_sound(coding, source, target)
         assert not target.exists()
         return None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.compression import container
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from tests.helpers.builders import tiny_model, tone, write_sound
 from tests.helpers.coded_files import saved
 
@@ -19,7 +19,7 @@ from tests.helpers.coded_files import saved
 def refusal(coding: CodingModel, file: Path) -> str:
     """Why the file is refused: one line, and nothing written."""
     target = file.parent / "never.wav"
-    with pytest.raises(RecordingRefused) as refused:
+    with pytest.raises(RecordingRejected) as refused:
         decompress_sound(coding, file, target)
     assert not target.exists()
     assert "\n" not in str(refused.value)
@@ -36,7 +36,7 @@ def test_a_flipped_bit_anywhere_is_found_before_anything_is_decoded(
     content[place // 8] ^= 1 << place % 8
     damaged = coded.with_name("damaged.wcz")
     damaged.write_bytes(content)
-    with pytest.raises(RecordingRefused, match=r"damaged|not a recording"), open_coded(damaged):
+    with pytest.raises(RecordingRejected, match=r"damaged|not a recording"), open_coded(damaged):
         pass
     refusal(coding, damaged)
 
