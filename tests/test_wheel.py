@@ -48,7 +48,7 @@ def run(python: Path, *arguments: str, cwd: Path, **variables: str) -> "subproce
 def test_a_wheel_holds_the_packages_and_nothing_else_at_the_top(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
-    assert top == {"pipeline", "models", "flows", "wavecast-0.1.0.dist-info"}
+    assert top == {"wavecast", "pipeline", "models", "flows", "wavecast-0.1.0.dist-info"}
     configs = {f"pipeline/config/files/{path.name}" for path in (PROJECT_ROOT / "configs").glob("*.yaml")}
     assert configs
     assert configs <= set(names)
@@ -88,3 +88,25 @@ def test_without_a_home_that_can_be_written_one_line_is_the_answer(installed: Pa
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "set WAVECAST_DATA to a folder that you may write in" in done.stderr
+
+
+def test_a_type_checker_sees_the_types_of_an_installed_wavecast(installed: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import wavecast\n"
+        "model = wavecast.load_model()\n"
+        "reveal_type(model)\n"
+        "reveal_type(model.predict('talk.wav').added)\n"
+        "reveal_type(wavecast.score([0.0], 8_000).bits_per_sample)\n"
+        "reveal_type(wavecast.train)\n"
+    )
+    mypy = [sys.executable, "-m", "mypy", "--python-executable", str(installed), "--config-file="]
+    skipped = ["--follow-untyped-imports", "--cache-dir", str(tmp_path / "cache")]
+    command = [*mypy, *skipped, str(script)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed type" in line]
+    assert revealed[0] == "pipeline.api.Model", done.stdout
+    assert "numpy.ndarray" in revealed[1]
+    assert revealed[2] in ("float | None", "Union[builtins.float, None]", "builtins.float | None")
+    assert "Any" not in revealed[3].replace("Mapping[builtins.str, Any]", "")
+    assert "pipeline.api.Model" in revealed[3]

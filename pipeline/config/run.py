@@ -76,7 +76,7 @@ class SamplesConfig(Section):
     """How much of each recording the model hears first, in seconds."""
     seconds: Annotated[float, Field(gt=0)] = 2.0
     """How much it adds, in seconds."""
-    temperature: Annotated[float, Field(ge=0)] = 0.9
+    temperature: Annotated[float, Field(ge=0)] = 1.0
     """1 draws from the model's distribution, which grows too loud once it hears only itself; less is calmer,
     0 takes the most likely."""
 

@@ -12,6 +12,10 @@ from pipeline.errors import UserError
 Kind = Literal["sample", "mean", "likely"]
 Floats = NDArray[np.float32]
 
+DEFAULT_SECONDS = 2.0
+"""How much is added to a recording."""
+DEFAULT_TEMPERATURE = 1.0
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -27,7 +31,7 @@ class Sampling:
 
     takes: int = 1
     seed: int = 0
-    temperature: float = 1.0
+    temperature: float = DEFAULT_TEMPERATURE
     spread: float | None = None
     kind: Kind = "sample"
 

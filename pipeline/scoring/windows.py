@@ -38,6 +38,12 @@ class RecordingScore:
     bits_per_sample_series: Figures | None
     values: Counts
 
+    def __repr__(self) -> str:
+        """Name the figures and what they are of, in one line."""
+        bits = "" if self.bits_per_sample is None else f", {self.bits_per_sample:.3f} bits per sample"
+        figures = f"{self.nats_per_step:.3f} nats per step{bits}"
+        return f"<RecordingScore of {self.seconds:.2f} s: {figures}, {len(self.start_s)} windows>"
+
     @property
     def series(self) -> Figures:
         """The figure by which recordings are judged: bits where the model has them, else nats."""
