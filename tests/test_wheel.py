@@ -101,12 +101,10 @@ def test_a_type_checker_sees_the_types_of_an_installed_wavecast(installed: Path,
         "reveal_type(wavecast.train)\n"
     )
     mypy = [sys.executable, "-m", "mypy", "--python-executable", str(installed), "--config-file="]
-    skipped = ["--follow-untyped-imports", "--cache-dir", str(tmp_path / "cache")]
-    command = [*mypy, *skipped, str(script)]
+    command = [*mypy, "--cache-dir", str(tmp_path / "cache"), str(script)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed type" in line]
     assert revealed[0] == "pipeline.api.Model", done.stdout
     assert "numpy.ndarray" in revealed[1]
     assert revealed[2] in ("float | None", "Union[builtins.float, None]", "builtins.float | None")
-    assert "Any" not in revealed[3].replace("Mapping[builtins.str, Any]", "")
-    assert "pipeline.api.Model" in revealed[3]
+    assert revealed[3].endswith("-> pipeline.api.Model")

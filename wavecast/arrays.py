@@ -48,19 +48,19 @@ def _sound(name: str, sound: Sound, sample_rate: int | None) -> tuple[NDArray[An
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts:
         raise UserError(f"{name!r}: a recording's name is a relative path, such as 'speaker/take'", 2)
+    samples: Any = sound
     rate = sample_rate
-    if isinstance(sound, tuple):
-        given: Any = sound
-        if len(given) != 2 or not isinstance(given[1], int | np.integer):
+    if isinstance(samples, tuple):
+        if len(samples) != 2 or not isinstance(samples[1], int | np.integer):
             raise UserError(f"{name}: give samples, or a pair (samples, rate) with the rate in Hz", 2)
-        sound, rate = given[0], int(given[1])
+        samples, rate = samples[0], int(samples[1])
     if rate is None:
         raise UserError(f"{name}: give the rate of its samples: sample_rate=..., or (samples, rate)", 2)
     try:
-        samples = checked_samples(sound, rate)
+        found = checked_samples(samples, rate)
     except UserError as problem:
         raise UserError(f"{name}: {problem}", problem.exit_code) from None
-    return samples if samples.dtype == np.int16 else samples.astype(np.float32), rate
+    return found if found.dtype == np.int16 else found.astype(np.float32), rate
 
 
 def _write(path: Path, samples: NDArray[Any], sample_rate: int) -> None:
