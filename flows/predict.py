@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from flows import tasks
 from pipeline.generation.audio_files import continue_file
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Sampling
 from pipeline.model.storage import load_model
 from pipeline.registry.registry import fetch_model
 
@@ -22,9 +22,9 @@ class PredictRequest(BaseModel):
     """Receives `NAME-continued.wav` for each; what is there already is replaced."""
     model: str = ""
     """Model folder, runs:/ID/model or models:/NAME@ALIAS; empty means the registered champion."""
-    seconds: float = Field(default=2.0, gt=0)
+    seconds: float = Field(default=DEFAULT_SECONDS, gt=0)
     """How much is added, in seconds."""
-    temperature: float = Field(default=0.9, ge=0)
+    temperature: float = Field(default=DEFAULT_TEMPERATURE, ge=0)
     """1 draws from the model's distribution, less is calmer, 0 takes the most likely."""
     seed: int = Field(default=0, ge=0)
     """Another seed gives another continuation."""

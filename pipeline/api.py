@@ -1,22 +1,17 @@
-"""Trained models in a program: what the command line does, with arrays.
-
-from pipeline import load_model
-
-model = load_model("models:/wavecast@champion")
-longer = model.predict(samples, 44_100, seconds=2).sound(0)
-"""
+"""Trained models in a program: what the command line does, with arrays. Its public name is `wavecast`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from pipeline.audio.pcm import Samples, resample, to_float, to_int16
-from pipeline.errors import UserError
+from pipeline.common.files import expanded
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, Joint
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Kind, Sampling
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind, Sampling
 from pipeline.model.storage import load_model as load_folder
 from pipeline.model.trained_model import TrainedModel
 from pipeline.registry.registry import fetch_model
@@ -25,81 +20,148 @@ if TYPE_CHECKING:
     from pipeline.scoring.windows import RecordingScore
 
 
-class Model:
-    """A trained model of sound.
+Recording = ArrayLike | str | Path
+"""A path, or samples (N,) or (N, channels): int16, or floats of full scale 1."""
 
-    Sound is an array (N,) or (N, channels), int16 or floats of full scale 1, at any rate: channels are
-    averaged and the rate is converted. What the model makes is mono int16 at its own rate.
+
+class Model:
+    """A trained model of audio.
+
+    A recording is a path, or samples (N,) or (N, channels), int16 or floats of full scale 1, at any rate:
+    channels are averaged and the rate is converted. Generated audio is mono int16 at the model's own rate.
 
     Attributes:
         trained: the network, its settings and its normalisation.
+        folder: where it was loaded from; None for a model that was built in memory.
     """
 
-    def __init__(self, trained: TrainedModel) -> None:
+    def __init__(self, trained: TrainedModel, folder: Path | None = None) -> None:
         self.trained = trained
+        self.folder = folder
+
+    def __repr__(self) -> str:
+        """Name what the model is of, its network, and where it lies."""
+        of, network = self.trained.input, self.trained.model
+        rate = f" at {of.sample_rate} Hz" if hasattr(of, "sample_rate") else ""
+        units = f"{network.num_layers} x {network.cell}" if network.num_layers > 1 else network.cell
+        place = f", {self.folder}" if self.folder else ""
+        return f"<Model of {of.kind}{rate}: {units}, {network.head} head{place}>"
 
     @property
     def sample_rate(self) -> int:
-        """Of what the model hears and makes, in Hz; `UserError` where it is of notes."""
+        """Of what is predicted, in Hz; raises `UserError` where the model is of notes."""
         return self.trained.audio.sample_rate
 
     def predict(
         self,
-        samples: NDArray[Any],
-        sample_rate: int,
-        seconds: float = 2.0,
+        recording: Recording,
+        sample_rate: int | None = None,
+        seconds: float = DEFAULT_SECONDS,
         *,
         takes: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: float = DEFAULT_TEMPERATURE,
         spread: float | None = None,
         kind: Kind = "sample",
         joint: Joint = END_TO_END,
     ) -> Continuation:
         """Continue a recording by ``seconds``; of several takes the nearest to it in sound comes first.
 
-        See `Sampling` for how they are drawn and `Joint` for how recording and continuation are joined.
-        Raises `UserError` for what cannot be.
+        ``sample_rate`` is that of samples, in Hz; a path needs none. See `Sampling` for how takes are drawn
+        and `Joint` for how recording and continuation are joined.
+
+        Raises:
+            UserError: the recording cannot be used, or an argument is out of its range.
         """
         sampling = Sampling(takes, seed, temperature, spread, kind)
-        return continue_samples(self.trained, self._heard(samples, sample_rate), seconds, sampling, joint)
+        return continue_samples(self.trained, self._mono(recording, sample_rate), seconds, sampling, joint)
 
     def generate(
         self,
-        seconds: float,
+        seconds: float = DEFAULT_SECONDS,
         *,
         takes: int = 1,
         seed: int = 0,
-        temperature: float = 1.0,
+        temperature: float = DEFAULT_TEMPERATURE,
         spread: float | None = None,
     ) -> Continuation:
-        """Sound from nothing: `added` (takes, N) of a continuation that heard nothing."""
+        """Generate audio from nothing: `added` (takes, N) of the continuation of an empty recording."""
         sampling = Sampling(takes, seed, temperature, spread)
         return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
-    def score(self, samples: NDArray[Any], sample_rate: int, window_s: float = 0.1) -> "RecordingScore":
-        """How surprising a recording is, as a whole and over time in stretches of ``window_s`` seconds."""
+    def score(
+        self, recording: Recording, sample_rate: int | None = None, window_s: float = 0.1
+    ) -> "RecordingScore":
+        """Measure the negative log-likelihood of a recording, also in stretches of ``window_s`` seconds."""
         from pipeline.scoring.recordings import score_samples
 
-        return score_samples(self.trained, [self._heard(samples, sample_rate)], window_s)
+        return score_samples(self.trained, [self._mono(recording, sample_rate)], window_s)
 
-    def _heard(self, samples: NDArray[Any], sample_rate: int) -> Samples:
-        if samples.dtype == np.int16 and samples.ndim == 1 and sample_rate == self.sample_rate:
-            return samples
-        if samples.dtype == np.int16:
-            samples = to_float(samples)
-        if not np.issubdtype(samples.dtype, np.floating) or samples.ndim not in (1, 2) or sample_rate < 1:
-            raise UserError("samples must be int16 or floats, (N,) or (N, channels), at a positive rate", 2)
-        if not np.isfinite(samples).all():
-            raise UserError("samples must be finite")
-        mono = samples if samples.ndim == 1 else samples.mean(1)
-        return to_int16(resample(mono, sample_rate, self.sample_rate))
+    def _mono(self, recording: Recording, sample_rate: int | None) -> Samples:
+        return mono_samples(recording, sample_rate, self.sample_rate)[0]
+
+
+def mono_samples(recording: Recording, sample_rate: int | None, to_rate: int | None) -> tuple[Samples, int]:
+    """Return a recording as mono samples (N,) int16 and their rate, which is ``to_rate`` where that is given.
+
+    Raises:
+        UserError: the samples are none, or have no rate.
+        RecordingRejected: the file cannot be used.
+    """
+    if isinstance(recording, str | Path):
+        from pipeline.audio.decode import probe, read_mono
+
+        path = expanded(recording)
+        if sample_rate is not None:
+            raise UserError(f"{path}: a file has its own sample rate; leave sample_rate out", 2)
+        try:
+            rate = to_rate or probe(path).sample_rate
+        except RecordingRejected as rejection:
+            raise rejection.about(path) from None
+        return read_mono(path, rate)[0], rate
+    if sample_rate is None:
+        raise UserError("give the rate of the samples in Hz: sample_rate=...", 2)
+    samples, rate = checked_samples(recording, sample_rate), to_rate or sample_rate
+    if samples.dtype == np.int16 and samples.ndim == 1 and rate == sample_rate:
+        return samples, rate
+    floats = to_float(samples) if samples.dtype == np.int16 else samples
+    mono = floats if floats.ndim == 1 else floats.mean(1)
+    return to_int16(resample(mono, sample_rate, rate)), rate
+
+
+def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[Any]:
+    """Return samples as an array of int16 or floats, (N,) or (N, channels).
+
+    A list of floats is converted; a list of integers is taken for int16 where it fits.
+
+    Raises:
+        UserError: it is no sound: another type or shape, values that are not finite, or no rate.
+    """
+    try:
+        found = np.asarray(samples)
+    except ValueError:  # rows of different lengths
+        found = np.empty(0, object)
+    if not isinstance(samples, np.ndarray) and found.dtype.kind == "i" and found.size:
+        limits = np.iinfo(np.int16)
+        if limits.min <= found.min() and found.max() <= limits.max:
+            found = found.astype(np.int16)
+    right = found.dtype == np.int16 or np.issubdtype(found.dtype, np.floating)
+    if not right or found.ndim not in (1, 2) or sample_rate < 1:
+        raise UserError("samples must be int16 or floats, (N,) or (N, channels), at a positive rate", 2)
+    if not np.isfinite(found).all():
+        raise UserError("samples must be finite")
+    return found
 
 
 def load_model(model: str | Path = "", device: str = "auto") -> Model:
-    """Load a model: its folder, `runs:/ID/model` or `models:/NAME@ALIAS`; the registered champion when empty.
+    """Load a trained model.
 
-    ``device`` is where its network in torch computes, if it is needed: `auto`, `cpu`, `cuda`. Raises
-    `UserError` where there is no such model or it cannot be used.
+    Args:
+        model: its folder, `runs:/ID/model` or `models:/NAME@ALIAS`; the registered champion when empty.
+        device: where its network in torch computes, if it is needed: `auto`, `cpu`, `cuda`.
+
+    Raises:
+        UserError: there is no such model, or it cannot be used.
     """
-    return Model(load_folder(fetch_model(str(model)), device))
+    folder = fetch_model(str(model))
+    return Model(load_folder(folder, device), folder)

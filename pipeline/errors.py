@@ -1,5 +1,7 @@
 """The two ways in which wavecast says no, and how it puts them."""
 
+from typing import Literal
+
 
 class UserError(Exception):
     """A mistake that the user can mend: its text is one line saying what, where and what to do.
@@ -17,8 +19,54 @@ class TrainingInterrupted(UserError):
     """A training process was ended from outside; calling the same again goes on where it was."""
 
 
-class RecordingRefused(UserError):
-    """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on."""
+RejectionCode = Literal[
+    "not-a-file",
+    "empty",
+    "missing",
+    "unreadable",
+    "sample-rate",
+    "channels",
+    "no-samples",
+    "damaged",
+    "cut-short",
+    "several-streams",
+    "no-decoder",
+    "not-sound",
+    "stalled",
+    "too-long",
+    "too-short",
+    "not-finite",
+    "not-amplitudes",
+    "no-likelihood",
+    "not-notes",
+    "no-notes",
+    "midi-kind",
+    "sequence-name",
+    "not-compressed",
+    "newer-format",
+    "changed",
+    "other-model",
+    "other-arithmetic",
+    "no-integers",
+    "not-restored",
+]
+"""Why a recording is rejected, for programs; the message is for people and may be reworded."""
+
+
+class RecordingRejected(UserError):
+    """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on.
+
+    Attributes:
+        code: the kind of reason.
+    """
+
+    def __init__(self, code: RejectionCode, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+    def about(self, path: object) -> "RecordingRejected":
+        """Return the same rejection with ``path`` before its reason."""
+        return RecordingRejected(self.code, f"{path}: {self}")
 
 
 def one_line(text: str) -> str:

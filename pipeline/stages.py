@@ -3,11 +3,9 @@
 prepare -> train each variant -> evaluate each -> promote the best -> report
 """
 
-import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +15,6 @@ from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
 from pipeline.errors import TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
-
-STOP_WITH_PARENT = "WAVECAST_STOP_WITH_PARENT"
 
 
 def prepare_stage(config: RunConfig) -> Path:
@@ -49,23 +45,6 @@ def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
     return start_run(chosen, dataset, fingerprint, variant).path
 
 
-def train_here(run: Path) -> Path:
-    """Train a run folder in this process, mirroring it to the tracking server; returns the model's folder."""
-    from pipeline.tracking.sync import Syncer, sync_pending
-    from pipeline.training.loop import train
-
-    sync_pending(run.parent)
-
-    folder = RunFolder(run)
-    if folder.status()["status"] != "finished":
-        syncer = Syncer(folder)
-        try:
-            train(folder, syncer.request)
-        finally:
-            syncer.close()
-    return folder.model
-
-
 def train_stage(run: Path) -> Path:
     """Train a run folder in a child process, which may be killed and goes on when called again.
 
@@ -73,10 +52,8 @@ def train_stage(run: Path) -> Path:
     """
     if RunFolder(run).status()["status"] == "finished":
         return RunFolder(run).model
-    command = [sys.executable, "-m", "pipeline.cli.main", "train", "--run", str(run)]
-    environment = {**os.environ, STOP_WITH_PARENT: "1"}
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=environment, **pipes) as child:
+    command = [sys.executable, "-m", "pipeline.training", str(run)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         try:
             code = child.wait()
         except BaseException:
@@ -89,17 +66,6 @@ def train_stage(run: Path) -> Path:
         reason = RunFolder(run).status().get("reason", "its message is above")
         raise UserError(f"{run}: training failed ({reason})")
     return RunFolder(run).model
-
-
-def stop_with_parent() -> None:
-    """End this process when the one that started it is gone, so that no orphan holds the run or the GPU."""
-    if os.environ.pop(STOP_WITH_PARENT, None):
-
-        def wait() -> None:
-            os.read(0, 1)  # returns when the parent's end of the pipe closes
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        threading.Thread(target=wait, daemon=True).start()
 
 
 def evaluate_stage(run: Path) -> Path:

@@ -22,6 +22,7 @@ def loaded_by(module: str) -> set[str]:
         ),
         ("pipeline.generation.audio_files", {"mlflow", "prefect", "librosa", "torchaudio", "matplotlib"}),
         ("pipeline.tracking.sync", {"mlflow", "prefect", "torch"}),
+        ("wavecast", {"mlflow", "prefect", "torch", "numpy"}),
         ("pipeline.cli.main", {"mlflow", "prefect", "torch", "numpy"}),
     ],
 )

@@ -1,4 +1,4 @@
-"""The layout of the code: small folders and files, imports that run one way, tests that mirror the code."""
+"""The layout of the code: small folders and files, layered imports, tests that mirror the source."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import PROJECT_ROOT
 
-PACKAGES = ("pipeline", "models", "flows")
+PACKAGES = ("wavecast", "pipeline", "models", "flows")
 MOST_FILES = 14
 MOST_LINES = 300
 

@@ -11,8 +11,9 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from pipeline.audio.reader import Note
 from pipeline.audio.streams import check_flac, check_ogg
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 Read = Callable[[int, int], bytes]  # (position, count) -> at most count bytes
 MAX_CHUNKS = 10_000
@@ -35,10 +36,10 @@ _CHUNKED = {
 }
 
 
-def check_container(descriptor: int) -> tuple[str, ...]:
+def check_container(descriptor: int) -> tuple[Note, ...]:
     """Look at an open file's header and end; give notes on harmless damage.
 
-    Raises `RecordingRefused` where samples are missing. What is not recognised passes without a word.
+    Raises `RecordingRejected` where samples are missing. What is not recognised passes without a word.
     """
     size = os.fstat(descriptor).st_size
 
@@ -63,7 +64,9 @@ def _require(start: int, length: int | None, size: int) -> None:
     """Refuse where ``length`` bytes of samples from ``start`` on do not fit into a file of ``size`` bytes."""
     if length is not None and start + length > size:
         there = max(0, size - start)
-        raise RecordingRefused(f"cut short: the header promises {length} bytes of samples, {there} are there")
+        raise RecordingRejected(
+            "cut-short", f"cut short: the header promises {length} bytes of samples, {there} are there"
+        )
 
 
 def _after_id3(read: Read) -> int:
@@ -90,7 +93,7 @@ def _walk(read: Read, shape: _Chunks) -> Iterator[tuple[bytes, int, int]]:
         position += -(-length // shape.alignment) * shape.alignment
 
 
-def _check_chunks(read: Read, size: int, magic: bytes) -> Iterator[str]:
+def _check_chunks(read: Read, size: int, magic: bytes) -> Iterator[Note]:
     long_length, bodies = None, 0
     for name, start, length in _walk(read, _CHUNKED[magic]):
         if name == b"ds64":  # RF64 keeps here what does not fit into 32 bits
@@ -102,18 +105,22 @@ def _check_chunks(read: Read, size: int, magic: bytes) -> Iterator[str]:
             promised = long_length if magic == b"RF64" and length == 0xFFFFFFFF else length
             yield from _check_body(read, size, magic, start, promised)
     if bodies > 1:
-        raise RecordingRefused(f"{bodies} chunks of samples in one file: only the first would be read")
+        raise RecordingRejected(
+            "several-streams", f"{bodies} chunks of samples in one file: only the first would be read"
+        )
 
 
-def _check_body(read: Read, size: int, magic: bytes, start: int, length: int | None) -> Iterator[str]:
+def _check_body(read: Read, size: int, magic: bytes, start: int, length: int | None) -> Iterator[Note]:
     if _is_unknown(magic, length):
-        yield "the header gives no length, as a recording that was streamed has none"
+        yield Note("no-length", "the header gives no length, as a recording that was streamed has none")
         return
     _require(start, length, size)
     if magic in (b"RIFF", b"RIFX", b"FORM"):
         (claimed,) = struct.unpack(_CHUNKED[magic].header[0] + "4xI", read(0, 8))
         if abs(claimed + 8 - size) > 1:  # one byte of padding is counted by some and forgotten by others
-            yield f"the {magic.decode()} size field says {claimed + 8} bytes, the file has {size}"
+            yield Note(
+                "size-field", f"the {magic.decode()} size field says {claimed + 8} bytes, the file has {size}"
+            )
 
 
 def _is_unknown(magic: bytes, length: int | None) -> bool:
@@ -125,13 +132,13 @@ def _is_unknown(magic: bytes, length: int | None) -> bool:
     )
 
 
-def _check_format(chunk: bytes, order: str) -> Iterator[str]:
+def _check_format(chunk: bytes, order: str) -> Iterator[Note]:
     if len(chunk) < 16:
         return
     tag, channels, _, _, block_align, bits = struct.unpack(order + "HHIIHH", chunk)
     expected = channels * -(-bits // 8)
     if tag in (1, 3, 0xFFFE) and block_align != expected:
-        yield f"block align is {block_align}, not {expected}"
+        yield Note("block-align", f"block align is {block_align}, not {expected}")
 
 
 def _au_promise(read: Read) -> tuple[int, int | None]:
@@ -155,7 +162,7 @@ _ONE_HEADER: dict[bytes, Callable[[Read], tuple[int, int | None]]] = {
 }
 
 
-def _check_mp3(read: Read, size: int, start: int) -> Iterator[str]:
+def _check_mp3(read: Read, size: int, start: int) -> Iterator[Note]:
     """A Xing table counts the bytes of its stream; what was appended behind it is not decoded."""
     head = read(start, 256)
     table = max(head.find(b"Xing"), head.find(b"Info"))
@@ -166,4 +173,6 @@ def _check_mp3(read: Read, size: int, start: int) -> Iterator[str]:
     counted = second if has_frames else first
     tags = 1 << 14  # room for tags behind the stream
     if has_bytes and size - start - counted > tags:
-        yield f"{size - start - counted} bytes behind the end of the MP3 stream are not read"
+        yield Note(
+            "trailing-bytes", f"{size - start - counted} bytes behind the end of the MP3 stream are not read"
+        )

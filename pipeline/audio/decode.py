@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
-from pipeline.audio.reader import AudioInfo, Reader
+from pipeline.audio.reader import AudioInfo, Note, Reader
 from pipeline.audio.readers import open_recording
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 __all__ = [
     "AudioInfo",
@@ -46,7 +46,7 @@ class DecodedFacts:
     samples: int
     peak: float
     clipped: int
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 class Decoding:
@@ -71,7 +71,7 @@ class Decoding:
         """Yield mono int16 at ``sample_rate`` Hz, in blocks (n,) that belong to the caller.
 
         Channels are averaged. 16-bit mono at the target rate passes bit for bit; everything else is
-        ``round(32768 x)``, clipped. Raises `RecordingRefused` with a one-line reason; damage may show only
+        ``round(32768 x)``, clipped. Raises `RecordingRejected` with a one-line reason; damage may show only
         at the end, so blocks before a rejection must be thrown away.
         """
         reader, info = self._reader, self.info
@@ -111,14 +111,16 @@ class Decoding:
 
     def _finish(self, tally: "_Tally") -> None:
         if not tally.samples:
-            raise RecordingRefused(f"no samples: what is there gives none at {tally.sample_rate} Hz")
+            raise RecordingRejected(
+                "no-samples", f"no samples: what is there gives none at {tally.sample_rate} Hz"
+            )
         notes = self._reader.notes + tally.notes()
         self._facts = DecodedFacts(self.info, tally.samples, tally.peak, tally.clipped, notes)
 
 
 @contextmanager
 def open_decoding(path: Path) -> Iterator[Decoding]:
-    """Open a recording by its header; raises `RecordingRefused` where it cannot be used.
+    """Open a recording by its header; raises `RecordingRejected` where it cannot be used.
 
     Several threads may decode at a time: the libraries release the interpreter lock while they work.
     """
@@ -131,12 +133,12 @@ def naming(path: Path) -> Iterator[None]:
     """Put ``path`` before the reason for which a recording is rejected in this block."""
     try:
         yield
-    except RecordingRefused as rejection:
-        raise RecordingRefused(f"{path}: {rejection}") from None
+    except RecordingRejected as rejection:
+        raise rejection.about(path) from None
 
 
 def probe(path: Path) -> AudioInfo:
-    """Return what the header of ``path`` says; raises `RecordingRefused` where it cannot be used."""
+    """Return what the header of ``path`` says; raises `RecordingRejected` where it cannot be used."""
     with open_decoding(path) as recording:
         return recording.info
 
@@ -144,7 +146,7 @@ def probe(path: Path) -> AudioInfo:
 def read_mono(path: Path, sample_rate: int) -> tuple[Samples, DecodedFacts]:
     """Return a whole recording as one writable array (N,), at most 2**28 samples, and its facts.
 
-    Raises `RecordingRefused`, with the path before the reason.
+    Raises `RecordingRejected`, with the path before the reason.
     """
     with naming(path), open_decoding(path) as recording:
         return recording.read(sample_rate), recording.facts
@@ -180,13 +182,16 @@ class _Tally:
         self.samples += samples
         if self.samples > self._max_samples:
             hours = self._max_samples / self.sample_rate / 3600
-            raise RecordingRefused(f"longer than {hours:.1f} hours at {self.sample_rate} Hz: split it")
+            raise RecordingRejected(
+                "too-long", f"longer than {hours:.1f} hours at {self.sample_rate} Hz: split it"
+            )
         self.peak = max(self.peak, peak)
 
-    def notes(self) -> tuple[str, ...]:
+    def notes(self) -> tuple[Note, ...]:
         if not self.clipped:
             return ()
-        return (f"{self.clipped} samples beyond full scale were clipped (largest {self.peak:.4g})",)
+        text = f"{self.clipped} samples beyond full scale were clipped (largest {self.peak:.4g})"
+        return (Note("clipped", text),)
 
 
 def _mono_blocks(reader: Reader) -> Iterator[Floats]:
@@ -203,10 +208,13 @@ def _mono_blocks(reader: Reader) -> Iterator[Floats]:
         if not bad and worst <= MAX_FLOAT_PEAK:
             yield _average(block)
     if bad:
-        raise RecordingRefused(f"{bad} of {position} samples are not finite, the first at {first_bad}")
+        raise RecordingRejected(
+            "not-finite", f"{bad} of {position} samples are not finite, the first at {first_bad}"
+        )
     if worst > MAX_FLOAT_PEAK:
-        raise RecordingRefused(
-            f"float samples up to {worst:.4g}: the file holds integers or another scale, not [-1, 1]"
+        raise RecordingRejected(
+            "not-amplitudes",
+            f"float samples up to {worst:.4g}: the file holds integers or another scale, not [-1, 1]",
         )
 
 

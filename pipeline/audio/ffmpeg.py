@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo
-from pipeline.errors import RecordingRefused
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Note
+from pipeline.errors import RecordingRejected
 
 STALL_S = 60.0  # a decoder that gives nothing for so long is taken to hang, and killed
 AU_FLOAT = 6
@@ -36,11 +36,13 @@ OUTPUT = ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
 
 
 @contextmanager
-def ffmpeg_reader(path: Path, complaint: str, notes: tuple[str, ...]) -> Iterator["FfmpegReader"]:
-    """Read ``path``, of which libsndfile said ``complaint``; raises `RecordingRefused`."""
+def ffmpeg_reader(path: Path, complaint: str, notes: tuple[Note, ...]) -> Iterator["FfmpegReader"]:
+    """Read ``path``, of which libsndfile said ``complaint``; raises `RecordingRejected`."""
     program = shutil.which("ffmpeg")
     if program is None:
-        raise RecordingRefused(f"not readable by libsndfile ({complaint}) and ffmpeg is not installed")
+        raise RecordingRejected(
+            "no-decoder", f"not readable by libsndfile ({complaint}) and ffmpeg is not installed"
+        )
     with tempfile.TemporaryFile() as log, selectors.DefaultSelector() as selector:
         process = subprocess.Popen(
             [program, *ARGUMENTS, *INPUT, "-i", f"file:{path}", *OUTPUT],
@@ -70,14 +72,16 @@ class FfmpegReader:
         selector: selectors.BaseSelector,
         log: int,
         complaint: str,
-        notes: tuple[str, ...],
+        notes: tuple[Note, ...],
     ) -> None:
         self._process, self._selector, self._log = process, selector, log
         self.notes = notes
         header = self._read(24)
         if len(header) < 24 or header[:4] != b".snd":
             reason = self._failure() or "it gives no audio"
-            raise RecordingRefused(f"not readable by libsndfile ({complaint}) nor by ffmpeg ({reason})")
+            raise RecordingRejected(
+                "not-sound", f"not readable by libsndfile ({complaint}) nor by ffmpeg ({reason})"
+            )
         _, data_start, _, encoding, rate, channels = struct.unpack(">6I", header)
         assert encoding == AU_FLOAT
         self._read(data_start - 24)
@@ -92,7 +96,7 @@ class FfmpegReader:
             done += len(block)
             yield block.astype(dtype)
         if reason := self._failure():
-            raise RecordingRefused(f"damaged: ffmpeg decodes {done} frames and reports: {reason}")
+            raise RecordingRejected("damaged", f"damaged: ffmpeg decodes {done} frames and reports: {reason}")
 
     def _read(self, count: int) -> bytes:
         """Read ``count`` bytes, fewer only at the end; waits `STALL_S` seconds at most for each piece."""
@@ -100,7 +104,7 @@ class FfmpegReader:
         pieces = bytearray()
         while len(pieces) < count:
             if not self._selector.select(STALL_S):
-                raise RecordingRefused(f"ffmpeg gave nothing for {STALL_S:.0f} s")
+                raise RecordingRejected("stalled", f"ffmpeg gave nothing for {STALL_S:.0f} s")
             piece = os.read(self._process.stdout.fileno(), count - len(pieces))
             if not piece:
                 break

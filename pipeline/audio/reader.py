@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 import numpy.typing as npt
 
@@ -21,13 +21,34 @@ class AudioInfo:
     decoder: Literal["libsndfile", "ffmpeg"]
 
 
+NoteCode = Literal[
+    "clipped", "no-length", "size-field", "block-align", "bit-depth", "trailing-bytes", "no-end-mark"
+]
+
+
+class Note(str):
+    """A line of text on something odd but harmless in a recording.
+
+    Attributes:
+        code: what is odd, for programs; the text may be reworded.
+    """
+
+    code: NoteCode
+
+    def __new__(cls, code: NoteCode, text: str) -> Self:
+        """Make a note of this code."""
+        note = super().__new__(cls, text)
+        note.code = code
+        return note
+
+
 class Reader(Protocol):
     """An open recording; `blocks` may be run through once."""
 
     info: AudioInfo
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
     holds_int16: bool
     holds_float64: bool
 
     def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
-        """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRefused`."""
+        """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRejected`."""

@@ -16,8 +16,8 @@ from typing import Any
 import numpy.typing as npt
 
 from pipeline.audio.containers import check_container
-from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Reader
-from pipeline.errors import RecordingRefused
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Note, Reader
+from pipeline.errors import RecordingRejected
 
 RATES = range(2_000, 768_001)  # Hz
 MAX_CHANNELS = 256
@@ -26,7 +26,7 @@ UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's SF_COUNT_MAX
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[Reader]:
-    """Open ``path`` whatever its name says it is; raises `RecordingRefused` where that cannot be done."""
+    """Open ``path`` whatever its name says it is; raises `RecordingRejected` where that cannot be done."""
     with ExitStack() as opened:
         file = opened.enter_context(open_file(path))
         notes = check_container(file.fileno())
@@ -34,33 +34,37 @@ def open_recording(path: Path) -> Iterator[Reader]:
 
 
 def open_file(path: Path) -> BufferedReader:
-    """Open a regular file for reading its bytes; raises `RecordingRefused` where there is none."""
+    """Open a regular file for reading its bytes; raises `RecordingRejected` where there is none."""
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
             # Opening a pipe would wait for ever.
-            raise RecordingRefused("a folder, a device or a pipe, not a file")
+            raise RecordingRejected("not-a-file", "a folder, a device or a pipe, not a file")
         if not found.st_size:
-            raise RecordingRefused("an empty file (0 bytes)")
+            raise RecordingRejected("empty", "an empty file (0 bytes)")
         return path.open("rb")
     except FileNotFoundError:
-        raise RecordingRefused("no such file") from None
+        raise RecordingRejected("missing", "no such file") from None
     except (OSError, ValueError) as problem:
-        raise RecordingRefused(f"cannot be read ({getattr(problem, 'strerror', problem)})") from None
+        raise RecordingRejected(
+            "unreadable", f"cannot be read ({getattr(problem, 'strerror', problem)})"
+        ) from None
 
 
 def _checked(reader: Reader) -> Reader:
     info = reader.info
     if info.sample_rate not in RATES:
-        raise RecordingRefused(f"sample rate {info.sample_rate} Hz, outside {RATES[0]} to {RATES[-1]} Hz")
+        raise RecordingRejected(
+            "sample-rate", f"sample rate {info.sample_rate} Hz, outside {RATES[0]} to {RATES[-1]} Hz"
+        )
     if not 1 <= info.channels <= MAX_CHANNELS:
-        raise RecordingRefused(f"{info.channels} channels, more than {MAX_CHANNELS}")
+        raise RecordingRejected("channels", f"{info.channels} channels, more than {MAX_CHANNELS}")
     if info.frames == 0:
-        raise RecordingRefused("no samples: the header gives 0 frames")
+        raise RecordingRejected("no-samples", "no samples: the header gives 0 frames")
     return reader
 
 
-def _reader(opened: ExitStack, path: Path, file: BufferedReader, notes: tuple[str, ...]) -> Reader:
+def _reader(opened: ExitStack, path: Path, file: BufferedReader, notes: tuple[Note, ...]) -> Reader:
     import soundfile
 
     try:
@@ -84,7 +88,7 @@ def _complaint(problem: Any) -> str:
 class SoundfileReader:
     """A recording that libsndfile reads."""
 
-    def __init__(self, sound: Any, notes: tuple[str, ...]) -> None:
+    def __init__(self, sound: Any, notes: tuple[Note, ...]) -> None:
         # python-soundfile seeks after every read, which costs time and hides frames that were skipped.
         sound.seekable = lambda: False
         self._sound = sound
@@ -106,13 +110,17 @@ class SoundfileReader:
                 wanted = count if promised is None else min(count, promised - done)
                 block = self._sound.read(wanted, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as problem:
-                raise RecordingRefused(f"damaged after frame {done}: {_complaint(problem)}") from None
+                raise RecordingRejected(
+                    "damaged", f"damaged after frame {done}: {_complaint(problem)}"
+                ) from None
             if not len(block):
                 break
             done += len(block)
             yield block
         if promised is not None and done < promised:
-            raise RecordingRefused(f"damaged: the header promises {promised} frames, {done} decode")
+            raise RecordingRejected(
+                "damaged", f"damaged: the header promises {promised} frames, {done} decode"
+            )
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from pipeline.errors import RecordingRefused
+from pipeline.audio.reader import Note
+from pipeline.errors import RecordingRejected
 
 Read = Callable[[int, int], bytes]
 OGG_FIRST, OGG_LAST = 2, 4  # flags of the first and last page of a stream
@@ -21,7 +22,7 @@ class _FlacFrame(NamedTuple):
     bits: int | None  # per sample; None where the frame refers to the stream's header
 
 
-def check_flac(read: Read, size: int, start: int) -> Iterator[str]:
+def check_flac(read: Read, size: int, start: int) -> Iterator[Note]:
     """Compare the total in STREAMINFO with the number of the last frame; notes what is odd but harmless."""
     info = read(start + 8, 34)
     if len(info) < 34 or read(start + 4, 1)[0] & 0x7F:
@@ -32,12 +33,16 @@ def check_flac(read: Read, size: int, start: int) -> Iterator[str]:
     window = max(frame_bytes, 1 << 16) + 16
     last = _last_frame(read(max(0, size - window), window), block_size)
     if last is None:
-        yield "no FLAC frame ends where the file ends: other bytes follow the last one"
+        yield Note(
+            "trailing-bytes", "no FLAC frame ends where the file ends: other bytes follow the last one"
+        )
         return
     if total and last.end != total:
-        raise RecordingRefused(f"damaged: the header promises {total} frames, the stream has {last.end}")
+        raise RecordingRejected(
+            "damaged", f"damaged: the header promises {total} frames, the stream has {last.end}"
+        )
     if last.bits not in (None, bits):
-        yield f"the header says {bits} bits a sample, the frames have {last.bits}"
+        yield Note("bit-depth", f"the header says {bits} bits a sample, the frames have {last.bits}")
 
 
 def _last_frame(tail: bytes, block_size: int) -> _FlacFrame | None:
@@ -90,20 +95,21 @@ def _crc_table(polynomial: int, bits: int) -> list[int]:
     return table
 
 
-def check_ogg(read: Read, size: int) -> Iterator[str]:
+def check_ogg(read: Read, size: int) -> Iterator[Note]:
     """Walk the pages; that some are missing shows when fewer frames decode than the last one counts."""
     position, flags, streams_may_begin = 0, OGG_FIRST, True
     while len(page := read(position, 27 + 255)) >= 27 and page.startswith(b"OggS"):
         flags = page[5]
         streams_may_begin &= bool(flags & OGG_FIRST)
         if flags & OGG_FIRST and not streams_may_begin:
-            raise RecordingRefused(
-                f"several Ogg streams in a row, the second from byte {position} on: split it"
+            raise RecordingRejected(
+                "several-streams",
+                f"several Ogg streams in a row, the second from byte {position} on: split it",
             )
         position += 27 + page[26] + sum(page[27 : 27 + page[26]])
     if position > size or (page and b"OggS".startswith(page[:4])):
-        raise RecordingRefused(f"cut short: the file ends at byte {size}, within an Ogg page")
+        raise RecordingRejected("cut-short", f"cut short: the file ends at byte {size}, within an Ogg page")
     if position < size:
-        yield f"{size - position} bytes from byte {position} on are not Ogg pages"
+        yield Note("trailing-bytes", f"{size - position} bytes from byte {position} on are not Ogg pages")
     elif not flags & OGG_LAST:
-        yield "the Ogg stream has no end mark: it may have been cut"
+        yield Note("no-end-mark", "the Ogg stream has no end mark: it may have been cut")

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
 from pipeline.data.corpus import find_sources
-from pipeline.errors import RecordingRefused, UserError, one_line
+from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")
 MAGIC = frozenset("*?[")
@@ -119,7 +119,7 @@ def each_sound(
     for sound in sounds:
         try:
             result = work(sound)
-        except RecordingRefused as reason:
+        except RecordingRejected as reason:
             _tell(sound, str(reason))
         except UserError as reason:
             if len(sounds) == 1 or reason.exit_code == ARGUMENTS:

@@ -14,17 +14,36 @@ from pipeline.errors import UserError
 SHOWN_OF_STEM = 32
 
 
-def data_dir() -> Path:
-    """The folder under which everything made at run time lies.
+def data_location() -> Path:
+    """Return the folder under which everything made at run time lies, whether or not it can be used.
 
-    ``WAVECAST_DATA`` names it; otherwise it is ``data/`` of the checkout that the package is imported from,
-    so that every working directory sees the same runs and models, or ``./data`` for a copied package.
+    ``WAVECAST_DATA`` names it. Otherwise it is ``data/`` of the checkout that the package is imported from.
+    An installed package has no checkout: there it is the user's data folder, such as
+    ``~/.local/share/wavecast``. So every working directory finds the same runs and models.
     """
     named = os.environ.get("WAVECAST_DATA")
     if named:
         return expanded(named).absolute()
     checkout = Path(__file__).resolve().parents[2]
-    return (checkout if (checkout / "pyproject.toml").is_file() else Path.cwd()) / "data"
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "data"
+    import platformdirs
+
+    return platformdirs.user_data_path("wavecast", appauthor=False).absolute()
+
+
+def data_dir() -> Path:
+    """Return `data_location`, which exists or can be made.
+
+    Raises:
+        UserError: the folder does not exist and the folder above it cannot be written.
+    """
+    folder = data_location()
+    above = next(place for place in (folder, *folder.parents) if place.exists())
+    if above != folder and not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        advice = "set WAVECAST_DATA to a folder that you may write in"
+        raise UserError(f"{folder}: the data folder cannot be made, {above} is not writable; {advice}")
+    return folder
 
 
 @contextmanager

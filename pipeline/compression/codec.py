@@ -33,7 +33,7 @@ from pipeline.compression.pcm_files import (
     integers_file,
     read_integers,
 )
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 
@@ -84,7 +84,7 @@ def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compresse
 
     The source is read twice: once to see that all of it can be, which is quick beside the coding.
 
-    Raises `RecordingRefused` where the source is damaged, lossy, or changes meanwhile.
+    Raises `RecordingRejected` where the source is damaged, lossy, or changes meanwhile.
     """
     sound = examine(source)
     frames = max(1, BLOCK_FRAMES // coding.model.framing.hop) * coding.model.framing.hop
@@ -96,14 +96,14 @@ def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compresse
             for channel, coder in enumerate(coders):
                 write(_encode(coder, integers[:, channel], sound.depth))
         if checksum.text() != sound.checksum:
-            raise RecordingRefused("it changed while it was read; compress it again")
+            raise RecordingRejected("changed", "it changed while it was read; compress it again")
     return Compressed(sound, source.stat().st_size, target.stat().st_size)
 
 
 def decompress_sound(coding: CodingModel, source: Path, target: Path) -> IntegerSound:
     """Write the samples that ``source`` codes to the sound file ``target``.
 
-    Raises `RecordingRefused` where the source is damaged, or this model or machine cannot decode it;
+    Raises `RecordingRejected` where the source is damaged, or this model or machine cannot decode it;
     `UserError` where the target's format cannot hold it.
     """
     with open_coded(source) as (header, blocks):
@@ -120,14 +120,16 @@ def decompress_sound(coding: CodingModel, source: Path, target: Path) -> Integer
 
 def _check_same(coding: CodingModel, header: Header) -> None:
     if header.model != coding.hash:
-        raise RecordingRefused(
+        raise RecordingRejected(
+            "other-model",
             f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}; "
-            f"{coding.name} is {coding.hash[:_SHOWN_OF_HASH]}: name that one with --model"
+            f"{coding.name} is {coding.hash[:_SHOWN_OF_HASH]}: name that one with --model",
         )
     if header.arithmetic != coding.arithmetic:
-        raise RecordingRefused(
+        raise RecordingRejected(
+            "other-arithmetic",
             "this machine computes the model differently from the one that compressed, and could not decode "
-            "a sample; decompress there, or with the same versions of wavecast and its libraries"
+            "a sample; decompress there, or with the same versions of wavecast and its libraries",
         )
 
 

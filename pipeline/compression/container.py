@@ -25,7 +25,7 @@ from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
 from pipeline.common.hashing import digest_stream
 from pipeline.compression.pcm_files import IntegerSound
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 MAGIC = b"\x89WCZ\r\n\x1a\n"  # no text: what a transfer as text does to it shows
 VERSION = 1
@@ -83,7 +83,7 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
 def open_coded(path: Path) -> Iterator[tuple[Header, Iterator[Block]]]:
     """The header and the blocks of a compressed recording, of which every bit has been checked.
 
-    Raises `RecordingRefused` for what is no compressed recording, damaged, cut short, or newer than this.
+    Raises `RecordingRejected` for what is no compressed recording, damaged, cut short, or newer than this.
     """
     with open_file(path) as file:
         header = _checked_header(file)
@@ -94,16 +94,20 @@ def _checked_header(file: BinaryIO) -> Header:
     there = os.fstat(file.fileno()).st_size
     prelude = file.read(_PRELUDE.size)
     if prelude[: len(MAGIC)] != MAGIC[: len(prelude)] or not prelude:
-        raise RecordingRefused("not a recording that `wavecast compress` wrote")
+        raise RecordingRejected("not-compressed", "not a recording that `wavecast compress` wrote")
     if len(prelude) < _PRELUDE.size:
-        raise RecordingRefused(f"cut short: {there} bytes are there, not even a header")
+        raise RecordingRejected("cut-short", f"cut short: {there} bytes are there, not even a header")
     _, version, length, size = _PRELUDE.unpack(prelude)
     if there < size and version <= VERSION:
-        raise RecordingRefused(f"cut short or damaged: {size} bytes are promised, {there} are there")
+        raise RecordingRejected(
+            "cut-short", f"cut short or damaged: {size} bytes are promised, {there} are there"
+        )
     if _digest(file, there - _CHECKSUM_BYTES) != file.read():
-        raise RecordingRefused("damaged: its checksum is not that of its content; fetch it again")
+        raise RecordingRejected("damaged", "damaged: its checksum is not that of its content; fetch it again")
     if version > VERSION:
-        raise RecordingRefused(f"of format {version}, newer than this wavecast's {VERSION}; update wavecast")
+        raise RecordingRejected(
+            "newer-format", f"of format {version}, newer than this wavecast's {VERSION}; update wavecast"
+        )
     file.seek(_PRELUDE.size)
     return _header(json.loads(file.read(length)))
 

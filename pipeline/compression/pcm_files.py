@@ -16,7 +16,7 @@ import numpy.typing as npt
 from pipeline.audio.readers import open_recording
 from pipeline.audio.write import encoder
 from pipeline.common.files import atomic_path
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 Integers = npt.NDArray[np.int32]
 
@@ -86,7 +86,7 @@ class Checksum:
 def examine(path: Path) -> IntegerSound:
     """Read ``path`` to its end and say what it holds.
 
-    Raises `RecordingRefused` where it cannot be read whole or holds no integers.
+    Raises `RecordingRejected` where it cannot be read whole or holds no integers.
     """
     checksum, frames = Checksum(), 0
     with open_recording(path) as reader:
@@ -95,7 +95,7 @@ def examine(path: Path) -> IntegerSound:
             checksum.add(block >> (32 - depth))
             frames += len(block)
         if not frames:
-            raise RecordingRefused("no samples")
+            raise RecordingRejected("no-samples", "no samples")
         return IntegerSound(reader.info.sample_rate, reader.info.channels, depth, frames, checksum.text())
 
 
@@ -112,9 +112,10 @@ def read_integers(path: Path, frames: int) -> Iterator[Integers]:
 def _depth(decoder: str, container: str, encoding: str) -> int:
     if decoder == "libsndfile" and encoding in DEPTHS:
         return DEPTHS[encoding]
-    raise RecordingRefused(
+    raise RecordingRejected(
+        "no-integers",
         f"{container} with {encoding} holds no plain integers, so that there is nothing exact to keep; "
-        f"convert it to WAV or FLAC first"
+        f"convert it to WAV or FLAC first",
     )
 
 
@@ -152,7 +153,7 @@ def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integer
     """Give a function that takes the integers of ``sound`` block by block, (n, C).
 
     The file appears, whole, when the block of code ends well, and only if the checksum is that of the sound:
-    otherwise `RecordingRefused`. Raises `UserError` where the format or the place refuses it.
+    otherwise `RecordingRejected`. Raises `UserError` where the format or the place refuses it.
     """
     import soundfile
 
@@ -170,7 +171,9 @@ def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integer
 
                 yield write
             if checksum.text() != sound.checksum:
-                raise RecordingRefused("what came out are not the samples that went in: nothing is written")
+                raise RecordingRejected(
+                    "not-restored", "what came out are not the samples that went in: nothing is written"
+                )
     except soundfile.LibsndfileError as problem:
         reason = problem.error_string.strip().rstrip(".")
         raise UserError(f"{path}: cannot be written as {container} ({reason})") from None

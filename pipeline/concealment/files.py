@@ -73,7 +73,7 @@ def conceal_file(
 ) -> dict[str, Any]:
     """Fill the gaps of a recording and write it as mono sound at ``sample_rate``, or else at its own rate.
 
-    Returns facts for people and machines. Raises `RecordingRefused` where the recording cannot be used,
+    Returns facts for people and machines. Raises `RecordingRejected` where the recording cannot be used,
     `UserError` where gaps cannot be read or a file would be overwritten.
     """
     refuse_overwrite(output, overwrite)

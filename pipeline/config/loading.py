@@ -19,7 +19,9 @@ KINDS = ("waveform", "spectrogram", "piano-roll")
 SHARED = ("name", "corpus", "evaluate", "tracking", "variants")
 """Sections of which a run has one for all its variants."""
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+_IN_A_WHEEL = Path(__file__).resolve().parent / "files"
+CONFIGS = _IN_A_WHEEL if _IN_A_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "configs"
+"""The configurations of the project: `configs/` of a checkout, inside this package once it is installed."""
 
 
 class _Loader(yaml.SafeLoader):

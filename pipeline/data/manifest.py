@@ -43,7 +43,7 @@ class Recording(BaseModel):
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of the bytes of ``path``, hexadecimal, read in pieces; raises `RecordingRefused`."""
+    """SHA-256 of the bytes of ``path``, hexadecimal, read in pieces; raises `RecordingRejected`."""
     with open_file(path) as file:
         return digest_stream(file)
 

@@ -15,7 +15,7 @@ from pipeline.config.types import SPLITS
 from pipeline.data.corpus import Source
 from pipeline.data.manifest import Recording, content_hash
 from pipeline.data.row_store import RowStore, Stored
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
 
 
@@ -32,7 +32,7 @@ def music_records(
     for source in sources:
         try:
             records = _records_of(store, source, config)
-        except RecordingRefused as refusal:
+        except RecordingRejected as refusal:
             records = [Recording(path=source.path, refused=str(refusal))]
         except OSError as problem:
             if problem.errno in (errno.ENOSPC, errno.EDQUOT):

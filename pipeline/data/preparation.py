@@ -35,7 +35,7 @@ from pipeline.data.manifest import Recording, content_hash, write_manifest
 from pipeline.data.music_preparation import music_records
 from pipeline.data.row_store import RowStore, settings_key
 from pipeline.data.splits import assign_splits
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.features.representations import row_dtype, row_width, rows_of_blocks
 
 MEMORY_BYTES = 32 << 20
@@ -128,7 +128,7 @@ def _convert(store: RowStore, source: Source, config: AudioConfig) -> Converted:
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise RecordingRefused(f"cannot be read ({problem.strerror or problem})") from None
+        raise RecordingRejected("unreadable", f"cannot be read ({problem.strerror or problem})") from None
 
 
 def _decoded(store: RowStore, source: Source, config: AudioConfig) -> Converted:
@@ -181,7 +181,7 @@ def _record(
     path = str(source.path)
     try:
         converted = result.result()
-    except RecordingRefused as refusal:
+    except RecordingRejected as refusal:
         return Recording(path=source.path, refused=str(refusal))
     stored = store.catalogue.stored.get(converted.content_hash)
     if stored is None:

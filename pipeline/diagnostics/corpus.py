@@ -20,7 +20,7 @@ from pipeline.data.splits import assign_splits
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 VALID, TEST, SEED = 0.1, 0.1, 0  # as in a configuration that says nothing else
 OUTLIER_DB = 20.0
@@ -68,7 +68,7 @@ def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examined
         found = examine_recording(path, sample_rate)
         try:
             return found, content_hash(path)
-        except (RecordingRefused, OSError):
+        except (RecordingRejected, OSError):
             return found, hashlib.sha256(os.fsencode(path)).hexdigest()
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool, progress_bar("recordings") as bar:

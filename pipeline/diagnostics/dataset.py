@@ -12,7 +12,7 @@ from pipeline.common.text import duration
 from pipeline.config.types import SPLITS, Split
 from pipeline.diagnostics.data_size import enough_sound, parameter_count, steps_a_second
 from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 PREPARE = "Run `wavecast prepare` on the recordings again."
 LEAST_HELD_OUT, MOST_HELD_OUT = 0.03, 0.6
@@ -170,7 +170,7 @@ def _changed(path: Path, size: int, modified_ns: int, known_hash: str) -> bool:
         return False
     try:
         return content_hash(path) != known_hash
-    except RecordingRefused:
+    except RecordingRejected:
         return True
 
 

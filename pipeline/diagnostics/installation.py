@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.common.files import data_dir
+from pipeline.common.files import data_location
 from pipeline.diagnostics.findings import Examined, Finding, worst_first
+from pipeline.errors import UserError
 from pipeline.tracking.store import spoken, sqlite_file, store_uri
 
 OPTIONAL = {  # package: what is missing without it, how to get it
@@ -27,15 +28,19 @@ NEEDS_FFMPEG = "m4a, aac, alac, wma, webm, mka, ac3 and speex"
 LITTLE_DISK_GB, NO_DISK_GB = 10.0, 1.0
 ANSWER_S = 3.0
 DISTRIBUTION = "wavecast"
+PROJECT = Path(__file__).resolve().parents[2]
+"""The folder that holds the packages: a checkout, or `site-packages`."""
 TORCH, TORCHAUDIO = "torch>=2.11,<2.12", "torchaudio>=2.11,<2.12"
 
 
 def examine_installation() -> Examined:
     """Say what is missing, does not fit together or cannot be reached. Never raises."""
     figures: dict[str, Any] = {"python": platform.python_version(), "packages": _versions()}
-    figures |= {"data": str(data_dir()), "store": spoken(store_uri()), "processors": os.cpu_count()}
-    findings = [*_packages(), *_optional(), *_decoders(), *_torch(figures), *_data(figures), *_store()]
-    summary = f"Python {figures['python']}, {platform.system()} {platform.machine()}, data in {data_dir()}"
+    figures |= {"data": str(data_location()), "store": None, "processors": os.cpu_count()}
+    findings = [*_packages(), *_optional(), *_decoders(), *_torch(figures), *_data(figures), *_store(figures)]
+    summary = (
+        f"Python {figures['python']}, {platform.system()} {platform.machine()}, data in {figures['data']}"
+    )
     return Examined(DISTRIBUTION, "installation", summary, figures, worst_first(findings))
 
 
@@ -148,9 +153,13 @@ def _first_line(problem: BaseException) -> str:
 
 def _data(figures: dict[str, Any]) -> Iterator[Finding]:
     """The data folder: where, writable, how much room."""
-    folder = data_dir()
+    folder = data_location()
     there = next(place for place in (folder, *folder.parents) if place.exists())
-    named = "WAVECAST_DATA names it" if os.environ.get("WAVECAST_DATA") else "set WAVECAST_DATA to move it"
+    named = "set WAVECAST_DATA to move it"
+    if os.environ.get("WAVECAST_DATA"):
+        named = "WAVECAST_DATA names it"
+    elif not (PROJECT / "pyproject.toml").is_file():
+        named = f"the user's data folder; {named}"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = f"The data folder {folder} cannot be written ({named})."
         yield Finding("problem", "data", what, "Set WAVECAST_DATA to a folder that you may write in.")
@@ -165,9 +174,13 @@ def _data(figures: dict[str, Any]) -> Iterator[Finding]:
         yield Finding("fine", "disk", what)
 
 
-def _store() -> Iterator[Finding]:
+def _store(figures: dict[str, Any]) -> Iterator[Finding]:
     """Where runs and models are recorded, asked without MLflow's own slow import."""
-    uri = store_uri()
+    try:
+        uri = store_uri()
+    except UserError:  # the data folder cannot be made, which is a finding already
+        return
+    figures["store"] = spoken(uri)
     database = sqlite_file(uri)
     if database is not None:
         yield from _sqlite_store(database)

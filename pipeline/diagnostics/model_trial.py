@@ -14,7 +14,7 @@ from models.distributions.correlated_mixtures import AutoregressiveMixture, is_s
 from models.distributions.mixture import Mixture, of_component
 from pipeline.audio.decode import open_decoding
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.nll import predictions, score
 from pipeline.features.representations import row_rate_hz, rows_of_blocks
@@ -73,7 +73,7 @@ def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
     for path in sounds[:RECORDINGS]:
         try:
             blocks = _beginning(path, config.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
-        except (RecordingRefused, OSError) as problem:
+        except (RecordingRejected, OSError) as problem:
             refusals.append(f"{path}: {problem}")
             continue
         rows.append(np.concatenate(list(rows_of_blocks(config, [blocks]))))

@@ -14,9 +14,9 @@ from pipeline.audio.reader import AudioInfo
 from pipeline.audio.readers import open_recording
 from pipeline.common.text import duration
 from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
-from pipeline.diagnostics.rejection import refused
+from pipeline.diagnostics.rejection import rejected
 from pipeline.diagnostics.signal_statistics import FLAT_RUN, SoundFigures, SoundMeter
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 SHORT_S = 0.1
 QUIET_PEAK_DB, LOST_PEAK_DB = -40.0, -70.0
@@ -36,10 +36,12 @@ def examine_recording(path: Path, sample_rate: int) -> Examined:
     try:
         facts = _decoded(path, sample_rate)
         info, found = _measured(path)
-    except (RecordingRefused, OSError) as refusal:
-        return refused(path, str(refusal))
+    except RecordingRejected as rejection:
+        return rejected(path, str(rejection), rejection.code)
+    except OSError as problem:
+        return rejected(path, str(problem), "unreadable")
     except (MemoryError, RuntimeError, ValueError) as problem:  # of a decoder that is not used to such a file
-        return refused(path, f"cannot be decoded ({type(problem).__name__})")
+        return rejected(path, f"cannot be decoded ({type(problem).__name__})")
     findings = [*_notes(facts, found), *_length(found)]
     if found.seconds >= SHORT_S:
         findings += [*_level(found), *_faults(found), *_channels(found), *_rate(info, found, sample_rate)]
@@ -70,7 +72,7 @@ def _measured(path: Path) -> tuple[AudioInfo, SoundFigures]:
 def _notes(facts: DecodedFacts, found: SoundFigures) -> Iterator[Finding]:
     """What the decoder remarks; that samples were clipped is told below, where they are flat in the file."""
     for note in facts.notes:
-        if "beyond full scale" not in note:
+        if note.code != "clipped":
             yield Finding("warning", "decoder", f"{_sentence(note)}.", NOTED)
         elif not found.clipped:
             advice = "Encode it again 3 dB lower, so that nothing is cut off."

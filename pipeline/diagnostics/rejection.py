@@ -3,21 +3,46 @@
 from pathlib import Path
 
 from pipeline.diagnostics.findings import Examined, Finding
+from pipeline.errors import RejectionCode
 
-ADVICE = {  # words of a refusal: what to do about it
-    "ffmpeg is not installed": "Install ffmpeg, or convert the file to FLAC or WAV.",
-    "nor by ffmpeg": "If it should be sound, get it again from where it came from.",
-    "empty file": "Get it again from where it came from.",
-    "cut short": "Copy or download it again: a part of it is missing.",
+ADVICE: dict[RejectionCode, str] = {
+    "not-a-file": "Name a file, or a folder of recordings.",
+    "empty": "Get it again from where it came from.",
+    "missing": "Check the name.",
+    "unreadable": "Check its permissions, and that the disk is there.",
+    "sample-rate": "Correct the rate in its header, or convert it to 16000 Hz.",
+    "channels": "Keep the channels that are wanted, or split it into several files.",
+    "no-samples": "Leave it out.",
     "damaged": "Copy or download it again; if the original is damaged, mend or cut it in an audio editor.",
-    "not finite": "Write it again with the program that made it: what is no number cannot be a sample.",
-    "holds integers": "Divide its samples by their full scale (32768 for 16 bits) and write it again.",
-    "no such file": "Check the name.",
-    "no samples": "Leave it out.",
-    "longer than": "Split it into parts.",
-    "sample rate": "Correct the rate in its header, or convert it to 16000 Hz.",
-    "cannot be read": "Check its permissions, and that the disk is there.",
+    "cut-short": "Copy or download it again: a part of it is missing.",
+    "several-streams": "Split it into one file for each stream.",
+    "no-decoder": "Install ffmpeg, or convert the file to FLAC or WAV.",
+    "not-sound": "If it should be sound, get it again from where it came from.",
+    "stalled": "Try again when the machine is less busy, or convert it to WAV with another program.",
+    "too-long": "Split it into parts.",
+    "not-finite": "Write it again with the program that made it: what is no number cannot be a sample.",
+    "not-amplitudes": "Divide its samples by their full scale (32768 for 16 bits) and write it again.",
+    "not-notes": "Save it as MIDI, or as a set of piano rolls in .mat or .npz.",
+    "no-notes": "Leave it out.",
+    "midi-kind": "Save it anew as MIDI of type 0 or 1, timed by quarter notes.",
+    "sequence-name": "Name one of its sequences, as in FILE#train-000.",
 }
+"""What to do about a recording that is rejected for this reason."""
+
+WITHOUT_ADVICE: frozenset[RejectionCode] = frozenset(
+    (
+        # Of scoring, continuing and compressing, which no examination does; their messages hold the advice.
+        "no-likelihood",
+        "too-short",
+        "not-compressed",
+        "newer-format",
+        "changed",
+        "other-model",
+        "other-arithmetic",
+        "no-integers",
+        "not-restored",
+    )
+)
 OTHERWISE = "Leave it out, or convert it to WAV with the program that made it."
 DOWNLOAD_AGAIN = "Download it again: a server sent this in place of the sound."
 DISGUISES = {  # first bytes, in lower case: what the file is, what to do about it
@@ -37,9 +62,15 @@ DISGUISES = {  # first bytes, in lower case: what the file is, what to do about 
 TEXT = "a text file", "Leave it out; a list of recordings ends in .txt or .csv and names files that exist."
 
 
-def refused(path: Path, reason: str) -> Examined:
-    """A recording that cannot be used."""
-    advice = next((advice for words, advice in ADVICE.items() if words in reason), OTHERWISE)
+def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Examined:
+    """Return the examination of a recording that cannot be used.
+
+    Args:
+        path: the recording.
+        reason: why it is rejected, for people.
+        code: why it is rejected; None where a decoder failed in a way of its own.
+    """
+    advice = OTHERWISE if code is None else ADVICE.get(code, OTHERWISE)
     if disguise := _disguise(path):
         reason, advice = f"{reason}; it begins like {disguise[0]}", disguise[1]
     finding = Finding("problem", "unreadable", f"It cannot be used: {reason}.", advice)

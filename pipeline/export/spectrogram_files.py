@@ -70,7 +70,7 @@ def write_spectrogram(
 
     Returns what was written: frames, bands, seconds, paths. Existing files are replaced.
 
-    Raises `RecordingRefused` for a recording that cannot be used, `UserError` for an unknown suffix or
+    Raises `RecordingRejected` for a recording that cannot be used, `UserError` for an unknown suffix or
     settings that do not fit each other.
     """
     check_suffix(picture, PICTURES)

@@ -49,7 +49,7 @@ def continue_file(
     Returns:
         Facts on what was written, for people and machines.
 
-    Raises `RecordingRefused` where the recording cannot be used, `UserError` for what else is wrong.
+    Raises `RecordingRejected` where the recording cannot be used, `UserError` for what else is wrong.
     """
     check_prediction(output, seconds, sampling.takes, plot, overwrite)
     if output.suffix.lower() in SUFFIXES:

@@ -57,6 +57,12 @@ class Continuation:
     distance_db: list[float] | None
     guard: list[dict[str, float | None]]
 
+    def __repr__(self) -> str:
+        """Name the takes, their length, and what they follow, in one line."""
+        takes, count = self.added.shape
+        length = f"{count / self.sample_rate:.2f} s after {self.seam_s:.2f} s"
+        return f"<Continuation of {length} at {self.sample_rate} Hz, takes: {takes}>"
+
     @property
     def seam_s(self) -> float:
         """When the continuation begins, in seconds."""

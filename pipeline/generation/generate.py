@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.pcm import Samples, to_int16
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.features.representations import analysis, rows_of_blocks
 from pipeline.generation.continuation import END_TO_END, Continuation, Joint, crossfade
 from pipeline.generation.engine import ONE_TAKE, free_run
@@ -48,7 +48,7 @@ def continue_samples(
 
     Raises:
         UserError: nothing is to be added.
-        RecordingRefused: the recording is shorter than its cut and cross-fade.
+        RecordingRejected: the recording is shorter than its cut and cross-fade.
     """
     rate = model.audio.sample_rate
     count = round(seconds * rate)
@@ -80,9 +80,10 @@ def _parts(samples: Samples, rate: int, joint: Joint) -> tuple[Samples, Samples,
     cut, overlap = round(joint.cut_s * rate), round(joint.crossfade_s * rate)
     kept = samples[: len(samples) - cut] if joint.cut_s else samples
     if len(samples) and (joint.cut_s * rate >= len(samples) or overlap > len(kept)):
-        raise RecordingRefused(
+        raise RecordingRejected(
+            "too-short",
             f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {joint.cut_s:g} s and a "
-            f"cross-fade of {joint.crossfade_s:g} s"
+            f"cross-fade of {joint.crossfade_s:g} s",
         )
     seam = len(kept) - min(overlap, len(kept))
     first = 0 if joint.context_s is None else max(0, seam - max(1, round(joint.context_s * rate)))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.inputs import PianoRollConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.features.representations import row_rate_hz
 from pipeline.generation.engine import free_run
 from pipeline.generation.options import Sampling
@@ -37,8 +37,8 @@ def continue_notes(
         raise UserError(f"{output}: this model continues sound; name a sound file, or another model")
     try:
         sequence = read_sequence(piece, config.steps_per_quarter)
-    except RecordingRefused as refusal:
-        raise RecordingRefused(f"{piece}: {refusal}") from None
+    except RecordingRejected as refusal:
+        raise refusal.about(piece) from None
     rate_hz = row_rate_hz(config)
     heard, count = sequence.notes, max(1, round(seconds * rate_hz))
     takes = free_run(model, heard, sampling).take(count)

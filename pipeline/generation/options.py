@@ -20,6 +20,10 @@ matters less. `wavecast bench continuations` measures it for any model."""
 Kind = Literal["sample", "mean", "likely"]
 Floats = NDArray[np.float32]
 
+DEFAULT_SECONDS = 2.0
+"""How much is added to a recording."""
+DEFAULT_TEMPERATURE = 1.0
+
 
 @dataclass(frozen=True)
 class Sampling:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.common.files import atomic_path, refuse_overwrite
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 Roll = npt.NDArray[np.uint8]
 """0 or 1, (T, 88): which keys sound at each step."""
@@ -46,7 +46,7 @@ def read_midi(file: IO[bytes], steps_per_quarter: int) -> tuple[Roll, tuple[str,
     Returns:
         The roll, and remarks on what was left out or mended, a line each.
 
-    Raises `RecordingRefused` where the file is damaged, is not timed by quarter notes, or has no notes.
+    Raises `RecordingRejected` where the file is damaged, is not timed by quarter notes, or has no notes.
     """
     tracks, ticks_per_quarter = _parsed(file)
     remarks: dict[str, int] = {}
@@ -57,12 +57,14 @@ def read_midi(file: IO[bytes], steps_per_quarter: int) -> tuple[Roll, tuple[str,
         last_tick = max(last_tick, end)
         held += (note for note in notes if _is_key(note, remarks))
     if not held:
-        raise RecordingRefused("no notes on the 88 keys of a piano" + _listed(remarks))
+        raise RecordingRejected("no-notes", "no notes on the 88 keys of a piano" + _listed(remarks))
     # In whole numbers: the nearest step, halves upwards.
     spans = [[_step(tick, ticks_per_quarter, steps_per_quarter) for tick in (n.start, n.end)] for n in held]
     length = max(_step(last_tick, ticks_per_quarter, steps_per_quarter), *(first + 1 for first, _ in spans))
     if length > MAX_STEPS:
-        raise RecordingRefused(f"{length} steps long, more than {MAX_STEPS}: damaged, or to be split")
+        raise RecordingRejected(
+            "too-long", f"{length} steps long, more than {MAX_STEPS}: damaged, or to be split"
+        )
     roll = np.zeros((length, KEYS), np.uint8)
     for note, (first, end) in zip(held, spans, strict=True):
         roll[first : max(end, first + 1), note.pitch - LOWEST_PITCH] = 1
@@ -108,11 +110,13 @@ def _parsed(file: IO[bytes]) -> tuple[list[Any], int]:
     try:
         parsed = mido.MidiFile(file=file, clip=True)
     except Exception as problem:  # a damaged file may raise anything
-        raise RecordingRefused(f"damaged MIDI file ({_reason(problem)})") from None
+        raise RecordingRejected("damaged", f"damaged MIDI file ({_reason(problem)})") from None
     if parsed.type == 2:
-        raise RecordingRefused("a MIDI file of type 2: its tracks are pieces of their own; save them apart")
+        raise RecordingRejected(
+            "midi-kind", "a MIDI file of type 2: its tracks are pieces of their own; save them apart"
+        )
     if parsed.ticks_per_beat <= 0:
-        raise RecordingRefused("a MIDI file timed by seconds (SMPTE), not by quarter notes")
+        raise RecordingRejected("midi-kind", "a MIDI file timed by seconds (SMPTE), not by quarter notes")
     return parsed.tracks, parsed.ticks_per_beat
 
 

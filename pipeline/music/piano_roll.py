@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.audio.readers import open_file
 from pipeline.config.types import SPLITS, Split
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from pipeline.music.midi import KEYS, Roll, read_midi
 
 Kind = Literal["MIDI", "MATLAB", "NumPy"]
@@ -44,7 +44,7 @@ def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
     """All sequences of a file, in its order.
 
     ``steps_per_quarter`` is the grid of a MIDI file; a set has its own. One bad sequence refuses its whole
-    set, which would not be the set that others report on. Raises `RecordingRefused` with a one-line reason.
+    set, which would not be the set that others report on. Raises `RecordingRejected` with a one-line reason.
     """
     kind = kind_of(path)
     with open_file(path) as file:
@@ -53,34 +53,40 @@ def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
             return [NoteSequence("", None, notes, remarks)]
         found = list((_matlab_set if kind == "MATLAB" else _numpy_set)(file))
     if not found:
-        raise RecordingRefused("a set without sequences")
+        raise RecordingRejected("no-notes", "a set without sequences")
     return found
 
 
 def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
-    """One sequence: a MIDI file, or `FILE#NAME` for one of a set; raises `RecordingRefused`."""
+    """One sequence: a MIDI file, or `FILE#NAME` for one of a set; raises `RecordingRejected`."""
     file, mark, name = str(path).rpartition("#")
     if not mark or path.exists():
         file, name = str(path), ""
     found = read_sequences(Path(file), steps_per_quarter)
     if not name and len(found) > 1:
-        raise RecordingRefused(f"a set of {len(found)} sequences: name one, as in {path}#{found[-1].name}")
+        raise RecordingRejected(
+            "sequence-name", f"a set of {len(found)} sequences: name one, as in {path}#{found[-1].name}"
+        )
     for sequence in found:
         if name in ("", sequence.name):
             return sequence
-    raise RecordingRefused(f"no sequence {name!r} among {found[0].name} to {found[-1].name}")
+    raise RecordingRejected(
+        "sequence-name", f"no sequence {name!r} among {found[0].name} to {found[-1].name}"
+    )
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file holds, by its first bytes; raises `RecordingRefused`."""
+    """What a file holds, by its first bytes; raises `RecordingRejected`."""
     with open_file(path) as file:
         head = file.read(16)
     if head.startswith(HDF5_MATLAB):
-        raise RecordingRefused("a MATLAB file of version 7.3: save it anew with save(..., '-v7')")
+        raise RecordingRejected(
+            "not-notes", "a MATLAB file of version 7.3: save it anew with save(..., '-v7')"
+        )
     for kind, first_bytes in FIRST_BYTES.items():
         if head.startswith(first_bytes):
             return kind
-    raise RecordingRefused("neither a MIDI file nor a set of piano rolls in .mat or .npz")
+    raise RecordingRejected("not-notes", "neither a MIDI file nor a set of piano rolls in .mat or .npz")
 
 
 def _matlab_set(file: IO[bytes]) -> Iterator[NoteSequence]:
@@ -95,7 +101,9 @@ def _matlab_set(file: IO[bytes]) -> Iterator[NoteSequence]:
     for split, variable in zip(SPLITS, variables, strict=True):
         cells = content.get(variable, np.empty((1, 0), object))
         if cells.dtype != object:
-            raise RecordingRefused(f"{variable} is of {cells.dtype}, not a cell array of piano rolls")
+            raise RecordingRejected(
+                "not-notes", f"{variable} is of {cells.dtype}, not a cell array of piano rolls"
+            )
         for index, cell in enumerate(cells.ravel()):
             name = _name(split, index)
             yield NoteSequence(name, split, _roll(cell, name))
@@ -115,7 +123,9 @@ def _numpy_set(file: IO[bytes]) -> Iterator[NoteSequence]:
         rolls, lengths = (content.get(f"{split}_{what}", np.empty(0)) for what in ("rolls", "lengths"))
         whole = lengths.dtype.kind in "iu" and lengths.ndim == 1 and rolls.ndim == 2
         if not whole or (len(lengths) and lengths.min() < 1) or lengths.sum(dtype=np.int64) != len(rolls):
-            raise RecordingRefused(f"{split}_lengths do not divide {split}_rolls into sequences")
+            raise RecordingRejected(
+                "not-notes", f"{split}_lengths do not divide {split}_rolls into sequences"
+            )
         if len(lengths):
             pieces = np.split(_roll(rolls, f"{split}_rolls"), np.cumsum(lengths)[:-1])
             yield from (NoteSequence(_name(split, i), split, notes) for i, notes in enumerate(pieces))
@@ -126,23 +136,27 @@ def _name(split: Split, index: int) -> str:
 
 
 def _roll(values: Any, name: str) -> Roll:
-    """A table of any dtype as a roll; raises `RecordingRefused` where it is none."""
+    """A table of any dtype as a roll; raises `RecordingRejected` where it is none."""
     table = np.asarray(values)
     if table.dtype.kind not in "biuf":
-        raise RecordingRefused(f"{name} holds {table.dtype}, not a table of numbers")
+        raise RecordingRejected("not-notes", f"{name} holds {table.dtype}, not a table of numbers")
     if table.ndim != 2 or table.shape[1] != KEYS or not len(table):
-        raise RecordingRefused(
-            f"{name} has shape {table.shape}; a piano roll has (steps, {KEYS}), MIDI 21-108"
+        raise RecordingRejected(
+            "not-notes", f"{name} has shape {table.shape}; a piano roll has (steps, {KEYS}), MIDI 21-108"
         )
     if not ((table == 0) | (table == 1)).all():
-        raise RecordingRefused(f"{name} holds values other than 0 and 1")
+        raise RecordingRejected("not-notes", f"{name} holds values other than 0 and 1")
     return np.ascontiguousarray(table, np.uint8)
 
 
 def _require_any(variables: list[str], content: dict[str, Any]) -> None:
     if not content.keys() & set(variables):
-        raise RecordingRefused(f"a set of piano rolls has {', '.join(variables)}; none of them is in it")
+        raise RecordingRejected(
+            "not-notes", f"a set of piano rolls has {', '.join(variables)}; none of them is in it"
+        )
 
 
-def _unreadable(kind: Kind, problem: Exception) -> RecordingRefused:
-    return RecordingRefused(f"a {kind} file that cannot be read ({' '.join(str(problem).split())})")
+def _unreadable(kind: Kind, problem: Exception) -> RecordingRejected:
+    return RecordingRejected(
+        "damaged", f"a {kind} file that cannot be read ({' '.join(str(problem).split())})"
+    )

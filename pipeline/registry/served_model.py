@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from pipeline.common.files import read_json
 from pipeline.config.inputs import InputConfig, SpectrogramConfig
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE
 from pipeline.tracking.store import MODEL_IN_ARTIFACTS
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ class Continuation(PythonModel):  # type: ignore[misc]
         Returns:
             What follows, float32: (B, M) samples or (B, M, D) frames.
         """
-        settings = {"seconds": 1.0, "temperature": 1.0, "seed": 0, **(params or {})}
+        settings = {
+            "seconds": DEFAULT_SECONDS,
+            "temperature": DEFAULT_TEMPERATURE,
+            "seed": 0,
+            **(params or {}),
+        }
         follow = self._frames if model_input.ndim == 3 else self._samples
         return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
 
@@ -118,7 +124,8 @@ def _signature(model: Path) -> ModelSignature:
     config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(settings))
     shape = (-1, -1, row_width(config)) if isinstance(config, SpectrogramConfig) else (-1, -1)
     tensor = TensorSpec(np.dtype("float32"), shape)
-    seconds, temperature = ParamSpec("seconds", "double", 1.0), ParamSpec("temperature", "double", 1.0)
+    seconds = ParamSpec("seconds", "double", DEFAULT_SECONDS)
+    temperature = ParamSpec("temperature", "double", DEFAULT_TEMPERATURE)
     parameters = ParamSchema([seconds, temperature, ParamSpec("seed", "long", 0)])
     return ModelSignature(Schema([tensor]), Schema([tensor]), parameters)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.decode import Samples, open_decoding
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.scoring.windows import RecordingScore, StepScores, Stretches
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def score_samples(
     ``window_s`` is the length of a stretch, rounded to a whole number of the model's steps, at least one.
     Memory does not grow with the recording, but for the figures of its stretches.
 
-    Raises `RecordingRefused` where there are no samples or a likelihood is not finite, `UserError` for a
+    Raises `RecordingRejected` where there are no samples or a likelihood is not finite, `UserError` for a
     model of notes or a window that is not positive.
     """
     from pipeline.common.devices import one_thread
@@ -66,7 +66,7 @@ def score_samples(
         for steps in step_scores(model, rows_of_blocks(audio, counted())):
             stretches.add(steps)
     if not samples:
-        raise RecordingRefused("no samples")
+        raise RecordingRejected("no-samples", "no samples")
     return stretches.score(samples / audio.sample_rate, model.step_s, model.framing.target_size)
 
 
@@ -193,7 +193,7 @@ class Decoded:
 def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
     """Decode a whole recording to mono at ``sample_rate`` Hz, a long one to a temporary file.
 
-    Whatever is wrong with it shows before any of it is scored: `RecordingRefused`.
+    Whatever is wrong with it shows before any of it is scored: `RecordingRejected`.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
         with open_decoding(path) as recording:

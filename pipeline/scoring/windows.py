@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 Figures = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -37,6 +37,12 @@ class RecordingScore:
     nats_per_step_series: Figures
     bits_per_sample_series: Figures | None
     values: Counts
+
+    def __repr__(self) -> str:
+        """Name the figures and what they are of, in one line."""
+        bits = "" if self.bits_per_sample is None else f", {self.bits_per_sample:.3f} bits per sample"
+        figures = f"{self.nats_per_step:.3f} nats per step{bits}"
+        return f"<RecordingScore of {self.seconds:.2f} s: {figures}, {len(self.start_s)} windows>"
 
     @property
     def series(self) -> Figures:
@@ -92,13 +98,15 @@ class Stretches:
     def score(self, seconds: float, step_s: float, target_size: int) -> RecordingScore:
         """What the steps so far, of ``target_size`` values each, come to.
 
-        Raises `RecordingRefused` where a sum is not finite: the model knows no likelihood there.
+        Raises `RecordingRejected` where a sum is not finite: the model knows no likelihood there.
         """
         nats, bits, values = np.array(self._sums).T
         start_s = np.round(np.arange(len(nats), dtype=np.float64) * self._steps * step_s, 9)
         wrong = np.flatnonzero(~np.isfinite(nats + bits))
         if len(wrong):
-            raise RecordingRefused(f"the model gives no finite likelihood at {start_s[wrong[0]]:.2f} s")
+            raise RecordingRejected(
+                "no-likelihood", f"the model gives no finite likelihood at {start_s[wrong[0]]:.2f} s"
+            )
         return RecordingScore(
             seconds=seconds,
             nats_per_step=float(nats.sum() / values.sum() * target_size),

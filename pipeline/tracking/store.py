@@ -41,8 +41,8 @@ class TrackingAway(UserError):
 
 def store_uri(configured: str | None = None) -> str:
     """The store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
-    local = data_dir() / "mlflow" / "mlflow.db"
-    return configured or os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{local.as_posix()}"
+    named = configured or os.environ.get("MLFLOW_TRACKING_URI")
+    return named or f"sqlite:///{(data_dir() / 'mlflow' / 'mlflow.db').as_posix()}"
 
 
 def sqlite_file(uri: str) -> Path | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.decode import Samples, read_mono
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 RATE = 16_000
 BLOCK = 1 << 16
@@ -21,7 +21,7 @@ def noise(count: int, seed: int = 0) -> Samples:
 
 def refusal(path: Path, sample_rate: int = RATE) -> str:
     """The reason for which ``path`` is refused, which is one line."""
-    with pytest.raises(RecordingRefused) as refused:
+    with pytest.raises(RecordingRejected) as refused:
         read_mono(path, sample_rate)
     reason = str(refused.value).removeprefix(f"{path}: ")
     assert reason

@@ -78,3 +78,12 @@ def test_no_training_outlives_its_parent(tmp_path: Path) -> None:
     parent.wait()
     with FileLock(run.path / ".training.lock", timeout=20):
         pass
+
+
+def test_a_folder_without_a_run_is_one_line_of_the_child(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pipeline.training", str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stderr is not None
+        errors = child.stderr.read()
+    assert child.returncode == 1
+    assert errors == f"wavecast: {tmp_path}/run.json: no such training run\n"

@@ -5,15 +5,24 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from models.distributions.mixture import GaussianMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
-from models.heads import GaussianMixtureHead
 from models.recurrent.stack import CELLS, State, keep_state
+from tests.helpers.encoder_decoders import (
+    INPUT_ROWS,
+    WIDTH,
+    D,
+    H,
+    assert_same,
+    joined,
+    network_of,
+    one_step,
+    random_inputs,
+    run,
+)
 
-WIDTH, INPUT_ROWS, HISTORY_ROWS, HOP = 2, 3, 4, 2
-D_IN, D, H = HISTORY_ROWS * WIDTH, HOP * WIDTH, 7
 every_cell = pytest.mark.parametrize("cell", CELLS)
 every_form = pytest.mark.parametrize(
     ("decode", "attention", "form"),
@@ -25,52 +34,6 @@ every_form = pytest.mark.parametrize(
         (1, 4, {}),
     ],
 )
-
-
-def network_of(
-    cell: str = "gru", decode: int = 4, attention: int = 0, head: nn.Module | None = None, **form: Any
-) -> EncoderDecoder:
-    """In float64; biases and learned states drawn, too, so that nothing is zero by chance."""
-    torch.manual_seed(0)
-    layers = {"num_layers": 1, "dropout": 0.0, **form}
-    head = head or GaussianMixtureHead(H, D, 3, 1e-3)
-    network = EncoderDecoder(
-        INPUT_ROWS, WIDTH, cell, H, head=head, decode_steps=decode, attention_steps=attention, **layers
-    ).double()
-    with torch.no_grad():
-        for weight in network.parameters():
-            weight.add_(0.3 * torch.randn_like(weight))
-    return network.eval()
-
-
-def random_inputs(batch: int, steps: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(batch, steps, D_IN, dtype=torch.float64, generator=generator)
-
-
-def run(network: EncoderDecoder, inputs: Tensor, state: State | None = None) -> tuple[GaussianMixture, State]:
-    """From the initial state where none is given."""
-    found, after = network(inputs, state or network.initial_state(len(inputs)))
-    assert isinstance(found, GaussianMixture)
-    return found, after
-
-
-def one_step(network: EncoderDecoder, inputs: Tensor, state: State) -> tuple[GaussianMixture, State]:
-    """As `run`, for inputs (B, 1, D_in) by `step`."""
-    one, after = network.step(inputs[:, 0], state)
-    assert isinstance(one, GaussianMixture)
-    return GaussianMixture(one.logits[:, None], one.mean[:, None], one.scale[:, None]), after
-
-
-def assert_same(found: GaussianMixture, expected: GaussianMixture) -> None:
-    for name in ("logits", "mean", "scale"):
-        torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-10, atol=1e-10)
-
-
-def joined(parts: list[GaussianMixture]) -> GaussianMixture:
-    """Distributions of consecutive stretches (B, t) as one of (B, T)."""
-    fields = ("logits", "mean", "scale")
-    return GaussianMixture(*(torch.cat([getattr(part, name) for part in parts], 1) for name in fields))
 
 
 def written_out(network: EncoderDecoder, inputs: Tensor) -> GaussianMixture:
@@ -236,103 +199,6 @@ def test_rows_without_a_memory_spoil_no_gradient() -> None:
     distribution, _ = run(network, random_inputs(2, 9), mixed)
     distribution.log_prob(torch.randn(2, 9, D)).sum().backward()
     assert all(w.grad is not None and w.grad.isfinite().all() for w in network.parameters())
-
-
-class NotingHead(nn.Module):
-    """Draws 100, 101, ... in turn for steps 0, 1, ...; notes the inputs that it was given."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = GaussianMixtureHead(H, D, 1, 1e-3)
-        self.inputs: list[Tensor] = []
-
-    def forward(self, hidden: Tensor, inputs: Tensor) -> GaussianMixture:
-        self.inputs.append(inputs)
-        found = self.inner(hidden, inputs)
-        assert isinstance(found, GaussianMixture)
-        steps = torch.arange(hidden.shape[-2], dtype=hidden.dtype)[:, None, None]
-        return GaussianMixture(found.logits, 0 * found.mean + 100 + steps, 0 * found.scale)
-
-
-def consecutive(batch: int, first: int, steps: int) -> Tensor:
-    """Inputs (B, T, D_in) cut from rows that hold the step they belong to."""
-    rows = torch.arange(-HISTORY_ROWS, steps * HOP, dtype=torch.float64).div(HOP, rounding_mode="floor")
-    windows = (rows + first).repeat_interleave(WIDTH).unfold(0, D_IN, D)[:steps]
-    return windows.expand(batch, -1, -1).contiguous()
-
-
-@pytest.mark.parametrize("attention", [0, 3])
-def test_a_model_that_hears_only_itself_hears_the_truth_from_before_its_block(attention: int) -> None:
-    head = NotingHead()
-    network = network_of("gru", 4, attention, head=head).train()
-    network.sampling_probability = 1.0
-    inputs = consecutive(2, 0, 10)
-    run(network, inputs)
-    first, second = head.inputs
-    assert torch.equal(first, inputs)
-    for step in range(10):
-        block = step - step % 4
-        truth = inputs[0, step]
-        expected = torch.where(truth >= block, truth + 100, truth)
-        assert torch.equal(second[0, step], expected)
-    assert (second[0] > 50).any(1).tolist() == [step % 4 > 0 for step in range(10)]
-
-
-def test_a_chunk_that_begins_inside_a_block_hears_the_truth_from_before_it() -> None:
-    head = NotingHead()
-    network = network_of("gru", 4, 0, head=head).train()
-    _, state = run(network, consecutive(1, 0, 2))
-    network.sampling_probability = 1.0
-    inputs = consecutive(1, 2, 4)
-    run(network, inputs, state)
-    heard, truth = head.inputs[-1][0], inputs[0]
-    assert torch.equal(heard[0], truth[0])
-    assert torch.equal(heard[1], torch.where(truth[1] >= 2, truth[1] + 98, truth[1]))
-    assert torch.equal(heard[2], truth[2])
-    assert torch.equal(heard[3], torch.where(truth[3] >= 4, truth[3] + 98, truth[3]))
-
-
-def test_the_share_of_own_steps_is_the_probability_and_a_step_is_heard_alike_by_all() -> None:
-    head = NotingHead()
-    network = network_of("gru", 50, 0, head=head).train()
-    network.sampling_probability = 0.3
-    run(network, consecutive(40, 0, 50))
-    heard = head.inputs[-1]
-    assert float((heard[:, 1:, -1] > 50).double().mean()) == pytest.approx(0.3, abs=0.04)
-    assert torch.equal(heard[:, 2:, :D], heard[:, 1:-1, D : 2 * D])
-
-
-def test_sampling_is_for_training_alone_and_repeats_with_the_generator() -> None:
-    network = network_of("lstm", 4, 2)
-    inputs = random_inputs(2, 12)
-    truth, _ = run(network, inputs)
-    network.sampling_probability = 0.5
-    assert_same(run(network, inputs)[0], truth)
-    network.train()
-    torch.manual_seed(3)
-    first, _ = run(network, inputs)
-    torch.manual_seed(3)
-    again, _ = run(network, inputs)
-    other, _ = run(network, inputs)
-    assert torch.equal(first.mean, again.mean)
-    assert torch.equal(first.mean[:, ::4], truth.mean[:, ::4])
-    assert not torch.equal(first.mean, truth.mean)
-    assert not torch.equal(first.mean, other.mean)
-
-
-def test_draws_let_no_gradient_through_and_every_weight_still_learns() -> None:
-    network = network_of("gru", 4, 3).train()
-    network.sampling_probability = 1.0
-    distribution, _ = run(network, random_inputs(2, 8).requires_grad_())
-    distribution.log_prob(torch.randn(2, 8, D)).sum().backward()
-    assert all(w.grad is not None and w.grad.any() for w in network.parameters())
-
-
-def test_steps_too_short_to_show_the_one_before_cannot_be_sampled() -> None:
-    network = EncoderDecoder(1, 1, "gru", H, 1, 0.0, GaussianMixtureHead(H, 2, 1, 1e-3), 4, 0)
-    network.sampling_probability = 0.1
-    with pytest.raises(ValueError, match="the 2 values before them, not 1"):
-        network(torch.zeros(1, 8, 1), network.initial_state(1))
 
 
 @pytest.mark.parametrize("attention", [0, 3])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.decode import Samples, naming, open_decoding, probe, read_mono, to_int16
 from pipeline.audio.write import write_audio
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from tests.helpers.recordings import BLOCK, RATE, noise
 
 
@@ -173,9 +173,9 @@ def test_the_header_is_there_before_a_sample_is_decoded(tmp_path: Path) -> None:
 
 
 def test_a_reason_for_rejection_names_the_recording(tmp_path: Path) -> None:
-    with pytest.raises(RecordingRefused, match=r"^no such file$"), open_decoding(tmp_path / "none.wav"):
+    with pytest.raises(RecordingRejected, match=r"^no such file$"), open_decoding(tmp_path / "none.wav"):
         pytest.fail("there is none")
     path = tmp_path / "none.wav"
-    with pytest.raises(RecordingRefused) as reason, naming(path), open_decoding(path):
+    with pytest.raises(RecordingRejected) as reason, naming(path), open_decoding(path):
         pytest.fail("there is none")
     assert str(reason.value) == f"{path}: no such file"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.audio.decode import open_decoding, read_mono
 from pipeline.audio.write import FORMATS, write_audio
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from tests.helpers.recordings import BLOCK, RATE, noise, refusal
 
 
@@ -35,7 +35,7 @@ def test_a_recording_too_long_is_refused_before_it_fills_the_memory(tmp_path: Pa
     delivered: list[int] = []
     with open_decoding(tmp_path / "long.wav") as recording:
         blocks = recording.blocks(RATE, max_samples=BLOCK)
-        with pytest.raises(RecordingRefused, match=r"longer than 0\.0 hours"):
+        with pytest.raises(RecordingRejected, match=r"longer than 0\.0 hours"):
             delivered.extend(len(block) for block in blocks)
     assert sum(delivered) <= BLOCK
 
@@ -69,7 +69,7 @@ def test_no_cut_passes_for_a_shorter_recording(tmp_path: Path, container: str) -
     whole = path.read_bytes()
     for end in [*range(1, len(whole), 97), len(whole) - 1]:
         cut.write_bytes(whole[:end])
-        with pytest.raises(RecordingRefused):
+        with pytest.raises(RecordingRejected):
             read_mono(cut, RATE)
 
 
@@ -85,7 +85,7 @@ def test_ogg_and_mp3_that_lost_samples_are_refused(tmp_path: Path) -> None:
         ("half", mp3[: len(mp3) // 2], "damaged"),
     ]:
         (tmp_path / name).write_bytes(damaged)
-        with pytest.raises(RecordingRefused, match=reason):
+        with pytest.raises(RecordingRejected, match=reason):
             read_mono(tmp_path / name, RATE)
 
 
@@ -153,7 +153,7 @@ def test_damage_never_breaks_the_decoder(
     (folder / "damaged").write_bytes(damaged[: data.draw(st.integers(0, len(damaged)))])
     try:
         samples, facts = read_mono(folder / "damaged", RATE)
-    except RecordingRefused:
+    except RecordingRejected:
         refusal(folder / "damaged")
     else:
         assert len(samples) == facts.samples > 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.audio.decode import DecodedFacts, Samples, read_mono
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 
 RATE = 16_000
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
@@ -88,7 +88,7 @@ SAME_CLIP = {  # files of valid/ with the 16 kHz clip: largest error in steps of
 def outcome(path: Path) -> Outcome:
     try:
         return read_mono(path, RATE)
-    except RecordingRefused as refused:
+    except RecordingRejected as refused:
         return str(refused).removeprefix(f"{path}: ")
 
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.audio import ffmpeg as audio_ffmpeg
 from pipeline.audio.decode import probe, read_mono
 from pipeline.audio.write import write_audio
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from tests.helpers.recordings import RATE, noise, refusal
 
 
@@ -62,7 +62,7 @@ def test_what_ffmpeg_cannot_read_whole_is_refused(
     stand_in: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, lines: str, reason: str
 ) -> None:
     monkeypatch.setattr(audio_ffmpeg, "STALL_S", 1.0)
-    with pytest.raises(RecordingRefused, match=reason):
+    with pytest.raises(RecordingRejected, match=reason):
         read_mono(stand_in(textwrap.dedent(lines)), RATE)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_no_result_replaces_a_sound(corpus: Path, overwrite: bool) -> None:
 def test_one_bad_recording_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
     def work(sound: Path) -> str:
         if sound.name == "bad":
-            raise RecordingRefused("no good")
+            raise RecordingRejected("damaged", "no good")
         return sound.name
 
     refused: list[Path] = []

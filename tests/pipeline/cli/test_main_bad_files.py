@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.audio.decode import probe
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from tests.helpers.builders import tone, write_sound
 from tests.helpers.cli import Run
 from tests.helpers.commands import SUFFIXES, arguments, hidden, read, told
@@ -55,7 +55,7 @@ def check_file(call: Run, verb: str, path: Path, folder: Path, sound_model: Path
 def fine(path: Path) -> bool:
     try:
         probe(path)
-    except RecordingRefused:
+    except RecordingRejected:
         return False
     return True
 

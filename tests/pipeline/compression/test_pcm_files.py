@@ -16,7 +16,7 @@ from pipeline.compression.pcm_files import (
     integers_file,
     read_integers,
 )
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from tests.helpers.builders import tone, write_sound
 
 HOLDS = {  # what each kind of file can hold
@@ -99,7 +99,7 @@ def test_a_long_file_comes_in_blocks_across_the_readers_own(tmp_path: Path) -> N
 def test_what_holds_no_integers_is_refused_in_a_line(tmp_path: Path, suffix: str, encoding: str) -> None:
     path = write_sound(tmp_path / f"a{suffix}", tone(800), subtype=encoding)
     for read in (examine, lambda path: list(read_integers(path, 8))):
-        with pytest.raises(RecordingRefused, match=f"with {encoding} holds no plain integers") as refused:
+        with pytest.raises(RecordingRejected, match=f"with {encoding} holds no plain integers") as refused:
             read(path)
         assert "\n" not in str(refused.value)
 
@@ -107,7 +107,7 @@ def test_what_holds_no_integers_is_refused_in_a_line(tmp_path: Path, suffix: str
 def test_a_cut_file_is_refused(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(800))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(RecordingRefused, match="cut short"):
+    with pytest.raises(RecordingRejected, match="cut short"):
         examine(path)
 
 
@@ -116,7 +116,7 @@ def test_samples_other_than_promised_are_never_written(tmp_path: Path) -> None:
     sound = IntegerSound(8_000, 1, 16, 100, sum_of(integers))
     integers[50] ^= 1
     with (
-        pytest.raises(RecordingRefused, match="nothing is written"),
+        pytest.raises(RecordingRejected, match="nothing is written"),
         integers_file(tmp_path / "a.wav", sound) as write,
     ):
         write(integers)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.data.corpus import Source, find_sources
 from pipeline.data.manifest import Recording, content_hash, read_manifest, write_manifest
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 
 Tree = Callable[..., Path]
 
@@ -198,9 +198,9 @@ def test_a_damaged_manifest_is_refused_with_its_line(tmp_path: Path, line: str) 
 def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"abc" * 100_000)
     assert content_hash(tmp_path / "a") == hashlib.sha256(b"abc" * 100_000).hexdigest()
-    with pytest.raises(RecordingRefused, match="no such file"):
+    with pytest.raises(RecordingRejected, match="no such file"):
         content_hash(tmp_path / "b")
-    with pytest.raises(RecordingRefused, match="not a file"):
+    with pytest.raises(RecordingRejected, match="not a file"):
         content_hash(tmp_path)
 
 

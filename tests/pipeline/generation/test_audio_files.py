@@ -8,7 +8,7 @@ import pytest
 import pipeline.audio.decode as decode
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import WaveformConfig
-from pipeline.errors import RecordingRefused
+from pipeline.errors import RecordingRejected
 from pipeline.generation.audio_files import continue_file
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
@@ -29,7 +29,7 @@ def test_a_recording_is_rejected_by_its_header_before_a_model_is_loaded(tmp_path
 
     whole = write_sound(tmp_path / "a.wav", tone(1_000)).read_bytes()
     (tmp_path / "cut.wav").write_bytes(whole[:-100])
-    with pytest.raises(RecordingRefused, match=r"cut\.wav: cut short"):
+    with pytest.raises(RecordingRejected, match=r"cut\.wav: cut short"):
         continue_file(load, tmp_path / "cut.wav", tmp_path / "out.wav", seconds=0.1, sampling=ONE_TAKE)
     assert not (tmp_path / "out.wav").exists()
 

@@ -11,6 +11,7 @@ from pipeline.errors import UserError
 from pipeline.registry.registry import champion, fetch_model, list_models, register, set_alias
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.store import ModelReference, find_in_sqlite
 from pipeline.tracking.sync import TrackingAway, store_uri
 from tests.helpers.tracked_runs import add_model, mirrored, new_run
 
@@ -37,6 +38,21 @@ def test_registering_twice_makes_one_version(run: RunFolder) -> None:
     assert (oldest["version"], oldest["aliases"]) == (1, [])
     assert newest["metrics"]["test_bits_per_sample"] == 6.5
     assert newest["created"].startswith("20")
+
+
+def test_the_stores_own_tables_are_read_as_this_mlflow_lays_them_out(
+    run: RunFolder, local_store: Path
+) -> None:
+    """Otherwise every start would import MLflow and take seconds, and nobody would notice."""
+    add_model(run)
+    version = register(run, "wavecast")
+    set_alias("wavecast", version, "champion")
+    run_id = mirrored(run).info.run_id
+    weights = (run.model / "model.safetensors").read_bytes()
+    for text in ("models:/wavecast@champion", f"models:/wavecast/{version}", f"runs:/{run_id}/model"):
+        found = find_in_sqlite(local_store, ModelReference.parse(text))
+        assert found is not None, f"{text}: the tables are not those that find_in_sqlite reads"
+        assert (found / "model.safetensors").read_bytes() == weights
 
 
 def test_a_model_is_fetched_by_any_of_its_names(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.nll import score
 from pipeline.features.representations import rows_of_blocks
 from pipeline.model.trained_model import TrainedModel
@@ -158,7 +158,7 @@ def test_a_window_is_longer_than_nothing(window_s: float) -> None:
 
 
 def test_no_samples_and_notes_are_refused() -> None:
-    with pytest.raises(RecordingRefused, match="no samples"):
+    with pytest.raises(RecordingRejected, match="no samples"):
         score_samples(tiny_model(WAVEFORM), [])
     with pytest.raises(UserError, match="not sound"):
         score_samples(tiny_model(PianoRollConfig(kind="piano-roll"), head="bernoulli"), [noise(100)])
@@ -168,7 +168,7 @@ def test_a_likelihood_that_is_not_finite_is_refused_and_never_a_figure() -> None
     model = tiny_model(WAVEFORM)
     with torch.no_grad():
         dict(model.network.named_parameters())["head.projection.bias"].fill_(float("nan"))
-    with pytest.raises(RecordingRefused, match=r"no finite likelihood at 0\.00 s"):
+    with pytest.raises(RecordingRejected, match=r"no finite likelihood at 0\.00 s"):
         score_samples(model, [noise(1_000)])
 
 

@@ -18,7 +18,7 @@ from pipeline.cli.arguments import (
     Temperature,
 )
 from pipeline.errors import UserError
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import DEFAULT_TEMPERATURE, Sampling
 
 LENGTH_S = 10.0
 
@@ -42,7 +42,7 @@ def generate(
     model: Model = "",
     takes: TakesWanted = 1,
     seed: Seed = 0,
-    temperature: Temperature = 0.9,
+    temperature: Temperature = DEFAULT_TEMPERATURE,
     spread: Spread = None,
     plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
     overwrite: Overwrite = False,

@@ -27,7 +27,7 @@ from pipeline.cli.inputs import (
     place_results,
     print_json,
 )
-from pipeline.generation.options import Kind, Sampling
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind, Sampling
 
 
 def predict(
@@ -35,11 +35,11 @@ def predict(
     /,
     *,
     output: Output,
-    seconds: Annotated[float, Parameter(help="How much to add.")] = 2.0,
+    seconds: Annotated[float, Parameter(help="How much to add.")] = DEFAULT_SECONDS,
     model: Model = "",
     takes: TakesWanted = 1,
     seed: Seed = 0,
-    temperature: Temperature = 0.9,
+    temperature: Temperature = DEFAULT_TEMPERATURE,
     spread: Spread = None,
     kind: Annotated[
         Kind, Parameter(help="Draw, or take the mean, or the likeliest component's mean.")

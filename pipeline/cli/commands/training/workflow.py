@@ -45,9 +45,9 @@ def train(
 ) -> None:
     """Train one model. Stopped at any moment and called again, it goes on where it was."""
     from pipeline.cli.output import print_run
-    from pipeline.stages import prepare_stage, start_stage, stop_with_parent, train_here
+    from pipeline.stages import prepare_stage, start_stage
+    from pipeline.training.tracked import train_here
 
-    stop_with_parent()
     if run is None:
         chosen = config_of(config, settings, recordings)
         run = start_stage(chosen, prepare_stage(chosen))

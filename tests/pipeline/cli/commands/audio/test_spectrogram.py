@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.cli.commands.audio.spectrogram import spectrogram
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.export.spectrogram_files import (
     MOST_COLUMNS,
     Frames,
@@ -204,7 +204,7 @@ def test_wrong_orders_are_one_line(tmp_path: Path) -> None:
             spectrogram((sound,), **order)
     with pytest.raises(UserError):
         spectrogram((sound, str(tmp_path / "*.wav"), str(tmp_path)), output=tmp_path / "a.png")
-    with pytest.raises(RecordingRefused):
+    with pytest.raises(RecordingRejected):
         write_spectrogram(tmp_path / "none.wav", settings(), array=tmp_path / "a.npy")
     assert (tmp_path / "there.png").read_text() == "mine"
     assert not list(tmp_path.glob("a.n*"))

@@ -1,0 +1,30 @@
+"""Training a run folder while the tracking server is sent a copy of it."""
+
+from pathlib import Path
+
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.sync import Syncer, sync_pending
+from pipeline.training.loop import train
+
+
+def train_here(run: Path) -> Path:
+    """Train a run folder in this process, mirroring it to the tracking server.
+
+    Args:
+        run: the folder, see `pipeline.tracking.run_folder.start_run`. A finished run is left as it is.
+
+    Returns:
+        The folder of the trained model.
+
+    Raises:
+        UserError: the run cannot be trained, see `pipeline.training.loop.train`.
+    """
+    sync_pending(run.parent)
+    folder = RunFolder(run)
+    if folder.status()["status"] != "finished":
+        syncer = Syncer(folder)
+        try:
+            train(folder, syncer.request)
+        finally:
+            syncer.close()
+    return folder.model

@@ -1,0 +1,101 @@
+"""What `wavecast decompress` does not restore: damaged, foreign and newer files, another model's."""
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.compression import container
+from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
+from pipeline.compression.container import open_coded
+from pipeline.errors import RecordingRejected
+from tests.helpers.builders import tiny_model, tone, write_sound
+from tests.helpers.coded_files import saved
+
+
+def refusal(coding: CodingModel, file: Path) -> str:
+    """Why the file is refused: one line, and nothing written."""
+    target = file.parent / "never.wav"
+    with pytest.raises(RecordingRejected) as refused:
+        decompress_sound(coding, file, target)
+    assert not target.exists()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+@settings(max_examples=60)
+@given(data=st.data())
+def test_a_flipped_bit_anywhere_is_found_before_anything_is_decoded(
+    coding: CodingModel, coded: Path, data: st.DataObject
+) -> None:
+    content = bytearray(coded.read_bytes())
+    place = data.draw(st.integers(0, 8 * len(content) - 1))
+    content[place // 8] ^= 1 << place % 8
+    damaged = coded.with_name("damaged.wcz")
+    damaged.write_bytes(content)
+    with pytest.raises(RecordingRejected, match=r"damaged|not a recording"), open_coded(damaged):
+        pass
+    refusal(coding, damaged)
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_file_cut_anywhere_is_refused(coding: CodingModel, coded: Path, data: st.DataObject) -> None:
+    content = coded.read_bytes()
+    damaged = coded.with_name("cut.wcz")
+    damaged.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
+    assert "cut short" in refusal(coding, damaged) or not damaged.stat().st_size
+
+
+def test_bytes_behind_the_end_are_damage(coding: CodingModel, coded: Path) -> None:
+    longer = coded.with_name("longer.wcz")
+    longer.write_bytes(coded.read_bytes() + b"\0")
+    assert "damaged" in refusal(coding, longer)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89", b"RIFF1234WAVE", bytes(100)])
+def test_other_files_are_refused(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
+    (tmp_path / "a.wcz").write_bytes(content)
+    told = refusal(coding, tmp_path / "a.wcz")
+    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in told
+
+
+def test_missing_files_are_refused(tmp_path: Path, coding: CodingModel) -> None:
+    assert "no such file" in refusal(coding, tmp_path / "a.wcz")
+
+
+def test_a_newer_version_says_so(
+    coding: CodingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = write_sound(tmp_path / "a.wav", tone(100))
+    with monkeypatch.context() as patched:
+        patched.setattr(container, "VERSION", 2)
+        compress_sound(coding, source, tmp_path / "a.wcz")
+    assert struct.unpack_from("<I", (tmp_path / "a.wcz").read_bytes(), 8) == (2,)
+    assert "newer than this wavecast's 1" in refusal(coding, tmp_path / "a.wcz")
+
+
+def test_another_model_is_refused_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
+    other = CodingModel.load(saved(tmp_path / "second", tiny_model(seed=1)), "second")
+    told = refusal(other, coded)
+    assert coding.hash[:12] in told
+    assert other.hash[:12] in told
+    assert "then named first" in told
+    assert "--model" in told
+
+
+def test_a_copy_of_the_model_with_another_history_is_the_same_model(
+    coding: CodingModel, coded: Path, tmp_path: Path, model_folder: Path
+) -> None:
+    copy = saved(tmp_path / "copy", tiny_model())
+    content = json.loads((copy / "config.json").read_text()) | {"trained": {"epochs": 99}}
+    (copy / "config.json").write_text(json.dumps(content))
+    decompress_sound(CodingModel.load(copy, "copy"), coded, tmp_path / "a.wav")
+
+
+def test_other_arithmetic_is_refused_before_any_work(coding: CodingModel, coded: Path) -> None:
+    other = CodingModel(coding.model, coding.name, coding.hash, "0" * 64)
+    assert "computes the model differently" in refusal(other, coded)

@@ -1,0 +1,77 @@
+"""Audio as a sequence: train recurrent predictors, continue, score, conceal and compress recordings.
+
+Everything that a program needs is here; nothing heavy is imported before it is used.
+
+Example:
+    >>> import wavecast
+    >>> model = wavecast.load_model("models:/wavecast@champion")  # doctest: +SKIP
+    >>> model.predict("talk.wav", seconds=2).sound(0)             # doctest: +SKIP
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
+
+if TYPE_CHECKING:
+    from pipeline.api import Model, Recording, load_model
+    from pipeline.compression.codec import Compressed
+    from pipeline.compression.pcm_files import IntegerSound
+    from pipeline.generation.continuation import Continuation, Joint
+    from pipeline.scoring.windows import RecordingScore
+    from wavecast.corpora import evaluate, prepare, train
+    from wavecast.recordings import compress, conceal, decompress, generate, predict, score
+
+    __version__: str
+
+__all__ = [
+    "Compressed",
+    "Continuation",
+    "IntegerSound",
+    "Joint",
+    "Model",
+    "Recording",
+    "RecordingRejected",
+    "RecordingScore",
+    "TrainingInterrupted",
+    "UserError",
+    "__version__",
+    "compress",
+    "conceal",
+    "decompress",
+    "evaluate",
+    "generate",
+    "load_model",
+    "predict",
+    "prepare",
+    "score",
+    "train",
+]
+
+_HOMES = {
+    "pipeline.api": ("Model", "Recording", "load_model"),
+    "pipeline.compression.codec": ("Compressed",),
+    "pipeline.compression.pcm_files": ("IntegerSound",),
+    "pipeline.generation.continuation": ("Continuation", "Joint"),
+    "pipeline.scoring.windows": ("RecordingScore",),
+    "wavecast.corpora": ("evaluate", "prepare", "train"),
+    "wavecast.recordings": ("compress", "conceal", "decompress", "generate", "predict", "score"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("wavecast")
+    for module, names in _HOMES.items():
+        if name in names:
+            value = getattr(importlib.import_module(module), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module 'wavecast' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
