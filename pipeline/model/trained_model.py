@@ -106,17 +106,17 @@ class TrainedModel:
         """Where the weights of the network in torch are."""
         return next(self.network.parameters()).device
 
-    @property
+    @cached_property
     def framing(self) -> Framing:
         """How rows become the model's steps."""
         return framing(self.input, self.model)
 
-    @property
+    @cached_property
     def step_s(self) -> float:
         """Seconds that a step predicts."""
         return self.framing.hop / row_rate_hz(self.input)
 
-    @property
+    @cached_property
     def audio(self) -> AudioConfig:
         """The kind of sound; `UserError` where the model is of notes."""
         if isinstance(self.input, PianoRollConfig):
