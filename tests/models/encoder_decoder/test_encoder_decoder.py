@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from models.distributions.mixture import GaussianMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.heads import GaussianMixtureHead
-from models.recurrent.stack import CELLS, State, keep_state
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import State, keep_state
 
 WIDTH, INPUT_ROWS, HISTORY_ROWS, HOP = 2, 3, 4, 2
 D_IN, D, H = HISTORY_ROWS * WIDTH, HOP * WIDTH, 7

@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.recurrent.stack import CELLS, RecurrentStack, State, detach_state, keep_state, weight_noise
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import RecurrentStack, State, detach_state, keep_state, weight_noise
 
 Array = NDArray[np.float64]
 B, T, D, H = 3, 17, 5, 7
