@@ -9,7 +9,7 @@ from models.recurrent.cells import CELLS, Cell, find_cell, register_cell
 
 
 def test_an_unknown_cell_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="tanh, gru, lstm.*not 'rnn'"):
+    with pytest.raises(ValueError, match=r"tanh, gru, lstm.*not 'rnn'"):
         find_cell("rnn")
 
 
