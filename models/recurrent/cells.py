@@ -118,5 +118,6 @@ for _cell in (
         step=_STEPS + "study_lstm_step",
         compiled="LSTM",
     ),
+    Cell("mingru", "models.recurrent.mingru:MinGRU", "minGRU", 2, 0, step="models.recurrent.mingru:step"),
 ):
     register_cell(_cell)
