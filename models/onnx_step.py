@@ -5,7 +5,6 @@ products and elementwise functions, all shapes but the batch's are constants, an
 so it can be traced into a short graph. It computes the same numbers up to rounding.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,11 +14,7 @@ from torch.nn.functional import gelu, linear
 from models.convolution import ConvolutionFrontend
 from models.heads import AutoregressiveMixtureHead, MixtureHead
 from models.predictor import Predictor, compand
-from models.recurrent.chung2014 import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU
 from models.recurrent.stack import State
-
-CellStep = Callable[[Any, Tensor, State], State]
-"""A layer, inputs (B, D) and its state, (B, H) each, give the state after; the output is its first part."""
 
 
 class ExplicitStep(nn.Module):
@@ -37,7 +32,8 @@ class ExplicitStep(nn.Module):
         super().__init__()
         self.predictor = predictor
         self.tails = _tails(predictor.frontend)
-        recurrent = ["hidden", "cell"][: predictor.recurrent.parts]
+        self.advance_cell = predictor.recurrent.cell.onnx_step()
+        recurrent = list(predictor.recurrent.cell.state_names)
         self.state_names = [f"tail_{index}" for index in range(len(self.tails))] + recurrent
         size = predictor.recurrent.hidden_size
         self.parameter_names = list(self._distribution(next(self.parameters()).new_zeros(1, size)))
@@ -78,7 +74,7 @@ class ExplicitStep(nn.Module):
         stack = self.predictor.recurrent
         after = []
         for index, (layer, norm) in enumerate(zip(stack.layers, stack.norms, strict=True)):
-            end = CELL_STEPS[type(layer)](layer, inputs, tuple(part[index] for part in state))
+            end = self.advance_cell(layer, inputs, tuple(part[index] for part in state))
             hidden = norm(end[0])
             inputs = hidden + inputs if stack.residual and index else hidden
             after.append(end)
@@ -110,12 +106,16 @@ def _tails(frontend: ConvolutionFrontend | None) -> list[int]:
     return [index for index, (kernel, stride) in enumerate(layers) if kernel > stride]
 
 
-def _tanh(layer: Any, inputs: Tensor, state: State) -> State:
+# Of each cell: a layer, inputs (B, D) and its state, (B, H) each, give the state after; the output is its
+# first part.
+
+
+def tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
     return (torch.tanh(own + linear(state[0], layer.weight_hh_l0, layer.bias_hh_l0)),)
 
 
-def _gru(layer: Any, inputs: Tensor, state: State) -> State:
+def gru_step(layer: Any, inputs: Tensor, state: State) -> State:
     (hidden,) = state
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0).split(layer.hidden_size, -1)
     carried = linear(hidden, layer.weight_hh_l0, layer.bias_hh_l0).split(layer.hidden_size, -1)
@@ -124,7 +124,7 @@ def _gru(layer: Any, inputs: Tensor, state: State) -> State:
     return (g + z * (hidden - g),)
 
 
-def _lstm(layer: Any, inputs: Tensor, state: State) -> State:
+def lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
     hidden, cell = state
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
     total = own + linear(hidden, layer.weight_hh_l0, layer.bias_hh_l0)
@@ -133,11 +133,11 @@ def _lstm(layer: Any, inputs: Tensor, state: State) -> State:
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
 
-def _study_tanh(layer: Any, inputs: Tensor, state: State) -> State:
+def study_tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
     return (torch.tanh(linear(inputs, layer.weight_ih, layer.bias) + linear(state[0], layer.weight_hh)),)
 
 
-def _study_gru(layer: Any, inputs: Tensor, state: State) -> State:
+def study_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
     (hidden,), size = state, layer.hidden_size
     r, z, g = linear(inputs, layer.weight_ih, layer.bias).split(size, -1)
     of_r, of_z, of_g = layer.weight_hh.split(size)
@@ -146,7 +146,7 @@ def _study_gru(layer: Any, inputs: Tensor, state: State) -> State:
     return (hidden + z * (g - hidden),)
 
 
-def _study_lstm(layer: Any, inputs: Tensor, state: State) -> State:
+def study_lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
     hidden, cell = state
     total = linear(inputs, layer.weight_ih, layer.bias) + linear(hidden, layer.weight_hh)
     i, f, g, o = total.split(layer.hidden_size, -1)
@@ -154,13 +154,3 @@ def _study_lstm(layer: Any, inputs: Tensor, state: State) -> State:
     i, f = torch.sigmoid(i + of_i * cell), torch.sigmoid(f + of_f * cell)
     cell = f * cell + i * torch.tanh(g)
     return torch.sigmoid(o + of_o * cell) * torch.tanh(cell), cell
-
-
-CELL_STEPS: dict[type[nn.Module], CellStep] = {
-    nn.RNN: _tanh,
-    nn.GRU: _gru,
-    nn.LSTM: _lstm,
-    OneBiasTanh: _study_tanh,
-    ResetBeforeGRU: _study_gru,
-    PeepholeLSTM: _study_lstm,
-}

@@ -10,7 +10,7 @@ are left out, but peepholes are not: 100, 46 and 36 units have 20,050, 20,217 an
 from collections.abc import Callable
 from functools import partial
 
-GATES = {"tanh": 1, "gru": 3, "lstm": 4}
+from models.recurrent.cells import find_cell
 
 
 def recurrent_parameters(
@@ -22,17 +22,17 @@ def recurrent_parameters(
     one, and its LSTM three peepholes a unit, which are weights and count without biases too.
 
     Args:
-        cell: one of `models.recurrent.stack.CELLS`.
+        cell: one of `models.recurrent.cells.CELLS`.
         input_size: D; a mean over several sets need not be whole, then the count is rounded.
         hidden_size: H, units of each layer.
         num_layers: layers.
         biases: whether biases are counted.
     """
-    gates = GATES[cell.removeprefix("study-")]
-    gate_biases = (1 if cell.startswith("study-") else 2) * biases
-    peepholes = 3 if cell == "study-lstm" else 0
+    found = find_cell(cell)
+    of_state = found.gates if found.recurrent_gates is None else found.recurrent_gates
     read = input_size + (num_layers - 1) * hidden_size
-    per_unit = gates * (read + num_layers * (hidden_size + gate_biases)) + num_layers * peepholes
+    of_layer = of_state * hidden_size + found.gates * found.biases * biases + found.peepholes
+    per_unit = found.gates * read + num_layers * of_layer
     return round(hidden_size * per_unit)
 
 

@@ -63,7 +63,7 @@ class CompiledPredictor:
 
     Args:
         weights: float32 arrays by their names in the network's ``state_dict``.
-        cell: one of `models.recurrent.stack.CELLS`.
+        cell: one of `models.recurrent.cells.CELLS`.
         seen: how many of a step's inputs, counted from the newest, the network reads.
         target_size: D, outputs of a step.
         components: K of the mixture.

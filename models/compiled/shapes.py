@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from models.recurrent.cells import find_cell
+
 Weights = Mapping[str, NDArray[np.float32]]
 Shape = tuple[int, ...]
-
-GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 
 
 def checked(
@@ -31,7 +31,7 @@ def checked(
         if "recurrent.norms.0.weight" in weights:
             expected |= {f"recurrent.norms.{index}.{name}": (size,) for name in ("weight", "bias")}
     if "recurrent.start" in weights:
-        expected["recurrent.start"] = (2 if "lstm" in cell else 1, layers, 1, size)
+        expected["recurrent.start"] = (len(find_cell(cell).state_names), layers, 1, size)
     expected |= _head(weights, size, covariance, target_size, components)
     for name in expected.keys() ^ weights.keys():
         raise ValueError(f"weights {name} are {'missing' if name in expected else 'too many'}")
@@ -42,7 +42,7 @@ def checked(
 
 
 def _layer(prefix: str, cell: str, input_size: int, size: int) -> dict[str, Shape]:
-    rows = GATES[cell.removeprefix("study-")] * size
+    rows = find_cell(cell).gates * size
     if not cell.startswith("study-"):
         shapes = {"weight_ih_l0": (rows, input_size), "weight_hh_l0": (rows, size)}
         return {f"{prefix}{name}": shape for name, shape in shapes.items()} | {

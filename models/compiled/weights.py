@@ -5,21 +5,16 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled.cells import GRU, LSTM, RESET_BEFORE_GRU, TANH, Layers
+from models.compiled import cells
+from models.compiled.cells import GRU, RESET_BEFORE_GRU, Layers
 from models.compiled.heads import AUTOREGRESSIVE, DIAGONAL, FULL, Head
 from models.compiled.simd import PANEL
+from models.recurrent.cells import CELLS
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
-KINDS = {
-    "tanh": TANH,
-    "gru": GRU,
-    "lstm": LSTM,
-    "study-tanh": TANH,
-    "study-gru": RESET_BEFORE_GRU,
-    "study-lstm": LSTM,
-}
+KINDS = {name: getattr(cells, cell.compiled) for name, cell in CELLS.items() if cell.compiled}
 COVARIANCES = {"diagonal": DIAGONAL, "full": FULL, "autoregressive": AUTOREGRESSIVE}
 
 _CACHE_LINE = 64

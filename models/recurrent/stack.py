@@ -5,15 +5,14 @@ reset gate after the recurrent product, LSTM without peepholes, two biases), and
 `models.recurrent.chung2014`), whose names begin with `study-`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
-from models.recurrent.chung2014 import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU
+from models.recurrent.cells import find_cell
 
 State = tuple[Tensor, ...]
 """What a model remembers: tensors of three dimensions, batch always dimension 1.
@@ -21,22 +20,12 @@ State = tuple[Tensor, ...]
 Of a stack: one tensor (layers, B, H) for tanh and GRU, two (hidden, cell) for LSTM.
 """
 
-CELLS: dict[str, Callable[[int, int], nn.Module]] = {
-    "tanh": partial(nn.RNN, batch_first=True),
-    "gru": partial(nn.GRU, batch_first=True),
-    "lstm": partial(nn.LSTM, batch_first=True),
-    "study-tanh": OneBiasTanh,
-    "study-gru": ResetBeforeGRU,
-    "study-lstm": PeepholeLSTM,
-}
-WITH_CELL_STATE = ("lstm", "study-lstm")
-
 
 class RecurrentStack(nn.Module):
     """``num_layers`` layers of one cell, each reading the one below.
 
     Args:
-        cell: one of `CELLS`.
+        cell: one of `models.recurrent.cells.CELLS`.
         input_size: D, features of a step.
         hidden_size: H, units of each layer.
         num_layers: layers.
@@ -59,16 +48,15 @@ class RecurrentStack(nn.Module):
         learned_initial_state: bool = False,
     ) -> None:
         super().__init__()
-        if cell not in CELLS:
-            raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {cell!r}")
+        self.cell = find_cell(cell)
         self.hidden_size = hidden_size
         self.dropout = dropout
         self.residual = residual
         sizes = [input_size] + [hidden_size] * (num_layers - 1)
-        self.layers = nn.ModuleList(CELLS[cell](size, hidden_size) for size in sizes)
+        self.layers = nn.ModuleList(self.cell.make_layer(size, hidden_size) for size in sizes)
         kind = nn.LayerNorm if layer_norm else nn.Identity
         self.norms = nn.ModuleList(kind(hidden_size) for _ in sizes)
-        parts = 2 if cell in WITH_CELL_STATE else 1
+        parts = len(self.cell.state_names)
         start = torch.zeros(parts, num_layers, 1, hidden_size)
         self.start = nn.Parameter(start) if learned_initial_state else None
         self.parts = parts

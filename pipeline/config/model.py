@@ -2,9 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
+from models.recurrent.cells import CELLS, find_cell
 from pipeline.config.types import Fraction, Positive, Section
+
+
+def _known_cell(name: str) -> str:
+    """The name under which the cell is registered."""
+    try:
+        return find_cell(name).name
+    except ValueError:
+        names = ", ".join(f"'{known}'" for known in CELLS)
+        raise PydanticCustomError("unknown_cell", "Input should be {names}", {"names": names}) from None
 
 
 class ModelConfig(Section):
@@ -13,7 +24,7 @@ class ModelConfig(Section):
     architecture: Literal["predictor", "encoder-decoder"] = "predictor"
     """`predictor`: recurrent layers that predict the next step; `encoder-decoder`: one stack reads, another
     produces the next `decode_steps` steps."""
-    cell: Literal["tanh", "gru", "lstm", "study-tanh", "study-gru", "study-lstm"] = "gru"
+    cell: Annotated[str, AfterValidator(_known_cell)] = "gru"
     """Recurrent unit, in the form of the library's kernels; or, with `study-`, exactly as the study has it:
     diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
     hidden_size: Positive = 227

@@ -68,6 +68,10 @@ def export_step(model: TrainedModel, target: Path, check_steps: int = 1_000) -> 
     network = model.network
     if not isinstance(network, Predictor):
         raise UserError("an encoder-decoder's step depends on where in a block it is; export a predictor")
+    try:
+        network.recurrent.cell.onnx_step()
+    except ValueError as problem:
+        raise UserError(str(problem)) from None
     require_libraries()
     if target.is_dir():
         raise UserError(f"{target}: is a folder; name a file, like {target}/step.onnx")

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.parameter_counts import largest_width, matched_hidden_size, recurrent_parameters
-from models.recurrent.stack import CELLS, RecurrentStack
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import RecurrentStack
 
 SPEECH = {"study-tanh": (400, 168_400), "study-gru": (227, 168_888), "study-lstm": (195, 169_065)}
 MUSIC = {"study-tanh": (100, 20_050), "study-gru": (46, 20_217), "study-lstm": (36, 19_764)}

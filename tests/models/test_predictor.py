@@ -5,7 +5,8 @@ import torch
 
 from models.heads import GaussianMixtureHead
 from models.predictor import Predictor
-from models.recurrent.stack import CELLS, RecurrentStack
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import RecurrentStack
 
 B, T, D_IN, D = 2, 12, 6, 3
 every_cell = pytest.mark.parametrize("cell", CELLS)

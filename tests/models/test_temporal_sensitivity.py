@@ -10,7 +10,8 @@ from models.convolution import ConvolutionFrontend
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.heads import GaussianMixtureHead
 from models.predictor import Predictor
-from models.recurrent.stack import CELLS, RecurrentStack
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import RecurrentStack
 from models.temporal_sensitivity import SequenceModel, sensitivity
 
 B, T, D_IN, D = 3, 7, 4, 2

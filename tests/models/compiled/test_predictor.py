@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from models.compiled.predictor import CompiledPredictor, supported
-from models.recurrent.stack import CELLS
+from models.recurrent.cells import CELLS
 from tests.helpers.compiled_networks import COVARIANCES, WINDOW, both, numbers, values
 
 SETTINGS: list[dict[str, Any]] = [

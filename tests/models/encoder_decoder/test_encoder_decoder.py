@@ -9,7 +9,8 @@ from torch import Tensor
 
 from models.distributions.mixture import GaussianMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
-from models.recurrent.stack import CELLS, State, keep_state
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import State, keep_state
 from tests.helpers.encoder_decoders import (
     INPUT_ROWS,
     WIDTH,

@@ -8,7 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from models.recurrent.stack import CELLS
+from models.recurrent.cells import CELLS
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import Scores, score
 from pipeline.model.trained_model import TrainedModel

@@ -15,7 +15,7 @@ import torch
 
 from models.onnx_step import ExplicitStep
 from models.predictor import Predictor
-from models.recurrent.stack import CELLS
+from models.recurrent.cells import CELLS
 from pipeline.cli.commands.models.export import export as export_verb
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError

@@ -10,7 +10,7 @@ from torch import Tensor
 
 import pipeline.generation.generate as generation
 from models.distributions.mixture import GaussianMixture
-from models.recurrent.stack import CELLS
+from models.recurrent.cells import CELLS
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
 from pipeline.features.normalisation import Normalisation, Normaliser

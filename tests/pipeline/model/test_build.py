@@ -9,7 +9,8 @@ import torch
 
 from models.distributions.correlated_mixtures import AutoregressiveMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
-from models.recurrent.stack import CELLS, detach_state, keep_state
+from models.recurrent.cells import CELLS
+from models.recurrent.stack import detach_state, keep_state
 from pipeline.audio.linear_prediction import fit_linear_predictor
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config.model import ModelConfig

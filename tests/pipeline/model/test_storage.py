@@ -13,7 +13,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
-from models.recurrent.stack import CELLS
+from models.recurrent.cells import CELLS
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.model.storage import FORMAT, load_model, save_model

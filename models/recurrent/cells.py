@@ -1,0 +1,123 @@
+"""The recurrent cells by name, with all that other parts of the product need to know of them.
+
+This module imports neither torch nor numba, so that settings can be checked without them: code is named as
+"module:attribute" and imported when it is asked for.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A recurrent cell.
+
+    Attributes:
+        name: in settings.
+        layer: makes one layer of (input_size, hidden_size), called as torch's are with ``batch_first=True``.
+        label: in reports.
+        gates: blocks of H rows that read the inputs.
+        recurrent_gates: blocks of H rows that read the state; as many as ``gates`` where None.
+        biases: of each row.
+        peepholes: further weights of each unit.
+        state_names: parts of the state, each (layers, B, H); the first is the output.
+        step: one step as a function of tensors, for export to ONNX; None where there is none.
+        compiled: name of the kind in `models.compiled.cells`; None where the cell is not compiled for CPUs.
+        aliases: other names that settings may use.
+    """
+
+    name: str
+    layer: str
+    label: str
+    gates: int
+    recurrent_gates: int | None = None
+    biases: int = 1
+    peepholes: int = 0
+    state_names: tuple[str, ...] = ("hidden",)
+    step: str | None = None
+    compiled: str | None = None
+    aliases: tuple[str, ...] = ()
+
+    def make_layer(self, input_size: int, hidden_size: int) -> Any:
+        """One layer, a `torch.nn.Module`."""
+        return load(self.layer)(input_size, hidden_size)
+
+    def onnx_step(self) -> Callable[..., Any]:
+        """The function of one step.
+
+        Raises:
+            ValueError: the cell has none.
+        """
+        if self.step is None:
+            raise ValueError(f"the cell {self.name} has no ONNX step, so it cannot be exported")
+        found: Callable[..., Any] = load(self.step)
+        return found
+
+
+CELLS: dict[str, Cell] = {}
+"""All cells by name, in the order in which they were registered."""
+
+
+def register_cell(cell: Cell) -> None:
+    """Make a cell available to settings, training, counts of parameters and export."""
+    for name in (cell.name, *cell.aliases):
+        if any(name in (other.name, *other.aliases) for other in CELLS.values()):
+            raise ValueError(f"a cell named {name!r} is already registered")
+    CELLS[cell.name] = cell
+
+
+def find_cell(name: str) -> Cell:
+    """The cell of this name or alias.
+
+    Raises:
+        ValueError: there is none; the message lists the names.
+    """
+    for cell in CELLS.values():
+        if name in (cell.name, *cell.aliases):
+            return cell
+    raise ValueError(f"cell must be one of {', '.join(CELLS)}, not {name!r}")
+
+
+def load(reference: str) -> Any:
+    """Import the attribute that "module:attribute" names."""
+    module, attribute = reference.split(":")
+    return getattr(import_module(module), attribute)
+
+
+_TORCH, _STUDY, _STEPS = "models.recurrent.torch_layers:", "models.recurrent.chung2014:", "models.onnx_step:"
+_PAIR = ("hidden", "cell")
+for _cell in (
+    Cell("tanh", _TORCH + "tanh", "tanh", 1, biases=2, step=_STEPS + "tanh_step", compiled="TANH"),
+    Cell("gru", _TORCH + "gru", "GRU", 3, biases=2, step=_STEPS + "gru_step", compiled="GRU"),
+    Cell("lstm", _TORCH + "lstm", "LSTM", 4, None, 2, 0, _PAIR, _STEPS + "lstm_step", "LSTM"),
+    Cell(
+        "study-tanh",
+        _STUDY + "OneBiasTanh",
+        "tanh in the study's form",
+        1,
+        step=_STEPS + "study_tanh_step",
+        compiled="TANH",
+    ),
+    Cell(
+        "study-gru",
+        _STUDY + "ResetBeforeGRU",
+        "GRU in the study's form",
+        3,
+        step=_STEPS + "study_gru_step",
+        compiled="RESET_BEFORE_GRU",
+    ),
+    Cell(
+        "study-lstm",
+        _STUDY + "PeepholeLSTM",
+        "LSTM in the study's form",
+        4,
+        peepholes=3,
+        state_names=_PAIR,
+        step=_STEPS + "study_lstm_step",
+        compiled="LSTM",
+    ),
+    Cell("mingru", "models.recurrent.mingru:MinGRU", "minGRU", 2, 0, step="models.recurrent.mingru:step"),
+):
+    register_cell(_cell)

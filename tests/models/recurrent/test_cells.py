@@ -1,0 +1,36 @@
+"""The registry of cells: unique names, an answer to unknown ones, light imports."""
+
+import subprocess
+import sys
+
+import pytest
+
+from models.recurrent.cells import CELLS, Cell, find_cell, register_cell
+
+
+def test_an_unknown_cell_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"tanh, gru, lstm.*not 'rnn'"):
+        find_cell("rnn")
+
+
+def test_an_alias_finds_its_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    cell = Cell("new", "module:layer", "New", 1, aliases=("old",))
+    monkeypatch.setitem(CELLS, "new", cell)
+    assert find_cell("old") is cell
+
+
+def test_a_name_is_given_once() -> None:
+    with pytest.raises(ValueError, match="already registered"):
+        register_cell(Cell("another", "module:layer", "Another", 1, aliases=("gru",)))
+    assert "another" not in CELLS
+
+
+def test_a_cell_without_a_step_says_so() -> None:
+    with pytest.raises(ValueError, match="bare has no ONNX step"):
+        Cell("bare", "module:layer", "Bare", 1).onnx_step()
+
+
+def test_settings_are_checked_without_torch() -> None:
+    code = "import sys, pipeline.config.model; print('torch' in sys.modules or 'numba' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
