@@ -26,7 +26,8 @@ def render_formulas(html: str, page: str) -> str:
             mathml = convert(tex, display="block" if bracket == "[" else "inline")
         except Exception as problem:
             raise ValueError(f"{page}: formula {tex!r}: {problem}") from problem
-        if "\\" in re.sub(r"<[^>]*>", "", mathml):  # the converter passes unknown commands through
+        text = re.sub(r"<[^>]*>|&#\w+;", "", mathml)
+        if "\\" in text or "&" in text:  # the converter passes on what it does not know
             raise ValueError(f"{page}: formula {tex!r}: holds a command that is not known")
         return f'<{tag} class="formula">{mathml}</{tag}>'
 

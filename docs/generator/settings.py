@@ -29,8 +29,8 @@ def settings_page() -> str:
     for name, field in RunConfig.model_fields.items():
         for section in sections_of(field.annotation):
             kind = section.model_fields.get("kind")
-            title = f"{name}, {name}.kind: {get_args(kind.annotation)[0]}" if kind else name
-            parts += [f"## `{title}`\n", described(section), table(section, f"{name}.")]
+            heading = f"`{name}` with `kind: {get_args(kind.annotation)[0]}`" if kind else f"`{name}`"
+            parts += [f"## {heading}\n", described(section), table(section, f"{name}.")]
     return "\n".join(parts)
 
 
@@ -79,7 +79,7 @@ def allowed(annotation: Any, metadata: list[Any]) -> Iterator[str]:
             yield from allowed(part, [])
     elif origin in (list, tuple):
         items = "; ".join(allowed(get_args(annotation)[0], []))
-        yield f"list ({items})"
+        yield f"list of {items}" if ";" not in items else f"list of ({items})"
     elif origin is dict:
         yield "mapping"
     else:
