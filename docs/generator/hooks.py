@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from command_line import command_line_page
+from docstrings import insert_docstrings
 from formulas import render_formulas
 from layers import layers_of
 from settings import settings_page
-
-from docstrings import insert_docstrings
 
 ROOT = Path(__file__).resolve().parents[2]
 LAYERS = "<!-- layers -->"
