@@ -1,5 +1,7 @@
 """The documentation is true: commands, settings, paths and code blocks of every page exist and run."""
 
+import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -22,6 +24,7 @@ PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
 TESTED = [*(Path("docs") / page for page in PAGES), Path("README.md"), Path("CONTRIBUTING.md")]
 PROGRAMS = {"wavecast", "make", "prefect", "export", "source", "pip", "ln"}
 SECTIONS = ("corpus", "input", "model", "train", "evaluate", "samples", "tracking")
+OWN = ("wavecast", "pipeline", "models", "flows")
 NO_CODE = re.compile(r"```.*?```", re.DOTALL)
 
 every_page = pytest.mark.parametrize("page", TESTED, ids=str)
@@ -90,6 +93,10 @@ def test_every_path_exists(page: Path) -> None:
 def test_python_blocks_compile_and_name_modules_that_exist(page: Path) -> None:
     for block in blocks(page, "python"):
         compile(block.text, f"{page}:{block.line}", "exec")
+        for node in ast.walk(ast.parse(block.text)):
+            if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in OWN:
+                module = importlib.import_module(str(node.module))
+                assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
 @every_page
