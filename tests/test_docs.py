@@ -123,6 +123,25 @@ def is_part(part: Any, whole: Any) -> bool:
     return bool(part == whole)
 
 
+def generated(module: str, function: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A page of the reference that follows from the code."""
+    monkeypatch.syspath_prepend(DOCS / "generator")
+    return str(getattr(importlib.import_module(module), function)())
+
+
+def test_the_reference_lists_every_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = generated("settings", "settings_page", monkeypatch)
+    keys = set(settings_of(RunConfig)) - set(SECTIONS)
+    assert not {key for key in keys if f"| `{key}` |" not in page}
+
+
+def test_the_reference_lists_every_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = generated("command_line", "command_line_page", monkeypatch)
+    commands = {name for name in app if not name.startswith("-")}
+    assert {"predict", "train"} <= commands
+    assert not {name for name in commands if f"## wavecast {name}\n" not in page}
+
+
 FAST = (
     "--set train.epochs=1 --set model.hidden_size=24 --set model.mixture_components=4 --set samples.count=0"
 )
