@@ -14,7 +14,7 @@ import soundfile
 
 from tests.conftest import PROJECT_ROOT
 from tests.flows.test_pipeline_deployment import STEPS
-from tests.helpers.pages import blocks_of, run_blocks, write_inputs
+from tests.helpers.code_blocks import blocks_of, run_blocks, write_inputs
 
 README = PROJECT_ROOT / "README.md"
 NIGHTLY = PROJECT_ROOT / "docs" / "tutorials" / "nightly-run.md"
