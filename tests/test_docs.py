@@ -17,7 +17,14 @@ from pipeline.cli.main import app
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from tests.conftest import PROJECT_ROOT
-from tests.helpers.code_blocks import Block, blocks_of, run_blocks, run_command, write_inputs, write_shown_files
+from tests.helpers.code_blocks import (
+    Block,
+    blocks_of,
+    run_blocks,
+    run_command,
+    write_inputs,
+    write_shown_files,
+)
 
 DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
