@@ -7,7 +7,7 @@ from prefect import flow, task
 from pydantic import BaseModel, Field
 
 from flows import tasks
-from pipeline.generation.audio_files import predict
+from pipeline.generation.audio_files import continue_file
 from pipeline.generation.options import Sampling
 from pipeline.model.storage import load_model
 from pipeline.registry.registry import fetch_model
@@ -35,9 +35,13 @@ def continue_recording(recording: Path, request: PredictRequest) -> Path:
     """Continue one recording; returns the sound's path."""
     output = request.output_folder / f"{recording.stem}-continued.wav"
     sampling = Sampling(seed=request.seed, temperature=request.temperature)
-    model = load_model(fetch_model(request.model), "auto")
-    facts: dict[str, Any] = predict(
-        model, recording, output, seconds=request.seconds, sampling=sampling, overwrite=True
+    facts: dict[str, Any] = continue_file(
+        lambda: load_model(fetch_model(request.model), "auto"),
+        recording,
+        output,
+        seconds=request.seconds,
+        sampling=sampling,
+        overwrite=True,
     )
     return Path(facts["output"])
 

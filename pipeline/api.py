@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, to_int16
+from pipeline.audio.pcm import Samples, resample, to_float, to_int16
 from pipeline.errors import UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Kind, Sampling
 from pipeline.model.storage import load_model as load_folder
 from pipeline.model.trained_model import TrainedModel
@@ -55,13 +56,13 @@ class Model:
         kind: Kind = "sample",
         joint: Joint = END_TO_END,
     ) -> Continuation:
-        """Continue a recording by ``seconds``; of several takes the likeliest comes first.
+        """Continue a recording by ``seconds``; of several takes the nearest to it in sound comes first.
 
         See `Sampling` for how they are drawn and `Joint` for how recording and continuation are joined.
         Raises `UserError` for what cannot be.
         """
         sampling = Sampling(takes, seed, temperature, spread, kind)
-        return continue_recording(self.trained, self._heard(samples, sample_rate), seconds, sampling, joint)
+        return continue_samples(self.trained, self._heard(samples, sample_rate), seconds, sampling, joint)
 
     def generate(
         self,
@@ -74,7 +75,7 @@ class Model:
     ) -> Continuation:
         """Sound from nothing: `added` (takes, N) of a continuation that heard nothing."""
         sampling = Sampling(takes, seed, temperature, spread)
-        return continue_recording(self.trained, np.zeros(0, np.int16), seconds, sampling)
+        return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
     def score(self, samples: NDArray[Any], sample_rate: int, window_s: float = 0.1) -> "RecordingScore":
         """How surprising a recording is, as a whole and over time in stretches of ``window_s`` seconds."""
@@ -86,17 +87,13 @@ class Model:
         if samples.dtype == np.int16 and samples.ndim == 1 and sample_rate == self.sample_rate:
             return samples
         if samples.dtype == np.int16:
-            samples = samples / np.float32(32_768)
+            samples = to_float(samples)
         if not np.issubdtype(samples.dtype, np.floating) or samples.ndim not in (1, 2) or sample_rate < 1:
             raise UserError("samples must be int16 or floats, (N,) or (N, channels), at a positive rate", 2)
         if not np.isfinite(samples).all():
             raise UserError("samples must be finite")
         mono = samples if samples.ndim == 1 else samples.mean(1)
-        if sample_rate != self.sample_rate:
-            import soxr
-
-            mono = soxr.resample(mono, sample_rate, self.sample_rate)
-        return to_int16(mono)
+        return to_int16(resample(mono, sample_rate, self.sample_rate))
 
 
 def load_model(model: str | Path = "", device: str = "auto") -> Model:

@@ -142,7 +142,10 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
-    """Gather a run's figures, pictures and sounds in one `summary.json`; returns its path."""
+    """Gather a run's figures, pictures and sounds in one `summary.json`, the best model's sounds first.
+
+    Returns its path.
+    """
     from pipeline.reports.run_artifacts import picture_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
@@ -153,6 +156,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         for name, folder in folders.items()
     }
     picture_report(report, folders, evaluations)
+    best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,
         "dataset": str(dataset),
@@ -161,10 +165,10 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         "evaluations": evaluations,
         "promotion": promotion,
         "pictures": sorted(str(path) for path in report.glob("*.png")),
-        "pages": [str(folder.artifacts / "report.html") for folder in folders.values()],
-        "sounds": sorted(
-            str(p) for folder in folders.values() for p in (folder.artifacts / "sounds").glob("*")
-        ),
+        "pages": [str(folder.artifacts / "report.html") for folder in best_first],
+        "sounds": [
+            str(sound) for folder in best_first for sound in sorted((folder.artifacts / "sounds").glob("*"))
+        ],
     }
     write_json(report / "summary.json", summary)
     return report / "summary.json"

@@ -4,24 +4,30 @@ What may go wrong with a recording is found here, once: it is either refused wit
 delivered whole, with notes on harmless damage. libsndfile or ffmpeg reads it, libsoxr resamples it.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
 from pipeline.audio.reader import AudioInfo, Reader
 from pipeline.audio.readers import open_recording
 from pipeline.errors import RecordingRefused
 
-__all__ = ["AudioInfo", "DecodedFacts", "Samples", "decode", "probe", "read_mono", "to_int16"]
+__all__ = [
+    "AudioInfo",
+    "DecodedFacts",
+    "Decoding",
+    "Samples",
+    "naming",
+    "open_decoding",
+    "probe",
+    "read_mono",
+    "to_int16",
+]
 
-Samples = npt.NDArray[np.int16]
-Floats = npt.NDArray[np.floating[Any]]
-
-FULL_SCALE = 1 << 15  # int16 steps in an amplitude of 1
 MAX_SAMPLES = 1 << 32  # 74 hours at 16 kHz; a longer claim is a damaged header or an archive to be split
 MAX_SAMPLES_IN_MEMORY = 1 << 28  # 512 MiB of int16; 4.6 hours at 16 kHz
 # A float file may overshoot a little and be clipped; far beyond that it does not hold [-1, 1] at all.
@@ -43,82 +49,139 @@ class DecodedFacts:
     notes: tuple[str, ...]
 
 
-def probe(path: Path) -> AudioInfo:
-    """Say what ``path`` holds, by its header alone; raises `RecordingRefused` where it cannot be used."""
-    with open_recording(path) as reader:
-        return reader.info
+class Decoding:
+    """An open recording, which is decoded once: its header first, then its samples, then the facts.
+
+    Attributes:
+        info: what its header says.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self.info = reader.info
+        self._reader = reader
+        self._facts: DecodedFacts | None = None
+
+    @property
+    def facts(self) -> DecodedFacts:
+        """What the recording turned out to be; only after its last block."""
+        assert self._facts is not None
+        return self._facts
+
+    def blocks(self, sample_rate: int, max_samples: int = MAX_SAMPLES) -> Iterator[Samples]:
+        """Yield mono int16 at ``sample_rate`` Hz, in blocks (n,) that belong to the caller.
+
+        Channels are averaged. 16-bit mono at the target rate passes bit for bit; everything else is
+        ``round(32768 x)``, clipped. Raises `RecordingRefused` with a one-line reason; damage may show only
+        at the end, so blocks before a rejection must be thrown away.
+        """
+        reader, info = self._reader, self.info
+        if not (reader.holds_int16 and info.channels == 1 and info.sample_rate == sample_rate):
+            yield from self._rounded(_mono_blocks(reader), sample_rate, max_samples)
+            return
+        tally = _Tally(sample_rate, max_samples)
+        for block in reader.blocks("int16"):
+            yield tally.whole(block[:, 0])
+        self._finish(tally)
+
+    def read(self, sample_rate: int) -> Samples:
+        """Return the whole recording as one writable array (N,), at most 2**28 samples."""
+        return _joined(self.blocks(sample_rate, MAX_SAMPLES_IN_MEMORY))
+
+    def read_both(self, sample_rate: int) -> tuple[Samples, Samples]:
+        """Return the whole recording at ``sample_rate`` and at its own rate, (N,) and (M,), in one pass."""
+        if self.info.sample_rate == sample_rate:
+            samples = self.read(sample_rate)
+            return samples, samples
+        tally, own = _Tally(self.info.sample_rate, MAX_SAMPLES_IN_MEMORY), bytearray()
+
+        def kept(blocks: Iterator[Floats]) -> Iterator[Floats]:
+            for block in blocks:
+                own.extend(tally.rounded(block).data)
+                yield block
+
+        samples = _joined(self._rounded(kept(_mono_blocks(self._reader)), sample_rate, MAX_SAMPLES_IN_MEMORY))
+        return samples, np.frombuffer(own, np.int16)
+
+    def _rounded(self, mono: Iterator[Floats], sample_rate: int, max_samples: int) -> Iterator[Samples]:
+        tally = _Tally(sample_rate, max_samples)
+        for block in resample_blocks(mono, self.info.sample_rate, sample_rate):
+            if len(block):
+                yield tally.rounded(block)
+        self._finish(tally)
+
+    def _finish(self, tally: "_Tally") -> None:
+        if not tally.samples:
+            raise RecordingRefused(f"no samples: what is there gives none at {tally.sample_rate} Hz")
+        notes = self._reader.notes + tally.notes()
+        self._facts = DecodedFacts(self.info, tally.samples, tally.peak, tally.clipped, notes)
 
 
-def decode(
-    path: Path, sample_rate: int, sink: Callable[[Samples], None], max_samples: int = MAX_SAMPLES
-) -> DecodedFacts:
-    """Decode ``path`` to mono int16 at ``sample_rate`` Hz, handing blocks of shape (N,) to ``sink`` in order.
+@contextmanager
+def open_decoding(path: Path) -> Iterator[Decoding]:
+    """Open a recording by its header; raises `RecordingRefused` where it cannot be used.
 
-    Channels are averaged. 16-bit mono at the target rate passes bit for bit; everything else is
-    ``round(32768 x)``, clipped. A block belongs to ``sink``. Raises `RecordingRefused` with a one-line
-    reason; damage may show only at the end, so blocks delivered before a refusal must be thrown away.
-    Safe to call from several threads: the libraries release the interpreter lock while they work.
+    Several threads may decode at a time: the libraries release the interpreter lock while they work.
     """
     with open_recording(path) as reader:
-        info = reader.info
-        delivery = _Delivery(sink, sample_rate, max_samples)
-        if reader.holds_int16 and info.channels == 1 and info.sample_rate == sample_rate:
-            for block in reader.blocks("int16"):
-                delivery.whole(block[:, 0])
-        else:
-            for mono in _resampled(_mono_blocks(reader), info.sample_rate, sample_rate):
-                delivery.rounded(mono)
-        if not delivery.samples:
-            raise RecordingRefused(f"no samples: what is there gives none at {sample_rate} Hz")
-        notes = reader.notes + delivery.notes()
-    return DecodedFacts(info, delivery.samples, delivery.peak, delivery.clipped, notes)
+        yield Decoding(reader)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Put ``path`` before the reason for which a recording is rejected in this block."""
+    try:
+        yield
+    except RecordingRefused as rejection:
+        raise RecordingRefused(f"{path}: {rejection}") from None
+
+
+def probe(path: Path) -> AudioInfo:
+    """Return what the header of ``path`` says; raises `RecordingRefused` where it cannot be used."""
+    with open_decoding(path) as recording:
+        return recording.info
 
 
 def read_mono(path: Path, sample_rate: int) -> tuple[Samples, DecodedFacts]:
-    """Decode a whole recording into one writable array of shape (N,); at most 2**28 samples.
+    """Return a whole recording as one writable array (N,), at most 2**28 samples, and its facts.
 
-    Raises `RecordingRefused` like `decode`, here with the path before the reason, for the user to read.
+    Raises `RecordingRefused`, with the path before the reason.
     """
+    with naming(path), open_decoding(path) as recording:
+        return recording.read(sample_rate), recording.facts
+
+
+def _joined(blocks: Iterator[Samples]) -> Samples:
     buffer = bytearray()
-    try:
-        facts = decode(path, sample_rate, lambda block: buffer.extend(block.data), MAX_SAMPLES_IN_MEMORY)
-    except RecordingRefused as refused:
-        raise RecordingRefused(f"{path}: {refused}") from None
-    return np.frombuffer(buffer, dtype=np.int16), facts
+    for block in blocks:
+        buffer.extend(block.data)
+    return np.frombuffer(buffer, np.int16)
 
 
-def to_int16(samples: Floats) -> Samples:
-    """Round amplitudes, 1 being full scale, to the nearest of the 65,536 steps, clipping what lies beyond."""
-    steps = np.rint(samples * FULL_SCALE)
-    return np.clip(steps, -FULL_SCALE, FULL_SCALE - 1, out=steps).astype(np.int16)
+class _Tally:
+    """Makes samples of what was decoded, and keeps the totals."""
 
-
-class _Delivery:
-    """Hands blocks to the sink and keeps the totals."""
-
-    def __init__(self, sink: Callable[[Samples], None], sample_rate: int, max_samples: int) -> None:
-        self._sink, self._sample_rate, self._max_samples = sink, sample_rate, max_samples
+    def __init__(self, sample_rate: int, max_samples: int) -> None:
+        self.sample_rate, self._max_samples = sample_rate, max_samples
         self.samples, self.peak, self.clipped = 0, 0.0, 0
 
-    def whole(self, block: Samples) -> None:
+    def whole(self, block: Samples) -> Samples:
         # int() first: the magnitude of -32768 does not fit into int16.
-        self._hand_on(block, max(int(block.max()), -int(block.min())) / FULL_SCALE)
+        self._count(len(block), max(int(block.max()), -int(block.min())) / INT16_SCALE)
+        return block
 
-    def rounded(self, block: Floats) -> None:
-        if not len(block):
-            return
+    def rounded(self, block: Floats) -> Samples:
         peak = max(float(block.max()), -float(block.min()))
         if peak > 1:
             self.clipped += int(np.count_nonzero(np.abs(block) > 1))
-        self._hand_on(to_int16(block), peak)
+        self._count(len(block), peak)
+        return to_int16(block)
 
-    def _hand_on(self, block: Samples, peak: float) -> None:
-        self.samples += len(block)
+    def _count(self, samples: int, peak: float) -> None:
+        self.samples += samples
         if self.samples > self._max_samples:
-            hours = self._max_samples / self._sample_rate / 3600
-            raise RecordingRefused(f"longer than {hours:.1f} hours at {self._sample_rate} Hz: split it")
+            hours = self._max_samples / self.sample_rate / 3600
+            raise RecordingRefused(f"longer than {hours:.1f} hours at {self.sample_rate} Hz: split it")
         self.peak = max(self.peak, peak)
-        self._sink(block)
 
     def notes(self) -> tuple[str, ...]:
         if not self.clipped:
@@ -154,15 +217,3 @@ def _average(block: Floats) -> Floats:
         total += block[:, channel]
     total /= block.shape[1]
     return total
-
-
-def _resampled(blocks: Iterator[Floats], from_rate: int, to_rate: int) -> Iterator[Floats]:
-    if from_rate == to_rate:
-        yield from blocks
-        return
-    import soxr
-
-    stream = soxr.ResampleStream(from_rate, to_rate, 1, dtype="float32")
-    for block in blocks:
-        yield stream.resample_chunk(block.astype(np.float32, copy=False))
-    yield stream.resample_chunk(np.zeros(0, np.float32), last=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.decode import Samples, to_int16
+from pipeline.audio.pcm import Samples, to_int16
 from pipeline.common.files import atomic_path, refuse_overwrite
 from pipeline.errors import UserError
 

@@ -30,7 +30,8 @@ MaybeOutput = Annotated[
 Overwrite = Annotated[bool, Parameter(help="Replace files that exist.", negative=())]
 Json = Annotated[bool, Parameter(name="--json", help="Print JSON for machines.", negative=())]
 TakesWanted = Annotated[
-    int, Parameter(name="--takes", help="How many; NAME-1 is the likeliest, NAME-2 the next, ...")
+    int,
+    Parameter(name="--takes", help="How many. NAME-1 is nearest to the recording in level and spectrum."),
 ]
 Seed = Annotated[int, Parameter(help="Another seed, another sound.")]
 Temperature = Annotated[

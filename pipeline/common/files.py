@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,18 +50,21 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def _temporary_beside(target: Path) -> Path:
-    """A new empty file in the target's folder, which is made where it is missing."""
+    """Create an empty file in the target's folder, which is made where it is missing, and return its path."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
-    # Of a name as long as names may be, all of it would leave no room for what makes it another one.
-    prefix = f".{target.stem[:SHOWN_OF_STEM]}-"
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=target.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    temporary.chmod(0o666 & ~_umask())
-    return temporary
+    # Part of the stem only: a name of the greatest length leaves no room for the random part.
+    while True:
+        name = f".{target.stem[:SHOWN_OF_STEM]}-{secrets.token_hex(4)}{target.suffix}"
+        temporary = target.parent / name
+        try:
+            # The kernel applies the umask here: to read it would change it for all threads for an instant.
+            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        except FileExistsError:
+            continue
+        return temporary
 
 
 def _refuse_special(path: Path) -> None:
@@ -118,7 +121,6 @@ def expanded(name: str | Path) -> Path:
     return Path(name if os.path.lexists(name) else os.path.expanduser(name))  # noqa: PTH111  which never raises
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def absolute(path: Path) -> Path:
+    """Return the path from the root, without `..`; links in it are not followed."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links

@@ -5,8 +5,6 @@ Of every sample the model codes the 16 highest bits; what 24- and 32-bit samples
 taken as they are: a rate or loudness that the model was not trained on costs size, never correctness.
 """
 
-import hashlib
-import json
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.common.files import read_json
+from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
 from pipeline.compression.arithmetic_coder import (
     MODEL_BITS,
@@ -168,6 +167,4 @@ def _hash_of(folder: Path) -> str:
     """SHA-256 of what decides a model's probabilities: its weights, and its settings but not its history."""
     content = read_json(folder / "config.json", "model")
     settings = {name: content[name] for name in ("input", "model", "normalisation")}
-    found = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    found.update((folder / "model.safetensors").read_bytes())
-    return found.hexdigest()
+    return digest_json(settings, followed_by=(folder / "model.safetensors").read_bytes())

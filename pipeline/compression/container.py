@@ -12,7 +12,6 @@
 All numbers are unsigned and little-endian. Every version begins with the magic and ends with the checksum.
 """
 
-import hashlib
 import json
 import os
 import struct
@@ -24,6 +23,7 @@ from typing import Any, BinaryIO
 
 from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
+from pipeline.common.hashing import digest_stream
 from pipeline.compression.pcm_files import IntegerSound
 from pipeline.errors import RecordingRefused, UserError
 
@@ -122,8 +122,4 @@ def _blocks(file: BinaryIO, header: Header) -> Iterator[Block]:
 def _digest(file: BinaryIO, length: int) -> bytes:
     """The checksum of the first ``length`` bytes of a file, which is left there."""
     file.seek(0)
-    found = hashlib.sha256()
-    while length > 0 and (piece := file.read(min(length, 1 << 20))):
-        found.update(piece)
-        length -= len(piece)
-    return found.digest()
+    return bytes.fromhex(digest_stream(file, length))

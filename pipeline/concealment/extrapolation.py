@@ -7,6 +7,8 @@ Each takes the samples before a gap and gives those that may follow, as floats: 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.pcm import fade_in
+
 Floats = npt.NDArray[np.float64]
 
 PITCH_HZ = (66, 200)  # ITU-T G.711 Appendix I looks for periods of 5 to 15 ms
@@ -33,7 +35,7 @@ def repetition(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> 
         return np.zeros(count)
     last, before = (history[len(history) - n * period :][:period].astype(np.float64) for n in (1, 2))
     quarter = period // 4
-    rising = 0.5 - 0.5 * np.cos(np.pi * (np.arange(quarter) + 1) / (quarter + 1))
+    rising = fade_in(quarter, first=1)
     joined = last.copy()
     joined[period - quarter :] += rising * (before - last)[period - quarter :]
     repeated = joined[np.arange(count) % period]

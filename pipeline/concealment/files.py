@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.audio.decode import probe, read_mono
+from pipeline.audio.decode import naming, open_decoding
 from pipeline.audio.write import write_audio
 from pipeline.common.files import refuse_overwrite
 from pipeline.concealment.fill import Filler, Samples, conceal
@@ -43,19 +43,17 @@ class GapSource:
         if not (0 < self.packet_s < np.inf and 0 < self.shortest_s < np.inf):
             raise UserError("packets and shortest gaps last more than 0 ms", 2)
 
-    def find(self, sound: Path, samples: Samples, sample_rate: int) -> Gaps:
-        """The gaps in the recording ``sound``, of which ``samples`` (N,) are what became at ``sample_rate``.
+    def find(self, own: Samples, own_rate: int, length: int, sample_rate: int) -> Gaps:
+        """Return the gaps of a recording of ``length`` samples at ``sample_rate``.
 
-        Zeros are looked for before a conversion to that rate, after which they are none any more.
+        Zeros are looked for in what it holds at its own rate, ``own`` (N,): after a conversion to another
+        they are none any more.
         """
-        length = len(samples)
-        own_rate = probe(sound).sample_rate
         if self.trace is not None:
             gaps = gaps_of_trace(self.trace, self.packet_s, sample_rate, length)
         elif self.table is not None:
             gaps = gaps_of_table(self.table, sample_rate, length)
         else:
-            own = samples if own_rate == sample_rate else read_mono(sound, own_rate)[0]
             found = zero_runs(own, own_rate, self.shortest_s)
             gaps = merged(np.rint(found * (sample_rate / own_rate)), length)
         smear = 0 if own_rate == sample_rate else round(SMEAR_S * sample_rate)
@@ -81,9 +79,11 @@ def conceal_file(
     refuse_overwrite(output, overwrite)
     if plot is not None:
         refuse_overwrite(plot, overwrite)
-    rate = sample_rate or probe(sound).sample_rate
-    samples, facts = read_mono(sound, rate)
-    gaps = source.find(sound, samples, rate)
+    with naming(sound), open_decoding(sound) as recording:
+        own_rate = recording.info.sample_rate
+        rate = sample_rate or own_rate
+        samples, own = recording.read_both(rate)
+    gaps = source.find(own, own_rate, len(samples), rate)
     filled = conceal(samples, gaps, rate, how, on_gap)
     write_audio(output, filled, rate, overwrite)
     if plot is not None:
@@ -99,7 +99,7 @@ def conceal_file(
         "concealed_seconds": float(durations.sum()),
         "longest_gap_seconds": float(durations.max(initial=0.0)),
         "gap_seconds": (gaps / rate).round(6).tolist(),
-        "notes": list(facts.notes),
+        "notes": list(recording.facts.notes),
     }
 
 

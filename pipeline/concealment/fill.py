@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.pcm import fade_in, round_to_int16
 from pipeline.concealment.gaps import Gaps
 
 Samples = npt.NDArray[np.int16]
@@ -57,7 +58,7 @@ def conceal(
         before = found[max(0, start - round(HEARD_S * sample_rate)) : start]
         after = samples[stop : min(until, stop + round(HEARD_S * sample_rate))]
         filled = _filled(before, stop - start, after, sample_rate, how)
-        found[start : start + len(filled)] = np.clip(np.rint(filled), -32768, 32767)
+        found[start : start + len(filled)] = round_to_int16(filled)
         on_gap()
     return found
 
@@ -68,11 +69,11 @@ def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: 
         backward = _fading(how.backward, after[::-1].copy(), count, sample_rate)[::-1]
         if not len(before):
             return backward
-        rise = _rise(count)
+        rise = fade_in(count, first=1)
         return (1 - rise) * _fading(how.forward, before, count, sample_rate) + rise * backward
     overlap = after[: round(OVERLAP_S * sample_rate)]
     forward = _fading(how.forward, before, count + len(overlap), sample_rate)
-    rise = _rise(len(overlap))
+    rise = fade_in(len(overlap), first=1)
     forward[count:] = (1 - rise) * forward[count:] + rise * overlap
     return forward
 
@@ -83,8 +84,3 @@ def _fading(continuation: Continue, history: Samples, count: int, sample_rate: i
         return np.zeros(count)
     late_s = np.maximum(0, np.arange(count) / sample_rate - HOLD_S)
     return continuation(history, count, sample_rate) * np.exp(-late_s / DECAY_S)
-
-
-def _rise(count: int) -> Floats:
-    """A raised cosine (count,) from nearly 0 to nearly 1."""
-    return np.asarray(0.5 - 0.5 * np.cos(np.pi * (np.arange(count) + 1) / (count + 1)))

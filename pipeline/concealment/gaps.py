@@ -4,13 +4,14 @@ Gaps are an array (G, 2) of samples, first and one past the last: in order, insi
 touching, since what touches is one gap.
 """
 
-import csv
 import math
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.common.runs import true_runs
+from pipeline.common.tables import read_table, read_text
 from pipeline.errors import UserError
 
 Gaps = npt.NDArray[np.int64]
@@ -29,7 +30,10 @@ def gaps_of_trace(path: Path, packet_s: float, sample_rate: int, length: int) ->
     end of a recording of ``length`` samples are left out, and what the trace does not reach counts as there.
     Raises `UserError` for anything else in the file.
     """
-    entries = _text(path, "trace of packets").replace(",", " ").split()
+    try:
+        entries = read_text(path).replace(",", " ").split()
+    except ValueError as problem:
+        raise UserError(f"{path}: not a trace of packets ({problem})") from None
     wrong = next((entry for entry in entries if entry not in ("0", "1")), None)
     if wrong is not None or not entries:
         found = f"holds {wrong[:20]!r}" if wrong is not None else "is empty"
@@ -44,30 +48,19 @@ def gaps_of_table(path: Path, sample_rate: int, length: int) -> Gaps:
     Gaps that overlap become one; what lies outside of the recording is left out. Raises `UserError` for a
     table without these columns or a line that is not a stretch of time.
     """
-    table = csv.DictReader(_text(path, "table of gaps").splitlines(), skipinitialspace=True)
-    if not {"start_s", "end_s"} <= set(table.fieldnames or ()):
-        raise UserError(f"{path}: the first line must name the columns start_s,end_s")
-    seconds = [_stretch(path, table.line_num, line["start_s"], line["end_s"]) for line in table]
+    rows = read_table(path, ["start_s", "end_s"], empty_allowed=True)
+    seconds = [_stretch(place, row["start_s"], row["end_s"]) for place, row in rows]
     return merged(np.rint(np.array(seconds).reshape(-1, 2) * sample_rate), length)
 
 
-def _stretch(path: Path, line: int, start: str | None, end: str | None) -> tuple[float, float]:
+def _stretch(place: str, start: str, end: str) -> tuple[float, float]:
     try:
-        stretch = float(start or ""), float(end or "")
+        stretch = float(start), float(end)
     except ValueError:
-        raise UserError(f"{path}: line {line}: start_s and end_s must be seconds") from None
+        raise UserError(f"{place}: start_s and end_s must be seconds") from None
     if not 0 <= stretch[0] < stretch[1] < math.inf:
-        raise UserError(f"{path}: line {line}: give 0 <= start_s < end_s, not {start} to {end}")
+        raise UserError(f"{place}: give 0 <= start_s < end_s, not {start} to {end}")
     return stretch
-
-
-def _text(path: Path, what: str) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such {what}") from None
-    except (OSError, ValueError) as problem:
-        raise UserError(f"{path}: not a readable {what} ({problem})") from None
 
 
 def zero_runs(
@@ -77,8 +70,7 @@ def zero_runs(
 
     Zeros with which a recording begins or ends are its silence, and so is one that is all zeros.
     """
-    edges = np.diff(np.concatenate([[False], samples == 0, [False]]).astype(np.int8))
-    runs = np.stack([np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)], 1)
+    runs = np.stack(true_runs(samples == 0), 1)
     duration = runs[:, 1] - runs[:, 0]
     inside = (runs[:, 0] > 0) & (runs[:, 1] < len(samples))
     long_enough = duration >= max(2, shortest_s * sample_rate)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.decode import to_int16
+from pipeline.audio.pcm import resample, to_float
 
 Sound = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]
@@ -66,7 +66,9 @@ def _frames(values: npt.NDArray[Any], size: int, hop: int) -> npt.NDArray[Any]:
 def _log_spectrum(sound: Sound, sample_rate: int) -> npt.NDArray[np.float64]:
     size, hop = _frame(sample_rate)
     window = np.hanning(size + 1)[:-1]
-    magnitude = np.abs(np.fft.rfft(_frames(sound / 32768, size, hop) * window)) / (window.sum() / 2)
+    magnitude = np.abs(np.fft.rfft(_frames(to_float(sound, np.float64), size, hop) * window)) / (
+        window.sum() / 2
+    )
     levels: npt.NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 10 ** (FLOOR_DB / 20)))
     return levels
 
@@ -78,7 +80,8 @@ def estoi(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)  # which it gives in place of a figure
         try:
-            return float(stoi(reference / 32768, estimate / 32768, sample_rate, extended=True))
+            first, second = (to_float(sound, np.float64) for sound in (reference, estimate))
+            return float(stoi(first, second, sample_rate, extended=True))
         except RuntimeWarning:
             return None
 
@@ -102,17 +105,8 @@ def pesq(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
 
     wide = sample_rate >= WIDE_BAND_HZ
     rate = WIDE_BAND_HZ if wide else NARROW_BAND_HZ
-    first, second = (_at(sound, sample_rate, rate) for sound in (reference, estimate))
+    first, second = (resample(sound, sample_rate, rate) for sound in (reference, estimate))
     try:
         return float(evaluate(rate, first, second, "wb" if wide else "nb"))
     except (PesqError, ValueError):
         return None
-
-
-def _at(sound: Sound, sample_rate: int, wanted: int) -> Sound:
-    if sample_rate == wanted:
-        return sound
-    import soxr
-
-    # Not as integers, which soxr would dither.
-    return to_int16(soxr.resample(sound.astype(np.float32) / 32768, sample_rate, wanted))

@@ -1,6 +1,6 @@
 """Settings of the kinds of input: what a recording is turned into before a model sees it."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -67,5 +67,13 @@ class PianoRollConfig(Section):
     """Tempo of what is written."""
 
 
+READ_LATER = {"window", "hop", "quarters_per_minute"}
+"""Settings that say how prepared rows are read or played; all others determine the rows themselves."""
+
 AudioConfig = WaveformConfig | SpectrogramConfig
 InputConfig = Annotated[WaveformConfig | SpectrogramConfig | PianoRollConfig, Field(discriminator="kind")]
+
+
+def row_settings(config: InputConfig) -> dict[str, Any]:
+    """Return the settings that determine the rows stored for a recording; the others are in `READ_LATER`."""
+    return config.model_dump(exclude=READ_LATER)

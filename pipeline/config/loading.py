@@ -9,11 +9,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline.config.inputs import READ_LATER, row_settings
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 
 KINDS = ("waveform", "spectrogram", "piano-roll")
 """What pydantic puts between `input` and a key, and nobody wrote."""
+
+SHARED = ("name", "corpus", "evaluate", "tracking", "variants")
+"""Sections of which a run has one for all its variants."""
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -64,16 +68,31 @@ def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
 
 
 def variant_config(config: RunConfig, variant: str) -> RunConfig:
-    """The configuration of one of the run's variants: the run's own with the variant's changes."""
+    """Return the configuration of one of the run's variants: the run's own with the variant's changes.
+
+    Raises `UserError` where the changes are not valid, or would give the variant other data or other figures
+    than its neighbours: variants are compared with each other.
+    """
     settings = config.model_dump(mode="json")
     changes = settings.pop("variants")[variant]
-    foreign = [key for key in changes if not key.startswith(("model.", "train."))]
-    if foreign:
-        raise UserError(
-            f"variant {variant}: {', '.join(foreign)}: variants share their data; change model.* or train.*",
-            exit_code=2,
-        )
-    return validated(merge(settings, nested(changes)), f"variant {variant}")
+    shared = [key for key in changes if key.partition(".")[0] in SHARED]
+    if shared:
+        raise _not_shared(variant, shared)
+    changed = validated(merge(settings, nested(changes)), f"variant {variant}")
+    rows, own = row_settings(config.input), row_settings(changed.input)
+    shared = [f"input.{key}" for key in {**rows, **own} if rows.get(key) != own.get(key)]
+    if shared:
+        raise _not_shared(variant, shared)
+    return changed
+
+
+def _not_shared(variant: str, keys: Sequence[str]) -> UserError:
+    later = " or ".join(f"input.{name}" for name in sorted(READ_LATER))
+    return UserError(
+        f"variant {variant}: {', '.join(keys)}: variants share their prepared data and are compared with "
+        f"each other; change model.*, train.*, samples.*, {later}",
+        exit_code=2,
+    )
 
 
 def find_config(path: Path) -> Path:

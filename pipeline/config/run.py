@@ -76,9 +76,12 @@ class SamplesConfig(Section):
     """How much of each recording the model hears first, in seconds."""
     seconds: Annotated[float, Field(gt=0)] = 2.0
     """How much it adds, in seconds."""
-    temperature: Annotated[float, Field(ge=0)] = 0.9
-    """1 draws from the model's distribution, which grows too loud once it hears only itself; less is calmer,
-    0 takes the most likely."""
+    temperature: Annotated[float, Field(ge=0)] = 1.0
+    """Temperature of the choice of mixture component (for notes, of each note): 1 as predicted, 0 the most
+    likely."""
+    noise_scale: Annotated[float, Field(ge=0)] = 0.9
+    """Factor of the standard deviations that samples or frames are drawn with. Smaller values give quieter
+    and smoother sound, larger ones louder and noisier sound."""
 
 
 class TrackingConfig(Section):
@@ -106,8 +109,8 @@ class RunConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
     variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
-    (`model.cell: lstm`). The name becomes an alias in the model registry. Empty trains the one model
-    described above."""
+    (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation
+    the same. The name becomes an alias in the model registry. Empty trains the one model described above."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -3,13 +3,13 @@
 Nothing is decoded here and no suffix trusted: what a folder holds is a recording until the decoder says no.
 """
 
-import codecs
-import csv
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.common.files import absolute
+from pipeline.common.tables import read_table, read_text
 from pipeline.config.types import SPLITS, Split
 from pipeline.errors import UserError
 
@@ -63,12 +63,12 @@ def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[So
     if group not in BY_PLACE:
         raise UserError(f"{named}: no .csv, so no column {group!r}; group by folder, recording, or a .csv's")
     if named.is_dir():
-        paths, root = list(_files_below(named)), _absolute(named)
+        paths, root = list(_files_below(named)), absolute(named)
         if not paths:
             raise UserError(f"{named}: no files in this folder")
     else:
         listed = _listed_paths(named) if suffix == ".txt" else None
-        paths = [_absolute(named)] if listed is None else listed
+        paths = [absolute(named)] if listed is None else listed
         root = _root(named, paths)
     for path in paths:
         yield Source(path, _folder_group(path, root, group, folder_level), None), str(named)
@@ -76,7 +76,7 @@ def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[So
 
 def _root(listing: Path, paths: Sequence[Path]) -> Path:
     """The folder that groups lie below: that of the table or list, or else what its files have in common."""
-    folder = _absolute(listing).parent
+    folder = absolute(listing).parent
     if all(path.is_relative_to(folder) for path in paths):
         return folder
     return Path(os.path.commonpath([path.parent for path in paths]))
@@ -89,7 +89,7 @@ def _files_below(root: Path) -> Iterator[Path]:
         raise UserError(f"{problem.filename}: cannot be listed ({problem.strerror})")
 
     entered: set[str] = set()
-    for folder, subfolders, names in os.walk(_absolute(root), onerror=refuse, followlinks=True):
+    for folder, subfolders, names in os.walk(absolute(root), onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
         if real in entered:
             subfolders.clear()
@@ -105,25 +105,13 @@ def _files_below(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def _text(path: Path) -> str:
-    """The whole file; raises `ValueError`, after a look at its beginning, where it is no text in UTF-8."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(1 << 12)
-        if "\0" in codecs.getincrementaldecoder("utf-8")().decode(head):
-            raise ValueError("it holds zero bytes")
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as problem:
-        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
-
-
 def _listed_paths(path: Path) -> list[Path] | None:
     """Paths of a list; None where the file is no text, and so a recording under a wrong name."""
     try:
-        text = _text(path)
+        text = read_text(path)
     except ValueError:
         return None
-    paths = [_absolute(path.parent / line.strip()) for line in text.splitlines() if line.strip()]
+    paths = [absolute(path.parent / line.strip()) for line in text.splitlines() if line.strip()]
     if not any(os.path.lexists(listed) for listed in paths):
         raise UserError(f"{path}: none of its {len(paths)} lines is a file; they are relative to the list")
     return paths
@@ -131,30 +119,15 @@ def _listed_paths(path: Path) -> list[Path] | None:
 
 def _from_table(table: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
     by_column = group not in BY_PLACE
-    rows = _rows(table, ["path", group] if by_column else ["path"])
-    paths = [_absolute(table.parent / row["path"]) for _, row in rows]
+    rows = read_table(table, ["path", group] if by_column else ["path"])
+    for place, row in rows:
+        if not row["path"]:
+            raise UserError(f"{place}: no path")
+    paths = [absolute(table.parent / row["path"]) for _, row in rows]
     root = _root(table, paths)
     for path, (place, row) in zip(paths, rows, strict=True):
         name = row[group] if by_column else _folder_group(path, root, group, folder_level)
         yield Source(path, name or None, _split(row, place)), place
-
-
-def _rows(table: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """Rows of a table with where each stands; raises `UserError` where a column or a path is missing."""
-    try:
-        reader = csv.DictReader(_text(table).splitlines(keepends=True), restval="")
-        rows = [(f"{table}, line {reader.line_num}", row) for row in reader]
-    except (ValueError, csv.Error) as problem:
-        raise UserError(f"{table}: not a table in UTF-8 ({problem})") from None
-    for column in columns:
-        if column not in (reader.fieldnames or ()):
-            raise UserError(f"{table}: no column {column!r} among {', '.join(reader.fieldnames or ())}")
-    if not rows:
-        raise UserError(f"{table}: no rows below the header")
-    for place, row in rows:
-        if not row["path"]:
-            raise UserError(f"{place}: no path")
-    return rows
 
 
 def _split(row: Mapping[str, str], place: str) -> Split | None:
@@ -172,10 +145,6 @@ def _folder_group(path: Path, root: Path, group: str, folder_level: int) -> str 
         return None
     folders = path.relative_to(root).parts[:-1]
     return folders[folder_level - 1] if len(folders) >= folder_level else None
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links
 
 
 class _Decisions:

@@ -3,8 +3,6 @@
 Opening one maps the rows into memory and copies nothing; the rows of a split go to the GPU in one piece.
 """
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ import torch
 from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
-from pipeline.config.inputs import InputConfig, PianoRollConfig
+from pipeline.common.hashing import digest_json
+from pipeline.config.inputs import InputConfig, PianoRollConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.data.row_store import RowStore
@@ -69,6 +68,11 @@ class Dataset:
             )
         return found
 
+    def name(self, index: int) -> str:
+        """Return a short name of one recording: its group and its file's name, without folders and suffix."""
+        path, group = Path(self.recording[index]), self.group[index]
+        return (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
+
     def recording_rows(self, index: int) -> Tensor:
         """The rows (length, width) of one recording; a view of the memory map."""
         begin = int(self.offset[index])
@@ -107,15 +111,14 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
     """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
-    settings = config.model_dump(exclude={"window", "hop", "quarters_per_minute"})
-    return {"version": DATASET_VERSION, **settings}
+    return {"version": DATASET_VERSION, **row_settings(config)}
 
 
 def write_dataset(store: RowStore, records: list[Recording], config: InputConfig) -> Path:
     """Write the data set that ``records`` make; returns its `dataset.json`, which may be there already."""
     used = [record for record in records if not record.refused]
     identity = [dataset_settings(config), sorted((r.content_hash, r.group, r.split) for r in used)]
-    fingerprint = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+    fingerprint = digest_json(identity)[:16]
     path = store.folder / fingerprint / "dataset.json"
     write_manifest(path.parent / "manifest.jsonl", records)
     if path.exists():

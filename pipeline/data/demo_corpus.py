@@ -9,7 +9,6 @@ regular: enough to see the whole pipeline work, no evidence of quality on natura
 
 import contextlib
 import ctypes
-import hashlib
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.files import read_json, write_json
+from pipeline.common.hashing import digest_file
 from pipeline.data.demo_sentences import ENGLISH, GERMAN, VOICES, Voice
 from pipeline.errors import UserError
 
@@ -69,7 +69,7 @@ def _speak_corpus(folder: Path) -> None:
                 path = made / voice.folder / f"{number}.wav"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 _write_wav(path, engine.speak(voice, sentence))
-        files = {name: _sha256(made / name) for name in _file_names(made)}
+        files = {name: digest_file(made / name) for name in _file_names(made)}
         write_json(made / LISTING, {"version": CORPUS_VERSION, "files": files})
         if folder.exists():
             folder.rename(replaced)
@@ -153,7 +153,7 @@ def _write_wav(path: Path, samples: NDArray[np.int16]) -> None:
 def _is_complete(folder: Path) -> bool:
     listing = _listing(folder)
     return listing.get("version") == CORPUS_VERSION and all(
-        (folder / name).is_file() and _sha256(folder / name) == digest
+        (folder / name).is_file() and digest_file(folder / name) == digest
         for name, digest in listing["files"].items()
     )
 
@@ -164,7 +164,7 @@ def _refuse_to_replace_foreign_files(folder: Path) -> None:
         raise UserError(f"{folder}: is no folder; give another name")
     ours = _listing(folder).get("files", {})
     for name in _file_names(folder):
-        if _sha256(folder / name) != ours.get(name):
+        if digest_file(folder / name) != ours.get(name):
             raise UserError(f"{folder / name}: not of the demo corpus; move it away or give another folder")
 
 
@@ -178,10 +178,6 @@ def _file_names(folder: Path) -> list[str]:
     """Files below ``folder`` but for the listing, as sorted relative names with forward slashes."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != LISTING)
     return sorted(path.relative_to(folder).as_posix() for path in files)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def main(arguments: list[str]) -> int:

@@ -1,6 +1,5 @@
 """The manifest of a corpus: for each recording one line of JSON, what it holds or why it is refused."""
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
+from pipeline.common.hashing import digest_stream
 from pipeline.config.types import Split
 from pipeline.errors import UserError
 
@@ -45,7 +45,7 @@ class Recording(BaseModel):
 def content_hash(path: Path) -> str:
     """SHA-256 of the bytes of ``path``, hexadecimal, read in pieces; raises `RecordingRefused`."""
     with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest_stream(file)
 
 
 def write_manifest(path: Path, records: Iterable[Recording]) -> None:

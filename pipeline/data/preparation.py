@@ -23,7 +23,7 @@ from typing import IO, Any
 import numpy as np
 from filelock import FileLock
 
-from pipeline.audio.decode import DecodedFacts, decode
+from pipeline.audio.decode import DecodedFacts, open_decoding
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
 from pipeline.common.progress import progress_bar
@@ -141,14 +141,13 @@ def _decoded(store: RowStore, source: Source, config: AudioConfig) -> Converted:
         return Converted(source, stamp, found)
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
     digest = hashlib.sha256()
-
-    def sink(block: np.ndarray) -> None:
-        digest.update(block.data)
-        spool.write(block.data)
-
-    facts = decode(source.path, config.sample_rate, sink)
+    with open_decoding(source.path) as recording:
+        for block in recording.blocks(config.sample_rate):
+            digest.update(block.data)
+            spool.write(block.data)
     rows = _spectrogram_rows(spool, config) if config.kind == "spectrogram" else spool
-    return Converted(source, stamp, found, digest.hexdigest(), rows, _plain_facts(facts, config.sample_rate))
+    facts = _plain_facts(recording.facts, config.sample_rate)
+    return Converted(source, stamp, found, digest.hexdigest(), rows, facts)
 
 
 def _spectrogram_rows(samples: IO[bytes], config: AudioConfig) -> IO[bytes]:

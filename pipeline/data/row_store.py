@@ -9,8 +9,6 @@ rows; what a killed run left behind the last catalogued row is cut off before th
     catalogue.json what lies where
 """
 
-import hashlib
-import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import read_json, write_json
+from pipeline.common.hashing import digest_json
 from pipeline.errors import UserError
 
 
@@ -143,4 +142,4 @@ class RowStore:
 
 def settings_key(settings: dict[str, Any]) -> str:
     """Eight hexadecimal digits that name these settings."""
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    return digest_json(settings)[:8]

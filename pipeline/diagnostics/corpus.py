@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.progress import progress_bar
+from pipeline.common.text import duration
 from pipeline.config.types import SPLITS
 from pipeline.data.corpus import Source, find_sources
 from pipeline.data.manifest import content_hash
 from pipeline.data.splits import assign_splits
 from pipeline.diagnostics.data_size import enough_sound
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
+from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
 from pipeline.errors import RecordingRefused
 

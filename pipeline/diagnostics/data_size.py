@@ -8,7 +8,8 @@ turns upwards before its training loss is done falling.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from pipeline.diagnostics.findings import Finding, duration
+from pipeline.common.text import duration
+from pipeline.diagnostics.findings import Finding
 
 if TYPE_CHECKING:
     from pipeline.config.inputs import InputConfig

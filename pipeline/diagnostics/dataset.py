@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_json
+from pipeline.common.text import duration
 from pipeline.config.types import SPLITS, Split
 from pipeline.diagnostics.data_size import enough_sound, parameter_count, steps_a_second
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
+from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
 from pipeline.errors import RecordingRefused, UserError
 
 PREPARE = "Run `wavecast prepare` on the recordings again."

@@ -52,14 +52,6 @@ def counted(number: int, singular: str, plural: str = "") -> str:
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
-def duration(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for limit, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (200_000, 3600, "h")):
-        if seconds < limit:
-            return f"{seconds / unit_s:.{2 if unit == 's' and seconds < 10 else 1}f} {unit}"
-    return f"{seconds / 86_400:.1f} days" if seconds > 4_000_000 else f"{seconds / 3600:,.0f} h"
-
-
 def share(part: float) -> str:
     """A share of 1 in percent, with as many digits as it needs."""
     if 0 < part < 0.0001:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, duration, share, worst_first
+from pipeline.common.text import duration
+from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:

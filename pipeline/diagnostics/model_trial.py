@@ -1,8 +1,7 @@
 """A model run on a little sound, and what its distributions and its memory do meanwhile."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,13 +12,11 @@ from torch import Tensor
 
 from models.distributions.correlated_mixtures import AutoregressiveMixture, is_stable
 from models.distributions.mixture import Mixture, of_component
-from models.recurrent.stack import keep_state
-from pipeline.audio.decode import decode
-from pipeline.data.batching import batches, whole_plan
+from pipeline.audio.decode import open_decoding
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.evaluation.baselines import baselines
-from pipeline.evaluation.nll import framing_steps, score
+from pipeline.evaluation.nll import predictions, score
 from pipeline.features.representations import row_rate_hz, rows_of_blocks
 from pipeline.model.trained_model import TrainedModel
 
@@ -95,21 +92,16 @@ def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
     return _run(model, rows, "recordings that it was validated on")
 
 
-class _Enough(Exception):
-    """The beginning is read."""
-
-
 def _beginning(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
-    wanted, got = int(seconds * sample_rate), bytearray()
-
-    def sink(block: np.ndarray) -> None:
-        got.extend(block.data)
-        if len(got) >= 2 * wanted:
-            raise _Enough
-
-    with suppress(_Enough):
-        decode(path, sample_rate, sink)
-    return np.frombuffer(bytes(got), np.int16)[:wanted]
+    """The first ``seconds`` of a recording, or all where there is less: (N,) int16."""
+    wanted, blocks, count = int(seconds * sample_rate), [], 0
+    with open_decoding(path) as recording:
+        for block in recording.blocks(sample_rate):
+            blocks.append(block)
+            count += len(block)
+            if count >= wanted:
+                break
+    return np.concatenate(blocks)[:wanted]
 
 
 def _run(model: TrainedModel, recordings: Sequence[np.ndarray], where: str) -> Trial:
@@ -166,8 +158,9 @@ def _use(model: TrainedModel, data: SplitRows) -> dict[str, Any]:
 
     handle = head.register_forward_pre_hook(listen)
     try:
-        for distribution, steps in _distributions(model, data):
-            use.steps += steps
+        run = predictions(network, data, model.framing, model.normaliser(), lanes=RECORDINGS)
+        for batch, distribution in run:
+            use.steps += batch.inputs.shape[0] * batch.inputs.shape[1]
             if isinstance(distribution, Mixture):
                 _note(use, distribution, floor)
     finally:
@@ -183,17 +176,6 @@ def _use(model: TrainedModel, data: SplitRows) -> dict[str, Any]:
     if use.low is not None and use.high is not None:
         used |= {"units": len(use.low), "still": int((use.high - use.low < STILL).sum())}
     return used
-
-
-def _distributions(model: TrainedModel, data: SplitRows) -> Iterator[tuple[Any, int]]:
-    framing, network = model.framing, model.network
-    steps = framing_steps(framing, data.length)
-    plan = whole_plan(steps.cpu().numpy(), RECORDINGS, 200)
-    state = network.initial_state(plan.recording.shape[1])
-    for batch in batches(plan, data, framing, model.normaliser()):
-        fresh = network.initial_state(len(batch.keep))
-        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
-        yield distribution, batch.inputs.shape[0] * batch.inputs.shape[1]
 
 
 def _note(use: _Use, mixture: Mixture, floor: float) -> None:

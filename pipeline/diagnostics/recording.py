@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pipeline.audio.decode import DecodedFacts, decode
+from pipeline.audio.decode import DecodedFacts, open_decoding
+from pipeline.audio.pcm import INT16_STEP
 from pipeline.audio.reader import AudioInfo
 from pipeline.audio.readers import open_recording
-from pipeline.diagnostics.findings import Examined, Finding, counted, duration, share, worst_first
+from pipeline.common.text import duration
+from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
 from pipeline.diagnostics.rejection import refused
-from pipeline.diagnostics.signal_statistics import FLAT_RUN, STEP_16_BIT, SoundFigures, SoundMeter
+from pipeline.diagnostics.signal_statistics import FLAT_RUN, SoundFigures, SoundMeter
 from pipeline.errors import RecordingRefused
 
 SHORT_S = 0.1
@@ -32,7 +34,7 @@ NOTED = "No sample is lost; write the file anew where another program refuses it
 def examine_recording(path: Path, sample_rate: int) -> Examined:
     """Say what is wrong with a recording that a model of ``sample_rate`` Hz would hear. Never raises."""
     try:
-        facts = decode(path, sample_rate, lambda block: None)
+        facts = _decoded(path, sample_rate)
         info, found = _measured(path)
     except (RecordingRefused, OSError) as refusal:
         return refused(path, str(refusal))
@@ -48,6 +50,13 @@ def examine_recording(path: Path, sample_rate: int) -> Examined:
         f"{duration(found.seconds)}, {info.sample_rate} Hz, {channels}, {info.container} {info.encoding}"
     )
     return Examined(str(path), "recording", summary, asdict(info) | asdict(found), worst_first(findings))
+
+
+def _decoded(path: Path, sample_rate: int) -> DecodedFacts:
+    with open_decoding(path) as recording:
+        for _ in recording.blocks(sample_rate):
+            pass
+        return recording.facts
 
 
 def _measured(path: Path) -> tuple[AudioInfo, SoundFigures]:
@@ -77,17 +86,17 @@ def _length(found: SoundFigures) -> Iterator[Finding]:
 def _level(found: SoundFigures) -> Iterator[Finding]:
     """Too quiet, constant, off centre."""
     peak, std = max(found.peak), max(found.std)
-    if peak < STEP_16_BIT / 2 and std < STEP_16_BIT / 2:
+    if peak < INT16_STEP / 2 and std < INT16_STEP / 2:
         what = "It is digital silence: every sample is zero in 16 bits."
         yield Finding("problem", "silent", what, "Leave it out: there is nothing in it to learn or to score.")
         return
-    if std < STEP_16_BIT / 2:
+    if std < INT16_STEP / 2:
         what = f"It holds one constant value throughout ({_steps(found.mean[0])} of 32,768 steps), no sound."
         yield Finding("problem", "constant", what, "Leave it out, and check the recording device.")
         return
     level_db = decibels(max(peak - max(map(abs, found.mean)), std))
     if level_db < QUIET_PEAK_DB:
-        bits = max(1, math.ceil(math.log2(max(peak / STEP_16_BIT, 1))) + 1)
+        bits = max(1, math.ceil(math.log2(max(peak / INT16_STEP, 1))) + 1)
         what = f"Its loudest sample is at {decibels(peak):.0f} dB of full scale: it uses {bits} of 16 bits."
         advice = "Record it louder, or find the original; amplifying it brings no detail back."
         yield Finding("problem" if level_db < LOST_PEAK_DB else "warning", "quiet", what, advice)
@@ -105,7 +114,7 @@ def _level(found: SoundFigures) -> Iterator[Finding]:
 
 def _faults(found: SoundFigures) -> Iterator[Finding]:
     """Clipping, drop-outs, silence, hum."""
-    if max(found.std) < STEP_16_BIT / 2:
+    if max(found.std) < INT16_STEP / 2:
         return
     if found.clipped_share > SOME_CLIPPED and found.clipped >= (
         FEW_CLIPPED if max(found.peak) < LOUD else 2 * FLAT_RUN
@@ -138,9 +147,9 @@ def _faults(found: SoundFigures) -> Iterator[Finding]:
 def _channels(found: SoundFigures) -> Iterator[Finding]:
     """What averaging the channels to mono does."""
     count, loud = len(found.std), max(found.std)
-    if count == 1 or loud < STEP_16_BIT / 2:
+    if count == 1 or loud < INT16_STEP / 2:
         return
-    silent = [number for number, std in enumerate(found.std, 1) if std < STEP_16_BIT / 2]
+    silent = [number for number, std in enumerate(found.std, 1) if std < INT16_STEP / 2]
     if found.mix * count < CANCELS:
         what = f"Its {count} channels cancel each other: their average, which a model hears, is silence."
         advice = "Turn the polarity of one channel over, or keep one channel alone."
@@ -162,7 +171,7 @@ def _rate(info: AudioInfo, found: SoundFigures, sample_rate: int) -> Iterator[Fi
     """What frequencies it holds, beside those that its rate and the model's allow."""
     own_hz, models_hz = info.sample_rate / 2, sample_rate / 2
     reach_hz = own_hz if found.bandwidth_hz is None else found.bandwidth_hz
-    audible = decibels(max(found.peak)) >= QUIET_PEAK_DB and max(found.std) >= STEP_16_BIT
+    audible = decibels(max(found.peak)) >= QUIET_PEAK_DB and max(found.std) >= INT16_STEP
     if info.sample_rate < sample_rate:
         what = (
             f"Its {info.sample_rate} Hz reach up to {_khz(own_hz)}, the model's {sample_rate} Hz to"
@@ -195,7 +204,7 @@ def decibels(amplitude: float) -> float:
 
 
 def _steps(amplitude: float) -> str:
-    return f"{round(amplitude / STEP_16_BIT):+,}"
+    return f"{round(amplitude / INT16_STEP):+,}"
 
 
 def _khz(frequency_hz: float) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pipeline.diagnostics.findings import Examined, Finding, counted, duration, share, worst_first
+from pipeline.common.text import duration
+from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.pcm import INT16_STEP
+from pipeline.common.runs import true_runs
 from pipeline.diagnostics.spectrum import MeanSpectrum
 
 Floats = npt.NDArray[np.floating[Any]]
@@ -20,7 +22,6 @@ FLAT_RUN = 3  # equal samples at the extreme: fewer are the tip of a wave
 SHORTEST_GAP_S, LONGEST_GAP_S = 0.002, 0.5
 STEPS_INTO_CLIPPING = 3.0  # quantisation steps from the sample before to the flat run
 EDGE_OF_GAP = 0.25  # of the root mean square beside it: a pause fades out, a drop-out breaks off
-STEP_16_BIT = 1 / 32_768
 COARSE_STEPS = {"PCM_S8": 1 / 128, "PCM_U8": 1 / 128, "ULAW": 1 / 32, "ALAW": 1 / 32}
 """Largest quantisation step of an encoding, where it is more than that of 16 bits; full scale is 1."""
 
@@ -59,8 +60,8 @@ class SoundMeter:
 
     def __init__(self, sample_rate: int, channels: int, encoding: str) -> None:
         self._rate = sample_rate
-        self._step = COARSE_STEPS.get(encoding, STEP_16_BIT)
-        self._rounding = self._step if encoding.startswith("PCM") else STEP_16_BIT
+        self._step = COARSE_STEPS.get(encoding, INT16_STEP)
+        self._rounding = self._step if encoding.startswith("PCM") else INT16_STEP
         self._frames, self._silent, self._moments, self._zeros = 0, 0, 0, 0
         self._sum, self._squares = np.zeros(channels), np.zeros(channels)
         self._mix_squares, self._identical = 0.0, channels > 1
@@ -81,7 +82,7 @@ class SoundMeter:
             self._extremes[2 * channel + 1].add(-samples)
         self._count_silence(values)
         zero = np.asarray(~values.any(1))
-        starts, ends = runs(zero)
+        starts, ends = true_runs(zero)
         long = ends - starts >= SHORTEST_GAP_S * self._rate
         self._zeros += int((ends - starts)[long].sum())
         self._gaps.add(np.abs(values).max(1), zero)
@@ -141,7 +142,7 @@ class _Extreme:
             self.value, self.clipped = largest, 0
         if largest < self.value or largest <= 0:
             return
-        starts, ends = runs(samples == largest)
+        starts, ends = true_runs(samples == largest)
         long = ends - starts >= FLAT_RUN
         starts, ends = starts[long], ends[long]
         before = largest - samples[np.maximum(starts - 1, 0)]
@@ -165,7 +166,7 @@ class _Gaps:
     def add(self, level: Floats, zero: npt.NDArray[np.bool_]) -> None:
         """Take the largest magnitude of all channels (n,), and whether it is zero (n,)."""
         level, zero = np.append(self._held_level, level), np.append(self._held_zero, zero)
-        for start, end in zip(*runs(zero), strict=True):
+        for start, end in zip(*true_runs(zero), strict=True):
             if start and end < len(zero) and self._position + end > self._done:
                 self._done = self._position + int(end)
                 self._note(level, int(start), int(end))
@@ -190,10 +191,4 @@ class _Gaps:
 
 
 def _breaks_off(edge: float, beside: Floats) -> bool:
-    return edge > 8 * STEP_16_BIT and edge > EDGE_OF_GAP * float(np.sqrt(np.square(beside).mean()))
-
-
-def runs(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Where runs of true values begin and end (exclusive)."""
-    edges = np.diff(np.concatenate([[0], mask.view(np.int8), [0]]))
-    return np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return edge > 8 * INT16_STEP and edge > EDGE_OF_GAP * float(np.sqrt(np.square(beside).mean()))

@@ -20,6 +20,7 @@ from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import WaveformConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset
+from pipeline.evaluation.nll import code_length_bits
 from pipeline.evaluation.note_baselines import note_baselines
 from pipeline.features.normalisation import Normaliser, quantisation_step, unit
 from pipeline.music.midi import KEYS
@@ -109,9 +110,9 @@ def _score(scored: Iterable[tuple[GaussianMixture, torch.Tensor]], normaliser: N
     for distribution, samples in scored:
         values = normaliser.normalise(samples)
         nats -= float(distribution.log_prob(values).double().sum())
-        bits -= float(distribution.interval_log_prob(values, *normaliser.interval(samples)).sum())
+        bits += float(code_length_bits(distribution, values, samples, None, normaliser).sum())
         count += len(samples)
-    return Baseline(nats / count, bits / count / math.log(2))
+    return Baseline(nats / count, bits / count)
 
 
 def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> float:

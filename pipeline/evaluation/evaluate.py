@@ -7,10 +7,10 @@ import numpy as np
 
 from pipeline.common.devices import choose_device
 from pipeline.config.run import EvaluateConfig
-from pipeline.data.dataset import SplitRows, open_dataset, split_rows
+from pipeline.data.dataset import Dataset, SplitRows, open_dataset, split_rows
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.horizons import HorizonScore, horizon_nats
-from pipeline.evaluation.nll import score
+from pipeline.evaluation.nll import Scores, score
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.representations import row_rate_hz
 from pipeline.model.storage import load_model
@@ -30,7 +30,8 @@ def evaluate(
 
     Returns:
         A table for people and machines: ``model`` and each of ``baselines`` with ``nats_per_step`` and, for
-        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``; and
+        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``;
+        ``of_recordings``, the model's figures for each recording, with its ``name`` and ``group``; and
         ``horizons``, for each the ``nats_per_step`` so many steps ahead, and those of each target in an order
         that is the same for all models.
 
@@ -56,6 +57,7 @@ def evaluate(
             "nats_per_step": scores.nats_per_step - unit_nats,
             "bits_per_sample": scores.bits_per_sample,
         },
+        "of_recordings": _of_recordings(dataset, chosen, scores, unit_nats, row_rate_hz(model.input)),
         "horizons": {
             str(steps): {
                 "nats_per_step": found.nats - unit_nats,
@@ -73,6 +75,31 @@ def evaluate(
     }
 
 
+def _of_recordings(
+    dataset: Dataset, chosen: np.ndarray, scores: Scores, unit_nats: float, row_rate: float
+) -> list[dict[str, Any]]:
+    """Return the model's figures for each recording, in the order of the data set."""
+    values = scores.values.cpu().numpy()
+    nats = scores.nats.cpu().numpy() * scores.target_size
+    bits = None if scores.bits is None else scores.bits.cpu().numpy()
+    found = []
+    for position, index in enumerate(chosen):
+        count = float(values[position])
+        if not count:  # a piece of one frame, of which nothing is predicted
+            continue
+        found.append(
+            {
+                "name": dataset.name(int(index)),
+                "group": dataset.group[index],
+                "seconds": round(int(dataset.length[index]) / row_rate, 3),
+                "values": int(count),
+                "nats_per_step": float(nats[position]) / count - unit_nats,
+                "bits_per_sample": None if bits is None else float(bits[position]) / count,
+            }
+        )
+    return found
+
+
 def _horizons(model: TrainedModel, data: SplitRows, config: EvaluateConfig) -> dict[int, HorizonScore]:
     if not config.horizons:
         return {}
@@ -84,13 +111,16 @@ def _horizons(model: TrainedModel, data: SplitRows, config: EvaluateConfig) -> d
 
 
 def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
-    """Nats per step on the validation split, by which models are chosen: the test split stays unseen."""
+    """Return nats per predicted value on the validation split, by which models of any step are chosen.
+
+    The test split stays unseen.
+    """
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
     data = split_rows(dataset, "valid", model.device)
     scores = score(model.network, data, model.framing, model.normaliser(), exact=False)
     ratio = _log_scale_ratio(dataset.normalisation, model.normalisation)
-    return scores.nats_per_step - model.framing.target_size * ratio
+    return scores.nats_per_step / model.framing.target_size - ratio
 
 
 def _log_scale_ratio(ours: Normalisation, models: Normalisation) -> float:

@@ -5,14 +5,17 @@ one long forward pass, in flat memory.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from models.distributions.distribution import Distribution
+from models.distributions.mixture import Mixture
 from models.recurrent.stack import keep_state
 from pipeline.common.progress import shown
-from pipeline.data.batching import batches, whole_plan
+from pipeline.data.batching import Batch, batches, whole_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normaliser
@@ -70,24 +73,18 @@ def score(
     """
     device = normaliser.mean.device
     count = len(data.length)
-    steps = framing_steps(framing, data.length)
-    plan = whole_plan(steps.cpu().numpy(), lanes, chunk_steps)
     sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
-    state = network.initial_state(plan.recording.shape[1])
     was_training = network.training
     network.eval()
     exact = exact and normaliser.quantised
-    for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
-        fresh = network.initial_state(len(batch.keep))
-        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
+    for batch, distribution in predictions(network, data, framing, normaliser, lanes, chunk_steps, visible):
         column = torch.where(batch.recording >= 0, batch.recording, count)
         nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
         if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
             nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
         sums[0].index_add_(0, column, nats.sum(1))
         if exact:
-            lower, upper = normaliser.interval(batch.stored)
-            bits = -distribution.interval_log_prob(batch.targets, lower, upper, batch.mask) / math.log(2)
+            bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser)
             sums[1].index_add_(0, column, bits.sum(1))
     network.train(was_training)
     nats, bits = sums[:, :count]
@@ -95,6 +92,33 @@ def score(
     return Scores(nats, bits if exact else None, values, framing.target_size)
 
 
-def framing_steps(framing: Framing, length: Tensor) -> Tensor:
-    """Steps of recordings of ``length`` rows each."""
-    return -torch.div(-length, framing.hop, rounding_mode="floor")
+def predictions(
+    network: Network,
+    data: SplitRows,
+    framing: Framing,
+    normaliser: Normaliser,
+    lanes: int = LANES,
+    chunk_steps: int = CHUNK_STEPS,
+    visible: bool = False,
+) -> Iterator[tuple[Batch, Distribution]]:
+    """Run the network teacher-forced over every recording, from an empty state each.
+
+    Yields each batch of chunks, and the distributions (B, T) of its steps given all that came before them.
+    """
+    plan = whole_plan(framing.steps(data.length).cpu().numpy(), lanes, chunk_steps)
+    state = network.initial_state(plan.recording.shape[1])
+    for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
+        fresh = network.initial_state(len(batch.keep))
+        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
+        yield batch, distribution
+
+
+def code_length_bits(
+    distribution: Distribution, values: Tensor, stored: Tensor, mask: Tensor | None, normaliser: Normaliser
+) -> Tensor:
+    """Return the exact code length (...), float64, of integer samples under a mixture.
+
+    ``stored`` (..., D) are the samples, ``values`` (..., D) the same normalised.
+    """
+    assert isinstance(distribution, Mixture)
+    return distribution.interval_log_prob(values, *normaliser.interval(stored), mask) / -math.log(2)

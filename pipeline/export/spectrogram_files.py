@@ -17,11 +17,11 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.decode import Samples, decode
+from pipeline.audio.decode import naming, open_decoding
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import atomic_path
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.errors import RecordingRefused, UserError
+from pipeline.errors import UserError
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -81,15 +81,10 @@ def write_spectrogram(
     dimension = analysis(config).dimension
     frequencies_hz = band_frequencies(config)
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
-
-        def sink(block: Samples) -> None:
-            spool.write(block.data)
-
-        try:
-            facts = decode(sound, config.sample_rate, sink)
-        except RecordingRefused as refused:
-            raise RecordingRefused(f"{sound}: {refused}") from None
-        frames = Frames(config, facts.samples, spool)  # type: ignore[arg-type]
+        with naming(sound), open_decoding(sound) as recording:
+            for block in recording.blocks(config.sample_rate):
+                spool.write(block.data)
+        frames = Frames(config, recording.facts.samples, spool)  # type: ignore[arg-type]
         if array:
             write_array(array, frames, dimension)
         if picture:

@@ -12,10 +12,12 @@ sees samples 0-19 and predicts 20-24, with 5 outputs masked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+Count = TypeVar("Count", int, "Tensor")
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class Framing:
         """Values that a step predicts, D."""
         return self.hop * self.width
 
-    def steps(self, rows: int) -> int:
-        """Steps that cover ``rows`` rows; the last may be partial."""
+    def steps(self, rows: Count) -> Count:
+        """Steps that cover ``rows`` rows, one number or a tensor of them; the last may be partial."""
         return -(-rows // self.hop)
 
     def values(self, rows: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio.pcm import INT16_SCALE
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def _mel_filters(
 
 
 def _full_scale_one(samples: torch.Tensor) -> torch.Tensor:
-    return samples.float() if samples.is_floating_point() else samples / 32768.0
+    return samples.float() if samples.is_floating_point() else samples / INT16_SCALE
 
 
 def _torchaudio() -> Any:

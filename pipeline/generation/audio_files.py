@@ -1,22 +1,24 @@
 """Continuing a recording, of sound or of notes, from file to file: what `wavecast predict` does."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.audio.decode import probe, read_mono
+from pipeline.audio.decode import naming, open_decoding
 from pipeline.audio.write import write_audio
-from pipeline.errors import RecordingRefused, UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint, continue_recording
+from pipeline.errors import UserError
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
 from pipeline.generation.output_paths import check_prediction, take_paths
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import SUFFIXES
 
 
-def predict(
-    model: TrainedModel,
+def continue_file(
+    load: Callable[[], TrainedModel],
     recording: Path,
     output: Path,
     *,
@@ -28,10 +30,11 @@ def predict(
     plot: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Continue ``recording`` by ``seconds`` and write each take, the likeliest first.
+    """Continue ``recording`` by ``seconds`` and write each take, the nearest to the recording first.
 
     Args:
-        model: of sound; or of notes, where ``recording`` and ``output`` are MIDI files.
+        load: returns the model: of sound, or of notes where ``recording`` and ``output`` are MIDI files. It
+            is called once the header of ``recording`` has been read.
         recording: any readable sound; it is converted to the model's rate, at which the model hears it.
         output: of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
         seconds: how much to add.
@@ -40,7 +43,7 @@ def predict(
         own_rate: write sound at the recording's sample rate, not the model's; the recording itself then stays
             as it is.
         only_continuation: leave the recording out.
-        plot: picture of the likeliest take, the seam marked.
+        plot: picture of the first take, the seam marked.
         overwrite: replace files that exist.
 
     Returns:
@@ -54,12 +57,16 @@ def predict(
 
         if joint != END_TO_END or own_rate:
             raise UserError("cut, context, cross-fade and rate are for sound, not for notes", 2)
+        model = load()
         return continue_notes(model, recording, output, seconds, sampling, only_continuation, plot, overwrite)
-    heard, facts = read_mono(recording, model.audio.sample_rate)
-    found = continue_recording(model, heard, seconds, sampling, joint)
-    own = facts.info.sample_rate
-    if own_rate and own != found.sample_rate:
-        found = found.at_rate(read_mono(recording, own)[0], own)
+    with naming(recording), open_decoding(recording) as opened:
+        model = load()
+        ours = model.audio.sample_rate
+        heard, own = opened.read_both(ours) if own_rate else (opened.read(ours), None)
+    facts, rate = opened.facts, opened.info.sample_rate
+    found = continue_samples(model, heard, seconds, sampling, joint)
+    if own is not None:
+        found = found.at_rate(own, rate)
     written = _write(found, output, only_continuation, overwrite)
     seam_s = 0.0 if only_continuation else found.seam_s
     if plot is not None:
@@ -74,14 +81,14 @@ def predict(
         "plot": str(plot) if plot else None,
         "sample_rate": found.sample_rate,
         "recording_seconds": facts.samples / model.audio.sample_rate,
-        "recording_sample_rate": own,
+        "recording_sample_rate": rate,
         "continuation_seconds": found.added.shape[1] / found.sample_rate,
         "seam_seconds": seam_s,
         "notes": list(facts.notes),
     }
 
 
-def predict_from_nothing(
+def generate_file(
     model: TrainedModel,
     output: Path,
     *,
@@ -90,9 +97,9 @@ def predict_from_nothing(
     plot: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write sound that begins from nothing; as `predict` otherwise."""
+    """Write sound that begins from nothing; as `continue_file` otherwise."""
     check_prediction(output, seconds, sampling.takes, plot, overwrite)
-    found = continue_recording(model, np.zeros(0, np.int16), seconds, sampling)
+    found = continue_samples(model, np.zeros(0, np.int16), seconds, sampling)
     written = _write(found, output, True, overwrite)
     if plot is not None:
         from pipeline.plots.runs import recording_picture
@@ -108,14 +115,8 @@ def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> l
         sound = found.added[take] if alone else found.sound(take)
         write_audio(path, sound, found.sample_rate, overwrite)
         nats = None if found.nats_per_step is None else found.nats_per_step[take]
+        distance_db = None if found.distance_db is None else found.distance_db[take]
         facts = {"output": str(path), "seed": found.seeds[take], "nats_per_step": nats}
+        facts["distance_db"] = distance_db
         written.append({**facts, "guard": found.guard[take]})
     return written
-
-
-def refuse_unreadable(recording: Path) -> None:
-    """Say no by the file's header, before a model is fetched and loaded, which takes longer."""
-    try:
-        probe(recording)
-    except RecordingRefused as refusal:
-        raise RecordingRefused(f"{recording}: {refusal}") from None

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.common.progress import progress_bar
 from pipeline.config.inputs import WaveformConfig
+from pipeline.features.representations import row_dtype
 from pipeline.generation.options import Draws, Sampling
 from pipeline.model.trained_model import TrainedModel
 
@@ -82,6 +84,20 @@ class FreeRun(ABC):
         """The next ``count`` rows in portions (B, n, width), as stored; whole steps, so some may be over."""
         for uniform, noise in self._draws.portions(self.model.framing.steps(count)):
             yield self.draw(uniform, noise)
+
+    def take(self, count: int) -> Rows:
+        """Return the next ``count`` rows (B, count, width), as stored, while a progress bar counts steps.
+
+        What the last step predicts beyond them is lost.
+        """
+        frames = self.model.framing
+        portions = [np.empty((self.sampling.takes, 0, frames.width), row_dtype(self.model.input))]
+        with progress_bar("steps") as bar:
+            task = bar.add_task("generate", total=frames.steps(count), note="")
+            for portion in self.rows(count):
+                portions.append(portion)
+                bar.advance(task, portion.shape[1] // frames.hop)
+        return np.concatenate(portions, axis=1)[:, :count]
 
     @abstractmethod
     def hear(self, rows: Rows) -> None:

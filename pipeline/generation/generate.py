@@ -12,79 +12,124 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, to_int16
-from pipeline.common.progress import progress_bar
+from pipeline.audio.pcm import Samples, to_int16
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.features.representations import analysis, row_dtype, rows_of_blocks
-from pipeline.generation.engine import free_run
-from pipeline.generation.free_running import FreeRun, Rows
+from pipeline.errors import RecordingRefused, UserError
+from pipeline.features.representations import analysis, rows_of_blocks
+from pipeline.generation.continuation import END_TO_END, Continuation, Joint, crossfade
+from pipeline.generation.engine import ONE_TAKE, free_run
+from pipeline.generation.free_running import Rows
 from pipeline.generation.options import Sampling
+from pipeline.generation.ranking import spectral_distance_db, take_nats
 from pipeline.model.trained_model import TrainedModel
 
 SEAM_FRAMES = 8
 """Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""
 
-ONE_TAKE = Sampling()
+
+def continue_samples(
+    model: TrainedModel,
+    samples: Samples,
+    seconds: float,
+    sampling: Sampling = ONE_TAKE,
+    joint: Joint = END_TO_END,
+) -> Continuation:
+    """Continue a recording, or generate sound from nothing where it is empty.
+
+    Args:
+        model: of sound; the continuation of a spectrogram is made audible by Griffin-Lim.
+        samples: (N,) int16, mono, at the model's sample rate.
+        seconds: how much to add.
+        sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
+        joint: how recording and continuation are joined.
+
+    Returns:
+        The takes, the one nearest to the recording's sound first where there are several.
+
+    Raises:
+        UserError: nothing is to be added.
+        RecordingRefused: the recording is shorter than its cut and cross-fade.
+    """
+    rate = model.audio.sample_rate
+    count = round(seconds * rate)
+    if count < 1:
+        raise UserError(f"seconds={seconds:g}: give more than 0", 2)
+    before, tail, context = _parts(samples, rate, joint)
+    takes = _takes(model, context, len(tail) + count, sampling)
+    nats, distance_db = takes.nats_per_step, takes.distance_db
+    order = [
+        int(take) for take in (range(sampling.takes) if distance_db is None else np.argsort(distance_db))
+    ]
+    overlaps = np.broadcast_to(tail, (sampling.takes, len(tail)))
+    faded = crossfade(overlaps, takes.samples[:, : len(tail)])
+    # The recording stays as it is where takes differ from each other: the fade belongs to the takes.
+    added = np.concatenate([faded, takes.samples[:, len(tail) :]], axis=1)[order]
+    return Continuation(
+        sample_rate=rate,
+        heard=before,
+        added=added,
+        seeds=[sampling.seed + take for take in order],
+        nats_per_step=None if nats is None else [float(nats[take]) for take in order],
+        distance_db=None if distance_db is None else [float(distance_db[take]) for take in order],
+        guard=[takes.guard[take] for take in order],
+    )
+
+
+def _parts(samples: Samples, rate: int, joint: Joint) -> tuple[Samples, Samples, Samples]:
+    """What of a recording stays, what then fades into the takes, and what the model is conditioned on."""
+    cut, overlap = round(joint.cut_s * rate), round(joint.crossfade_s * rate)
+    kept = samples[: len(samples) - cut] if joint.cut_s else samples
+    if len(samples) and (joint.cut_s * rate >= len(samples) or overlap > len(kept)):
+        raise RecordingRefused(
+            f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {joint.cut_s:g} s and a "
+            f"cross-fade of {joint.crossfade_s:g} s"
+        )
+    seam = len(kept) - min(overlap, len(kept))
+    first = 0 if joint.context_s is None else max(0, seam - max(1, round(joint.context_s * rate)))
+    return kept[:seam], kept[seam:], kept[first:seam]
 
 
 @dataclass(frozen=True)
-class Takes:
-    """Continuations of one recording.
+class _Takes:
+    """What follows a recording, in the order of the seeds.
 
     Attributes:
         samples: (B, N) int16 at the model's sample rate.
         guard: of each, how long and from when on a runaway was held back (see `GuardLog.report`).
-        nats_per_step: (B,) how likely the model finds each at temperature 1; None where not asked for.
+        nats_per_step: (B,) how likely the model finds each at temperature 1; None for a single one.
+        distance_db: (B,) spectral distance of each to the end of what was heard, by which they are ranked;
+            None for a single one, or where nothing was heard.
     """
 
     samples: Samples
     guard: list[dict[str, float | None]]
     nats_per_step: NDArray[np.float64] | None
+    distance_db: NDArray[np.float64] | None
 
 
-def continue_rows(model: TrainedModel, rows: Rows, count: int, sampling: Sampling = ONE_TAKE) -> Rows:
-    """The ``count`` rows (B, count, width) that follow ``rows`` (N, width), both as stored."""
-    return _run(_after(model, rows, sampling), count)
-
-
-def continue_takes(
-    model: TrainedModel,
-    samples: Samples,
-    count: int,
-    sampling: Sampling = ONE_TAKE,
-    ranked: bool = False,
-) -> Takes:
-    """Continue a recording, or begin from nothing where it is empty.
-
-    Args:
-        model: of sound; the continuation of a spectrogram is made audible by Griffin-Lim.
-        samples: (N,) int16, mono, at the model's sample rate.
-        count: how many samples to add.
-        sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
-        ranked: whether to ask the model, too, how likely it finds each.
-    """
+def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling) -> _Takes:
+    """The ``count`` samples that follow ``samples`` (N,), in the order of the seeds."""
     config = model.audio
     rows = heard_rows(model, samples)
     if not isinstance(config, SpectrogramConfig):
-        run = _after(model, rows, sampling)
-        found = _run(run, count)
+        run = free_run(model, rows, sampling)
+        found = run.take(count)
         sounds = found[:, :, 0]
     else:
         # A frame that reaches past the end has heard silence there: it is predicted, too, and so is what
         # lies between its centre and the end.
         rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
         late = len(samples) - len(rows) * config.hop_length
-        run = _after(model, rows, sampling)
-        found = _run(run, -(-(late + count) // config.hop_length))
+        run = free_run(model, rows, sampling)
+        found = run.take(-(-(late + count) // config.hop_length))
         audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
         sounds = np.stack([sound[late : late + count] for sound in audible])
-    nats = None
-    if ranked:
-        from pipeline.generation.ranking import take_nats  # in torch
-
-        nats = take_nats(model, rows, found)
+    several = sampling.takes > 1
+    nats = take_nats(model, rows, found) if several else None
+    near = several and len(samples) > 0
+    distance = spectral_distance_db(samples, sounds, config.sample_rate) if near else None
     guard = [run.guard.report(take, model.step_s) for take in range(sampling.takes)]
-    return Takes(sounds, guard, nats)
+    return _Takes(sounds, guard, nats, distance)
 
 
 def stream_samples(model: TrainedModel, sampling: Sampling) -> Iterator[Samples]:
@@ -108,24 +153,3 @@ def frames_to_samples(config: SpectrogramConfig, heard: Rows, predicted: Rows, s
     frames = np.concatenate([before, predicted, predicted[-1:]]).astype(np.float32)
     sound = analysis(config).invert(torch.from_numpy(frames), seed=seed)
     return to_int16(sound[len(before) * config.hop_length :].numpy())
-
-
-def _after(model: TrainedModel, rows: Rows, sampling: Sampling) -> FreeRun:
-    """The model after it has heard ``rows``; the first time on a machine that compiles, for some seconds."""
-    with progress_bar("") as bar:
-        bar.add_task("hear", total=None, note="")
-        return free_run(model, rows, sampling)
-
-
-def _run(run: FreeRun, count: int) -> Rows:
-    """The next ``count`` rows (B, count, width), with a progress bar."""
-    frames = run.model.framing
-    portions = []
-    with progress_bar("steps") as bar:
-        task = bar.add_task("generate", total=frames.steps(count), note="")
-        for portion in run.rows(count):
-            portions.append(portion)
-            bar.advance(task, portion.shape[1] // frames.hop)
-    if not portions:
-        return np.empty((run.sampling.takes, 0, frames.width), row_dtype(run.model.input))
-    return np.concatenate(portions, axis=1)[:, :count]

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline.config.inputs import PianoRollConfig
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.features.representations import row_rate_hz
-from pipeline.generation.generate import continue_rows
+from pipeline.generation.engine import free_run
 from pipeline.generation.options import Sampling
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import write_midi
@@ -26,8 +26,8 @@ def continue_notes(
 ) -> dict[str, Any]:
     """Continue a MIDI file, or one sequence of a set (`FILE#NAME`), at the model's tempo.
 
-    See `pipeline.generation.audio_files.predict`. Raises `UserError` where the model is not of notes or the
-    piece cannot be read.
+    See `pipeline.generation.audio_files.continue_file`. Raises `UserError` where the model is not of
+    notes or the piece cannot be read.
     """
     from pipeline.generation.output_paths import take_paths
     from pipeline.music.piano_roll import read_sequence
@@ -41,7 +41,7 @@ def continue_notes(
         raise RecordingRefused(f"{piece}: {refusal}") from None
     rate_hz = row_rate_hz(config)
     heard, count = sequence.notes, max(1, round(seconds * rate_hz))
-    takes = continue_rows(model, heard, count, sampling)
+    takes = free_run(model, heard, sampling).take(count)
     rolls = [added if only_continuation else np.concatenate([heard, added]) for added in takes]
     paths = take_paths(output, sampling.takes)
     for path, roll in zip(paths, rolls, strict=True):

@@ -1,6 +1,7 @@
 """The canvas of every picture: drawn with matplotlib's objects, without a screen.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind eyes; pictures are 1200 pixels wide.
+Colours are those of Okabe and Ito, which stay apart for colour-blind eyes. Pictures are 1200 pixels wide,
+unless two stand side by side.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 SEAM_COLOUR = "#56B4E9"  # stands out on white as on the dark and fiery colours of a spectrogram
 
 
-def new_figure(height_px: int) -> Figure:
-    """An empty figure, as wide as all pictures."""
+def new_figure(height_px: int, width_px: int = WIDTH_PX) -> Figure:
+    """An empty figure, as wide as most pictures unless ``width_px`` says otherwise."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    size_inch = (WIDTH_PX / DOTS_PER_INCH, height_px / DOTS_PER_INCH)
+    size_inch = (width_px / DOTS_PER_INCH, height_px / DOTS_PER_INCH)
     figure = Figure(figsize=size_inch, dpi=DOTS_PER_INCH, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.audio.pcm import to_float
+from pipeline.common.text import time_unit
 from pipeline.plots.figure import COLOURS, WIDTH_PX, mark_seam, new_figure, plain_text, write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SOUND_COLOUR = "#4D4D4D"
-FAINT_COLOUR = "#9DB7C9"
+FAINT_COLOUR = "#C9D3DA"
+OWN_COLOUR = "#7FB2D6"
 MOST_COLUMNS = 1500  # of a spectrogram: more than the picture has pixels
 DYNAMIC_RANGE_DB = 80
 QUIET_DB = -60  # a recording below this is shown as dark as it is
@@ -45,7 +48,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     where all are positive.
     """
     longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
-    unit_s, time_unit = _time_unit(longest_s)
+    unit_s, name_of_unit = time_unit(longest_s)
     figure = new_figure(height_px=520)
     by_step, by_time = figure.subplots(1, 2, sharey=True)
     for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
@@ -62,7 +65,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     if len(losses) and losses.min() > 0:
         _logarithmic(by_step, losses.max() / losses.min())
     by_step.set(xlabel="updates", ylabel=plain_text(unit))
-    by_time.set(xlabel=f"wall-clock time ({time_unit})")
+    by_time.set(xlabel=f"wall-clock time ({name_of_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.margins(x=0.02)
@@ -76,6 +79,7 @@ def recording_picture(
     sample_rate: int,
     seam_s: float | None,
     title: str,
+    width_px: int = WIDTH_PX,
 ) -> None:
     """Waveform above and spectrogram below of samples (N,), int16 or floats of full scale 1.
 
@@ -84,8 +88,8 @@ def recording_picture(
     """
     import librosa
 
-    sound = np.asarray(samples / 32768 if np.issubdtype(samples.dtype, np.integer) else samples, np.float32)
-    figure = new_figure(height_px=680)
+    sound = to_float(samples) if samples.dtype == np.int16 else samples.astype(np.float32)
+    figure = new_figure(680, width_px)
     wave, spectrum = figure.subplots(2, 1, sharex=True, height_ratios=[1, 2])
     _envelope(wave, sound, sample_rate)
     window = 2 ** round(np.log2(max(16, 0.03 * sample_rate)))
@@ -127,32 +131,49 @@ def spectrogram_frames_picture(
     write_figure(figure, path)
 
 
-def comparison(path: Path, rows: Sequence[tuple[str, float]], unit: str, better: str = "lower") -> None:
-    """A bar for each named value, the first on top, with its number; the best stands out.
+def comparison(
+    path: Path,
+    rows: Sequence[tuple[str, float]],
+    unit: str,
+    models: Collection[str] | None = None,
+    better: str = "lower",
+) -> None:
+    """Draw a bar with its number for each named value, the best on top; the best model stands out.
 
-    ``better`` is "lower" or "higher".
+    Bars begin a little beyond the best value, not at 0, so that small differences show; the axis says where.
+
+    Args:
+        path: of the PNG.
+        rows: names and values.
+        unit: of the values.
+        models: names that are models', while the others are baselines; None where all are.
+        better: "lower" or "higher".
     """
-    values = [value for _, value in rows]
-    best = (min if better == "lower" else max)(values)
+    ordered = sorted(rows, key=lambda row: row[1], reverse=better == "higher")
+    own = [models is None or name in models for name, _ in ordered]
+    best = own.index(True) if True in own else None
+    values = np.array([value for _, value in ordered])
+    start, end = _bar_limits(values)
     figure = new_figure(height_px=120 + 44 * len(rows))
     axes = figure.subplots()
-    colours = [COLOURS[0] if value == best else FAINT_COLOUR for value in values]
-    bars = axes.barh(range(len(rows)), values, color=colours, height=0.66)
-    axes.set_yticks(range(len(rows)), [plain_text(name) for name, _ in rows])
+    colours = [OWN_COLOUR if is_own else FAINT_COLOUR for is_own in own]
+    if best is not None:
+        colours[best] = COLOURS[0]
+    bars = axes.barh(range(len(rows)), values - start, left=start, color=colours, height=0.66)
+    axes.set_yticks(range(len(rows)), [plain_text(name) for name, _ in ordered])
     axes.bar_label(bars, labels=[_number(value) for value in values], padding=5)
     axes.invert_yaxis()
-    axes.set_xlabel(f"{plain_text(unit)} ({better} is better)")
-    axes.margins(x=0.08)
+    axes.set_xlim(start, end)
+    axes.set_xlabel(f"{plain_text(unit)} ({better} is better); bars begin at {_number(start)}")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
     write_figure(figure, path)
 
 
-def _time_unit(longest_s: float) -> tuple[float, str]:
-    """Seconds in the unit that suits a time axis, and the unit's name."""
-    if longest_s < 600:
-        return 1.0, "s"
-    return (60.0, "min") if longest_s < 2 * 3600 else (3600.0, "h")
+def _bar_limits(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
+    """Return where bars begin, below the smallest value, and where the axis ends, with room for numbers."""
+    span = float(np.ptp(values)) or abs(float(values[0])) or 1.0
+    return float(values.min()) - 0.08 * span, float(values.max()) + 0.12 * span
 
 
 def _number(value: float) -> str:

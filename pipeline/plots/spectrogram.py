@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.common.text import clock
 from pipeline.config.inputs import SpectrogramConfig
 from pipeline.plots.figure import new_figure, plain_text, write_figure
 
@@ -77,12 +78,7 @@ def _label_time(axes: Any, seconds: float) -> None:
 
         step_s = next((s for s in CLOCK_STEPS_S if seconds / s <= MOST_TIMES), seconds / MOST_TIMES)
         axes.xaxis.set_major_locator(MultipleLocator(step_s))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: _clock(second)))
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: clock(second)))
 
 
 def _mel_ticks(frequencies_hz: Floats) -> tuple[list[float], list[str]]:

@@ -5,6 +5,7 @@ from typing import Any
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.evaluate import validation_nats
+from pipeline.features.representations import framing
 from pipeline.registry.registry import champion, fetch_model, register, set_alias
 from pipeline.tracking.run_folder import RunFolder
 
@@ -14,15 +15,16 @@ CHAMPION = "champion"
 def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:
     """Register the models of ``runs``; the best becomes champion where it beats the one that is.
 
-    Models are compared by nats per step on the present validation split, so that the test split stays
-    unseen. A champion of another kind or sample rate cannot be compared: the new model takes its place, and
-    the result says so. Every variant gets its own name as an alias, too.
+    Models are compared by their negative log-likelihood on the present validation split, so that the test
+    split stays unseen. The comparison is per predicted value, since steps may differ in length. A champion
+    of another kind or sample rate cannot be compared: the new model takes its place, and the result says
+    so. Every variant gets its own name as an alias, too.
 
     Returns:
         `run` and `version` of the best, `promoted`, and `why` in words.
     """
     name = config.tracking.registered_model
-    best = min(runs, key=lambda run: run.status()["summary"]["valid_nats_per_step"])
+    best = min(runs, key=_validation_nats_per_value)
     uri = config.tracking.uri
     held = champion(name, uri)
     versions = {}
@@ -39,6 +41,12 @@ def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:
     return {"run": str(best.path), "version": versions[best.path], "promoted": promoted, "why": why}
 
 
+def _validation_nats_per_value(run: RunFolder) -> float:
+    config = run.config()
+    nats_per_step: float = run.status()["summary"]["valid_nats_per_step"]
+    return nats_per_step / framing(config.input, config.model).target_size
+
+
 def _compare(best: RunFolder, held: dict[str, Any], name: str, uri: str | None) -> tuple[bool, str]:
     challenger = validation_nats(best.model, best.dataset)
     try:
@@ -46,5 +54,5 @@ def _compare(best: RunFolder, held: dict[str, Any], name: str, uri: str | None) 
         defender = validation_nats(folder, best.dataset)
     except UserError as problem:
         return True, f"the champion cannot be compared on this data ({problem})"
-    words = f"{challenger:.3f} against the champion's {defender:.3f} nats per step on the validation split"
+    words = f"{challenger:.4f} against the champion's {defender:.4f} nats per value on the validation split"
     return challenger < defender, words

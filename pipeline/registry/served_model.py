@@ -67,20 +67,19 @@ class Continuation(PythonModel):  # type: ignore[misc]
         return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
 
     def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.audio.pcm import INT16_SCALE
-        from pipeline.generation.generate import continue_takes
+        from pipeline.audio.pcm import to_float, to_int16
+        from pipeline.generation.generate import continue_samples
 
-        samples = np.clip(np.rint(row * INT16_SCALE), -INT16_SCALE, INT16_SCALE - 1).astype(np.int16)
-        count = round(settings["seconds"] * self.model.audio.sample_rate)
-        added = continue_takes(self.model, samples, count, _sampling(settings, index)).samples[0]
-        return np.asarray(added / np.float32(INT16_SCALE), np.float32)
+        sampling = _sampling(settings, index)
+        added = continue_samples(self.model, to_int16(row), settings["seconds"], sampling).added[0]
+        return to_float(added)
 
     def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
         from pipeline.features.representations import row_rate_hz
-        from pipeline.generation.generate import continue_rows
+        from pipeline.generation.engine import free_run
 
         count = round(settings["seconds"] * row_rate_hz(self.model.input))
-        rows = continue_rows(self.model, row, count, _sampling(settings, index))
+        rows = free_run(self.model, row, _sampling(settings, index)).take(count)
         return np.asarray(rows[0], np.float32)
 
 

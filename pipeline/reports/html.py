@@ -8,14 +8,15 @@ script, and its content security policy forbids any request. The words are in th
 import math
 import shlex
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from pipeline.common.files import atomic_path, data_dir, expanded, read_json
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
-from pipeline.reports.media import DRAWN, Room, generated, takes_of
+from pipeline.reports.media import Room, examples_of, generated
+from pipeline.reports.recordings import table_of_groups, table_of_recordings
 from pipeline.reports.template import render
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import parameters
@@ -54,7 +55,7 @@ def page_of(target: str) -> str:
         folder, reference = fetch_model(target), target
     else:
         folder = expanded(target).absolute()
-        reference = str(folder)
+        reference = "/".join(folder.parts[-2:])  # a page names no folders of this machine
     if (folder / "config.json").is_file():
         run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name
         return run_page(RunFolder(run)) if (run / "run.json").is_file() else model_page(folder, reference)
@@ -70,24 +71,25 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
     """
     description, status = run.description(), run.status()
+    reason = status.get("reason", "")
     noted = run.artifacts / "evaluation.json"
     if evaluation is None and noted.exists():
         evaluation = read_json(noted, "evaluation")
     config, model_file = description["config"], run.model / "config.json"
     room = Room()
     pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
-    takes = list(takes_of(run.artifacts, config, room))
-    shown = {f"{take.name}-{drawn}" for take in takes for drawn in DRAWN} | {*SHOWN_APART}
-    others = [path for path in sorted((run.artifacts / "pictures").glob("*.png")) if path.stem not in shown]
+    examples = list(examples_of(run.artifacts, config, room))
+    others = [x for x in sorted((run.artifacts / "pictures").glob("*.png")) if x not in room.pictures]
     known_as = f"models:/{config['tracking']['registered_model']}@{description['variant']}"
     return render(
         name=description["name"],
         created=datetime.fromtimestamp(description["created_ms"] / 1000, UTC),
-        status=status,
+        status={**status, "reason": reason.replace(str(run.path), run.path.name)} if reason else status,
         variant=description["variant"],
         trained=read_json(model_file, "model").get("trained", {}) if model_file.exists() else {},
         parameters=status.get("parameters", {}),
         evaluation=evaluation,
+        tables=_tables(evaluation),
         step_s=_step_s(run.artifacts, evaluation),
         losses=[
             x["metrics"]["valid/nats_per_step"] for x in run.lines() if "valid/nats_per_step" in x["metrics"]
@@ -95,11 +97,10 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
         data=_data(run.dataset),
         fingerprint=description["fingerprint"],
         pictures=pictures,
-        takes=takes,
+        examples=examples,
         others=[picture for picture in map(room.picture, others) if picture],
         left_out=room.left_out,
-        folder=run.path,
-        model=shlex.quote(str(run.model.absolute())),
+        model=shlex.quote(run.path.name),
         # Only what a run calls a variant is registered under that name.
         known_as=shlex.quote(known_as) if description["variant"] != config["name"] else None,
         **_settings(config),
@@ -118,15 +119,15 @@ def model_page(folder: Path, reference: str) -> str:
         trained=trained,
         parameters=_count_weights(folder / "model.safetensors"),
         evaluation=None,
+        tables={},
         step_s=None,
         losses=[],
         data=None,
         fingerprint=trained.get("data_fingerprint"),
         pictures=dict.fromkeys(SHOWN_APART),
-        takes=generated(folder, Room()),
+        examples=generated(folder, Room()),
         others=[],
         left_out=[],
-        folder=folder,
         model=shlex.quote(reference),
         known_as=None,
         **_settings({key: content[key] for key in ("input", "model")}),
@@ -145,6 +146,9 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
     import yaml
 
     own = {key: value for key, value in config.items() if key not in ("tracking", "variants")}
+    if "corpus" in own:  # a page names no folders of this machine
+        names = [PurePath(str(path)).name for path in own["corpus"]["inputs"]]
+        own["corpus"] = {**own["corpus"], "inputs": names}
     text = yaml.safe_dump(own, sort_keys=False, allow_unicode=True, default_flow_style=False)
     base = RunConfig().model_dump(mode="json")
     label = {"variant": "", "fingerprint": ""}
@@ -158,6 +162,13 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
         "inputs": own.get("corpus", {}).get("inputs", []),
         "settings_left_out": max(0, len(text) - MOST_SETTINGS),
     }
+
+
+def _tables(evaluation: dict[str, Any] | None) -> dict[str, Any]:
+    """Figures by recording and by group; none in an evaluation of an earlier version."""
+    found = (evaluation or {}).get("of_recordings", [])
+    tables = {"group": table_of_groups(found), "recording": table_of_recordings(found)} if found else {}
+    return {what: table for what, table in tables.items() if table}
 
 
 def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:

@@ -8,15 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.audio.pcm import resample, to_float
+
 MEDIA_BYTES = 7_500_000
 """Room for pictures and sounds in a page, as they are written there: four bytes for three."""
-MOST_TAKES = 100  # continued recordings in a page
+MOST_EXAMPLES = 100  # continued recordings in a page
+CONTINUED, RECORDING = "continued", "recording"
+"""Ends of the names of files: what the model adds to a recording, and how the recording itself goes on."""
+OTHERS = {RECORDING: "The recording itself", f"{CONTINUED}-2": "The model's second take"}
 HEARD_S, ADDED_S = 20.0, 40.0  # most of a sound that a page plays, before and after the seam
 GENERATED_S = 4.0
 MP3_RATES = (8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 MP3_COMPRESSION = 0.3  # near 50 kbit/s at 16 kHz
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-DRAWN = ("continued", "frames")  # pictures of a continued recording, beside it by their names
 
 
 @dataclass(frozen=True)
@@ -30,22 +36,25 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Take:
-    """A continued recording: a player or a file to save, and its pictures by kind (`continued`, `frames`).
+class Sound:
+    """One way in which a recording goes on: a player or a file to save, and its pictures by kind.
 
     Attributes:
-        name: of the recording.
+        label: what goes on: the model or the recording.
         file: name of the sound's or MIDI file.
         address: the sound, or the notes; None where it is not in the page.
         seam_s: second of the continuation's beginning; None where it is not known.
+        start_s: second of the file with which the page begins.
         duration_s: of what is in the page.
         whole_s: of the file.
+        pictures: by kind, `sound` and `frames`.
     """
 
-    name: str
+    label: str
     file: str
     address: str | None
     seam_s: float | None
+    start_s: float
     duration_s: float
     whole_s: float
     pictures: dict[str, Picture]
@@ -56,12 +65,27 @@ class Take:
         return self.file.endswith(".mid")
 
 
+@dataclass(frozen=True)
+class Example:
+    """A held-out recording, continued: by the model in some takes, and by the recording itself."""
+
+    name: str
+    sounds: list[Sound]
+
+
 @dataclass
 class Room:
-    """What is left of `MEDIA_BYTES`, and the names of the files for which it was too little."""
+    """What is left of `MEDIA_BYTES`.
+
+    Attributes:
+        left: bytes.
+        left_out: names of the files for which it was too little.
+        pictures: the pictures that were asked for, whether or not there was room.
+    """
 
     left: int = MEDIA_BYTES
     left_out: list[str] = field(default_factory=list)
+    pictures: set[Path] = field(default_factory=set)
 
     def address(self, data: bytes, kind: str, name: str) -> str | None:
         """``data`` of the media type ``kind`` as a data: address, or None where there is no room."""
@@ -74,6 +98,7 @@ class Room:
 
     def picture(self, path: Path) -> Picture | None:
         """The PNG at ``path``; None where there is none, it is damaged, or there is no room."""
+        self.pictures.add(path)
         data = path.read_bytes() if path.is_file() else b""
         if not data.startswith(PNG_SIGNATURE) or len(data) < 24:
             return None
@@ -81,26 +106,40 @@ class Room:
         return Picture(path.stem, address, *struct.unpack(">II", data[16:24])) if address else None
 
 
-def takes_of(artifacts: Path, config: dict[str, Any], room: Room) -> Iterator[Take]:
-    """The continuations below ``artifacts``, each with its pictures, as long as there is room."""
+def examples_of(artifacts: Path, config: dict[str, Any], room: Room) -> Iterator[Example]:
+    """Yield the continued recordings below ``artifacts``, with their pictures, as long as there is room."""
+    found = [x for x in sorted((artifacts / "sounds").glob(f"*-{CONTINUED}.*")) if x.suffix in READERS]
+    found = [path for path in found if path.name[0] != "."]
+    room.left_out += [path.name for path in found[MOST_EXAMPLES:]]
+    for path in found[:MOST_EXAMPLES]:
+        name = path.stem.removesuffix(f"-{CONTINUED}")
+        first = _sound_of(path, "The model's continuation", config, None, room)
+        seam_s = None if first.seam_s is None else first.start_s + first.seam_s
+        others = [
+            _sound_of(other, label, config, seam_s, room)
+            for suffix, label in OTHERS.items()
+            if (other := path.with_name(f"{name}-{suffix}{path.suffix}")).is_file()
+        ]
+        yield Example(name, [first, *others])
+
+
+def _sound_of(path: Path, label: str, config: dict[str, Any], seam_s: float | None, room: Room) -> Sound:
+    """Read one file; ``seam_s`` None takes the seam that the settings and the file's length imply."""
     samples = config["samples"]
-    found = [x for x in sorted((artifacts / "sounds").glob("*")) if x.suffix in READERS and x.name[0] != "."]
-    room.left_out += [path.name for path in found[MOST_TAKES:]]
-    for path in found[:MOST_TAKES]:
-        read = READERS[path.suffix]
-        whole_s, duration_s, seam_s, data, kind = read(path, samples["prime_seconds"], samples["seconds"])
-        address = room.address(data, kind, path.name) if data else None
-        name = path.stem.removesuffix("-continued")
-        drawn = {
-            kind: picture
-            for kind in DRAWN
-            if (picture := room.picture(artifacts / "pictures" / f"{name}-{kind}.png"))
-        }
-        yield Take(name, path.name, address, seam_s, duration_s, whole_s, drawn)
+    found = READERS[path.suffix](path, samples["prime_seconds"], samples["seconds"], seam_s)
+    address = room.address(found.data, found.kind, path.name) if found.data else None
+    pictures = path.parents[1] / "pictures"
+    drawn = {
+        "sound": pictures / f"{path.stem}.png",
+        "frames": pictures / f"{path.stem.removesuffix(f'-{CONTINUED}')}-frames.png",
+    }
+    shown = {kind: picture for kind, place in drawn.items() if (picture := room.picture(place))}
+    times = found.seam_s, found.start_s, found.duration_s, found.whole_s
+    return Sound(label, path.name, address, *times, shown)
 
 
-def generated(folder: Path, room: Room) -> list[Take]:
-    """A sound from nothing by the model in this folder, if it is one of samples."""
+def generated(folder: Path, room: Room) -> list[Example]:
+    """Return a sound from nothing by the model in this folder, if it is one of samples."""
     from pipeline.api import load_model
     from pipeline.config.inputs import WaveformConfig
 
@@ -108,29 +147,41 @@ def generated(folder: Path, room: Room) -> list[Take]:
     if not isinstance(model.trained.input, WaveformConfig):
         return []
     (sound,) = model.generate(GENERATED_S).added
-    data = _mp3(sound / 32_768, model.sample_rate)
+    data = _mp3(to_float(sound, np.float64), model.sample_rate)
     address = room.address(data, "audio/mpeg", "generated")
-    return [Take("from nothing", "generated.mp3", address, None, GENERATED_S, GENERATED_S, {})]
+    label = "The model heard nothing before, and then itself"
+    sound = Sound(label, "generated.mp3", address, None, 0.0, GENERATED_S, GENERATED_S, {})
+    return [Example("from nothing", [sound])]
 
 
-Found = tuple[float, float, float | None, bytes, str]
-"""Seconds of the file, of what is taken of it, before the seam; that as bytes, and their media type."""
+@dataclass(frozen=True)
+class Found:
+    """What is taken of a file: its place and its seam in seconds, and its bytes, of a media type."""
+
+    whole_s: float = 0.0
+    duration_s: float = 0.0
+    seam_s: float | None = None
+    start_s: float = 0.0
+    data: bytes = b""
+    kind: str = ""
 
 
-def _sound(path: Path, prime_s: float, added_s: float) -> Found:
+def _sound(path: Path, prime_s: float, added_s: float, seam_s: float | None) -> Found:
     """A sound file around its seam, as MP3; no bytes where it cannot be read."""
     import soundfile
 
     try:
         with path.open("rb") as opened, soundfile.SoundFile(opened) as file:
             rate, whole_s = file.samplerate, file.frames / file.samplerate
-            seam_s = min(prime_s, max(0.0, whole_s - added_s))  # shorter recordings are heard in full
+            if seam_s is None:  # shorter recordings are heard in full
+                seam_s = min(prime_s, max(0.0, whole_s - added_s))
             start_s = max(0.0, seam_s - HEARD_S)
             file.seek(round(start_s * rate))
             sound = file.read(round((seam_s - start_s + ADDED_S) * rate), "float32", always_2d=True)[:, 0]
-            return whole_s, len(sound) / rate, seam_s - start_s, _mp3(sound, rate), "audio/mpeg"
+            duration_s, data = len(sound) / rate, _mp3(sound, rate)
+            return Found(whole_s, duration_s, seam_s - start_s, start_s, data, "audio/mpeg")
     except soundfile.LibsndfileError:
-        return 0.0, 0.0, None, b"", ""
+        return Found()
 
 
 def _mp3(sound: Any, rate: int) -> bytes:
@@ -138,13 +189,12 @@ def _mp3(sound: Any, rate: int) -> bytes:
     import io
 
     import soundfile
-    import soxr
 
     chosen = min((each for each in MP3_RATES if each >= rate), default=MP3_RATES[-1])
     encoded = io.BytesIO()
     soundfile.write(
         encoded,
-        sound if chosen == rate else soxr.resample(sound, rate, chosen),
+        resample(sound, rate, chosen),
         chosen,
         format="MP3",
         subtype="MPEG_LAYER_III",
@@ -153,15 +203,17 @@ def _mp3(sound: Any, rate: int) -> bytes:
     return encoded.getvalue()
 
 
-def _notes(path: Path, prime_s: float, added_s: float) -> Found:
+def _notes(path: Path, prime_s: float, added_s: float, seam_s: float | None) -> Found:
     """A MIDI file as it is."""
     import mido
 
     try:
         whole_s = float(mido.MidiFile(path).length)
     except Exception:  # a damaged file may raise anything
-        return 0.0, 0.0, None, b"", ""
-    return whole_s, whole_s, min(prime_s, max(0.0, whole_s - added_s)), path.read_bytes(), "audio/midi"
+        return Found()
+    if seam_s is None:
+        seam_s = min(prime_s, max(0.0, whole_s - added_s))
+    return Found(whole_s, whole_s, seam_s, 0.0, path.read_bytes(), "audio/midi")
 
 
 READERS = {".wav": _sound, ".mid": _notes}

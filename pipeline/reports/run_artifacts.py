@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.audio.decode import to_int16
+from pipeline.audio.pcm import to_int16
 from pipeline.audio.write import write_audio
 from pipeline.common.files import read_json, write_json
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
@@ -15,8 +15,9 @@ from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.evaluation.temporal_sensitivity import measure_reach
 from pipeline.features.representations import analysis, row_rate_hz
+from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
-from pipeline.generation.generate import continue_rows, frames_to_samples
+from pipeline.generation.generate import frames_to_samples
 from pipeline.generation.options import Sampling
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
@@ -25,7 +26,13 @@ from pipeline.plots import runs as plots
 from pipeline.plots.horizons import horizon_curves
 from pipeline.plots.piano_roll import piano_roll_picture
 from pipeline.plots.temporal_sensitivity import picture_reach
+from pipeline.reports.media import CONTINUED, RECORDING
 from pipeline.tracking.run_folder import RunFolder
+
+TAKES = 2
+"""Continuations of each recording: two differ, which one alone does not show."""
+HALF_WIDTH_PX = 640
+"""Width of pictures of which two stand side by side."""
 
 
 def learning_curve(run: RunFolder) -> plots.Curve:
@@ -49,7 +56,7 @@ def picture_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
     pictures = run.artifacts / "pictures"
     plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
     rows, unit = comparison_rows({variant: evaluation})
-    plots.comparison(pictures / "comparison.png", rows, unit)
+    plots.comparison(pictures / "comparison.png", rows, unit, [variant])
     if evaluation["horizons"]:
         horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
     model = load_model(run.model)
@@ -63,7 +70,7 @@ def picture_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[s
     curves = {name: learning_curve(run) for name, run in runs.items()}
     plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
     rows, unit = comparison_rows(evaluations)
-    plots.comparison(report / "comparison.png", rows, unit)
+    plots.comparison(report / "comparison.png", rows, unit, list(evaluations))
     ahead = {name: found["horizons"] for name, found in evaluations.items() if found["horizons"]}
     if ahead:
         horizon_curves(report / "horizons.png", ahead)
@@ -86,62 +93,79 @@ def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[
 
 
 def listen(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
-    """Continue held-out recordings: sounds, and pictures with the seam marked. Returns the sounds' paths."""
+    """Continue held-out recordings, and set the true continuations beside them.
+
+    For each recording NAME, the folder `sounds` receives the model's takes, `NAME-continued` and
+    `NAME-continued-2`, and `NAME-recording`, what really follows, where the recording is long enough; the
+    folder `pictures` receives pictures of the first take and of the recording, the seam marked.
+
+    Returns:
+        The paths of the sounds (MIDI files of a model of notes).
+    """
     if not config.count:
         return []
     model = load_model(run.model)
     dataset = open_dataset(run.dataset, model.input)
     chosen = dataset.require(split)
     picked = chosen[np.linspace(0, len(chosen) - 1, min(config.count, len(chosen))).astype(int)]
-    return [_continue(run, model, dataset, int(index), config) for index in picked]
+    return [path for index in picked for path in _continue(run, model, dataset, int(index), config)]
 
 
 def _continue(
     run: RunFolder, model: TrainedModel, dataset: Dataset, index: int, config: SamplesConfig
-) -> Path:
+) -> list[Path]:
     row_rate = row_rate_hz(model.input)
-    heard = dataset.recording_rows(index).numpy()[: round(config.prime_seconds * row_rate)]
-    count = round(config.seconds * row_rate)
-    sampling = Sampling(seed=index, temperature=config.temperature)
-    (predicted,) = continue_rows(model, heard, count, sampling)
-    path, group = Path(dataset.recording[index]), dataset.group[index]
-    name = (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
-    seam_s = len(heard) / row_rate
+    rows = dataset.recording_rows(index).numpy()
+    heard, count = rows[: round(config.prime_seconds * row_rate)], round(config.seconds * row_rate)
+    sampling = Sampling(TAKES, index, config.temperature, config.noise_scale)
+    takes = free_run(model, heard, sampling).take(count)
+    true = rows[len(heard) : len(heard) + count]
+    name = dataset.name(index)
     show = _show_notes if isinstance(model.input, PianoRollConfig) else _show_sound
-    return show(run, model, heard, predicted, seam_s, name)
+    paths = []
+    for suffix, title, after, pictured in (
+        (CONTINUED, "model's continuation", takes[0], True),
+        *((f"{CONTINUED}-{take + 1}", "", takes[take], False) for take in range(1, TAKES)),
+        (RECORDING, "recording", true, True),
+    ):
+        if len(after):
+            drawn = f"{name}: {title}" if pictured else None
+            paths.append(show(run, model, heard, after, f"{name}-{suffix}", drawn))
+    return paths
 
 
 def _show_notes(
-    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
+    run: RunFolder, model: TrainedModel, heard: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
     config = model.input
     assert isinstance(config, PianoRollConfig)
-    roll = np.concatenate([heard, predicted])
-    path = run.artifacts / "sounds" / f"{name}-continued.mid"
+    roll, rate_hz = np.concatenate([heard, after]), row_rate_hz(config)
+    path = run.artifacts / "sounds" / f"{name}.mid"
     write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite=True)
-    picture = run.artifacts / "pictures" / f"{name}-continued.png"
-    piano_roll_picture(picture, roll, row_rate_hz(config), seam_s, f"{name}: piece, then continuation")
+    if title is not None:
+        picture = run.artifacts / "pictures" / f"{name}.png"
+        piano_roll_picture(picture, roll, rate_hz, len(heard) / rate_hz, title)
     return path
 
 
 def _show_sound(
-    run: RunFolder, model: TrainedModel, heard: Rows, predicted: Rows, seam_s: float, name: str
+    run: RunFolder, model: TrainedModel, heard: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
     config = model.audio
+    seam_s = len(heard) / row_rate_hz(config)
+    pictures = run.artifacts / "pictures"
     if isinstance(config, SpectrogramConfig):
         before = analysis(config).invert(torch.from_numpy(heard).float(), seed=0).numpy()
-        after = frames_to_samples(config, heard, predicted, seed=0)
-        sound = np.concatenate([to_int16(before), after])
-        frames = np.concatenate([heard, predicted]).astype(np.float32)
-        picture = run.artifacts / "pictures" / f"{name}-frames.png"
-        title = f"{name}: heard, then predicted"
-        plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
+        sound = np.concatenate([to_int16(before), frames_to_samples(config, heard, after, seed=0)])
+        if title is not None:
+            frames = np.concatenate([heard, after]).astype(np.float32)
+            picture = pictures / f"{name.removesuffix(f'-{CONTINUED}')}-frames.png"
+            plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
     else:
-        sound = np.concatenate([heard, predicted])[:, 0]
-    path = run.artifacts / "sounds" / f"{name}-continued.wav"
+        sound = np.concatenate([heard, after])[:, 0]
+    path = run.artifacts / "sounds" / f"{name}.wav"
     write_audio(path, sound, config.sample_rate, overwrite=True)
-    picture = run.artifacts / "pictures" / f"{name}-continued.png"
-    plots.recording_picture(
-        picture, sound, config.sample_rate, seam_s, f"{name}: recording, then continuation"
-    )
+    if title is not None:
+        picture = pictures / f"{name}.png"
+        plots.recording_picture(picture, sound, config.sample_rate, seam_s, title, HALF_WIDTH_PX)
     return path

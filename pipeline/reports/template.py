@@ -1,13 +1,10 @@
 """The template `page.html`, filled in: whatever is put into it is escaped."""
 
-import platform
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("wavecast", "torch", "numpy")
+from pipeline.common.text import duration
 
 
 def render(**facts: Any) -> str:
@@ -21,34 +18,20 @@ def render(**facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": _span, "figure": _figure, "grouped": "{:,}".format}
-    return environment.get_template("page.html").render(
-        versions=_versions(), system=platform.platform(terse=True), best=_best, **facts
-    )
-
-
-def _span(seconds: float) -> str:
-    """A time in the unit that suits it."""
-    for unit_s, unit in ((3600.0, "h"), (60.0, "min")):
-        if seconds >= 2 * unit_s:
-            return f"{seconds / unit_s:.1f} {unit}"
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+    environment.filters |= {"span": duration, "figure": _figure, "grouped": "{:,}".format}
+    return environment.get_template("page.html").render(best=_best, ordered=_ordered, **facts)
 
 
 def _figure(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
+def _ordered(rows: Sequence[tuple[str, dict[str, Any]]], figure: str) -> list[tuple[str, dict[str, Any]]]:
+    """Rows by their figure, the lowest first; those without come last."""
+    return sorted(rows, key=lambda row: (row[1][figure] is None, row[1][figure] or 0.0))
+
+
 def _best(rows: Sequence[tuple[str, dict[str, Any]]], figure: str) -> tuple[str, float] | None:
     """Name and figure of the baseline with the lowest one; a limit that is not finite is none."""
     found = [(name, row[figure]) for name, row in rows if row[figure] is not None]
     return min(found, key=lambda each: each[1], default=None)
-
-
-def _versions() -> dict[str, str]:
-    """Of what writes the report; a package that is copied, not installed, does not tell its own."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
-    return found

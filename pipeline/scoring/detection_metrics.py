@@ -1,13 +1,13 @@
 """How well surprise parts anomalous from normal recordings, by a table of labels."""
 
-import csv
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pipeline.common.files import absolute
+from pipeline.common.tables import read_table
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import judged_stretches
 from pipeline.scoring.windows import RecordingScore
@@ -24,49 +24,25 @@ def read_labels(path: Path) -> dict[Path, bool]:
     Raises `UserError` for anything else.
     """
     labels: dict[Path, bool] = {}
-    for place, row in _rows(path):
-        name, label = (row["path"] or "").strip(), (row["label"] or "").strip()
+    for place, row in read_table(path, ["path", "label"]):
+        name, label = row["path"].strip(), row["label"].strip()
         if not name:
             raise UserError(f"{place}: no path")
         if label.lower() not in MEANINGS:
             raise UserError(f"{place}: label {label!r} is none of 1, anomalous, 0, normal")
-        recording = _absolute(path.parent / name)
+        recording = absolute(path.parent / name)
         anomalous = MEANINGS[label.lower()]
         if labels.setdefault(recording, anomalous) != anomalous:
             raise UserError(f"{place}: {name} is labelled both normal and anomalous")
     return labels
 
 
-def _rows(path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The rows of a table of labels, with where each stands."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            columns = list(reader.fieldnames or ())
-            rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
-    except OSError as problem:
-        raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
-    except (ValueError, csv.Error) as problem:
-        raise UserError(f"{path}: not a table in UTF-8 ({problem})") from None
-    for column in ("path", "label"):
-        if column not in columns:
-            found = ", ".join(columns) or "none"
-            raise UserError(f"{path}: no column {column!r}, which a table of labels needs; found: {found}")
-    if not rows:
-        raise UserError(f"{path}: no rows below the header")
-    return rows
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links
-
-
 def labels_of(recordings: Sequence[Path], labels: Mapping[Path, bool]) -> dict[Path, bool]:
     """The labels of these recordings; `UserError` where one has none, or all have the same."""
     for path in recordings:
-        if _absolute(path) not in labels:
+        if absolute(path) not in labels:
             raise UserError(f"{path}: no row in the table of labels; add one, or leave the recording out")
-    found = {path: labels[_absolute(path)] for path in recordings}
+    found = {path: labels[absolute(path)] for path in recordings}
     _refuse_one_kind(list(found.values()))
     return found
 

@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.decode import Samples, decode
+from pipeline.audio.decode import Samples, open_decoding
 from pipeline.errors import RecordingRefused, UserError
 from pipeline.scoring.windows import RecordingScore, StepScores, Stretches
 
@@ -99,8 +99,7 @@ def _chunk_scores(
 ) -> StepScores:
     import torch
 
-    from models.distributions.mixture import Mixture
-    from pipeline.scoring.interval_bounds import interval_log_prob
+    from pipeline.evaluation.nll import code_length_bits
 
     device = normaliser.mean.device
     with torch.inference_mode():
@@ -114,9 +113,7 @@ def _chunk_scores(
         bits = None
         if normaliser.quantised:
             integers = stored[:, framing.window :].reshape(targets.shape)
-            assert isinstance(distribution, Mixture)
-            log_prob = interval_log_prob(distribution, targets, *normaliser.interval(integers), mask)
-            bits = (log_prob / -math.log(2))[0].cpu().numpy()
+            bits = code_length_bits(distribution, targets, integers, mask, normaliser)[0].cpu().numpy()
         return StepScores(nats[0].cpu().numpy(), bits, every[0].sum(-1).cpu().numpy())
 
 
@@ -199,9 +196,7 @@ def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
     Whatever is wrong with it shows before any of it is scored: `RecordingRefused`.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
-
-        def sink(block: Samples) -> None:
-            store.write(block.data)
-
-        facts = decode(path, sample_rate, sink)
-        yield Decoded(facts.samples, store)
+        with open_decoding(path) as recording:
+            for block in recording.blocks(sample_rate):
+                store.write(block.data)
+        yield Decoded(recording.facts.samples, store)

@@ -5,7 +5,6 @@ otherwise. A last stretch that is shorter than the others takes part only where 
 values swings more, and would be taken for something unusual.
 """
 
-import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.common.files import read_json, write_json
+from pipeline.common.hashing import digest_file
 from pipeline.errors import UserError
 from pipeline.scoring.windows import Figures, RecordingScore
 
@@ -54,8 +54,7 @@ class Verdict:
 
 def model_identity(folder: Path) -> str:
     """SHA-256 of a model's weights, in hexadecimal digits."""
-    with (folder / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return digest_file(folder / "model.safetensors")
 
 
 def judged_stretches(score: RecordingScore) -> Figures:

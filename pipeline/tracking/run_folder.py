@@ -9,7 +9,6 @@ artifacts/       pictures, sounds, evaluation
 tracking.json    what the tracking server has got so far (kept by `pipeline.tracking.sync`)
 """
 
-import hashlib
 import json
 import os
 import time
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import data_dir, read_json, write_json
+from pipeline.common.hashing import digest_json
 from pipeline.config.run import RunConfig
 
 
@@ -107,8 +107,7 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
     The same training on the same data is the same folder: started again, it goes on or is done already.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
-    identity = json.dumps([settings, fingerprint], sort_keys=True)
-    key = hashlib.sha256(identity.encode()).hexdigest()[:10]
+    key = digest_json([settings, fingerprint])[:10]
     label = f"{config.name}-{variant}" if variant else config.name
     folder = RunFolder(data_dir() / "runs" / f"{label}-{key}")
     folder.path.mkdir(parents=True, exist_ok=True)

@@ -20,12 +20,13 @@ from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.errors import UserError
-from pipeline.evaluation.nll import framing_steps, score
+from pipeline.evaluation.nll import score
 from pipeline.features.normalisation import Normaliser
 from pipeline.features.representations import framing
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model
+from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.checkpoint import (
     Position,
@@ -93,7 +94,8 @@ def begin(
             folder.last_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
-    folder.set_status("running", **describe_device(device), parameters=_parameter_counts(network))
+    facts = {**describe_device(device), "environment": describe_environment()}
+    folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not folder.last_checkpoint.exists():
         start_head(network, dataset)
         _checkpoint(training)
@@ -104,7 +106,7 @@ def epoch_plan(training: Training, epoch: int) -> Plan:
     """The updates of one pass over the training split, in an order drawn from the seed and the pass."""
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
-    steps = framing_steps(training.framing, training.data.length).cpu().numpy()
+    steps = training.framing.steps(training.data.length).cpu().numpy()
     if config.sequences == "independent":
         return independent_plan(steps, config.batch_size, config.chunk_steps, random)
     return carried_plan(steps, config.batch_size, config.chunk_steps, random.permutation(len(steps)))

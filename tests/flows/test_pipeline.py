@@ -1,4 +1,4 @@
-"""The flows: the same functions as without Prefect, doing the same, and refusing the same."""
+"""The flows: the same functions as without Prefect, with the same results and the same errors."""
 
 import json
 from dataclasses import dataclass
@@ -59,11 +59,9 @@ def finished(finished_once: Finished, monkeypatch: pytest.MonkeyPatch) -> Finish
 
 def test_the_flow_leaves_all_that_it_names(finished: Finished) -> None:
     assert finished.summary["promotion"]["promoted"]
-    assert finished.summary["sounds"]
-    assert all(
-        Path(path).exists()
-        for path in [x for kind in ("sounds", "pictures", "pages") for x in finished.summary[kind]]
-    )
+    for kind in ("sounds", "pictures", "pages"):
+        assert finished.summary[kind], kind
+        assert all(Path(path).exists() for path in finished.summary[kind])
 
 
 def test_the_flow_does_what_the_plain_functions_do(
@@ -109,10 +107,23 @@ def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path:
         assert continued.samplerate == 8000
 
 
-def test_bad_parameters_are_refused_before_anything_runs() -> None:
+def test_a_recording_that_cannot_be_read_fails_alone(finished: Finished, tmp_path: Path) -> None:
+    from flows.predict import PredictRequest, continue_recordings
+
+    broken = tmp_path / "broken.wav"
+    broken.write_bytes(b"no sound")
+    good = min(finished.config.corpus.inputs[0].glob("*.wav"))
+    request = PredictRequest(recordings=[broken, good], output_folder=tmp_path / "continued", seconds=0.25)
+    with pytest.raises(UserError, match="broken"):
+        continue_recordings(request)
+    assert [path.name for path in request.output_folder.iterdir()] == [f"{good.stem}-continued.wav"]
+
+
+def test_bad_parameters_are_rejected_before_anything_runs(own_data_dir: Path) -> None:
     from prefect.exceptions import ParameterTypeError
 
     from flows.pipeline import whole_pipeline
 
     with pytest.raises(ParameterTypeError, match="epochs"):
         whole_pipeline(config={"train": {"epochs": 0}})  # type: ignore[arg-type]
+    assert not list(own_data_dir.iterdir())

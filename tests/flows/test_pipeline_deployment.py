@@ -1,5 +1,6 @@
-"""A real Prefect server and worker: the deployment in prefect.yaml runs as scheduled, MLflow run and all."""
+"""The deployments of prefect.yaml: the server plans them, and a planned run starts and ends by itself."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,13 +8,16 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 from tests.conftest import PROJECT_ROOT
 from tests.flows.test_pipeline import TINY
@@ -24,13 +28,39 @@ STEPS = (
     ("deploy", "--all"),
     ("worker", "start", "--pool", "wavecast"),
 )
-"""What the README tells to type once a server runs."""
+"""The commands that the README gives for a running server."""
+
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@dataclass(frozen=True)
+class Server:
+    """A Prefect server in a process of its own, with the environment of the terminals beside it."""
+
+    api: str
+    environment: dict[str, str]
+    folder: Path
+
+    def prefect(self, *arguments: str) -> None:
+        """Run one `prefect` command from the project's folder to its end."""
+        command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
+        done = subprocess.run(
+            command, env=self.environment, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """Return the deployment called `FLOW/NAME`."""
+        answer = httpx.get(f"{self.api}/deployments/name/{name}").raise_for_status()
+        return dict(answer.json())
+
+    def runs(self, deployment: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the flow runs of a deployment, the earliest first."""
+        query = {
+            "deployments": {"id": {"any_": [deployment["id"]]}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        return list(httpx.post(f"{self.api}/flow_runs/filter", json=query).raise_for_status().json())
 
 
 @contextmanager
@@ -50,7 +80,7 @@ def background(command: list[str], environment: dict[str, str], log: Path) -> It
                 process.wait()
 
 
-def until(what: str, seconds: float, ready: Any) -> Any:
+def until(what: str, seconds: float, ready: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -62,10 +92,12 @@ def until(what: str, seconds: float, ready: Any) -> Any:
     pytest.fail(f"{what} did not happen within {seconds:.0f} s")
 
 
-@pytest.mark.slow
-def test_the_nightly_deployment_runs_on_schedule(tmp_path: Path) -> None:
-    corpus = write_noisy_tones(tmp_path / "tones", count=10, seconds=0.4, sample_rate=8000)
-    api = f"http://127.0.0.1:{free_port()}/api"
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    api = f"http://127.0.0.1:{port}/api"
     environment = {
         **os.environ,
         "PREFECT_HOME": str(tmp_path / "prefect"),
@@ -74,56 +106,126 @@ def test_the_nightly_deployment_runs_on_schedule(tmp_path: Path) -> None:
         "DO_NOT_TRACK": "true",
         "WAVECAST_DATA": str(tmp_path / "data"),
     }
+    command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    with background(command, environment, tmp_path / "server.log"):
+        until("the server's start", 120, lambda: httpx.get(f"{api}/health").status_code == 200)
+        yield Server(api, environment, tmp_path)
 
-    def prefect(*arguments: str) -> None:
-        done = subprocess.run(
-            [sys.executable, "-m", "prefect", "--no-prompt", *arguments],
-            env=environment,
-            cwd=PROJECT_ROOT,
-            capture_output=True,
-            text=True,
-            timeout=120,
+
+def start_time(run: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(run["expected_start_time"])
+
+
+def planned_by_a_schedule(run: dict[str, Any]) -> bool:
+    return bool(run["auto_scheduled"]) and run["created_by"]["type"] == "SCHEDULE"
+
+
+def assert_next_nights(starts: list[datetime]) -> None:
+    """Check that runs are planned for 02:00 UTC of three nights or more, beginning with the next."""
+    now = datetime.now(UTC)
+    two_o_clock = now.replace(hour=2, minute=0, second=0, microsecond=0)
+    first = two_o_clock + timedelta(days=now >= two_o_clock)
+    assert len(starts) >= 3
+    assert starts == [first + timedelta(days=day) for day in range(len(starts))]
+
+
+def test_the_servers_scheduler_plans_the_next_nights(prefect_server: None) -> None:
+    """Call the function that the server calls at each tick: a test server itself has no scheduler."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.server.services.scheduler import schedule_deployments
+
+    from flows.pipeline import whole_pipeline
+
+    ((nightly,),) = [x["schedules"] for x in shipped_deployments() if x["name"] == "nightly"]
+    schedule = CronSchedule(cron=nightly["cron"], timezone=nightly["timezone"])
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(whole_pipeline),
+            "nightly",
+            schedules=[DeploymentScheduleCreate(schedule=schedule, active=nightly["active"])],
         )
-        assert done.returncode == 0, done.stdout + done.stderr
+        asyncio.run(schedule_deployments())
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        runs = client.read_flow_runs(deployment_filter=only)
+    assert all(run.auto_scheduled for run in runs)
+    assert_next_nights(sorted(run.expected_start_time for run in runs if run.expected_start_time))
 
-    settings = ["name=nightly", f"corpus.inputs=[{corpus}]", *TINY]
+
+def shipped_deployments() -> list[dict[str, Any]]:
+    return list(yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"])
+
+
+@pytest.mark.slow
+def test_after_deploying_the_next_nights_are_planned_and_parameters_are_checked(server: Server) -> None:
+    server.prefect(*STEPS[0])
+    server.prefect(*STEPS[1])
+    nightly = server.deployment("wavecast/nightly")
+    runs = until("the planning", 90, lambda: server.runs(nightly))
+    assert all(planned_by_a_schedule(run) and run["state_type"] == "SCHEDULED" for run in runs)
+    assert_next_nights([start_time(run) for run in runs])
+    assert not server.runs(server.deployment("prepare/prepare"))
+
+    assert "CorpusConfig" in json.dumps(nightly["parameter_openapi_schema"])
+    bad = httpx.post(
+        f"{server.api}/deployments/{nightly['id']}/create_flow_run",
+        json={"parameters": {"config": {"train": {"epochs": "many"}}}},
+    )
+    assert bad.is_client_error
+    assert "epochs" in bad.text
+    assert len(server.runs(nightly)) == len(runs)
+
+
+def deployments_for(corpus: Path, start: datetime, folder: Path) -> Path:
+    """Write prefect.yaml as a user edits it: their recordings, and a daily run at another time."""
     from pipeline.config.loading import load_config
 
-    config = load_config(None, settings).model_dump(mode="json")
-    port = api.split(":")[2].split("/")[0]
-    server = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", port]
+    settings = load_config(None, ["name=nightly", f"corpus.inputs=[{corpus}]", *TINY])
+    project = yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())
+    (nightly,) = [x for x in project["deployments"] if x["name"] == "nightly"]
+    nightly["parameters"]["config"] = settings.model_dump(mode="json")
+    nightly["schedules"][0]["cron"] = f"{start.minute} {start.hour} * * *"
+    edited = folder / "prefect.yaml"
+    edited.write_text(yaml.safe_dump(project))
+    return edited
+
+
+@pytest.mark.slow
+def test_a_run_that_the_server_planned_starts_by_itself_and_leaves_a_champion(server: Server) -> None:
+    corpus = write_noisy_tones(server.folder / "tones", count=10, seconds=0.4, sample_rate=8000)
+    server.prefect(*STEPS[0])
+    server.prefect(*STEPS[1])
+    soon = (datetime.now(UTC) + timedelta(minutes=2)).replace(second=0, microsecond=0)
+    edited = deployments_for(corpus, soon, server.folder)
+    server.prefect(*STEPS[1], "--prefect-file", str(edited))
+    nightly = server.deployment("wavecast/nightly")
+
+    def planned() -> dict[str, Any] | None:
+        return next((run for run in server.runs(nightly) if start_time(run) == soon), None)
+
+    run = until(f"the planning of the run of {soon:%H:%M}", 90, planned)
+    assert planned_by_a_schedule(run)
+    log = server.folder / "worker.log"
     worker = [sys.executable, "-m", "prefect", *STEPS[2]]
-    with background(server, environment, tmp_path / "server.log"):
-        until("the server's start", 120, lambda: httpx.get(f"{api}/health").status_code == 200)
-        prefect(*STEPS[0])
-        prefect(*STEPS[1])
-        deployed = httpx.get(f"{api}/deployments/name/wavecast/nightly").json()
-        assert deployed["schedules"][0]["schedule"]["cron"] == "0 2 * * *"
-        assert "CorpusConfig" in json.dumps(deployed["parameter_openapi_schema"])
-        bad = httpx.post(
-            f"{api}/deployments/{deployed['id']}/create_flow_run",
-            json={"parameters": {"config": {"train": {"epochs": "many"}}}},
-        )
-        assert bad.status_code >= 400
-        prefect(
-            *("deployment", "run", "wavecast/nightly", "--start-in", "3 seconds"),
-            *("--params", json.dumps({"config": config})),
-        )
-        with background(worker, environment, tmp_path / "worker.log"):
+    with background(worker, server.environment, log):
 
-            def finished() -> dict[str, Any] | None:
-                query = {"deployments": {"id": {"any_": [deployed["id"]]}}}
-                runs = httpx.post(f"{api}/flow_runs/filter", json=query).json()
-                ended = [
-                    r for r in runs if r["state_type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-                ]
-                return ended[0] if ended else None
+        def ended() -> dict[str, Any] | None:
+            return next((x for x in server.runs(nightly) if x["state_type"] in ENDED), None)
 
-            run = until("the scheduled run", 240, finished)
-    assert run["state_type"] == "COMPLETED", (tmp_path / "worker.log").read_text()
+        finished = until("the end of the planned run", 360, ended)
+    assert finished["id"] == run["id"], finished
+    assert finished["state_type"] == "COMPLETED", log.read_text()
+    assert datetime.fromisoformat(finished["start_time"]) >= soon
+    assert_tracked_champion(server.folder / "data")
+
+
+def assert_tracked_champion(data: Path) -> None:
+    """Check that MLflow holds one finished run with its figures, and that its model is the champion."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{tmp_path}/data/mlflow/mlflow.db")
+    client = MlflowClient(f"sqlite:///{data}/mlflow/mlflow.db")
     (tracked,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert tracked.info.status == "FINISHED"
     assert "test_bits_per_sample" in tracked.data.metrics

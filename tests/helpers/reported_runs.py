@@ -61,6 +61,14 @@ def add_take(run: RunFolder, name: str, seconds: float = 4.0, sample_rate: int =
     return samples
 
 
+def add_companions(run: RunFolder, name: str, seconds: float = 3.0) -> None:
+    """What stands beside a continued recording: how it really goes on, and a second take."""
+    sounds, pictures = run.artifacts / "sounds", run.artifacts / "pictures"
+    for suffix in ("recording", "continued-2"):
+        write_audio(sounds / f"{name}-{suffix}.wav", tone(round(seconds * 8_000)), 8_000)
+    write_figure(new_figure(120), pictures / f"{name}-recording.png")
+
+
 def evaluated_run(folder: Path) -> RunFolder:
     """A run that was trained and evaluated; no server was told."""
     corpus = write_noisy_tones(folder / "tones", count=10, seconds=0.5, sample_rate=8_000)

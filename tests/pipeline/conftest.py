@@ -16,7 +16,7 @@ from tests.helpers.commands import saved_model
 from tests.helpers.reported_runs import evaluated_run
 from tests.helpers.tracked_runs import new_run
 
-CONVERSIONS = "decode", "content_hash"
+CONVERSIONS = "open_decoding", "content_hash"
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import Samples, decode, probe, read_mono, to_int16
+from pipeline.audio.decode import Samples, naming, open_decoding, probe, read_mono, to_int16
 from pipeline.audio.write import write_audio
-from pipeline.errors import UserError
+from pipeline.errors import RecordingRefused, UserError
 from tests.helpers.recordings import BLOCK, RATE, noise
 
 
@@ -84,8 +84,8 @@ def test_channels_are_averaged(tmp_path: Path) -> None:
 
 def test_blocks_arrive_in_order_as_int16(tmp_path: Path) -> None:
     write_audio(tmp_path / "noise.wav", noise(3 * BLOCK + 5), RATE)
-    blocks: list[Samples] = []
-    decode(tmp_path / "noise.wav", RATE, blocks.append)
+    with open_decoding(tmp_path / "noise.wav") as recording:
+        blocks = list(recording.blocks(RATE))
     assert {(block.dtype, block.ndim) for block in blocks} == {(np.dtype(np.int16), 1)}
     assert len(blocks) > 1
     assert np.array_equal(np.concatenate(blocks), noise(3 * BLOCK + 5))
@@ -103,7 +103,9 @@ def test_memory_does_not_grow_with_length(tmp_path: Path) -> None:
         for _ in range(60):
             file.write(np.zeros((48_000 * 5, 2), np.int16))  # 58 MB in all
     tracemalloc.start()
-    decode(tmp_path / "long.wav", RATE, lambda block: None)
+    with open_decoding(tmp_path / "long.wav") as recording:
+        for _ in recording.blocks(RATE):
+            pass
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 4 << 20
@@ -144,3 +146,36 @@ def test_writing_refuses_what_it_cannot_do_in_one_line(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "new"]
     write_audio(tmp_path / "new" / "folder" / "a.wav", noise(20), RATE, overwrite=True)
     assert read_mono(tmp_path / "new" / "folder" / "a.wav", RATE)[1].samples == 20
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "FLOAT"])
+@pytest.mark.parametrize(("rate", "channels"), [(44_100, 1), (44_100, 2), (8_000, 1), (RATE, 1)])
+def test_one_pass_gives_both_rates_as_two_would(
+    tmp_path: Path, subtype: str, rate: int, channels: int
+) -> None:
+    samples = noise(50_000 * channels).reshape(-1, channels) / 2**15
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype=subtype)
+    with open_decoding(tmp_path / "a.wav") as recording:
+        ours, own = recording.read_both(RATE)
+    expected, facts = read_mono(tmp_path / "a.wav", RATE)
+    assert np.array_equal(ours, expected)
+    assert recording.facts == facts
+    assert np.array_equal(own, read_mono(tmp_path / "a.wav", rate)[0])
+
+
+def test_the_header_is_there_before_a_sample_is_decoded(tmp_path: Path) -> None:
+    write_audio(tmp_path / "a.wav", noise(100), RATE)
+    with open_decoding(tmp_path / "a.wav") as recording:
+        assert (recording.info.sample_rate, recording.info.frames) == (RATE, 100)
+        for block in recording.blocks(RATE):
+            assert len(block) == 100
+            break  # the rest may be left
+
+
+def test_a_reason_for_rejection_names_the_recording(tmp_path: Path) -> None:
+    with pytest.raises(RecordingRefused, match=r"^no such file$"), open_decoding(tmp_path / "none.wav"):
+        pytest.fail("there is none")
+    path = tmp_path / "none.wav"
+    with pytest.raises(RecordingRefused) as reason, naming(path), open_decoding(path):
+        pytest.fail("there is none")
+    assert str(reason.value) == f"{path}: no such file"

@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.audio.decode import decode, read_mono
+from pipeline.audio.decode import open_decoding, read_mono
 from pipeline.audio.write import FORMATS, write_audio
 from pipeline.errors import RecordingRefused
 from tests.helpers.recordings import BLOCK, RATE, noise, refusal
@@ -33,8 +33,10 @@ def test_what_are_no_amplitudes_is_refused_with_numbers(tmp_path: Path) -> None:
 def test_a_recording_too_long_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     write_audio(tmp_path / "long.wav", noise(3 * BLOCK), RATE)
     delivered: list[int] = []
-    with pytest.raises(RecordingRefused, match=r"longer than 0\.0 hours"):
-        decode(tmp_path / "long.wav", RATE, lambda block: delivered.append(len(block)), max_samples=BLOCK)
+    with open_decoding(tmp_path / "long.wav") as recording:
+        blocks = recording.blocks(RATE, max_samples=BLOCK)
+        with pytest.raises(RecordingRefused, match=r"longer than 0\.0 hours"):
+            delivered.extend(len(block) for block in blocks)
     assert sum(delivered) <= BLOCK
 
 

@@ -8,6 +8,7 @@ import yaml
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.config.loading import CONFIGS, find_config, load_config, merge, nested, variant_config
 from pipeline.config.run import RunConfig
+from pipeline.data.dataset import dataset_settings
 from tests.helpers.configurations import refusal, written
 
 # Files over files
@@ -146,6 +147,28 @@ def test_a_variant_is_the_run_with_its_changes() -> None:
     assert big.corpus == config.corpus
     assert big.variants == {}
     assert variant_config(config, "plain") == config.model_copy(update={"variants": {}})
+
+
+def test_a_variant_may_change_how_the_prepared_rows_are_read() -> None:
+    config = load_config(overrides=["variants={wide: {input.window: 32, samples.temperature: 0.5}}"])
+    wide = variant_config(config, "wide")
+    assert wide.input == config.input.model_copy(update={"window": 32})
+    assert dataset_settings(wide.input) == dataset_settings(config.input)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "input.sample_rate: 8000",
+        "corpus.test_fraction: 0.2",
+        "evaluate.split: valid",
+        "name: other",
+    ],
+)
+def test_a_variant_may_not_change_what_variants_share(change: str) -> None:
+    said = refusal(overrides=[f"variants={{other: {{{change}}}}}"])
+    assert "variant other: " in said
+    assert "variants share their prepared data" in said
 
 
 def test_the_variants_of_a_file_replace_those_that_it_extends(tmp_path: Path) -> None:

@@ -104,10 +104,10 @@ def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
         ("path,speaker,split\na.wav,,train\na.wav,,test\n", r"line 3: .*a\.wav is in test, but .*line 2"),
         ("path,speaker\na.wav,ann\na.wav,bob\n", r"line 3: .*a\.wav is of bob, but before of ann"),
         ("path,speaker\na.wav,ann\n,bob\n", "line 3: no path"),
-        ("path;speaker\na.wav;ann\n", "no column 'path' among path;speaker"),
-        ("path,person\na.wav,ann\n", "no column 'speaker' among path, person"),
+        ("path;speaker\na.wav;ann\n", "no column 'path'; the first line names: path;speaker"),
+        ("path,person\na.wav,ann\n", "no column 'speaker'; the first line names: path, person"),
         ("path,speaker\n", "no rows below the header"),
-        ("", "no column 'path' among "),
+        ("", "no column 'path'"),
         ("path,speaker\n\0,\0\n", "not a table in UTF-8"),
     ],
 )

@@ -104,17 +104,17 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 ) -> None:
     config = run_config(speakers_folder(tmp_path / "corpus"))
     seventh = tmp_path / "corpus/speaker-3/0.wav"
-    counted = vars(preparation)["decode"]
+    counted = vars(preparation)["open_decoding"]
 
     def interrupted(path: Path, *arguments: object) -> object:
         if path == seventh:
             raise KeyboardInterrupt
         return counted(path, *arguments)
 
-    monkeypatch.setattr(preparation, "decode", interrupted)
+    monkeypatch.setattr(preparation, "open_decoding", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(config)
-    monkeypatch.setattr(preparation, "decode", counted)
+    monkeypatch.setattr(preparation, "open_decoding", counted)
     conversions.clear()
     dataset = prepared(config)
     assert len(dataset.recording) == 20

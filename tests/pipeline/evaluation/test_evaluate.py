@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -124,3 +125,13 @@ def test_the_context_is_rounded_up_to_whole_blocks_of_an_encoder_decoder(
     plain = model_for(dataset)
     found = figures(tmp_path / "plain", plain, dataset, horizons=HORIZONS, context_steps=9)
     agree(in_table(found), steps_ahead(plain, dataset, 9))
+
+
+def test_the_figures_of_the_recordings_average_to_that_of_the_split(tmp_path: Path, dataset: Dataset) -> None:
+    found = figures(tmp_path / "model", model_for(dataset), dataset)
+    values = [row["values"] for row in found["of_recordings"]]
+    assert len(values) == found["recordings"]
+    assert {row["group"] for row in found["of_recordings"]} <= set(dataset.group)
+    for figure, expected in found["model"].items():
+        mean = np.average([row[figure] for row in found["of_recordings"]], weights=values)
+        assert mean == pytest.approx(expected, rel=1e-6), figure

@@ -7,10 +7,10 @@ from pipeline.audio.decode import Samples
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
-from pipeline.generation.continuation import Joint, continue_recording, crossfade
-from pipeline.generation.generate import continue_takes
+from pipeline.generation.continuation import Joint, crossfade
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
-from pipeline.generation.ranking import take_nats
+from pipeline.generation.ranking import spectral_distance_db, take_nats
 from tests.helpers.builders import join_rows, tiny_model, tone
 
 RATE = 8_000
@@ -24,7 +24,7 @@ def bits(samples: Samples) -> bytes:
 
 def test_the_recording_stays_as_it_is_and_the_takes_follow() -> None:
     model, heard = tiny_model(SOUND), tone(1_003)
-    found = continue_recording(model, heard, 0.1, Sampling(takes=3))
+    found = continue_samples(model, heard, 0.1, Sampling(takes=3))
     assert bits(found.heard) == bits(heard)
     assert found.added.shape == (3, 800)
     assert found.seam_s == 1_003 / RATE
@@ -33,18 +33,18 @@ def test_the_recording_stays_as_it_is_and_the_takes_follow() -> None:
 
 def test_a_cut_and_a_context_leave_out_what_they_say() -> None:
     model, heard = tiny_model(SOUND), tone(4_000)
-    cut = continue_recording(model, heard, 0.1, Sampling(), Joint(cut_s=0.1))
+    cut = continue_samples(model, heard, 0.1, Sampling(), Joint(cut_s=0.1))
     assert bits(cut.heard) == bits(heard[:3_200])
-    assert bits(cut.added) == bits(continue_takes(model, heard[:3_200], 800).samples)
-    short = continue_recording(model, heard, 0.1, Sampling(), Joint(context_s=0.05))
+    assert bits(cut.added) == bits(continue_samples(model, heard[:3_200], 0.1).added)
+    short = continue_samples(model, heard, 0.1, Sampling(), Joint(context_s=0.05))
     assert bits(short.heard) == bits(heard)
-    assert bits(short.added) == bits(continue_takes(model, heard[3_600:], 800).samples)
+    assert bits(short.added) == bits(continue_samples(model, heard[3_600:], 0.1).added)
 
 
 def test_a_crossfade_goes_from_the_recording_into_the_take() -> None:
     model, heard = tiny_model(SOUND), tone(2_000)
-    found = continue_recording(model, heard, 0.1, Sampling(takes=2), Joint(crossfade_s=0.02))
-    takes = continue_takes(model, heard[:1_840], 960, Sampling(takes=2)).samples
+    found = continue_samples(model, heard, 0.1, Sampling(takes=2), Joint(crossfade_s=0.02))
+    takes = [continue_samples(model, heard[:1_840], 0.12, Sampling(seed=seed)).added[0] for seed in (0, 1)]
     assert bits(found.heard) == bits(heard[:1_840])
     for seed, added in zip(found.seeds, found.added, strict=True):
         assert bits(added[160:]) == bits(takes[seed][160:])
@@ -55,17 +55,26 @@ def test_a_crossfade_goes_from_the_recording_into_the_take() -> None:
 
 
 @pytest.mark.parametrize("config", [SOUND, FRAMES], ids=lambda config: config.kind)
-def test_takes_are_ranked_by_what_the_model_thinks_of_them(
+def test_takes_are_ranked_by_their_distance_to_the_recording(
     config: WaveformConfig | SpectrogramConfig,
 ) -> None:
     model, heard = tiny_model(config), tone(4_000)
-    found = continue_recording(model, heard, 0.2, Sampling(takes=4, seed=3))
-    assert found.nats_per_step == sorted(found.nats_per_step or [])
+    found = continue_samples(model, heard, 0.2, Sampling(takes=4, seed=3))
+    assert found.distance_db == spectral_distance_db(heard, found.added, RATE).tolist()
+    assert found.distance_db == sorted(found.distance_db)
+    assert len(found.nats_per_step or []) == 4
     assert sorted(found.seeds) == [3, 4, 5, 6]
     if config is SOUND:  # each can be drawn again by its seed
-        alone = continue_recording(model, heard, 0.2, Sampling(seed=found.seeds[0]))
+        alone = continue_samples(model, heard, 0.2, Sampling(seed=found.seeds[0]))
         assert bits(alone.added[0]) == bits(found.added[0])
         assert alone.nats_per_step is None
+        assert alone.distance_db is None
+
+
+def test_takes_from_nothing_are_in_the_order_of_their_seeds() -> None:
+    found = continue_samples(tiny_model(SOUND), np.zeros(0, np.int16), 0.1, Sampling(takes=3, seed=5))
+    assert found.seeds == [5, 6, 7]
+    assert found.distance_db is None
 
 
 def test_the_likelihood_of_a_take_is_that_of_scoring_both_together() -> None:
@@ -83,7 +92,7 @@ def test_the_likelihood_of_a_take_is_that_of_scoring_both_together() -> None:
 def test_at_the_recordings_own_rate_the_recording_is_untouched_and_pitch_is_kept(own: int) -> None:
     """A continuation that repeats a tone of 440 Hz still has 440 Hz at the other rate."""
     model = tiny_model(SOUND)
-    found = continue_recording(model, tone(RATE), 0.5, Sampling())
+    found = continue_samples(model, tone(RATE), 0.5, Sampling())
     time = np.arange(RATE // 2) / RATE
     found.added[0] = (8_000 * np.sin(2 * np.pi * 440 * time)).astype(np.int16)
     original = tone(own, sample_rate=own)
@@ -97,7 +106,7 @@ def test_at_the_recordings_own_rate_the_recording_is_untouched_and_pitch_is_kept
 
 
 def test_nothing_heard_is_a_beginning() -> None:
-    found = continue_recording(
+    found = continue_samples(
         tiny_model(SOUND), np.zeros(0, np.int16), 0.1, Sampling(), Joint(crossfade_s=0.01)
     )
     assert found.heard.shape == (0,)
@@ -110,7 +119,7 @@ def test_nothing_heard_is_a_beginning() -> None:
 )
 def test_what_cannot_be_joined_is_refused(seconds: float, joint: Joint) -> None:
     with pytest.raises(UserError):
-        continue_recording(tiny_model(SOUND), tone(2_000), seconds, Sampling(), joint)
+        continue_samples(tiny_model(SOUND), tone(2_000), seconds, Sampling(), joint)
 
 
 @pytest.mark.parametrize("wish", [{"cut_s": -1.0}, {"context_s": 0.0}, {"crossfade_s": -0.1}])

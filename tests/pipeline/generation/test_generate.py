@@ -15,9 +15,10 @@ from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfi
 from pipeline.evaluation.nll import CHUNK_STEPS
 from pipeline.features.normalisation import Normalisation, Normaliser
 from pipeline.features.representations import analysis, row_width, rows_of_blocks
+from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
-from pipeline.generation.generate import continue_rows, continue_takes, heard_rows
+from pipeline.generation.generate import continue_samples, heard_rows
 from pipeline.generation.options import Sampling
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import noise, tiny_model, tone
@@ -83,7 +84,7 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
     model = tiny_model(config)
     hop = model.framing.hop
     rows = samples_of(20 * hop)
-    (added,) = continue_rows(model, rows.numpy(), 12 * hop, Sampling(kind="likely"))
+    (added,) = free_run(model, rows.numpy(), Sampling(kind="likely")).take(12 * hop)
     continuation = torch.from_numpy(added)
     distributions, _ = one_long_pass(model, torch.cat([rows, continuation]))
     expected = model.normaliser().restore(distributions.sample(0.0)[0, 20:-1].reshape(-1, 1))
@@ -97,7 +98,7 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
 def test_as_many_rows_as_asked_for(config: InputConfig, heard: int, count: int) -> None:
     model = tiny_model(config)
     (rows,) = rows_of_blocks(config, [tone(80 * heard)]) if config is FRAMES else (tone(heard)[:, None],)
-    continuation = continue_rows(model, rows[:heard], count, Sampling(takes=2))
+    continuation = free_run(model, rows[:heard], Sampling(takes=2)).take(count)
     assert continuation.shape == (2, count, model.framing.width)
     assert np.isfinite(continuation).all()
     if config is WAVEFORM:
@@ -109,16 +110,17 @@ def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() 
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first, again, other = (continue_takes(model, heard, 400, Sampling(seed=s)).samples for s in (1, 1, 2))
+    first, again, other = (continue_samples(model, heard, 0.05, Sampling(seed=s)).added for s in (1, 1, 2))
     assert torch.equal(torch.rand(3), expected)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
-def test_without_temperature_the_seed_does_not_matter() -> None:
+def test_without_temperature_and_noise_the_seed_does_not_matter() -> None:
     model, heard = tiny_model(WAVEFORM), tone(400)
     first, other = (
-        continue_takes(model, heard, 400, Sampling(seed=s, temperature=0.0)).samples for s in (1, 2)
+        continue_samples(model, heard, 0.05, Sampling(seed=s, temperature=0.0, spread=0.0)).added
+        for s in (1, 2)
     )
     assert np.array_equal(first, other)
 
@@ -127,7 +129,7 @@ def test_without_temperature_the_seed_does_not_matter() -> None:
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 4_000, 4_081])
 @pytest.mark.parametrize("count", [1, 80, 800, 988])
 def test_sound_of_the_right_length(config: InputConfig, length: int, count: int) -> None:
-    continuation = continue_takes(tiny_model(config), tone(length), count).samples
+    continuation = continue_samples(tiny_model(config), tone(length), count / RATE).added
     assert continuation.dtype == np.int16
     assert continuation.shape == (1, count)
 
@@ -138,7 +140,8 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
     with torch.no_grad():  # every component far above and below full scale by turns
         bias = model.network.head.projection.bias
         bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
-    (continuation,) = continue_takes(model, tone(100), 800, Sampling(temperature=0.0)).samples
+    sampling = Sampling(temperature=0.0, spread=0.0)
+    (continuation,) = continue_samples(model, tone(100), 0.1, sampling).added
     assert set(continuation.tolist()) == {-32_768, 32_767}
     _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
     assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
@@ -172,7 +175,7 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
     heard: list[Rows] = []
     monkeypatch.setattr(generation, "free_run", oracle(whole, heard))
     model = tiny_model(FRAMES)
-    (continuation,) = continue_takes(model, whole[:length], 2_000).samples
+    (continuation,) = continue_samples(model, whole[:length], 0.25).added
     assert len(continuation) == 2_000
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4

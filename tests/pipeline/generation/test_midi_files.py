@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.config.inputs import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
-from pipeline.generation.audio_files import predict as predict_file
+from pipeline.generation.audio_files import continue_file
 from pipeline.generation.options import Sampling
 from pipeline.model.storage import load_model, save_model
 from pipeline.model.trained_model import TrainedModel
@@ -70,7 +70,7 @@ def notes_of(path: Path) -> Roll:
 
 def predict(model: Path, *paths: Path, seed: int = 0, temperature: float = 1.0, **settings: Any) -> Any:
     sampling = Sampling(seed=seed, temperature=temperature)
-    return predict_file(load_model(model), *paths, sampling=sampling, **settings)
+    return continue_file(lambda: load_model(model), *paths, sampling=sampling, **settings)
 
 
 def refusal(*arguments: Any, **settings: Any) -> str:
@@ -166,7 +166,7 @@ def test_a_model_of_the_other_kind_is_refused(
     before = names(tmp_path)
     assert "this model continues sound" in refusal(sound_model, piece, tmp_path / "out.mid")
     assert "this model continues MIDI files" in refusal(model, sound, tmp_path / "out.wav")
-    assert "this model continues MIDI files" in refusal(model, piece, tmp_path / "out.wav")
+    assert "piece.mid: not readable" in refusal(model, piece, tmp_path / "out.wav")
     assert str(sound) in refusal(model, sound, tmp_path / "out.mid")  # which is not music
     assert names(tmp_path) == before
 

@@ -14,7 +14,7 @@ import soundfile
 
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
-from pipeline.generation.generate import continue_takes
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
 from pipeline.generation.streaming import stream_to_file, stream_to_pipe
 from pipeline.model.storage import save_model
@@ -25,7 +25,7 @@ NOTHING = np.zeros(0, np.int16)
 
 
 def expected(count: int) -> np.ndarray:
-    return continue_takes(tiny_model(SOUND), NOTHING, count, Sampling(seed=4)).samples[0]
+    return continue_samples(tiny_model(SOUND), NOTHING, count / 8_000, Sampling(seed=4)).added[0]
 
 
 def test_a_stream_is_a_wav_file_of_open_length() -> None:

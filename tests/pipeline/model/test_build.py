@@ -16,9 +16,9 @@ from pipeline.config.model import ModelConfig
 from pipeline.data.batching import batches, independent_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.errors import UserError
-from pipeline.evaluation.nll import framing_steps, score
+from pipeline.evaluation.nll import score
 from pipeline.features.representations import framing, row_width
-from pipeline.generation.generate import continue_rows
+from pipeline.generation.engine import free_run
 from pipeline.generation.options import Sampling
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.likelihood import log_likelihood
@@ -62,7 +62,7 @@ def rows_for(config: InputConfig) -> SplitRows:
 def trained_a_little(model: TrainedModel, data: SplitRows, updates: int = 12) -> list[float]:
     """The loss of each update, on one batch of all recordings."""
     frames, normaliser, network = model.framing, model.normaliser(), model.network.train()
-    steps = framing_steps(frames, data.length).numpy()
+    steps = frames.steps(data.length).numpy()
     plan = independent_plan(steps, 3, int(steps.max()), np.random.default_rng(0))
     (batch,) = batches(plan, data, frames, normaliser)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
@@ -102,11 +102,11 @@ def test_every_combination_learns_is_saved_and_generates(
     if found[0].bits is not None:
         assert found[0].bits.isfinite().all()
     rows = data.rows[int(data.offset[0]) :][:50].numpy()
-    continuation = continue_rows(loaded, rows, 31, Sampling(takes=2, seed=1))
+    continuation = free_run(loaded, rows, Sampling(takes=2, seed=1)).take(31)
     assert continuation.shape == (2, 31, row_width(config))
     assert continuation.dtype == (np.float32 if config is FRAMES else rows.dtype)
     assert np.isfinite(continuation).all()
-    second = continue_rows(loaded, rows, 31, Sampling(seed=2))
+    second = free_run(loaded, rows, Sampling(seed=2)).take(31)
     # A take alone is that of the batch, up to the rounding of batched products.
     apart = np.abs(continuation[1:].astype(float) - second)
     assert apart.max() <= (1e-3 if config is FRAMES else 1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.generation.generate import continue_takes
+from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import Sampling
 from pipeline.model.limiter import MOMENT_S, LevelGuard, loudest_level
 from pipeline.model.trained_model import TrainedModel
@@ -44,8 +44,8 @@ def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
     heard = tone(400)
     limit = 2.0
     std = tiny_model().normalisation.std[0] * 32_768
-    takes = continue_takes(model_that_runs_away(limit, growth), heard, 4 * RATE)
-    (guarded,) = takes.samples
+    takes = continue_samples(model_that_runs_away(limit, growth), heard, 4.0)
+    (guarded,) = takes.added
     assert loudest_moment(guarded - guarded.mean()) < 1.7 * limit * std
     assert guarded[-RATE:].std() > 0
 
@@ -53,8 +53,8 @@ def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
 def test_what_is_quiet_is_left_alone() -> None:
     calm = model_that_runs_away(100.0, 0.5)
     without = model_that_runs_away(None, 0.5)
-    both = [continue_takes(model, tone(400), RATE // 2, Sampling(seed=3)) for model in (calm, without)]
-    assert np.array_equal(*(takes.samples for takes in both))
+    both = [continue_samples(model, tone(400), 0.5, Sampling(seed=3)) for model in (calm, without)]
+    assert np.array_equal(*(takes.added for takes in both))
 
 
 @pytest.mark.parametrize("loudness", [3.0, 50.0, 1e6])

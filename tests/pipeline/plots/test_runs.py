@@ -3,7 +3,6 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.plots.figure import COLOURS, SEAM_COLOUR
 from pipeline.plots.runs import (
     FAINT_COLOUR,
+    OWN_COLOUR,
     Curve,
     comparison,
     learning_curve,
@@ -126,23 +126,50 @@ def test_a_training_that_has_just_begun_can_be_drawn(tmp_path: Path) -> None:
     assert pixels(tmp_path / "c.png").shape == (520, 1200, 3)
 
 
-@pytest.mark.parametrize(("better", "best"), [("lower", 2), ("higher", 0)])
-def test_bars_are_as_long_as_their_values_and_the_best_stands_out(
-    better: str, best: int, tmp_path: Path
+def bars_of(picture: Pixels) -> list[tuple[str, int, int]]:
+    """Colour, first and last column of each bar, from the top."""
+    found = []
+    for colour in (COLOURS[0], OWN_COLOUR, FAINT_COLOUR):
+        mask = where(picture, colour)
+        edges = np.flatnonzero(np.diff(np.pad((mask.sum(1) > 20).astype(int), 1)))
+        for top, bottom in edges.reshape(-1, 2):
+            columns = np.flatnonzero(mask[(top + bottom) // 2])
+            found.append((int(top), colour, int(columns[0]), int(columns[-1])))
+    return [(colour, first, last) for _, colour, first, last in sorted(found)]
+
+
+ROWS = [("FLAC", 9.85), ("weaker", 10.5), ("uniform", 16.0), ("better", 9.9)]
+
+
+@pytest.mark.parametrize(
+    ("direction", "expected"),
+    [("lower", [9.85, 9.9, 10.5, 16.0]), ("higher", [16.0, 10.5, 9.9, 9.85])],
+)
+def test_bars_are_sorted_and_their_ends_lie_on_one_scale(
+    direction: str, expected: list[float], tmp_path: Path
 ) -> None:
-    values = [8.0, 4.0, 2.0]
-    comparison(tmp_path / "bars.png", [("same name", value) for value in values], "bits per sample", better)
+    comparison(tmp_path / "bars.png", ROWS, "bits", ["weaker", "better"], direction)
     picture = pixels(tmp_path / "bars.png")
-    assert picture.shape == (120 + 3 * 44, 1200, 3)
-    bars = where(picture, COLOURS[0]) | where(picture, FAINT_COLOUR)
-    lengths = bars.sum(1)
-    rows = np.split(np.arange(len(lengths)), np.flatnonzero(np.diff((lengths > 50).astype(int))) + 1)[1::2]
-    assert len(rows) == 3
-    middles = [int(row.mean()) for row in rows]
-    for (longer, shorter), (value, next_value) in zip(pairwise(middles), pairwise(values), strict=True):
-        assert lengths[longer] / lengths[shorter] == pytest.approx(value / next_value, rel=0.02)
-    standing_out = [bool(where(picture, COLOURS[0])[middle].any()) for middle in middles]
-    assert standing_out == [row == best for row in range(3)]
+    assert picture.shape == (120 + 4 * 44, 1200, 3)
+    bars = bars_of(picture)
+    assert len({first for _, first, _ in bars}) == 1
+    ends = [last for _, _, last in bars]
+    scale = np.polyfit(expected, ends, 1)
+    assert np.polyval(scale, expected) == pytest.approx(ends, abs=2)
+    assert scale[0] > 100  # columns for a bit: a tenth of a bit shows
+
+
+def test_the_best_model_stands_out_not_the_best_baseline(tmp_path: Path) -> None:
+    comparison(tmp_path / "bars.png", ROWS, "bits", ["weaker", "better"])
+    colours = [colour for colour, _, _ in bars_of(pixels(tmp_path / "bars.png"))]
+    assert colours == [FAINT_COLOUR, COLOURS[0], OWN_COLOUR, FAINT_COLOUR]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("values", [[3.0], [0.0, 0.0], [-5.0, -5.1]])
+def test_bars_of_equal_and_of_negative_values_can_be_drawn(values: list[float], tmp_path: Path) -> None:
+    comparison(tmp_path / "bars.png", [(f"{i}", x) for i, x in enumerate(values)], "nats per step")
+    assert where(pixels(tmp_path / "bars.png"), COLOURS[0]).sum() > 500
 
 
 def test_importing_plots_imports_no_drawing_library() -> None:

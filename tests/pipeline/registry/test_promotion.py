@@ -61,6 +61,19 @@ def test_the_best_of_several_variants_is_promoted_and_each_has_its_alias(corpus:
     assert result["run"] == str(runs[1].path)
 
 
+def test_a_model_of_longer_steps_is_compared_by_the_value(corpus: Path) -> None:
+    """Nats of a step of 20 samples are twice those of 10 where both predict a sample equally well."""
+    config = config_for(
+        corpus, "train.epochs=1", "variants={plain: {}, strided: {model.convolutions: [[4, 2, 2]]}}"
+    )
+    runs = [trained(config, variant) for variant in ("plain", "strided")]
+    nats = runs[0].status()["summary"]["valid_nats_per_step"]
+    assert nats > 0
+    for factor, best in ((1.9, runs[1]), (2.1, runs[0])):
+        runs[1].set_status("finished", summary={"valid_nats_per_step": factor * nats})
+        assert promote(runs, config)["run"] == str(best.path)
+
+
 def test_a_champion_of_another_sample_rate_gives_way_and_the_reason_is_told(corpus: Path) -> None:
     other = config_for(corpus, "input.sample_rate=16000", "train.epochs=1")
     promote([trained(other)], other)

@@ -1,69 +1,25 @@
 """A run's page: whole in itself, true to the run, and safe from what users name things."""
 
-import base64
 import html
-import io
 import shlex
 import shutil
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
-import soundfile
 
 from pipeline.cli.commands.models.report import report
 from pipeline.common.files import data_dir, read_json, write_json
-from pipeline.config.run import RunConfig, SamplesConfig, TrackingConfig
+from pipeline.config.run import CorpusConfig, RunConfig, TrackingConfig
 from pipeline.errors import UserError
-from pipeline.music.midi import write_midi
-from pipeline.reports.html import page_of, run_page, write_page
+from pipeline.reports.html import page_of, run_page
 from pipeline.stages import evaluate_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
-from tests.helpers.builders import noise
+from tests.helpers.pages import Page
 from tests.helpers.reported_runs import KINDS, NASTY, add_take, written_run
 from tests.helpers.tracked_runs import add_model, artifact_names
 
 CONTENT_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
-LARGEST_PAGE = 8_000_000
-
-
-class Page(HTMLParser):
-    """The elements of a page, in order, each with its attributes; and the text of `code` elements."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.codes: list[str] = []
-        self._inside_code = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag == "code":
-            self._inside_code = True
-            self.codes.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._inside_code &= tag != "code"
-
-    def handle_data(self, data: str) -> None:
-        if self._inside_code:
-            self.codes[-1] += data
-
-    def named(self, *tags: str) -> list[dict[str, str | None]]:
-        """The attributes of the elements of these kinds."""
-        return [attributes for tag, attributes in self.elements if tag in tags]
-
-
-def decoded(address: str | None) -> bytes:
-    return base64.b64decode(str(address).partition("base64,")[2])
-
-
-def sounds_of(page: str) -> list[tuple[np.ndarray, int]]:
-    """Samples and rate of every player of a page."""
-    return [soundfile.read(io.BytesIO(decoded(each["src"]))) for each in Page(page).named("audio")]
 
 
 @pytest.mark.slow
@@ -75,7 +31,8 @@ def test_evaluating_writes_the_page_and_the_tracking_server_gets_it(evaluated_on
     page = (run.artifacts / "report.html").read_text()
     assert page == run_page(run)
     assert "begins at 300 ms and lasts until 500 ms" in page
-    assert len(Page(page).named("img")) == 5
+    assert len(Page(page).named("img")) == 6
+    assert len(Page(page).named("audio")) == 3
     assert "report.html" in artifact_names(run)
 
 
@@ -121,38 +78,37 @@ def test_the_page_can_be_read_aloud_and_by_its_headings(kind: str) -> None:
     assert all(each["aria-label"] for each in page.named("audio"))
 
 
-@pytest.mark.parametrize("sample_rate", [2_000, 8_000, 11_000, 16_000, 44_100, 96_000])
-def test_the_sound_of_the_page_is_the_runs(sample_rate: int) -> None:
+def test_a_page_has_figures_by_recording_and_by_group(evaluated: RunFolder) -> None:
+    page = html.unescape(run_page(evaluated))
+    figures = read_json(evaluated.artifacts / "evaluation.json", "evaluation")
+    listed = page.partition("by recording, the worst first")[2].partition("</table>")[0]
+    worst = max(figures["of_recordings"], key=lambda row: row["bits_per_sample"])
+    first_row = listed.partition("<tbody>")[2].partition("</tr>")[0]
+    assert worst["name"] in first_row
+    assert f"{worst['bits_per_sample']:.2f}" in first_row
+    assert all(row["name"] in listed for row in figures["of_recordings"])
+
+
+def test_the_environment_is_the_trainings_not_the_pages() -> None:
     run = written_run()
-    samples = add_take(run, "one", sample_rate=sample_rate) / 32_768
-    ((played, rate),) = sounds_of(run_page(run))
-    assert abs(len(played) / rate - 4.0) < 0.001
-    times_s = np.linspace(0.1, 3.9, 5_000)
-    original = np.interp(times_s, np.arange(len(samples)) / sample_rate, samples)
-    again = np.interp(times_s, np.arange(len(played)) / rate, played)
-    assert np.corrcoef(original, again)[0, 1] > 0.99  # nothing shifted, nothing lost
-
-
-def test_the_seam_is_told_also_where_the_recording_was_shorter() -> None:
-    run = written_run()  # two seconds are heard where there are so many, and two are added
-    add_take(run, "whole", seconds=4.0)
-    add_take(run, "short", seconds=2.5)
+    assert "trained with" not in run_page(run)  # a run of before environments were recorded
+    run.set_status("finished", environment={"python": "9.9.9", "system": "Other-OS", "commit": "0a1b2c3d"})
     page = run_page(run)
-    assert "begins at 2.0 s and lasts until 4.0 s" in page
-    assert "begins at 500 ms and lasts until 2.5 s" in page
+    assert "python 9.9.9, on Other-OS" in page
+    assert "<code>0a1b2c3d</code>" in page
 
 
-def test_notes_are_given_as_a_file_to_save() -> None:
-    run = written_run("piano-roll")
-    roll = np.zeros((32, 88), np.uint8)
-    roll[4:20, 40] = 1
-    path = run.artifacts / "sounds" / "piece-continued.mid"
-    write_midi(path, roll, 4, 120.0)
-    page = Page(run_page(run))
-    (link,) = page.named("a")
-    assert link["download"] == path.name
-    assert decoded(link["href"]) == path.read_bytes()
-    assert "the continuation begins at 2.0 s" in run_page(run)
+def test_a_page_names_no_folder_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "home"))
+    run = written_run(corpus=CorpusConfig(inputs=[tmp_path / "voices"]))
+    run.set_status("failed", reason=f"{run.path}: the loss stays non-finite")
+    add_model(run)
+    page = run_page(run)
+    assert "voices" in page
+    assert str(tmp_path) not in page
+    lone = shutil.copytree(run.model, tmp_path / "elsewhere" / "model")
+    shutil.rmtree(run.path)
+    assert str(tmp_path) not in page_of(str(lone))
 
 
 def test_whatever_users_name_things_stays_text() -> None:
@@ -171,57 +127,18 @@ def test_whatever_users_name_things_stays_text() -> None:
     assert not [key for _, attributes in Page(page).elements for key in attributes if key.startswith("on")]
 
 
-def test_a_name_that_is_no_text_and_a_damaged_sound_do_no_harm(tmp_path: Path) -> None:
-    run = written_run()
-    add_take(run, "cafe")
-    for folder, suffix in (("sounds", "wav"), ("pictures", "png")):
-        path = run.artifacts / folder / f"cafe-continued.{suffix}"
-        path.rename(path.with_name(f"caf\udce9-continued.{suffix}"))
-    (run.artifacts / "sounds" / "broken-continued.wav").write_bytes(b"RIFF")
-    (run.artifacts / "pictures" / "broken-continued.png").write_bytes(b"GIF89a")
-    write_page(tmp_path / "page.html", run_page(run))
-    page = (tmp_path / "page.html").read_text()
-    assert "it cannot be read" in page
-    assert len(Page(page).named("audio")) == 1
-
-
 def test_a_password_of_the_tracking_server_is_not_told() -> None:
     assert "hunter2" not in run_page(
         written_run(tracking=TrackingConfig(uri="https://me:hunter2@tracking.example"))
     )
 
 
-def test_a_long_sound_is_played_around_its_seam() -> None:
-    run = written_run(samples=SamplesConfig(prime_seconds=100.0, seconds=100.0))
-    samples = add_take(run, "long", seconds=200.0)
-    page = run_page(run)
-    ((played, rate),) = sounds_of(page)
-    assert len(played) == 60 * rate
-    assert np.corrcoef(samples[80 * rate : 140 * rate], played)[0, 1] > 0.99
-    assert "begins at 20.0 s and lasts until 60.0 s" in page
-    assert "all 3.3 min are in <code>sounds/long-continued.wav</code>" in page
-
-
-def test_a_page_stays_small_and_says_what_it_leaves_out() -> None:
-    run = written_run()
-    for number in range(4):
-        add_take(run, f"take-{number}")
-        picture = run.artifacts / "pictures" / f"take-{number}-continued.png"
-        picture.write_bytes(picture.read_bytes() + noise(1_000_000).tobytes())
-    page = run_page(run)
-    assert len(page.encode()) < LARGEST_PAGE
-    assert len(Page(page).named("audio")) == 4  # of what there was room for, sounds are small
-    assert "no room in this page for take-2-continued.png, take-3-continued.png;" in page
-
-
-def test_commands_name_the_model_however_its_path_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_commands_name_the_model_by_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "it's <my> $HOME & data"))
     run = written_run()
     commands = [shlex.split(code) for code in Page(run_page(run)).codes if code.startswith("wavecast ")]
-    assert [command[1] for command in commands] == ["predict", "evaluate"]
-    assert all(command[command.index("--model") + 1] == str(run.model) for command in commands)
+    assert [command[1] for command in commands] == ["predict", "score"]
+    assert all(command[command.index("--model") + 1] == run.path.name for command in commands)
 
 
 def test_a_variant_is_also_known_by_its_name_in_the_registry() -> None:
@@ -254,7 +171,7 @@ def test_the_verb_takes_a_folder_a_name_or_a_model(
     assert pages["folder"] == pages["name"]
     count = f"{evaluated.status()['parameters']['all']:,}"
     assert count in pages["model"]
-    assert str(evaluated.model) in pages["model"]
+    assert f"--model {evaluated.path.name}" in pages["model"]
 
 
 def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
@@ -274,5 +191,5 @@ def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
 def test_a_lone_model_that_never_was_a_run_has_a_page() -> None:
     run = written_run()
     add_model(run)
-    assert str(run.model) in page_of(str(run.model))
+    assert f"--model {run.path.name}/model" in page_of(str(run.model))
     assert data_dir() in run.path.parents

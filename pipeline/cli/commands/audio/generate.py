@@ -61,12 +61,12 @@ def generate(
     if output is not None:
         check_prediction(output, length_s, takes, plot, overwrite)
     if not stream:
-        from pipeline.generation.audio_files import predict_from_nothing
+        from pipeline.generation.audio_files import generate_file
 
         if output is None:
             raise UserError("say where to: --output FILE, or --stream", 2)
         trained = load_model(fetch_model(model), "auto")
-        facts = predict_from_nothing(
+        facts = generate_file(
             trained, output, seconds=length_s, sampling=sampling, plot=plot, overwrite=overwrite
         )
         print(json_format.dumps(facts, indent=2) if json else "\n".join(t["output"] for t in facts["takes"]))

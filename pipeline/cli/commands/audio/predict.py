@@ -1,5 +1,6 @@
 """`wavecast predict`: continue recordings."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -67,8 +68,7 @@ def predict(
     the continuations go into a folder, as wav.
     """
     from pipeline.common.files import refuse_replacing
-    from pipeline.generation.audio_files import predict as predict_file
-    from pipeline.generation.audio_files import refuse_unreadable
+    from pipeline.generation.audio_files import continue_file
     from pipeline.generation.continuation import Joint
     from pipeline.generation.output_paths import check_prediction, take_paths
 
@@ -84,15 +84,15 @@ def predict(
         refuse_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
     refused: list[Path] = []
-    if not many and not is_midi(output):  # told at once: loading a model takes longer
-        sounds = [sound for sound, _ in each_sound(sounds, refuse_unreadable, refused)]
-    trained: Any = _load(model) if sounds else None
+    load = functools.cache(lambda: _load(model))
+    if many:  # a model that cannot be loaded is reported once, not for each recording
+        load()
     found: list[dict[str, Any]] = []
 
     def work(sound: Path) -> dict[str, Any]:
         place, picture = targets[sound]
-        return predict_file(
-            trained,
+        return continue_file(
+            load,
             sound,
             place,
             seconds=seconds,

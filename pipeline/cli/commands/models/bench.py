@@ -70,6 +70,34 @@ def bench_conceal(
     print(json_format.dumps(table, indent=2) if json else table["markdown"])
 
 
+@bench.command(name="continuations")
+def bench_continuations(
+    recordings: Sounds,
+    /,
+    *,
+    model: Model = "",
+    seconds: Annotated[float, Parameter(help="How much of each recording's end is continued.")] = 2.0,
+    takes: Annotated[int, Parameter(help="Continuations of each recording.")] = 8,
+    json: Json = False,
+) -> None:
+    """How like their recordings continuations are, for settings of sampling and for rules that rank takes.
+
+    The recordings should be ones that the model was not trained on.
+    """
+    import json as json_format
+
+    from pipeline.audio.decode import read_mono
+    from pipeline.benchmarks.continuations import continuation_table
+    from pipeline.cli.inputs import find_sounds
+    from pipeline.model.storage import load_model
+    from pipeline.registry.registry import fetch_model
+
+    trained = load_model(fetch_model(model))
+    sounds = [read_mono(path, trained.audio.sample_rate)[0] for path in find_sounds(recordings)]
+    table = continuation_table(trained, sounds, seconds, takes=takes)
+    print(json_format.dumps(table, indent=2) if json else table["markdown"])
+
+
 @bench.command(name="generate")
 def bench_generate(*, model: Model = "", json: Json = False) -> None:
     """How fast sound is made, for 1, 16 and 256 takes. Without a model: the study's units at its sizes."""

@@ -19,7 +19,7 @@ def demo(
     prefect: Prefect = True,
     json: Json = False,
 ) -> None:
-    """Show everything in a few minutes: prepare, train three models, evaluate, continue a recording."""
+    """Show everything in a few minutes: prepare, train four models, evaluate, continue a recording."""
     from pipeline.cli.output import print_summary
 
     chosen = config_of(Path("demo"), settings, (corpus or demo_recordings(),))

@@ -99,8 +99,8 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--trace", "none.txt"], "none.txt: no such trace"),
-        (["--gaps", "none.csv"], "none.csv: no such table"),
+        (["--trace", "none.txt"], "none.txt: no such file"),
+        (["--gaps", "none.csv"], "none.csv: no such file"),
         (["--trace", "t", "--gaps", "g"], "one of --trace and --gaps"),
         (["--packet", "0"], "more than 0 ms"),
         (["--shortest", "nan"], "more than 0 ms"),

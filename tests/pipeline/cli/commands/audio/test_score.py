@@ -149,7 +149,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
         ({"quantile": 2.0}, "above 0 and at most 1"),
         ({"make_threshold": Path("a.json"), "threshold": Path("b.json")}, "leave out"),
         ({"threshold": Path("missing.json")}, "no such threshold"),
-        ({"labels": Path("missing.csv")}, "cannot be read"),
+        ({"labels": Path("missing.csv")}, "missing.csv: no such file"),
     ],
 )
 def test_mistakes_are_told_in_a_line(

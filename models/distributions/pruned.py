@@ -1,9 +1,9 @@
-"""The exact probability of integer samples, as `Mixture.interval_log_prob`, in less time for many components.
+"""The probability of an interval under a mixture, without the components that have no digit of it.
 
 The two cumulative probabilities of an interval take longer than all else. Most components of a mixture are so
-unlikely beside the others that no digit of the sum is theirs; a bound of their probability, which costs one
-logarithm, tells which. What is left out is bounded as well, step by step: where it could be seen, all of that
-step's components are computed.
+unlikely beside the others that no digit of the sum is theirs. A bound of their probability, which costs one
+logarithm, shows which. What is left out is bounded as well, for each distribution: where it could be seen,
+all of its components are computed.
 """
 
 import math
@@ -11,31 +11,36 @@ import math
 import torch
 from torch import Tensor
 
-from models.distributions.mixture import Mixture
-from models.distributions.normal import log_normal_interval
+from models.distributions.normal import HALF_LOG_2PI, log_normal_interval
 
-MARGIN = 15.0
+FEW = 4
+"""So many components are all computed: the bounds would cost more than they save."""
+
+MARGIN = 30.0
 """Components whose bound lies so many nats below the highest are left out at first."""
 
-TOLERANCE = 1e-5
-"""What is left out is at most this share of a step's probability: 1.4e-5 bits a step."""
-
-HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+TOLERANCE = 1e-10
+"""What is left out is at most this share of a probability."""
 
 
-def interval_log_prob(
-    mixture: Mixture, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+def mixed_interval_log_prob(
+    log_weights: Tensor, below: Tensor, above: Tensor, mask: Tensor | None = None
 ) -> Tensor:
-    """Natural log of the probability that each output lies between its bounds (..., D), as (...), float64.
+    """Return the log-probability (...) that every output lies between its bounds, float64.
 
-    Never more than `Mixture.interval_log_prob`, and less by `TOLERANCE` nats at most.
+    Args:
+        log_weights: (..., K), normalised.
+        below, above: (..., K, D) the bounds in standard deviations from the mean of each component; they may
+            be infinite.
+        mask: (..., D), false where an output is left out.
+
+    Returns:
+        Never more than the sum over all components, and less by `TOLERANCE` nats at most; rounding excepted.
     """
-    exact = mixture.double()
-    mean, inverse = exact.conditional_mean(value.double()), exact.scale.reciprocal()
-    below = (lower.double().unsqueeze(-2) - mean).mul_(inverse)
-    above = (upper.double().unsqueeze(-2) - mean).mul_(inverse)
     absent = None if mask is None else ~mask.unsqueeze(-2).expand(below.shape)
-    log_weights = torch.log_softmax(exact.logits, -1)
+    log_weights = log_weights.expand(below.shape[:-1])
+    if below.shape[-2] <= FEW:
+        return torch.logsumexp(log_weights + _sum(log_normal_interval(below, above), absent), -1)
     bound = log_weights + _sum(_bound(below, above), absent)
     joint = torch.full_like(bound, -torch.inf)
 
@@ -49,7 +54,7 @@ def interval_log_prob(
     seen = left_out & (missing > math.log(TOLERANCE)).unsqueeze(-1)
     if seen.any():
         compute(seen)
-    return torch.logsumexp(joint, -1).clamp(max=0)  # rounding may lift a certain outcome past 1
+    return torch.logsumexp(joint, -1)
 
 
 def _bound(below: Tensor, above: Tensor) -> Tensor:

@@ -1,0 +1,15 @@
+"""Runs of true values in a mask."""
+
+import numpy as np
+import numpy.typing as npt
+
+Positions = npt.NDArray[np.intp]
+
+
+def true_runs(mask: npt.NDArray[np.bool_]) -> tuple[Positions, Positions]:
+    """Return where the runs of true values in ``mask`` (N,) begin and end, each (R,), in order.
+
+    An end is the position behind the last true value.
+    """
+    edges = np.flatnonzero(np.diff(mask, prepend=False, append=False))
+    return edges[::2], edges[1::2]

@@ -1,0 +1,24 @@
+"""Times as text for people."""
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the unit that suits it: `500 ms`, `75.0 s`, `10.0 min`, `60 h`, `50.0 days`."""
+    if seconds < 1:
+        return f"{1000 * seconds:.3g} ms"
+    for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (200_000, 3600, "h")):
+        if seconds < limit_s:
+            return f"{seconds / unit_s:.1f} {unit}"
+    return f"{seconds / 86_400:.1f} days" if seconds > 4_000_000 else f"{seconds / 3600:,.0f} h"
+
+
+def time_unit(longest_s: float) -> tuple[float, str]:
+    """Return the seconds in the unit that suits an axis of times up to ``longest_s``, and the unit's name."""
+    if longest_s < 600:
+        return 1.0, "s"
+    return (60.0, "min") if longest_s < 2 * 3600 else (3600.0, "h")
+
+
+def clock(seconds: float) -> str:
+    """Return a time as `h:mm:ss`, rounded to seconds."""
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
