@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORPUS ?=
 BIN := .venv/bin
 
-.PHONY: demo test setup check lock clean
+.PHONY: demo test setup check docs lock clean
 
 setup: .venv/installed
 
@@ -20,16 +20,24 @@ setup: .venv/installed
 demo: setup
 	$(BIN)/wavecast demo $(if $(CORPUS),--corpus "$(CORPUS)")
 
-test: setup
+# Under 30 seconds: what to run before each commit.
+check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest --quiet tests/test_imports.py tests/test_layout.py
+
+test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
+
+# The site in site/; a broken link or an unknown reference is an error.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # After changing dependencies in pyproject.toml. The lock names no index, so it works behind any.
 lock: setup
 	$(BIN)/uv pip compile pyproject.toml --extra demo --extra dev --extra docs --extra export --universal --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean:
-	rm -rf .venv
+	rm -rf .venv site

@@ -1,0 +1,105 @@
+"""Code blocks of Markdown pages: finding them, and running them in order as a reader would."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.music.midi import KEYS, write_midi
+from tests.helpers.builders import speakers_folder, tone, write_sound
+
+FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+ELSEWHERE = ("make", "prefect", "source", "wavecast ui")
+"""Commands that are not run here: servers and an installation, which other tests start."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block: its language, the file that it shows (or none), its text and first line."""
+
+    language: str
+    title: str
+    text: str
+    line: int
+
+    def commands(self) -> list[str]:
+        """Return the commands of a shell block, or of a transcript the lines after a `$`."""
+        lines = [line.split(" #")[0].rstrip() for line in self.text.splitlines()]
+        if self.language == "console":
+            return [line[2:] for line in lines if line.startswith("$ ")]
+        return [line for line in lines if line] if self.language == "sh" else []
+
+
+def blocks_of(page: Path) -> list[Block]:
+    """Return the fenced blocks of a page in order."""
+    text = page.read_text()
+    return [
+        Block(found[1], found[2] or "", found[3], text.count("\n", 0, found.start()) + 1)
+        for found in FENCE.finditer(text)
+    ]
+
+
+def write_shown_files(blocks: list[Block], folder: Path) -> None:
+    """Write the blocks that show a file, under its name."""
+    for block in blocks:
+        if block.title:
+            (folder / block.title).write_text(block.text)
+
+
+def write_inputs(folder: Path) -> None:
+    """Write what the pages suppose to be there: recordings of speakers, a talk, pieces of music."""
+    speakers_folder(folder / "recordings")
+    write_sound(folder / "talk.wav", tone(44_100), 44_100)
+    random = np.random.default_rng(0)
+    for name in ("piece", *(f"pieces/{number}" for number in range(12))):
+        chords = random.integers(30, 60, (40, 1, 3)).repeat(4, 1).reshape(-1, 3)
+        write_midi(folder / f"{name}.mid", np.eye(KEYS, dtype=np.uint8)[chords].max(1), 4, 120.0)
+
+
+def run_blocks(blocks: list[Block], folder: Path) -> dict[str, Any]:
+    """Run shell and Python blocks in order in ``folder``, the working directory of this process.
+
+    Returns:
+        The names that the Python blocks defined.
+    """
+    names: dict[str, Any] = {"__name__": "__main__"}
+    write_shown_files(blocks, folder)
+    for block in blocks:
+        for command in block.commands() if block.language == "sh" else []:
+            if not command.startswith(ELSEWHERE):
+                run_command(command, folder)
+        if block.language == "python" and not block.title:
+            exec(compile(block.text, f"block at line {block.line}", "exec"), names)
+    return names
+
+
+def run_command(command: str, folder: Path, timeout_s: float = 900) -> str:
+    """Run one command line of a page; returns its standard output.
+
+    Raises:
+        AssertionError: it ends with another code than 0.
+    """
+    if command.startswith("export "):
+        return ""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PREFECT_HOME": str(folder / "prefect"),
+    }
+    done = subprocess.run(
+        shlex.split(command),
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+    )
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
