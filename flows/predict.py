@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 from flows import tasks
 from pipeline.generation.audio_files import predict
 from pipeline.generation.options import Sampling
-from pipeline.model.storage import load_model
-from pipeline.registry.registry import fetch_model
+from pipeline.registry.registry import load
 
 
 class PredictRequest(BaseModel):
@@ -35,7 +34,7 @@ def continue_recording(recording: Path, request: PredictRequest) -> Path:
     """Continue one recording; returns the sound's path."""
     output = request.output_folder / f"{recording.stem}-continued.wav"
     sampling = Sampling(seed=request.seed, temperature=request.temperature)
-    model = load_model(fetch_model(request.model), "auto")
+    model = load(request.model, "auto")
     facts: dict[str, Any] = predict(
         model, recording, output, seconds=request.seconds, sampling=sampling, overwrite=True
     )

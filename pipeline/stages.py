@@ -15,7 +15,7 @@ from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.errors import RecordingRefused, TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
 
 STOP_WITH_PARENT = "WAVECAST_STOP_WITH_PARENT"
@@ -23,9 +23,36 @@ STOP_WITH_PARENT = "WAVECAST_STOP_WITH_PARENT"
 
 def prepare_stage(config: RunConfig) -> Path:
     """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.data.preparation.prepare`."""
+    require_inputs(config)
+    return prepare(config)
+
+
+def require_inputs(config: RunConfig) -> None:
+    """Raise `UserError` (exit code 2) if no recordings are named."""
     if not config.corpus.inputs:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
-    return prepare(config)
+
+
+def check_recordings(config: RunConfig) -> None:
+    """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
+
+    Only headers are read, up to the first recording that is whole there.
+    """
+    from pipeline.audio.decode import probe
+    from pipeline.data.corpus import find_sources
+
+    require_inputs(config)
+    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    if config.input.kind == "piano-roll":
+        return
+    first = ""
+    for source in sources:
+        try:
+            probe(source.path)
+            return
+        except (RecordingRefused, OSError) as problem:
+            first = first or f"{source.path}: {problem}"
+    raise UserError(f"none of {len(sources)} files is a recording that can be read (the first: {first})")
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
@@ -73,7 +100,7 @@ def train_stage(run: Path) -> Path:
     """
     if RunFolder(run).status()["status"] == "finished":
         return RunFolder(run).model
-    command = [sys.executable, "-m", "pipeline.cli.main", "train", "--run", str(run)]
+    command = [sys.executable, "-m", "pipeline.cli.main", "train", "--no-register", "--resume", str(run)]
     environment = {**os.environ, STOP_WITH_PARENT: "1"}
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
     with subprocess.Popen(command, env=environment, **pipes) as child:

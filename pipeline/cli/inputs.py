@@ -4,13 +4,12 @@ One bad recording never stops the rest: it is told in one line on standard error
 """
 
 import glob
-import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
 from pipeline.data.corpus import find_sources
@@ -138,8 +137,3 @@ def each_sound(
 def _tell(sound: Path, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
-
-
-def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
-    """Print facts on the one sound that was named, null where it was refused; a list where ``many`` were."""
-    print(json.dumps(list(found) if many else next(iter(found), None), indent=2))

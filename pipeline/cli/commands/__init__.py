@@ -1,1 +1,1 @@
-"""The verbs of the command line, a file each: arguments, one call, what is printed."""
+"""The commands: folders are the groups of the help, a file holds one command."""

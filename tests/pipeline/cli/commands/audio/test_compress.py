@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cli.commands.audio.compress import compress, decompress
+from pipeline.cli.commands.audio.compress import compress
+from pipeline.cli.commands.audio.decompress import decompress
 from pipeline.compression import container
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
