@@ -1,9 +1,11 @@
 """Registered models for people: a table on a terminal, tab-separated lines in a pipe."""
 
 import sys
-from typing import Any
+from typing import Any, Literal
 
 COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "run", "created")
+LONG = ("variant", "aliases", "run")
+"""Columns that are folded where a terminal is narrow."""
 
 
 def print_models(found: list[dict[str, Any]]) -> None:
@@ -26,12 +28,12 @@ def print_models(found: list[dict[str, Any]]) -> None:
     console, table = Console(), Table(box=None, pad_edge=False)
     shown = [name for name in COLUMNS if name != "run" or console.width >= 110]
     for name in shown:
-        right = name in ("bits", "nats")
-        table.add_column(name, justify="right" if right else "left", overflow="fold", no_wrap=right)
+        justify: Literal["left", "right"] = "right" if name in ("bits", "nats") else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in LONG)
     for row in rows:
         table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
     console.print(table)
-    print("bits per sample and nats per step are of the validation split; `wavecast models --json` has all")
+    print("bits per sample, nats per step: validation split; more with --json")
 
 
 def _cells(version: dict[str, Any]) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """The table of registered models, on a terminal and in a pipe."""
 
+import re
+
 import pytest
 
 from pipeline.cli.models_text import COLUMNS, print_models
@@ -40,7 +42,7 @@ def test_a_terminal_of_80_columns_shows_what_tells_models_apart(
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     print_models([VERSION])
-    shown = capsys.readouterr().out
+    shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
     for words in ("wavecast/12", "9.94", "-8.93", "champion", "2026-11-26", "16 kHz"):
         assert words in shown
     assert max(map(len, shown.splitlines())) <= 80

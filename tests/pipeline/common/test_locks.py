@@ -1,6 +1,7 @@
 """A lock that another process holds is waited for, and that is printed."""
 
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,17 @@ def test_waiting_is_printed_and_ends(tmp_path: Path, capsys: pytest.CaptureFixtu
     with announced_lock(tmp_path / "lock", "free"):
         pass
     assert capsys.readouterr().err == ""
-    held = FileLock(tmp_path / "lock", thread_local=False)
-    held.acquire()
-    timer = threading.Timer(0.3, held.release)
-    timer.start()
+    held = threading.Event()
+
+    def hold() -> None:
+        with FileLock(tmp_path / "lock"):
+            held.set()
+            time.sleep(0.5)
+
+    other = threading.Thread(target=hold)
+    other.start()
+    held.wait()
     with announced_lock(tmp_path / "lock", "data is being prepared"):
-        assert not held.is_locked
-    timer.join()
+        pass
+    other.join()
     assert capsys.readouterr().err == "wavecast: waiting for another process: data is being prepared\n"

@@ -18,7 +18,7 @@ EXAMPLES = ["run recordings/", "run recordings/ --config speech", "run nightly.y
 
 def run(
     recordings: Annotated[
-        tuple[Path, ...],
+        tuple[str, ...],
         Parameter(
             help="Folders, sound files, CSV tables or text lists of recordings. The first may be a "
             "configuration instead: a YAML file, or the name of one that is included."
@@ -34,12 +34,12 @@ def run(
     """Run the whole pipeline: prepare, train each variant, evaluate, promote the best, report."""
     from pipeline.cli.output import print_summary
 
-    config, recordings = split_configuration(config, recordings)
-    chosen = config_of(config, settings, recordings)
+    config, names = split_configuration(config, recordings)
+    chosen = config_of(config, settings, names)
     print_summary(run_pipeline(chosen, prefect), json)
 
 
-def split_configuration(config: Path, named: tuple[Path, ...]) -> tuple[Path, tuple[Path, ...]]:
+def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Path, ...]]:
     """Return configuration and recordings: the first name is a configuration where it reads as one.
 
     That is a name that ends in .yaml or .yml, or that of an included configuration. Where a file or folder
@@ -47,19 +47,20 @@ def split_configuration(config: Path, named: tuple[Path, ...]) -> tuple[Path, tu
     """
     from pipeline.config.loading import included_configs
 
+    paths = tuple(map(Path, named))
     if not named or config != Path("base"):
-        return config, named
-    first, rest = named[0], named[1:]
-    if first.suffix.lower() in (".yaml", ".yml"):
-        return first, rest
-    if str(first) not in included_configs():
-        return config, named
+        return config, paths
+    first, rest = named[0], paths[1:]
+    if first.lower().endswith((".yaml", ".yml")):
+        return Path(first), rest
+    if first not in included_configs():
+        return config, paths
     if os.path.lexists(first):
         other = f"`./{first}` means the folder" if rest else f"`--config {first}` means the configuration"
         meaning = "a configuration" if rest else "recordings"
         print(f"wavecast: {first} is read as {meaning}; {other}", file=sys.stderr)
-        return (first, rest) if rest else (config, named)
-    return first, rest
+        return (Path(first), rest) if rest else (config, paths)
+    return Path(first), rest
 
 
 def run_pipeline(config: "RunConfig", prefect: bool) -> Path:

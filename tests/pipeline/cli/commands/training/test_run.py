@@ -29,7 +29,7 @@ def test_the_first_name_may_be_a_configuration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    config, recordings = split_configuration(BASE, tuple(map(Path, named)))
+    config, recordings = split_configuration(BASE, named)
     assert (config, recordings) == (Path(expected[0]), tuple(map(Path, expected[1])))
 
 
@@ -38,9 +38,9 @@ def test_a_name_that_could_be_both_is_read_by_what_follows_and_that_is_printed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "demo").mkdir()
-    assert split_configuration(BASE, (Path("demo"),)) == (BASE, (Path("demo"),))
+    assert split_configuration(BASE, ("demo",)) == (BASE, (Path("demo"),))
     assert "demo is read as recordings" in capsys.readouterr().err
-    assert split_configuration(BASE, (Path("demo"), Path("x"))) == (Path("demo"), (Path("x"),))
+    assert split_configuration(BASE, ("demo", "x")) == (Path("demo"), (Path("x"),))
     assert "demo is read as a configuration" in capsys.readouterr().err
 
 
