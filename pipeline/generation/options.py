@@ -24,10 +24,6 @@ farther from the true one (11.7 dB, against 8.7 dB). The longer a model was trai
 Kind = Literal["sample", "mean", "likely"]
 Floats = NDArray[np.float32]
 
-DEFAULT_SECONDS = 2.0
-"""How much is added to a recording."""
-DEFAULT_TEMPERATURE = 1.0
-
 
 @dataclass(frozen=True)
 class Sampling:
