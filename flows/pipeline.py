@@ -35,7 +35,7 @@ from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
 
 
 @flow(name="wavecast", persist_result=False)
-def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
+def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
     dataset = tasks.prepare(config)
     check_splits(config, dataset)
@@ -52,7 +52,7 @@ def run_as_flow(config: RunConfig) -> Path:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_one_line)
     with _no_heartbeat():
-        return whole_pipeline(config)
+        return wavecast_pipeline(config)
 
 
 def _one_line(record: logging.LogRecord) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
+from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.data.corpus import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
 
@@ -74,8 +74,8 @@ def output_paths(
     """
     found = place_results(sounds, output, suffix, many)
     for path in found:
-        refuse_overwrite(path, overwrite)
-    refuse_replacing(found, files_of(sounds))
+        check_overwrite(path, overwrite)
+    check_replacing(found, files_of(sounds))
     return found
 
 

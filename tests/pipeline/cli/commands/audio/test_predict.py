@@ -87,7 +87,7 @@ def test_a_reduced_level_is_reported_where_it_lasts(
     done = wavecast(*loud, "-o", tmp_path / "x.wav")
     assert "its level was reduced in" in done.out
     facts = json.loads(wavecast(*loud, "-o", tmp_path / "json.wav", "--json").out)
-    assert facts["takes"][0]["guard"]["turned_down_seconds"] > 0.05 * facts["continuation_seconds"]
+    assert facts["takes"][0]["limiter"]["gain_reduced_seconds"] > 0.05 * facts["continuation_seconds"]
     usual = ["-m", model, "--noise-scale", 0, "--mode", "likely"]
     assert "reduced" not in wavecast("predict", talk, "-o", tmp_path / "y.wav", *usual).out
 
