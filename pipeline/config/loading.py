@@ -114,7 +114,7 @@ def _not_shared(variant: str, keys: Sequence[str]) -> UserError:
 
 
 def _present(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings under present names, before they are laid over others: an earlier name must not stand beside it."""
+    """Return settings under their present names, so that no earlier name stands beside one in a merge."""
     return {section: present_names(section, values) for section, values in settings.items()}
 
 

@@ -3,7 +3,6 @@
 One examination never stops the next: whatever cannot be looked at is itself a finding.
 """
 
-import glob
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -11,13 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.common.files import expanded
+from pipeline.common.patterns import matching
 from pipeline.diagnostics.findings import Examination, Finding, Kind
 from pipeline.errors import UserError
 
 SAMPLE_RATE = 16_000
 REGISTERED = ("models:/", "runs:/")
-MAGIC = frozenset("*?[")
 
 
 @dataclass(frozen=True)
@@ -87,10 +85,10 @@ def recognised(name: str) -> Iterator[Target]:
     if name.startswith(REGISTERED):
         yield Target(name, "model", Path(name))
         return
-    if not os.path.lexists(name) and MAGIC & set(name):
-        paths = [Path(found) for found in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
-    else:
-        paths = [expanded(name)]
+    paths = matching(name)
+    if not os.path.lexists(name) and _is_model_name(name):
+        yield Target(name, "model", Path(name))
+        return
     if not paths:
         yield Target(name, "unknown", Path(name))
     for path in paths:
@@ -98,6 +96,17 @@ def recognised(name: str) -> Iterator[Target]:
             yield from _of_folder(path) if path.is_dir() else [Target(str(path), _kind_of_file(path), path)]
         except OSError:  # what may not be entered is told so when it is to be listed or read
             yield Target(str(path), "corpus" if os.path.isdir(path) else "unknown", path)  # noqa: PTH112
+
+
+def _is_model_name(name: str) -> bool:
+    """Return whether a name that is no file is that of a run or registered model."""
+    from pipeline.registry.registry import find_model
+
+    try:
+        find_model(name)
+    except UserError:
+        return False
+    return True
 
 
 def _of_folder(path: Path) -> Iterator[Target]:

@@ -176,7 +176,7 @@ def test_the_verb_takes_a_folder_a_name_or_a_model(
 
 def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    with pytest.raises(UserError, match=r"^nothing: no such run or model; give .*"):
+    with pytest.raises(UserError, match=r"^nothing: no such model; .*"):
         report("nothing", output=path)
     run = written_run()
     report(run.path.name, output=path)
