@@ -1,8 +1,8 @@
 """A replayed step gives what the step as written gives, whatever it does with its memory.
 
 Without a GPU, a stand-in plays out where a graph keeps its memory (see
-`tests.helpers.networks.recorded_graphs`); that a whole step never waits for a GPU is found out with tensors that have shapes, types and a device, but
-no values.
+`tests.helpers.networks.recorded_graphs`). That a whole step never waits for a GPU is found out with tensors
+that have shapes, types and a device, but no values.
 """
 
 import warnings
