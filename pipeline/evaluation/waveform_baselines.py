@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import torch
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import fit_linear_predictor
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.config.inputs import InputConfig, WaveformConfig
@@ -34,7 +34,7 @@ def uniform(comparison: Comparison) -> Figures:
 def fixed_gaussian(comparison: Comparison) -> Figures:
     """One Gaussian with the mean and standard deviation of the training split."""
     zero = torch.zeros(1, 1)
-    fixed = GaussianMixture(torch.zeros(1), zero, torch.ones(1, 1))
+    fixed = DiagonalMixture(torch.zeros(1), zero, torch.ones(1, 1))
     blocks = (block for samples in comparison.scored() for block in samples.split(BLOCK))
     return _score(((fixed, block) for block in blocks), comparison.normaliser())
 
@@ -49,12 +49,12 @@ def linear_predictor(comparison: Comparison) -> Figures:
     std = torch.from_numpy(predictor.residual_std * scale)[:, None]
     logits = torch.from_numpy(np.log(predictor.residual_weight))
 
-    def distributions() -> Iterator[tuple[GaussianMixture, torch.Tensor]]:
+    def distributions() -> Iterator[tuple[DiagonalMixture, torch.Tensor]]:
         for rows in comparison.scored():
             mean = torch.from_numpy(predictor.predict(rows[:, 0].numpy()) * scale - shift)[:, None, None]
             for start in range(0, len(rows), BLOCK):
                 block = slice(start, start + BLOCK)
-                yield GaussianMixture(logits, mean[block], std), rows[block]
+                yield DiagonalMixture(logits, mean[block], std), rows[block]
 
     return _score(distributions(), normaliser)
 
@@ -80,7 +80,7 @@ def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> 
     return 8 * len(written.getbuffer()) / count
 
 
-def _score(scored: Iterable[tuple[GaussianMixture, torch.Tensor]], normaliser: Normaliser) -> Figures:
+def _score(scored: Iterable[tuple[DiagonalMixture, torch.Tensor]], normaliser: Normaliser) -> Figures:
     """Average over distributions and the integer samples (N, 1) that they are asked about."""
     nats, bits, count = 0.0, 0.0, 0
     for distribution, samples in scored:
