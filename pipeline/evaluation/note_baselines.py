@@ -57,7 +57,7 @@ def _scored(rolls: Sequence[Roll]) -> np.ndarray:
 
 
 def _steps(transitions: np.ndarray) -> float:
-    return float(transitions.sum()) / transitions.shape[-1]
+    return float(transitions.sum()) / int(transitions.shape[-1])
 
 
 def _transitions(rolls: Sequence[Roll]) -> np.ndarray:
