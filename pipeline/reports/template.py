@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.recurrent.cells import find_cell
 from pipeline.common.text import duration
 
 
@@ -18,8 +19,21 @@ def render(**facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": duration, "figure": _figure, "grouped": "{:,}".format}
+    environment.filters |= {
+        "span": duration,
+        "figure": _figure,
+        "grouped": "{:,}".format,
+        "cell_label": _cell_label,
+    }
     return environment.get_template("page.html").render(best=_best, ordered=_ordered, **facts)
+
+
+def _cell_label(name: str) -> str:
+    """Return the cell's name in reports; one that is not registered here keeps its name in settings."""
+    try:
+        return find_cell(name).label
+    except ValueError:
+        return name
 
 
 def _figure(value: float | None) -> str:
