@@ -17,7 +17,7 @@ from pipeline.cli.main import app
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from tests.conftest import PROJECT_ROOT
-from tests.helpers.code_blocks import (
+from tests.helpers.pages.code_blocks import (
     Block,
     blocks_of,
     run_blocks,

@@ -12,9 +12,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.music.midi import KEYS, write_midi
+from tests.conftest import PROJECT_ROOT
 from tests.helpers.builders import speakers_folder, tone, write_sound
 
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+SNIPPET = re.compile(r'^--8<-- "([^"]+)"\n', re.MULTILINE)
+"""Stands for the content of a file of the project."""
 
 ELSEWHERE = ("make", "prefect", "source", "wavecast ui")
 """Commands that are not run here: servers and an installation, which other tests start."""
@@ -39,7 +43,7 @@ class Block:
 
 def blocks_of(page: Path) -> list[Block]:
     """Return the fenced blocks of a page in order."""
-    text = page.read_text()
+    text = SNIPPET.sub(lambda found: (PROJECT_ROOT / found[1]).read_text(), page.read_text())
     return [
         Block(found[1], found[2] or "", found[3], text.count("\n", 0, found.start()) + 1)
         for found in FENCE.finditer(text)
