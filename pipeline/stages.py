@@ -13,15 +13,42 @@ from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
 
 
 def prepare_stage(config: RunConfig) -> Path:
     """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.data.preparation.prepare`."""
+    require_inputs(config)
+    return prepare(config)
+
+
+def require_inputs(config: RunConfig) -> None:
+    """Raise `UserError` (exit code 2) if no recordings are named."""
     if not config.corpus.inputs:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
-    return prepare(config)
+
+
+def check_recordings(config: RunConfig) -> None:
+    """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
+
+    Only headers are read, up to the first recording that is whole there.
+    """
+    from pipeline.audio.decode import probe
+    from pipeline.data.corpus import find_sources
+
+    require_inputs(config)
+    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    if config.input.kind == "piano-roll":
+        return
+    first = ""
+    for source in sources:
+        try:
+            probe(source.path)
+            return
+        except (RecordingRejected, OSError) as problem:
+            first = first or f"{source.path}: {problem}"
+    raise UserError(f"none of {len(sources)} files is a recording that can be read (the first: {first})")
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:

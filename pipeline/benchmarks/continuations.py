@@ -50,7 +50,7 @@ def continuation_table(
     recordings: Sequence[Samples],
     seconds: float = 2.0,
     temperatures: Sequence[float] = (0.8, 0.9, 1.0, 1.1),
-    noise_scales: Sequence[float] = (0.8, 0.9, 1.0, 1.1),
+    noise_scales: Sequence[float] = (0.8, 0.9, 0.95, 1.0),
     takes: int = 8,
     seed: int = 0,
 ) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class GapSource:
     def __post_init__(self) -> None:
         """Raises `UserError` for what cannot be."""
         if self.trace is not None and self.table is not None:
-            raise UserError("gaps are in a trace or in a table: give one of --trace and --gaps", 2)
+            raise UserError("gaps are in a trace or in a table: give one of --loss-trace and --gaps", 2)
         if not (0 < self.packet_s < np.inf and 0 < self.shortest_s < np.inf):
             raise UserError("packets and shortest gaps last more than 0 ms", 2)
 

@@ -79,7 +79,7 @@ class SamplesConfig(Section):
     temperature: Annotated[float, Field(ge=0)] = 1.0
     """Temperature of the choice of mixture component (for notes, of each note): 1 as predicted, 0 the most
     likely."""
-    noise_scale: Annotated[float, Field(ge=0)] = 0.9
+    noise_scale: Annotated[float, Field(ge=0)] = 0.95
     """Factor of the standard deviations that samples or frames are drawn with. Smaller values give quieter
     and smoother sound, larger ones louder and noisier sound."""
 

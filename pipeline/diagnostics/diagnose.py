@@ -59,11 +59,10 @@ class Listener:
         """Steps a second, parameters, sample rate in Hz."""
         from pipeline.config.loading import load_config
         from pipeline.diagnostics.data_size import parameter_count, steps_a_second
-        from pipeline.model.storage import load_model
-        from pipeline.registry.registry import fetch_model
+        from pipeline.registry.registry import load
 
         if self.model:
-            found = load_model(fetch_model(self.model))
+            found = load(self.model)
             count = sum(weight.numel() for weight in found.network.parameters())
             return 1 / found.step_s, count, getattr(found.input, "sample_rate", SAMPLE_RATE)
         base = load_config()

@@ -68,7 +68,7 @@ def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:
 def _state(
     run: RunFolder, state: str, status: dict[str, Any], lines: list[dict[str, Any]]
 ) -> Iterator[Finding]:
-    again = f"Go on where it was: `wavecast train --run {run.path}`."
+    again = f"Go on where it was: `wavecast train --resume {run.path}`."
     if state == "failed":
         yield Finding("problem", "failed", f"It failed: {status.get('reason', 'no reason is known')}", again)
     elif state == "finished" and not (run.model / "config.json").is_file():

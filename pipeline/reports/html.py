@@ -49,13 +49,11 @@ def page_of(target: str) -> str:
     for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
             return run_page(RunFolder(folder.absolute()))
-    if target.startswith(("models:/", "runs:/")):
-        from pipeline.registry.registry import fetch_model
+    from pipeline.registry.registry import fetch_model
 
-        folder, reference = fetch_model(target), target
-    else:
-        folder = expanded(target).absolute()
-        reference = "/".join(folder.parts[-2:])  # a page names no folders of this machine
+    folder = fetch_model(target).absolute()
+    # A page names no folders of this machine.
+    reference = "/".join(folder.parts[-2:]) if expanded(target).is_dir() else target
     if (folder / "config.json").is_file():
         run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name
         return run_page(RunFolder(run)) if (run / "run.json").is_file() else model_page(folder, reference)

@@ -14,7 +14,15 @@ from filelock import FileLock
 
 from pipeline.common.files import atomic_path
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import ENVIRONMENT, artifact_root, reached, spoken, sqlite_file, store_uri
+from pipeline.tracking.store import (
+    ENVIRONMENT,
+    TrackingAway,
+    artifact_root,
+    reached,
+    spoken,
+    sqlite_file,
+    store_uri,
+)
 from pipeline.tracking.sync_state import (
     Sent,
     digest,
@@ -138,6 +146,12 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
             found = client.get_experiment_by_name(name)
             if found is None:  # otherwise another process was faster
                 raise
+    if found.lifecycle_stage != "active":
+        restore = f"`mlflow experiments restore -x {found.experiment_id}`"
+        raise TrackingAway(
+            f"the experiment {name!r} was deleted in the store at {spoken(uri)}; restore it with "
+            f"{restore}, or set tracking.experiment"
+        )
     return str(found.experiment_id)
 
 

@@ -30,6 +30,8 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+CALLERS_MISTAKES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
+"""Errors of MLflow that say what was wrong in the call, not that the store is away."""
 MODEL_IN_ARTIFACTS = "artifacts/model"
 """Where the model folder lies within the MLflow model that `pipeline.registry.registry.register` makes of
 it."""
@@ -37,6 +39,10 @@ it."""
 
 class TrackingAway(UserError):
     """The tracking server or store cannot be used now; what was to be sent is still in the run's folder."""
+
+
+class NoSuchModel(UserError):
+    """The store does not have the model that was named."""
 
 
 def store_uri(configured: str | None = None) -> str:
@@ -78,7 +84,7 @@ def reached(uri: str) -> Iterator[None]:
         raise
     except Exception as problem:
         message = f"tracking server at {spoken(uri)} is away ({_reason(problem)})"
-        if getattr(problem, "error_code", "") == "INVALID_PARAMETER_VALUE":
+        if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
             raise UserError(f"{spoken(uri)}: {_reason(problem)}") from None
         raise TrackingAway(message) from None
 
@@ -121,10 +127,8 @@ class ModelReference:
         raise UserError(f"{text}: not a model; write {forms}", exit_code=2)
 
     def missing(self) -> NoReturn:
-        """Raise the `UserError` for a model that the store does not have."""
-        if self.alias == "champion":
-            raise UserError(f"{self.text}: no model has been trained yet: run `make demo` or `wavecast run`")
-        raise UserError(f"{self.text}: no such model; `wavecast models` lists what there is")
+        """Raise `NoSuchModel` for a model that the store does not have."""
+        raise NoSuchModel(f"{self.text}: no such model; `wavecast models` lists what there is")
 
 
 def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:

@@ -200,6 +200,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "best_epoch": position.best_epoch,
         "skipped_updates": position.skipped,
         "elapsed_s": position.elapsed_s,
+        "stopped_by_time": position.epoch < config.train.epochs and out_of_time(training),
     }
     training.folder.set_status("finished", summary=summary)
 

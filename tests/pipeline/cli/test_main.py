@@ -124,7 +124,7 @@ def test_nothing_is_overwritten_unless_asked(
         (["prepare"], 2, ["recordings"]),
         (["prepare", ".", "--config", "absent.yaml"], 2, ["absent.yaml", "base"]),
         (["prepare", ".", "--set", "train"], 2, ["key=value"]),
-        (["train", "--run", "absent"], 1, ["absent"]),
+        (["train", "--resume", "absent"], 1, ["absent"]),
         (["compose"], 2, ["compose"]),
         (["predict", "--loudly"], 2, []),
     ],

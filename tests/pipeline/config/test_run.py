@@ -108,22 +108,18 @@ def test_numbers_of_one_place_do_not_change_yaml_elsewhere() -> None:
 def test_a_wrong_value_is_said_with_its_key_and_what_is_allowed(override: str, complaint: str) -> None:
     said = refusal(overrides=[override])
     assert complaint in said
-    assert "base.yaml: 1 problem(s)" in said
+    assert said.startswith("--set ")
+    assert "\n" not in said
 
 
 def test_all_problems_are_said_at_once() -> None:
     said = refusal(
         overrides=["train.epochs=true", "model.cell=rnn", "train.epoch=3", "evaluate.split=dev", "nonsense=1"]
     )
-    lines = said.splitlines()
-    assert "5 problem(s)" in lines[0]
-    assert sorted(line.split()[0].rstrip(":") for line in lines[1:]) == [
-        "evaluate.split",
-        "model.cell",
-        "nonsense",
-        "train.epoch",
-        "train.epochs",
-    ]
+    problems = said.removeprefix("--set ").split("; ")
+    keys = [problem.split()[0].rstrip(":") for problem in problems if not problem.startswith("did you mean")]
+    assert sorted(keys) == ["evaluate.split", "model.cell", "nonsense", "train.epoch", "train.epochs"]
+    assert "did you mean train.epochs?" in said
 
 
 def test_long_values_are_cut_in_messages() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.registry.registry import champion, fetch_model, list_models, register, set_alias
+from pipeline.registry.registration import champion, list_models, register, set_alias
+from pipeline.registry.registry import fetch_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, find_in_sqlite
@@ -123,7 +124,7 @@ def test_fetching_from_the_local_store_does_not_import_mlflow(run: RunFolder) ->
         ("runs:/gone/model", "no such model"),
         ("runs:/../etc", "not a model"),
         ("models:/wavecast", "not a model"),
-        ("models:/wave'cast@champion", "no model has been trained yet"),
+        ("models:/wave'cast@champion", "no such model; none is registered yet"),
         ("no/such/folder", "no such model"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.registry.registry import register, set_alias
+from pipeline.registry.registration import register, set_alias
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import store_uri
 from tests.helpers.tracked_runs import add_model

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.registry.registry import fetch_model, list_models, register, set_alias
+from pipeline.registry.registration import list_models, register, set_alias
+from pipeline.registry.registry import fetch_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import Syncer, TrackingAway, sending, store_uri, sync, sync_pending, try_sync

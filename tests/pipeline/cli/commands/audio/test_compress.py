@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cli.commands.audio.compress import compress, decompress
+from pipeline.cli.commands.audio.compress import compress
+from pipeline.cli.commands.audio.decompress import decompress
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
 from pipeline.compression.pcm_files import DEPTHS, IntegerSound, examine, read_integers

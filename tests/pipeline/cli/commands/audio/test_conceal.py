@@ -99,11 +99,11 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--trace", "none.txt"], "none.txt: no such file"),
+        (["--loss-trace", "none.txt"], "none.txt: no such file"),
         (["--gaps", "none.csv"], "none.csv: no such file"),
-        (["--trace", "t", "--gaps", "g"], "one of --trace and --gaps"),
-        (["--packet", "0"], "more than 0 ms"),
-        (["--shortest", "nan"], "more than 0 ms"),
+        (["--loss-trace", "t", "--gaps", "g"], "one of --loss-trace and --gaps"),
+        (["--packet-ms", "0"], "more than 0 ms"),
+        (["--min-gap-ms", "nan"], "more than 0 ms"),
         (["--method", "model", "--model", "nowhere"], "nowhere"),
     ],
 )
