@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from flows import tasks
 from pipeline.generation.audio_files import continue_file
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Sampling
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, SamplingOptions
 from pipeline.registry.registry import load
 
 
@@ -33,7 +33,7 @@ class PredictRequest(BaseModel):
 def continue_recording(recording: Path, request: PredictRequest) -> Path:
     """Continue one recording; returns the sound's path."""
     output = request.output_folder / f"{recording.stem}-continued.wav"
-    sampling = Sampling(seed=request.seed, temperature=request.temperature)
+    sampling = SamplingOptions(seed=request.seed, temperature=request.temperature)
     facts: dict[str, Any] = continue_file(
         lambda: load(request.model, "auto"),
         recording,

@@ -99,7 +99,7 @@ def evaluate_stage(run: Path) -> Path:
     """Score a trained run, draw, make its sounds and its page, send them; returns `evaluation.json`."""
     from pipeline.evaluation.evaluate import evaluate
     from pipeline.reports.html import write_run_report
-    from pipeline.reports.run_artifacts import listen, picture_run
+    from pipeline.reports.run_artifacts import plot_run, write_sample_continuations
     from pipeline.tracking.sync import try_sync
 
     folder = RunFolder(run)
@@ -111,8 +111,8 @@ def evaluate_stage(run: Path) -> Path:
         ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
         summary = {f"{config.evaluate.split}_{name}": figure for name, figure in {**known, **ahead}.items()}
         folder.set_status("finished", summary={**folder.status()["summary"], **summary})
-        picture_run(folder, figures)
-        listen(folder, config.samples, config.evaluate.split)
+        plot_run(folder, figures)
+        write_sample_continuations(folder, config.samples, config.evaluate.split)
         write_run_report(folder, figures)
         write_json(path, figures)
     try_sync(folder)
@@ -125,11 +125,11 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     With the tracking server away nothing is registered, and the result says so.
     """
     from pipeline.registry.promotion import promote
-    from pipeline.tracking.sync import TrackingAway
+    from pipeline.tracking.sync import TrackingUnavailable
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingAway as away:
+    except TrackingUnavailable as away:
         print(f"wavecast: no model was registered: {away}", file=sys.stderr)
         return {"run": None, "version": None, "promoted": False, "why": str(away)}
 
@@ -139,7 +139,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 
     Returns its path.
     """
-    from pipeline.reports.run_artifacts import picture_report
+    from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
@@ -148,7 +148,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         name: read_json(folder.artifacts / "evaluation.json", "evaluation")
         for name, folder in folders.items()
     }
-    picture_report(report, folders, evaluations)
+    plot_report(report, folders, evaluations)
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,

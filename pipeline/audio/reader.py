@@ -41,6 +41,10 @@ class Note(str):
         note.code = code
         return note
 
+    def __getnewargs__(self) -> tuple[NoteCode, str]:
+        """Return what a copy is made of, in this process or in another."""
+        return self.code, str(self)
+
 
 class Reader(Protocol):
     """An open recording; `blocks` may be run through once."""

@@ -41,9 +41,9 @@ Temperature = Annotated[
     ),
 ]
 NoiseScale = Annotated[
-    float | None,
+    float,
     Parameter(
         name="--noise-scale",
-        help="Factor on the standard deviation within a component (default: as --temperature).",
+        help="Factor on the standard deviation within a component: less is quieter and smoother.",
     ),
 ]

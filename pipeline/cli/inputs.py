@@ -3,7 +3,6 @@
 One bad recording never stops the rest: it is told in one line on standard error, and the exit code says so.
 """
 
-import glob
 import os
 import sys
 from collections import Counter
@@ -11,12 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
+from pipeline.common.files import check_overwrite, check_replacing, expanded
+from pipeline.common.patterns import matching
 from pipeline.data.corpus import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")
-MAGIC = frozenset("*?[")
 ARGUMENTS = 2
 
 
@@ -56,12 +55,10 @@ def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
 def _matching(name: str) -> list[Path]:
     if not name:
         raise UserError("a name is empty: give files, folders or patterns", 2)
-    if os.path.lexists(name) or not MAGIC & set(name):
-        return [expanded(name)]
-    paths = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  patterns may be absolute
+    paths = matching(name)
     if not paths:
         raise UserError(f"{name}: no file matches")
-    return [Path(path) for path in paths]
+    return paths
 
 
 def output_paths(
@@ -74,8 +71,8 @@ def output_paths(
     """
     found = place_results(sounds, output, suffix, many)
     for path in found:
-        refuse_overwrite(path, overwrite)
-    refuse_replacing(found, files_of(sounds))
+        check_overwrite(path, overwrite)
+    check_replacing(found, files_of(sounds))
     return found
 
 

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.inputs import READ_LATER, row_settings
+from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 
@@ -48,7 +49,8 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunC
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise UserError(f"--set {override}: write it as key=value, such as train.epochs=3", exit_code=2)
-        changes = merge(changes, nested({key.strip(): _parse(value, f"--set {override}")}))
+        change = nested({key.strip(): _parse(value, f"--set {override}")})
+        changes = merge(changes, _present(change))
     if not overrides:
         return validated(settings, str(found))
     try:
@@ -111,6 +113,11 @@ def _not_shared(variant: str, keys: Sequence[str]) -> UserError:
     )
 
 
+def _present(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under their present names, so that no earlier name stands beside one in a merge."""
+    return {section: present_names(section, values) for section, values in settings.items()}
+
+
 def find_config(path: Path) -> Path:
     """The file that ``path`` means: itself, or the project's configuration of that name."""
     for candidate in (path, CONFIGS / path, CONFIGS / f"{path}.yaml"):
@@ -159,6 +166,7 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise UserError(f"{path}: must hold keys and values", exit_code=2)
     parent = settings.pop("extends", None)
+    settings = _present(settings)
     if parent is None:
         return settings
     beside = path.parent / str(parent)

@@ -26,39 +26,34 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Sampling:
+class SamplingOptions:
     """How continuations are drawn.
 
     Attributes:
         takes: how many different ones, side by side.
         seed: take i draws what take 0 of the seed ``seed + i`` would.
         temperature: of the choice of the mixture's component: 1 as predicted, less prefers the likely ones.
-        spread: factor of the chosen component's scale; `DEFAULT_NOISE_SCALE` where None.
+        noise_scale: factor of the chosen component's standard deviation.
         kind: `sample` draws; `mean` takes the mixture's mean, `likely` the mean of its likeliest component.
     """
 
     takes: int = 1
     seed: int = 0
     temperature: float = DEFAULT_TEMPERATURE
-    spread: float | None = None
+    noise_scale: float = DEFAULT_NOISE_SCALE
     kind: Kind = "sample"
 
     def __post_init__(self) -> None:
         """Raises `UserError` for what cannot be."""
-        if not all(0 <= scale < float("inf") for scale in (self.temperature, self.deviation)):
+        if not all(0 <= scale < float("inf") for scale in (self.temperature, self.noise_scale)):
             raise UserError("temperature and spread must be numbers from 0 on", 2)
         if self.takes < 1 or self.seed < 0:
             raise UserError(f"takes={self.takes}, seed={self.seed}: give takes >= 1 and seed >= 0", 2)
 
     @property
-    def deviation(self) -> float:
-        """By what scales are multiplied."""
-        return DEFAULT_NOISE_SCALE if self.spread is None else self.spread
-
-    @property
     def noisy(self) -> bool:
         """Whether scales matter at all."""
-        return self.kind == "sample" and self.deviation > 0
+        return self.kind == "sample" and self.noise_scale > 0
 
 
 class Draws:
@@ -73,7 +68,7 @@ class Draws:
 
     BLOCK_STEPS = 256
 
-    def __init__(self, sampling: Sampling, size: int) -> None:
+    def __init__(self, sampling: SamplingOptions, size: int) -> None:
         self._size = size
         self._streams = [np.random.default_rng(sampling.seed + take) for take in range(sampling.takes)]
         self._left = (

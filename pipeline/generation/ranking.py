@@ -69,7 +69,7 @@ def _profile(samples: Samples, sample_rate: int) -> Levels:
     return np.stack([levels.mean(0), levels.std(0)])
 
 
-def take_nats(model: "TrainedModel", heard: Rows, takes: Rows) -> NDArray[np.float64]:
+def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArray[np.float64]:
     """Nats per step (B,) of continuations (B, N, width) of what was heard (M, width), all as stored.
 
     Minus the log-density at temperature 1, whatever they were drawn with; steps that are not whole are left
@@ -81,10 +81,10 @@ def take_nats(model: "TrainedModel", heard: Rows, takes: Rows) -> NDArray[np.flo
     from pipeline.generation.free_running_torch import warm_state
 
     frames, normaliser = model.framing, model.normaliser()
-    heard = heard[len(heard) % frames.hop :]
+    context = context[len(context) % frames.hop :]
     steps = takes.shape[1] // frames.hop
     with torch.inference_mode():
-        state, window = warm_state(model, torch.from_numpy(np.ascontiguousarray(heard)))
+        state, window = warm_state(model, torch.from_numpy(np.ascontiguousarray(context)))
         state = tuple(part.repeat_interleave(len(takes), 1) for part in state)
         rows = torch.from_numpy(np.ascontiguousarray(takes[:, : steps * frames.hop])).to(model.device)
         values = torch.cat([window.expand(len(takes), -1, -1), normaliser.normalise(rows)], 1)

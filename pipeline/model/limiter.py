@@ -46,7 +46,7 @@ def loudest_level(dataset: Dataset, sample_rate: int) -> float:
 
 
 @dataclass(frozen=True)
-class LevelGuard:
+class RmsLimiter:
     """Turns blocks down where the running level exceeds ``limit``.
 
     Attributes:
@@ -58,7 +58,7 @@ class LevelGuard:
     memory: float
 
     @classmethod
-    def of(cls, limit: float, hop: int, sample_rate: int) -> LevelGuard:
+    def of(cls, limit: float, hop: int, sample_rate: int) -> RmsLimiter:
         """A guard for blocks of ``hop`` samples."""
         return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
 

@@ -16,7 +16,7 @@ from pipeline.errors import UserError
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation, Normaliser, quantisation_step
 from pipeline.features.representations import framing, row_rate_hz, window_and_advance
-from pipeline.model.limiter import LevelGuard
+from pipeline.model.limiter import RmsLimiter
 
 if TYPE_CHECKING:
     import torch
@@ -123,11 +123,11 @@ class TrainedModel:
             raise UserError("this model continues MIDI files, not sound; name another with --model")
         return self.input
 
-    def level_guard(self) -> LevelGuard | None:
+    def limiter(self) -> RmsLimiter | None:
         """The guard that keeps generated samples as loud as the training split was at most."""
         if not isinstance(self.input, WaveformConfig) or "loudest_level" not in self.trained:
             return None
-        return LevelGuard.of(self.trained["loudest_level"], self.framing.hop, self.input.sample_rate)
+        return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.input.sample_rate)
 
     def normaliser(self) -> Normaliser:
         """Between stored rows and the values that the network in torch sees."""

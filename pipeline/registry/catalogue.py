@@ -14,7 +14,7 @@ from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.tracking.mlflow_client import RUN_TAG, connect
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import reached, sqlite_file
+from pipeline.tracking.store import sqlite_file, tracking_errors
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def registered_versions(uri: str) -> list[RegisteredVersion]:
         found = _read_tables(database)
         if found is not None:
             return found
-    with reached(uri):
+    with tracking_errors(uri):
         client = connect(uri)
         models = client.search_registered_models()
         names: dict[tuple[str, int], list[str]] = {}

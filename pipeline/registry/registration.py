@@ -15,7 +15,7 @@ from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import ModelReference, reached, sqlite_file, store_uri
+from pipeline.tracking.store import ModelReference, sqlite_file, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
 
 if TYPE_CHECKING:
@@ -28,14 +28,14 @@ def register(run: RunFolder, name: str) -> int:
 
     Sends the run first. A run has one version: registered again, that one is returned.
 
-    Raises `TrackingAway` where the store cannot be used, `UserError` where the run has no model yet.
+    Raises `TrackingUnavailable` where the store cannot be used, `UserError` where the run has no model yet.
     """
     if not (run.model / "config.json").exists():
         raise UserError(f"{run.path}: has no model yet; finish its training first")
     uri = store_of(run)
     with sending(run):
         run_id = send(run, None)
-        with reached(uri):
+        with tracking_errors(uri):
             client = connect(uri)
             for version in client.search_model_versions(f"run_id='{run_id}'"):
                 if version.name == name:
@@ -73,7 +73,7 @@ def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> No
     versions = registered_versions(store)
     if version not in [found.version for found in versions if found.name == name]:
         raise not_registered(ModelReference.parse(f"models:/{name}/{version}"), versions)
-    with reached(store):
+    with tracking_errors(store):
         connect(store).set_registered_model_alias(name, alias, str(version))
 
 
@@ -82,7 +82,7 @@ def champion(name: str, uri: str | None = None) -> dict[str, Any] | None:
     store = store_uri(uri)
     if _is_absent(store):
         return None
-    with reached(store):
+    with tracking_errors(store):
         client = connect(store)
         found = found_or_none(lambda: client.get_model_version_by_alias(name, "champion"))
         return _describe(client, found, list(found.aliases)) if found else None
@@ -98,7 +98,7 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
     store = store_uri(uri)
     if _is_absent(store):
         return []
-    with reached(store):
+    with tracking_errors(store):
         client = connect(store)
         aliases: dict[tuple[str, int], list[str]] = {}
         for model in client.search_registered_models():

@@ -29,9 +29,9 @@ from pipeline.tracking.store import (
     ModelReference,
     NoSuchModel,
     find_in_sqlite,
-    reached,
     sqlite_file,
     store_uri,
+    tracking_errors,
 )
 from pipeline.tracking.sync_state import digest
 
@@ -147,7 +147,7 @@ def _fetch(wanted: ModelReference, store: str) -> Path:
         found = find_in_sqlite(database, wanted) if database else None
         if found:
             return found
-        with reached(store):
+        with tracking_errors(store):
             return _download(connect(store), store, wanted)
     except NoSuchModel:
         raise not_registered(wanted, registered_versions(store)) from None

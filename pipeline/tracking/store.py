@@ -37,7 +37,7 @@ MODEL_IN_ARTIFACTS = "artifacts/model"
 it."""
 
 
-class TrackingAway(UserError):
+class TrackingUnavailable(UserError):
     """The tracking server or store cannot be used now; what was to be sent is still in the run's folder."""
 
 
@@ -66,14 +66,14 @@ def artifact_root(uri: str) -> str | None:
     return ((database.parent if database else data_dir() / "mlflow") / "artifacts").as_uri()
 
 
-def spoken(uri: str) -> str:
+def redacted_uri(uri: str) -> str:
     """``uri`` without the user name and password that it may hold."""
     return re.sub(r"//[^/@\s]+@", "//***@", uri)
 
 
 @contextmanager
-def reached(uri: str) -> Iterator[None]:
-    """Turn whatever fails in using the store into a `TrackingAway` of one line.
+def tracking_errors(uri: str) -> Iterator[None]:
+    """Turn whatever fails in using the store into a `TrackingUnavailable` of one line.
 
     MLflow lets through errors of requests, SQLAlchemy, the operating system and its own, and none of them
     may end a training; only what it calls a wrong parameter is the caller's mistake, a plain `UserError`.
@@ -83,10 +83,10 @@ def reached(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as problem:
-        message = f"tracking server at {spoken(uri)} is away ({_reason(problem)})"
+        message = f"tracking server at {redacted_uri(uri)} is away ({_reason(problem)})"
         if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
-            raise UserError(f"{spoken(uri)}: {_reason(problem)}") from None
-        raise TrackingAway(message) from None
+            raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
+        raise TrackingUnavailable(message) from None
 
 
 def _reason(problem: BaseException) -> str:
@@ -97,7 +97,7 @@ def _reason(problem: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             words = cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return spoken(" ".join(words.split()))[:200]
+    return redacted_uri(" ".join(words.split()))[:200]
 
 
 @dataclass(frozen=True)
@@ -185,7 +185,9 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
     uri = store_uri()
     root = artifact_root(uri)
     if root is None:
-        raise UserError(f"runs are recorded by the server at {spoken(uri)}: open that address in a browser")
+        raise UserError(
+            f"runs are recorded by the server at {redacted_uri(uri)}: open that address in a browser"
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

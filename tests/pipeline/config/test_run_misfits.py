@@ -7,7 +7,7 @@ from tests.helpers.configurations import refusal
 
 NOTES = ["input.kind=piano-roll", "model.head=nade"]
 MISFITS = {
-    "model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade": [
+    "model.head=gaussian_mixture is for waveform and spectrogram; for piano-roll take bernoulli or nade": [
         ["model.head=bernoulli"],
         ["model.head=nade", "input.kind=spectrogram"],
         ["input.kind=piano-roll"],
@@ -56,7 +56,7 @@ def test_parts_that_fit_are_taken(overrides: list[str]) -> None:
 
 
 def test_all_rules_that_are_broken_are_said_at_once() -> None:
-    said = refusal(
+    printed = refusal(
         overrides=[
             "input.kind=piano-roll",
             "model.covariance=autoregressive",
@@ -67,8 +67,8 @@ def test_all_rules_that_are_broken_are_said_at_once() -> None:
         ]
     )
     *broken, fitting = MISFITS
-    assert all(rule in said for rule in broken)
-    assert fitting not in said
+    assert all(rule in printed for rule in broken)
+    assert fitting not in printed
 
 
 def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
@@ -77,8 +77,8 @@ def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
         "model.architecture: encoder-decoder, model.convolutions: [[8, 4, 2]]}}"
     )
     assert refusal(overrides=[f"variants={variants}"]) == (
-        "variant a: model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or "
-        "nade; variant b: model.architecture=encoder-decoder takes no model.convolutions"
+        "variant a: model.head=gaussian_mixture is for waveform and spectrogram; for piano-roll take "
+        "bernoulli or nade; variant b: model.architecture=encoder-decoder takes no model.convolutions"
     )
 
 
@@ -129,9 +129,9 @@ def test_a_wrong_convolution_is_refused_in_one_readable_line(
     key = (
         f"variants={{deep: {{model.convolutions: {value}}}}}" if in_variant else f"model.convolutions={value}"
     )
-    said = refusal(overrides=[key])
-    assert said.startswith(f"variant deep: {complaint}" if in_variant else f"--set {complaint}")
-    assert "\n" not in said
+    printed = refusal(overrides=[key])
+    assert printed.startswith(f"variant deep: {complaint}" if in_variant else f"--set {complaint}")
+    assert "\n" not in printed
 
 
 NO_NUMBER = "[[8, 3, 1], [64, four, 2]]"
@@ -147,6 +147,6 @@ NO_NUMBER = "[[8, 3, 1], [64, four, 2]]"
     ],
 )
 def test_what_is_no_number_in_a_convolution_is_said_once(override: str) -> None:
-    said = refusal(overrides=[override])
-    assert said.endswith(" model.convolutions.1.1 = 'four': Input should be a valid integer")
-    assert said.count("four") == 1
+    printed = refusal(overrides=[override])
+    assert printed.endswith(" model.convolutions.1.1 = 'four': Input should be a valid integer")
+    assert printed.count("four") == 1

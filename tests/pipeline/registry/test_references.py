@@ -59,7 +59,7 @@ def test_a_renamed_model_and_one_of_a_deleted_run_are_still_found(run: RunFolder
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "printed"),
     [
         ("wavecsat", "no such model; did you mean 'wavecast'?"),
         ("quikc", "no such model; did you mean 'quick'?"),
@@ -70,12 +70,12 @@ def test_a_renamed_model_and_one_of_a_deleted_run_are_still_found(run: RunFolder
         ("first", "no such model; did you mean"),
     ],
 )
-def test_a_misspelt_name_is_answered_with_the_near_ones(run: RunFolder, reference: str, said: str) -> None:
+def test_a_misspelt_name_is_answered_with_the_near_ones(run: RunFolder, reference: str, printed: str) -> None:
     add_model(run)
     set_alias("wavecast", register(run, "wavecast"), "quick")
     with pytest.raises(UserError) as caught:
         fetch_model(reference if reference != "first" else run.path.name[:-1])
-    assert said in str(caught.value)
+    assert printed in str(caught.value)
     assert "trained yet" not in str(caught.value)
     assert "away" not in str(caught.value)
 

@@ -61,7 +61,9 @@ def _print(facts: dict[str, Any]) -> None:
     flac = facts["flac_bytes"]
     if flac is not None and flac < facts["bytes"]:
         saved = 100 * (1 - flac / facts["bytes"])
-        print(f"  FLAC would be {saved:.0f}% smaller: {flac:,} bytes. This model does not fit the recording.")
+        print(
+            f"  FLAC would be {saved:.0f}% smaller: {flac:,} bytes. This model predicts the recording poorly."
+        )
 
 
 def coding_model(model: str) -> Any:

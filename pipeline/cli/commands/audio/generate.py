@@ -18,7 +18,7 @@ from pipeline.cli.arguments import (
 )
 from pipeline.cli.output import emit
 from pipeline.errors import UserError
-from pipeline.generation.options import DEFAULT_TEMPERATURE, Sampling
+from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions
 
 LENGTH_S = 10.0
 
@@ -50,7 +50,7 @@ def generate(
     takes: TakesWanted = 1,
     seed: Seed = 0,
     temperature: Temperature = DEFAULT_TEMPERATURE,
-    noise_scale: NoiseScale = None,
+    noise_scale: NoiseScale = DEFAULT_NOISE_SCALE,
     plot: Annotated[
         Path | None, Parameter(help="Picture of waveform and spectrogram to write, a PNG.")
     ] = None,
@@ -64,7 +64,7 @@ def generate(
     from pipeline.cli.chosen_model import load_chosen
     from pipeline.generation.output_paths import check_prediction
 
-    sampling = Sampling(takes, seed, temperature, noise_scale)
+    sampling = SamplingOptions(takes, seed, temperature, noise_scale)
     length_s = LENGTH_S if seconds is None else seconds
     if output is not None:
         check_prediction(output, length_s, takes, plot, overwrite)

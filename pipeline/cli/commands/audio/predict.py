@@ -27,7 +27,13 @@ from pipeline.cli.inputs import (
     place_results,
 )
 from pipeline.cli.output import print_json
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind, Sampling
+from pipeline.generation.options import (
+    DEFAULT_NOISE_SCALE,
+    DEFAULT_SECONDS,
+    DEFAULT_TEMPERATURE,
+    Kind,
+    SamplingOptions,
+)
 
 CONSIDERABLE = 0.05
 """Share of a continuation whose level was reduced, from which on a person is informed."""
@@ -48,7 +54,7 @@ def predict(
     takes: TakesWanted = 1,
     seed: Seed = 0,
     temperature: Temperature = DEFAULT_TEMPERATURE,
-    noise_scale: NoiseScale = None,
+    noise_scale: NoiseScale = DEFAULT_NOISE_SCALE,
     mode: Annotated[
         Kind,
         Parameter(
@@ -91,13 +97,13 @@ def predict(
     The suffix of the output chooses the format: wav, flac, ogg, mp3, aiff; mid for a model of notes. The
     continuations of several recordings are written into a folder, as wav.
     """
-    from pipeline.common.files import refuse_replacing
+    from pipeline.common.files import check_replacing
     from pipeline.generation.audio_files import continue_file
-    from pipeline.generation.continuation import Joint
+    from pipeline.generation.continuation import JoinOptions
     from pipeline.generation.output_paths import check_prediction, take_paths
 
-    joint = Joint(trim_end, context, crossfade)
-    sampling = Sampling(takes, seed, temperature, noise_scale, mode)
+    join = JoinOptions(trim_end, context, crossfade)
+    sampling = SamplingOptions(takes, seed, temperature, noise_scale, mode)
     sounds = find_sounds(recordings)
     many = is_many(recordings, sounds)
     suffix = ".mid" if all(is_midi(sound) for sound in sounds) else ".wav"
@@ -105,7 +111,7 @@ def predict(
     pictures = output_paths(sounds, plot, ".png", many, overwrite) if plot else [None] * len(sounds)
     for place, picture in zip(places, pictures, strict=True):
         check_prediction(place, seconds, takes, picture, overwrite)
-        refuse_replacing(take_paths(place, takes), files_of(sounds))
+        check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
     refused: list[Path] = []
     load = functools.cache(lambda: _load(model))
@@ -121,7 +127,7 @@ def predict(
             place,
             seconds=seconds,
             sampling=sampling,
-            joint=joint,
+            join=join,
             own_rate=output_rate == "input",
             only_continuation=only_continuation,
             plot=picture,
@@ -159,7 +165,7 @@ def _print(facts: dict[str, Any]) -> None:
     for take in facts["takes"]:
         nats = take.get("nats_per_step")
         print(take["output"] + ("" if nats is None else f"  {nats:.2f} nats per step"))
-        reduced_s = (take.get("guard") or {}).get("turned_down_seconds") or 0.0
+        reduced_s = (take.get("limiter") or {}).get("gain_reduced_seconds") or 0.0
         share = reduced_s / max(facts["continuation_seconds"], 1e-9)
         if share >= CONSIDERABLE:
             print(

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import Json, Model, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, files_of, find_sounds, is_many, output_paths
 from pipeline.cli.output import emit, write_json_text
-from pipeline.common.files import refuse_overwrite, refuse_replacing
+from pipeline.common.files import check_overwrite, check_replacing
 from pipeline.errors import UserError
 
 EXAMPLES = [
@@ -90,9 +90,9 @@ def score(
     if output is not None:
         check_scores_output(output, overwrite)
     if make_threshold is not None:
-        refuse_overwrite(make_threshold, overwrite)
+        check_overwrite(make_threshold, overwrite)
     written = [path for path in (output, make_threshold) if path]
-    refuse_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
+    check_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
     pictures = _pictures(sounds, recordings, plot, overwrite)
     chosen = choose_model(model)
     trained, identity = chosen.load("auto"), thresholds.model_identity(chosen.folder)

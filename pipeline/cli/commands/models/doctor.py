@@ -9,13 +9,13 @@ from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json
 from pipeline.cli.output import write_json_text
-from pipeline.diagnostics.findings import Examined, counted
+from pipeline.diagnostics.findings import Examination, counted
 
 Things = Annotated[
     tuple[str, ...],
     Parameter(help="Recordings, folders of them, data sets, models or runs (default: the installation)."),
 ]
-Listener = Annotated[
+ReferenceModel = Annotated[
     str,
     Parameter(
         name=["--model", "-m"],
@@ -32,7 +32,7 @@ EXAMPLES = [
 ]
 
 
-def doctor(things: Things = (), /, *, model: Listener = "", json: Json = False) -> None:
+def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = False) -> None:
     """Find problems in recordings, data sets, models, runs or the installation, with advice.
 
     The exit code is 1 if there is a problem.
@@ -53,7 +53,7 @@ def doctor(things: Things = (), /, *, model: Listener = "", json: Json = False) 
         sys.exit(1)
 
 
-def told(one: Examined) -> str:
+def told(one: Examination) -> str:
     """An examination for people: a heading, then a line or two for each finding."""
     lines = [f"{one.thing}  ({one.kind}{': ' if one.summary else ''}{one.summary})"]
     for finding in one.findings:
@@ -63,7 +63,7 @@ def told(one: Examined) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _total(examined: Sequence[Examined]) -> str:
+def _total(examined: Sequence[Examination]) -> str:
     severities = [finding.severity for one in examined for finding in one.findings]
     problems, warnings = severities.count("problem"), severities.count("warning")
     return f"{len(examined)} examined: {counted(problems, 'problem')}, {counted(warnings, 'warning')}"

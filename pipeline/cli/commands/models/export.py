@@ -7,7 +7,7 @@ from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json, Model, Overwrite
 from pipeline.cli.output import write_json_text
-from pipeline.common.files import refuse_overwrite
+from pipeline.common.files import check_overwrite
 from pipeline.errors import UserError
 
 EXAMPLES = ["export -o model.onnx", "export -o gru.onnx --model gru --check 5000"]
@@ -30,7 +30,7 @@ def export(
     """
     if check < 1:
         raise UserError(f"--check {check}: give at least 1 step", 2)
-    refuse_overwrite(output, overwrite)
+    check_overwrite(output, overwrite)
     from pipeline.cli.chosen_model import load_chosen
     from pipeline.export.onnx_step import export_step
 

@@ -30,9 +30,9 @@ def report(
 
     The page needs no network.
     """
-    from pipeline.common.files import refuse_overwrite
+    from pipeline.common.files import check_overwrite
     from pipeline.reports.html import page_of, write_page
 
-    refuse_overwrite(output, overwrite)
+    check_overwrite(output, overwrite)
     write_page(output, page_of(target))
     print(output)

@@ -83,13 +83,13 @@ def test_many_recordings_go_into_a_folder_and_a_bad_one_is_told(
 def test_a_reduced_level_is_reported_where_it_lasts(
     wavecast: Run, model: Path, talk: Path, tmp_path: Path
 ) -> None:
-    loud = ["predict", talk, "-m", model, "--temperature", 3]
+    loud = ["predict", talk, "-m", model, "--temperature", 3, "--noise-scale", 3]
     done = wavecast(*loud, "-o", tmp_path / "x.wav")
     assert "its level was reduced in" in done.out
     facts = json.loads(wavecast(*loud, "-o", tmp_path / "json.wav", "--json").out)
-    assert facts["takes"][0]["guard"]["turned_down_seconds"] > 0.05 * facts["continuation_seconds"]
+    assert facts["takes"][0]["limiter"]["gain_reduced_seconds"] > 0.05 * facts["continuation_seconds"]
     usual = ["-m", model, "--noise-scale", 0, "--mode", "likely"]
-    assert "reduced" not in wavecast("predict", talk, "-o", tmp_path / "y.wav", *usual).out
+    assert "its level" not in wavecast("predict", talk, "-o", tmp_path / "y.wav", *usual).out
 
 
 def test_old_spellings_of_options_are_still_accepted(
