@@ -41,9 +41,9 @@ class Note(str):
         note.code = code
         return note
 
-    def __getnewargs__(self) -> tuple[NoteCode, str]:
+    def __reduce__(self) -> tuple[type["Note"], tuple[NoteCode, str]]:
         """Return what a copy is made of, in this process or in another."""
-        return self.code, str(self)
+        return Note, (self.code, str(self))
 
 
 class Reader(Protocol):
