@@ -21,7 +21,7 @@ def torch_generation(
     network: Predictor, window: Tensor, uniform: Tensor, noise: Tensor, **how: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The plain loop: samples (B, T * D), and where blocks were turned down and scales narrowed."""
-    temperature, noise_scale, max_scale = how["temperature"], how["spread"], how["widest"]
+    temperature, noise_scale, max_scale = how["temperature"], how["noise_scale"], how["max_scale"]
     state, power, blocks, loud, wide = network.initial_state(len(window)), 0.0, [], [], []
     for t in range(uniform.shape[1]):
         mixture, state = network.step(window, state)
@@ -52,7 +52,7 @@ def torch_generation(
 
 def how(**changes: Any) -> dict[str, Any]:
     scaling = {"mean": MEAN, "std": STD, "unit": UNIT}
-    usual = {"temperature": 1.0, "spread": 1.0, "widest": 1.0, "kind": "sample"}
+    usual = {"temperature": 1.0, "noise_scale": 1.0, "max_scale": 1.0, "kind": "sample"}
     return {**scaling, **usual, "guard_limit": None, "guard_memory": 0.0, **changes}
 
 
@@ -85,7 +85,7 @@ def test_kinds_without_chance(covariance: str, kind: str) -> None:
     assert np.abs(made.samples - expected).max() < CLOSE
 
 
-@pytest.mark.parametrize(("temperature", "spread"), [(0.5, 0.7), (0.0, 1.0), (2.0, 0.0)])
+@pytest.mark.parametrize(("temperature", "noise_scale"), [(0.5, 0.7), (0.0, 1.0), (2.0, 0.0)])
 def test_temperature_and_spread(temperature: float, noise_scale: float) -> None:
     network, fast = both("lstm", "full")
     window, (uniform, noise) = values(2, WINDOW), numbers(2, 200)

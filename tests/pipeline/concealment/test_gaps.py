@@ -73,7 +73,7 @@ def test_a_table_may_be_in_any_order_overlap_and_reach_past_the_end(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no column 'start_s'; the first line names: none"),
         ("0.1,0.2\n", "no column 'start_s'"),

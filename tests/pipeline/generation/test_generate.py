@@ -93,7 +93,7 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
-@pytest.mark.parametrize("heard", [0, 1, 19, 20, 21])
+@pytest.mark.parametrize("context", [0, 1, 19, 20, 21])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
 def test_as_many_rows_as_asked_for(config: InputConfig, context: int, count: int) -> None:
     model = tiny_model(config)

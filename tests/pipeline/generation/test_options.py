@@ -42,7 +42,7 @@ def test_numbers_are_uniform_and_normal() -> None:
 
 @pytest.mark.parametrize(
     "wish",
-    [{"takes": 0}, {"seed": -1}, {"temperature": -0.1}, {"temperature": float("nan")}, {"spread": -1.0}],
+    [{"takes": 0}, {"seed": -1}, {"temperature": -0.1}, {"temperature": float("nan")}, {"noise_scale": -1.0}],
 )
 def test_impossible_wishes_are_refused(wish: dict[str, float]) -> None:
     with pytest.raises(UserError) as printed:

@@ -59,7 +59,7 @@ def test_a_renamed_model_and_one_of_a_deleted_run_are_still_found(run: RunFolder
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "printed"),
     [
         ("wavecsat", "no such model; did you mean 'wavecast'?"),
         ("quikc", "no such model; did you mean 'quick'?"),

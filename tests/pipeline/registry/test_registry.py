@@ -116,7 +116,7 @@ def test_fetching_from_the_local_store_does_not_import_mlflow(run: RunFolder) ->
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "printed"),
     [
         ("", "no model has been trained yet"),
         ("models:/wavecast@gone", "no such model"),

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.reports.html import page_of, run_page
 from pipeline.stages import evaluate_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
-from tests.helpers.pages import Page
+from tests.helpers.pages.report import Page
 from tests.helpers.reported_runs import KINDS, NASTY, add_take, written_run
 from tests.helpers.tracked_runs import add_model, artifact_names
 

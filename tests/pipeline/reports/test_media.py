@@ -9,7 +9,7 @@ from pipeline.config.run import SamplesConfig
 from pipeline.music.midi import write_midi
 from pipeline.reports.html import run_page, write_page
 from tests.helpers.builders import noise
-from tests.helpers.pages import Page, decoded, sounds_of
+from tests.helpers.pages.report import Page, decoded, sounds_of
 from tests.helpers.reported_runs import add_companions, add_take, written_run
 
 LARGEST_PAGE = 8_000_000

@@ -83,7 +83,7 @@ def test_many_recordings_go_into_a_folder_and_a_bad_one_is_told(
 def test_a_reduced_level_is_reported_where_it_lasts(
     wavecast: Run, model: Path, talk: Path, tmp_path: Path
 ) -> None:
-    loud = ["predict", talk, "-m", model, "--temperature", 3]
+    loud = ["predict", talk, "-m", model, "--temperature", 3, "--noise-scale", 3]
     done = wavecast(*loud, "-o", tmp_path / "x.wav")
     assert "its level was reduced in" in done.out
     facts = json.loads(wavecast(*loud, "-o", tmp_path / "json.wav", "--json").out)
