@@ -16,7 +16,6 @@ from models.compiled.generation import generate_samples
 from models.compiled.sequence import project, run_sequence, run_step
 from models.compiled.shapes import checked
 from models.compiled.weights import (
-    COVARIANCES,
     Array,
     Weights,
     aligned,
@@ -25,6 +24,7 @@ from models.compiled.weights import (
     padded,
     panels,
 )
+from models.head_kinds import HEADS, head_kind
 from models.recurrent.cells import find_cell
 
 State = tuple[Array, ...]
@@ -60,9 +60,10 @@ def unsupported(cell: str, head: str, covariance: str, architecture: str, convol
         return "convolutions have no compiled form"
     if find_cell(cell).compiled is None:
         return f"the cell {find_cell(cell).name} has no compiled form"
-    if head != "gaussian_mixture":
+    if not HEADS[head].compiled:
         return f"the head {head} has no compiled form"
-    return None if covariance in COVARIANCES else f"the {covariance} covariance has no compiled form"
+    compiled = head_kind(head, covariance).compiled
+    return None if compiled else f"the {covariance} covariance has no compiled form"
 
 
 class CompiledPredictor:
@@ -90,7 +91,7 @@ class CompiledPredictor:
         seen: int,
         target_size: int,
         components: int,
-        covariance: Literal["diagonal", "full", "autoregressive"],
+        covariance: str,
         scale_floor: float,
         companding_step: float | None,
         residual: bool,

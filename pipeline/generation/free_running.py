@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.head_kinds import head_kind
 from pipeline.common.progress import progress_bar
 from pipeline.config.inputs import WaveformConfig
 from pipeline.features.representations import row_dtype
@@ -110,5 +111,8 @@ class FreeRun(ABC):
 
 def maximum_scale(model: TrainedModel) -> float:
     """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
-    given_neighbours = isinstance(model.input, WaveformConfig) and model.model.covariance != "diagonal"
+    given_neighbours = (
+        isinstance(model.input, WaveformConfig)
+        and head_kind(model.model.head, model.model.covariance).knows_neighbours
+    )
     return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.head_kinds import HEADS
 from models.recurrent.cells import find_cell
 from pipeline.common.text import duration
 
@@ -24,6 +25,7 @@ def render(**facts: Any) -> str:
         "figure": _figure,
         "grouped": "{:,}".format,
         "cell_label": _cell_label,
+        "head_gives": _head_gives,
     }
     return environment.get_template("page.html").render(best=_best, ordered=_ordered, **facts)
 
@@ -34,6 +36,11 @@ def _cell_label(name: str) -> str:
         return find_cell(name).label
     except ValueError:
         return name
+
+
+def _head_gives(name: str) -> str:
+    """Return what the head gives for a step; one that is not registered here is named."""
+    return (HEADS[name].gives if name in HEADS else "") or f"what the head {name} gives"
 
 
 def _figure(value: float | None) -> str:
