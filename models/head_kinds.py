@@ -24,6 +24,8 @@ class HeadKind:
         settings: names of the model's settings that it takes, in order; `scale_floor` is given in the units
             of the outputs, all others as they are.
         gives: what it gives for a step, in reports.
+        mixture: whether it gives a `models.distributions.mixture.Mixture`, from which the exact probability
+            of an integer sample is computed.
         compiled: whether `models.compiled` has it.
         in_graphs: whether a step with it can be recorded as a CUDA graph, in which nothing may wait for a
             value.
@@ -36,6 +38,7 @@ class HeadKind:
     make: str
     settings: tuple[str, ...] = ()
     gives: str = ""
+    mixture: bool = False
     compiled: bool = False
     in_graphs: bool = True
     knows_neighbours: bool = False
@@ -73,7 +76,9 @@ GAUSSIAN_MIXTURE = "gaussian_mixture"
 HEADS = {
     kind.name: kind
     for kind in (
-        HeadKind(GAUSSIAN_MIXTURE, "numbers", "", gives="a mixture of Gaussians", compiled=True),
+        HeadKind(
+            GAUSSIAN_MIXTURE, "numbers", "", gives="a mixture of Gaussians", mixture=True, compiled=True
+        ),
         HeadKind("bernoulli", "notes", _NOTES + "BernoulliHead", (), "each note's probability by itself"),
         HeadKind(
             "nade",

@@ -140,6 +140,11 @@ class RunConfig(Section):
                     and not self.model.convolutions
                 )
             ),
+            "train.loss=discrete is for heads that give mixtures": (
+                self.train.loss != "discrete"
+                or HEADS[self.model.head].mixture
+                or self.input.kind != "waveform"
+            ),
             "train.loss=discrete is for input.kind=waveform": (
                 self.train.loss != "discrete" or self.input.kind == "waveform"
             ),

@@ -83,6 +83,7 @@ def score(
         if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
             nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
         sums[0].index_add_(0, column, nats.sum(1))
+        exact = exact and isinstance(distribution, Mixture)  # of other heads only the density is known
         if exact:
             bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser)
             sums[1].index_add_(0, column, bits.sum(1))
