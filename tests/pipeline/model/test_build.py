@@ -203,7 +203,7 @@ def test_an_autoregressive_head_begins_at_the_training_splits_linear_predictor(
     for component in known:
         np.testing.assert_allclose(component[order:], expected[order:], atol=0.2)
     # And not knowing those: the predictor runs on its own predictions.
-    ahead = in_samples(distribution.expected())[0]
+    ahead = in_samples(distribution.expectation())[0]
     for step in range(2, steps, 17):
         context = list(chosen[: step * frames.hop].astype(float))
         for _ in range(frames.hop):
