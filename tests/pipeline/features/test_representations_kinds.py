@@ -3,6 +3,7 @@
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from pipeline.features.representations import REPRESENTATIONS
 from tests.conftest import PROJECT_ROOT
 
 
-def with_subclasses(of: type) -> set[type]:
+def with_subclasses(of: type[Any]) -> set[type[Any]]:
     return {of, *(each for below in of.__subclasses__() for each in with_subclasses(below))}
 
 
