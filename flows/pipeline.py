@@ -19,7 +19,9 @@ def embedded_settings() -> None:
     """
     own = any(name in os.environ for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE"))
     if not own and not (Path.home() / ".prefect" / "profiles.toml").exists():
-        os.environ["PREFECT_HOME"] = str(data_dir() / "prefect")
+        home = data_dir() / "prefect"
+        home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not make what is above its own folder
+        os.environ["PREFECT_HOME"] = str(home)
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -35,7 +37,7 @@ from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
 
 
 @flow(name="wavecast", persist_result=False)
-def whole_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
+def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
     dataset = tasks.prepare(config)
     check_splits(config, dataset)
@@ -52,7 +54,7 @@ def run_as_flow(config: RunConfig) -> Path:
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_one_line)
     with _no_heartbeat():
-        return whole_pipeline(config)
+        return wavecast_pipeline(config)
 
 
 def _one_line(record: logging.LogRecord) -> bool:

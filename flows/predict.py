@@ -8,9 +8,8 @@ from pydantic import BaseModel, Field
 
 from flows import tasks
 from pipeline.generation.audio_files import continue_file
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Sampling
-from pipeline.model.storage import load_model
-from pipeline.registry.registry import fetch_model
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, SamplingOptions
+from pipeline.registry.registry import load
 
 
 class PredictRequest(BaseModel):
@@ -34,9 +33,9 @@ class PredictRequest(BaseModel):
 def continue_recording(recording: Path, request: PredictRequest) -> Path:
     """Continue one recording; returns the sound's path."""
     output = request.output_folder / f"{recording.stem}-continued.wav"
-    sampling = Sampling(seed=request.seed, temperature=request.temperature)
+    sampling = SamplingOptions(seed=request.seed, temperature=request.temperature)
     facts: dict[str, Any] = continue_file(
-        lambda: load_model(fetch_model(request.model), "auto"),
+        lambda: load(request.model, "auto"),
         recording,
         output,
         seconds=request.seconds,

@@ -12,8 +12,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.distributions.correlated_mixtures import AutoregressiveMixture, FullMixture, stable
-from models.distributions.mixture import GaussianMixture, Mixture
+from models.distributions.correlated_mixtures import AutoregressiveMixture, FullCovarianceMixture, stable
+from models.distributions.mixture import DiagonalMixture, Mixture
 
 
 class MixtureHead(nn.Module, ABC):
@@ -36,7 +36,7 @@ class MixtureHead(nn.Module, ABC):
         self.scale_floor = scale_floor
         self.sizes = [components * count for count in self.parameter_counts()]
         self.projection = nn.Linear(hidden_size, sum(self.sizes))
-        self.spread_scales(0.03, 1.0)
+        self.initialise_scales(0.03, 1.0)
 
     @abstractmethod
     def parameter_counts(self) -> list[int]:
@@ -54,10 +54,10 @@ class MixtureHead(nn.Module, ABC):
             scale = parts.pop(2).clamp(max=self.MAX_RAW).exp() + self.scale_floor
             return self.distribution(parts, scale, inputs)
 
-    def spread_scales(self, narrowest: float, widest: float) -> None:
+    def initialise_scales(self, narrowest: float, max_scale: float) -> None:
         """Start the components at different widths, so that they specialise instead of moving as one."""
         k, d = self.components, self.target_size
-        ends = (math.log(narrowest), math.log(widest))
+        ends = (math.log(narrowest), math.log(max_scale))
         widths = torch.linspace(*ends, k) if k > 1 else torch.tensor(ends[1:])
         with torch.no_grad():
             logits, _, raw, *_ = self.projection.bias.split(self.sizes)
@@ -73,18 +73,18 @@ class MixtureHead(nn.Module, ABC):
 
 
 class GaussianMixtureHead(MixtureHead):
-    """Diagonal covariance: a `GaussianMixture`."""
+    """Diagonal covariance: a `DiagonalMixture`."""
 
     def parameter_counts(self) -> list[int]:
         return [1, self.target_size, self.target_size]
 
-    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> GaussianMixture:
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> DiagonalMixture:
         logits, mean = parts
-        return GaussianMixture(logits.squeeze(-1), mean, scale)
+        return DiagonalMixture(logits.squeeze(-1), mean, scale)
 
 
 class FullMixtureHead(MixtureHead):
-    """Full covariance: a `FullMixture`, which starts as a diagonal one."""
+    """Full covariance: a `FullCovarianceMixture`, which starts as a diagonal one."""
 
     def __init__(self, hidden_size: int, target_size: int, components: int, scale_floor: float) -> None:
         super().__init__(hidden_size, target_size, components, scale_floor)
@@ -93,9 +93,9 @@ class FullMixtureHead(MixtureHead):
     def parameter_counts(self) -> list[int]:
         return [1, self.target_size, self.target_size, self.target_size * (self.target_size - 1) // 2]
 
-    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> FullMixture:
+    def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> FullCovarianceMixture:
         logits, mean, lower = parts
-        return FullMixture(logits.squeeze(-1), mean, scale, lower)
+        return FullCovarianceMixture(logits.squeeze(-1), mean, scale, lower)
 
 
 class AutoregressiveMixtureHead(MixtureHead):
@@ -134,7 +134,7 @@ class AutoregressiveMixtureHead(MixtureHead):
             offset: what it adds, in the units of the outputs.
         """
         one = self.components == 1
-        self.spread_scales(residual_std * (1 if one else 0.1), residual_std * (1 if one else 4))
+        self.initialise_scales(residual_std * (1 if one else 0.1), residual_std * (1 if one else 4))
         self.start_without(1, 3)
         self.start.copy_(coefficients)
         self.basis.copy_(backward_errors(coefficients))

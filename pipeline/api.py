@@ -9,9 +9,15 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.audio.pcm import Samples, resample, to_float, to_int16
 from pipeline.common.files import expanded
 from pipeline.errors import RecordingRejected, UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind, Sampling
+from pipeline.generation.options import (
+    DEFAULT_NOISE_SCALE,
+    DEFAULT_SECONDS,
+    DEFAULT_TEMPERATURE,
+    Kind,
+    SamplingOptions,
+)
 from pipeline.model.storage import load_model as load_folder
 from pipeline.model.trained_model import TrainedModel
 from pipeline.registry.registry import fetch_model
@@ -61,20 +67,20 @@ class Model:
         takes: int = 1,
         seed: int = 0,
         temperature: float = DEFAULT_TEMPERATURE,
-        spread: float | None = None,
+        noise_scale: float = DEFAULT_NOISE_SCALE,
         kind: Kind = "sample",
-        joint: Joint = END_TO_END,
+        join: JoinOptions = END_TO_END,
     ) -> Continuation:
         """Continue a recording by ``seconds``; of several takes the nearest to it in sound comes first.
 
-        ``sample_rate`` is that of samples, in Hz; a path needs none. See `Sampling` for how takes are drawn
-        and `Joint` for how recording and continuation are joined.
+        ``sample_rate`` is that of samples, in Hz; a path needs none. See `SamplingOptions` for how takes
+        are drawn and `JoinOptions` for how recording and continuation are joined.
 
         Raises:
             UserError: the recording cannot be used, or an argument is out of its range.
         """
-        sampling = Sampling(takes, seed, temperature, spread, kind)
-        return continue_samples(self.trained, self._mono(recording, sample_rate), seconds, sampling, joint)
+        sampling = SamplingOptions(takes, seed, temperature, noise_scale, kind)
+        return continue_samples(self.trained, self._mono(recording, sample_rate), seconds, sampling, join)
 
     def generate(
         self,
@@ -83,10 +89,10 @@ class Model:
         takes: int = 1,
         seed: int = 0,
         temperature: float = DEFAULT_TEMPERATURE,
-        spread: float | None = None,
+        noise_scale: float = DEFAULT_NOISE_SCALE,
     ) -> Continuation:
         """Generate audio from nothing: `added` (takes, N) of the continuation of an empty recording."""
-        sampling = Sampling(takes, seed, temperature, spread)
+        sampling = SamplingOptions(takes, seed, temperature, noise_scale)
         return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
     def score(

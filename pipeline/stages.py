@@ -13,15 +13,43 @@ from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
 
 
 def prepare_stage(config: RunConfig) -> Path:
     """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.data.preparation.prepare`."""
+    require_inputs(config)
+    return prepare(config)
+
+
+def require_inputs(config: RunConfig) -> None:
+    """Raise `UserError` (exit code 2) if no recordings are named."""
     if not config.corpus.inputs:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
-    return prepare(config)
+
+
+def check_recordings(config: RunConfig) -> None:
+    """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
+
+    Only headers are read, up to the first recording that is whole there.
+    """
+    from pipeline.audio.decode import probe
+    from pipeline.data.corpus import find_sources
+    from pipeline.features.representations import representation_of
+
+    require_inputs(config)
+    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    if representation_of(config.input).sound is None:
+        return
+    first = ""
+    for source in sources:
+        try:
+            probe(source.path)
+            return
+        except (RecordingRejected, OSError) as problem:
+            first = first or f"{source.path}: {problem}"
+    raise UserError(f"none of {len(sources)} files is a recording that can be read (the first: {first})")
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
@@ -72,7 +100,7 @@ def evaluate_stage(run: Path) -> Path:
     """Score a trained run, draw, make its sounds and its page, send them; returns `evaluation.json`."""
     from pipeline.evaluation.evaluate import evaluate
     from pipeline.reports.html import write_run_report
-    from pipeline.reports.run_artifacts import listen, picture_run
+    from pipeline.reports.run_artifacts import plot_run, write_sample_continuations
     from pipeline.tracking.sync import try_sync
 
     folder = RunFolder(run)
@@ -84,8 +112,8 @@ def evaluate_stage(run: Path) -> Path:
         ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
         summary = {f"{config.evaluate.split}_{name}": figure for name, figure in {**known, **ahead}.items()}
         folder.set_status("finished", summary={**folder.status()["summary"], **summary})
-        picture_run(folder, figures)
-        listen(folder, config.samples, config.evaluate.split)
+        plot_run(folder, figures)
+        write_sample_continuations(folder, config.samples, config.evaluate.split)
         write_run_report(folder, figures)
         write_json(path, figures)
     try_sync(folder)
@@ -98,11 +126,11 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     With the tracking server away nothing is registered, and the result says so.
     """
     from pipeline.registry.promotion import promote
-    from pipeline.tracking.sync import TrackingAway
+    from pipeline.tracking.sync import TrackingUnavailable
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingAway as away:
+    except TrackingUnavailable as away:
         print(f"wavecast: no model was registered: {away}", file=sys.stderr)
         return {"run": None, "version": None, "promoted": False, "why": str(away)}
 
@@ -112,7 +140,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 
     Returns its path.
     """
-    from pipeline.reports.run_artifacts import picture_report
+    from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
@@ -121,7 +149,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         name: read_json(folder.artifacts / "evaluation.json", "evaluation")
         for name, folder in folders.items()
     }
-    picture_report(report, folders, evaluations)
+    plot_report(report, folders, evaluations)
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pkgutil
 import re
 import shlex
 import subprocess
@@ -17,7 +18,7 @@ from pipeline.cli.main import app
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from tests.conftest import PROJECT_ROOT
-from tests.helpers.code_blocks import (
+from tests.helpers.pages.code_blocks import (
     Block,
     blocks_of,
     run_blocks,
@@ -104,6 +105,12 @@ def test_python_blocks_compile_and_name_modules_that_exist(page: Path) -> None:
             if isinstance(node, ast.ImportFrom) and str(node.module).split(".")[0] in OWN:
                 module = importlib.import_module(str(node.module))
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+
+
+@every_page
+def test_documented_objects_exist(page: Path) -> None:
+    for name in re.findall(r"^::: ([\w.]+)$", (PROJECT_ROOT / page).read_text(), re.MULTILINE):
+        pkgutil.resolve_name(name)
 
 
 @every_page

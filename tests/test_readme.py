@@ -14,7 +14,7 @@ import soundfile
 
 from tests.conftest import PROJECT_ROOT
 from tests.flows.test_pipeline_deployment import STEPS
-from tests.helpers.code_blocks import blocks_of, run_blocks, write_inputs
+from tests.helpers.pages.code_blocks import blocks_of, run_blocks, write_inputs
 
 README = PROJECT_ROOT / "README.md"
 NIGHTLY = PROJECT_ROOT / "docs" / "tutorials" / "nightly-run.md"
@@ -58,7 +58,7 @@ def test_every_command_runs_as_written(tmp_path: Path, monkeypatch: pytest.Monke
     made = {"longer.wav", "longer.png", "talk.wcz", "again.flac", "continued.wav"}
     assert made <= {path.name for path in tmp_path.iterdir()}
     assert np.array_equal(read_sound(tmp_path / "again.flac"), read_sound(tmp_path / "talk.wav"))
-    assert 0 < names["model"].score(names["samples"], names["rate"]).bits_per_sample < 32
+    assert 0 < names["model"].score("talk.wav").bits_per_sample < 32
     assert "wavecast ui" in commands(README, "wavecast")
     the_pages_open(tmp_path)
 

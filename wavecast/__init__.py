@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.api import Model, Recording, load_model
     from pipeline.compression.codec import Compressed
     from pipeline.compression.pcm_files import IntegerSound
-    from pipeline.generation.continuation import Continuation, Joint
+    from pipeline.generation.continuation import Continuation, JoinOptions
     from pipeline.scoring.windows import RecordingScore
     from wavecast.corpora import evaluate, prepare, train
     from wavecast.recordings import compress, conceal, decompress, generate, predict, score
@@ -28,7 +28,7 @@ __all__ = [
     "Compressed",
     "Continuation",
     "IntegerSound",
-    "Joint",
+    "JoinOptions",
     "Model",
     "Recording",
     "RecordingRejected",
@@ -52,7 +52,7 @@ _HOMES = {
     "pipeline.api": ("Model", "Recording", "load_model"),
     "pipeline.compression.codec": ("Compressed",),
     "pipeline.compression.pcm_files": ("IntegerSound",),
-    "pipeline.generation.continuation": ("Continuation", "Joint"),
+    "pipeline.generation.continuation": ("Continuation", "JoinOptions"),
     "pipeline.scoring.windows": ("RecordingScore",),
     "wavecast.corpora": ("evaluate", "prepare", "train"),
     "wavecast.recordings": ("compress", "conceal", "decompress", "generate", "predict", "score"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from pipeline.api import Model, Recording, load_model
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def predict(
     temperature: float = DEFAULT_TEMPERATURE,
     spread: float | None = None,
     kind: Kind = "sample",
-    joint: Joint = END_TO_END,
+    join: JoinOptions = END_TO_END,
 ) -> Continuation:
     """Continue a recording.
 
@@ -44,10 +44,10 @@ def predict(
         model: a `Model`, its folder, `runs:/ID/model` or `models:/NAME@ALIAS`; the champion when empty.
         takes: how many continuations are drawn.
         seed: of the random numbers; the same seed gives the same continuation.
-        temperature: of the choice of component, see `pipeline.generation.options.Sampling`.
+        temperature: of the choice of component, see `pipeline.generation.options.SamplingOptions`.
         spread: of the noise within a component.
         kind: draw, or take the mean, or the mean of the likeliest component.
-        joint: how the recording and its continuation are joined.
+        join: how the recording and its continuation are joined.
 
     Returns:
         The recording, mono int16 at the model's rate, and its continuations (takes, M).
@@ -56,7 +56,7 @@ def predict(
         UserError: the recording or the model cannot be used.
     """
     sampling: dict[str, Any] = {"takes": takes, "seed": seed, "temperature": temperature, "spread": spread}
-    return _loaded(model).predict(recording, sample_rate, seconds, kind=kind, joint=joint, **sampling)
+    return _loaded(model).predict(recording, sample_rate, seconds, kind=kind, join=join, **sampling)
 
 
 def generate(
@@ -152,10 +152,10 @@ def compress(
         UserError: the file exists, or the model is not one of samples.
         RecordingRejected: the recording is damaged, or holds no integers.
     """
-    from pipeline.common.files import refuse_overwrite
+    from pipeline.common.files import check_overwrite
     from pipeline.compression.codec import CodingModel, compress_sound
 
-    refuse_overwrite(Path(output), overwrite)
+    check_overwrite(Path(output), overwrite)
     folder, name = _folder(model)
     return compress_sound(CodingModel.load(folder, name), Path(recording), Path(output))
 
@@ -178,11 +178,11 @@ def decompress(
         UserError: the file exists, or its format is unknown.
         RecordingRejected: the file is damaged, or was compressed by another model.
     """
-    from pipeline.common.files import refuse_overwrite
+    from pipeline.common.files import check_overwrite
     from pipeline.compression.codec import CodingModel, decompress_sound
     from pipeline.compression.pcm_files import check_format
 
-    refuse_overwrite(Path(output), overwrite)
+    check_overwrite(Path(output), overwrite)
     check_format(Path(output))
     folder, name = _folder(model)
     return decompress_sound(CodingModel.load(folder, name), Path(compressed), Path(output))

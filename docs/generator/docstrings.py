@@ -1,20 +1,26 @@
-"""Docstrings of modules, inserted where a page holds `<!-- docstring: package.module -->`."""
+"""Text of the code, inserted into pages.
+
+`<!-- docstring: package.module -->` stands for the docstring of a module, and `<!-- source: path/file.py -->`
+for a whole file.
+"""
 
 import ast
 import re
 from pathlib import Path
 
 MARKER = re.compile(r"^<!-- docstring: ([\w.]+) -->$", re.MULTILINE)
+SOURCE = re.compile(r"^<!-- source: ([\w./]+) -->$", re.MULTILINE)
 ALIGNED = re.compile(r"^\s|\S {2,}\S", re.MULTILINE)
 """What tells a table or a listing from prose: columns."""
 
 
-def insert_docstrings(markdown: str, root: Path) -> str:
-    """Return ``markdown`` with each marker replaced by the module's docstring.
+def insert_code(markdown: str, root: Path) -> str:
+    """Return ``markdown`` with each marker replaced by the docstring or the file that it names.
 
     Raises:
-        FileNotFoundError: no such module.
+        FileNotFoundError: no such module or file.
     """
+    markdown = SOURCE.sub(lambda found: f"```python\n{(root / found[1]).read_text()}```", markdown)
     return MARKER.sub(lambda found: as_markdown(module_docstring(found[1], root)), markdown)
 
 

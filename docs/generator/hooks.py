@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from command_line import command_line_page
-from docstrings import insert_docstrings
+from docstrings import insert_code
 from formulas import render_formulas
 from layers import layers_of
 from settings import settings_page
@@ -26,7 +26,7 @@ def on_page_markdown(markdown: str, **_: Any) -> str:
     """Replace the markers that stand for text of the code."""
     if LAYERS in markdown:
         markdown = markdown.replace(LAYERS, layers_of(ROOT / "pyproject.toml"))
-    return insert_docstrings(markdown, ROOT)
+    return insert_code(markdown, ROOT)
 
 
 def on_page_content(html: str, page: Any, **_: Any) -> str:

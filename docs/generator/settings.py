@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from models.recurrent.cells import CELLS
 from pipeline.config.run import RunConfig
 
 INTRODUCTION = """# Settings
@@ -20,6 +21,9 @@ outside its bounds are rejected with one message that lists all problems.
 PIPE = "\\|"
 """A vertical bar inside a table."""
 SIGNS = {Gt: ">", Ge: "≥", Lt: "<", Le: "≤"}
+REGISTERED = {"model.cell": CELLS}
+"""Settings whose values are names in a registry."""
+
 BOUND = {Gt: "gt", Ge: "ge", Lt: "lt", Le: "le"}
 
 
@@ -45,7 +49,9 @@ def table(section: type[BaseModel], prefix: str) -> str:
     for name, field in section.model_fields.items():
         if not list(sections_of(field.annotation)):
             meaning = " ".join((field.description or "").split()).replace("|", PIPE)
-            cells = (f"`{prefix}{name}`", default_of(field), values_of(field), meaning)
+            names = REGISTERED.get(f"{prefix}{name}")
+            values = ", ".join(f"`{each}`" for each in names) if names else values_of(field)
+            cells = (f"`{prefix}{name}`", default_of(field), values, meaning)
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

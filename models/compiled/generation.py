@@ -1,7 +1,7 @@
 """Free-running generation, compiled: a model hears each block of samples that it draws.
 
 The same as `pipeline.generation.generate` does with the torch model,
-`pipeline.features.normaliser.Normaliser` and `pipeline.model.limiter.LevelGuard`, in one loop without
+`pipeline.features.normaliser.Normaliser` and `pipeline.model.limiter.RmsLimiter`, in one loop without
 Python.
 """
 
@@ -32,7 +32,7 @@ def generate_samples(
     companding_step: np.float32,
     scale: Scale,
     draw: Draw,
-    guard: Guard,
+    limiter: Guard,
     h: Array,
     c: Array,
     window: Array,
@@ -40,8 +40,8 @@ def generate_samples(
     uniform: Array,
     noise: Array,
     samples: NDArray[np.int16],
-    turned_down: Flags,
-    narrowed: Flags,
+    gain_reduced: Flags,
+    scale_clipped: Flags,
 ) -> None:
     """Go on from states h, c (L, B, H), windows (B, W) and powers (B), which become those after.
 
@@ -72,9 +72,9 @@ def generate_samples(
             else:
                 chosen = choose(logits[b], draw[1], uniform[b, t], running)
                 _project(head, chosen, hidden, parameters)
-                narrowed[b, t] = deviate(head, parameters[0], noise[b, t], draw[2], draw[3], values)
+                scale_clipped[b, t] = deviate(head, parameters[0], noise[b, t], draw[2], draw[3], values)
                 add_means(head, parameters[0], window[b], True, predictor, values)
-            power[b], turned_down[b, t] = _turn_down(guard, power[b], values)
+            power[b], gain_reduced[b, t] = _turn_down(limiter, power[b], values)
             block = samples[b, t * size : (t + 1) * size]
             _restore(values, scale, block)
             _hear(block, scale, window[b])
@@ -115,9 +115,9 @@ def _expect(
 
 
 @compiled
-def _turn_down(guard: Guard, power: float, values: Array) -> tuple[float, bool]:
+def _turn_down(limiter: Guard, power: float, values: Array) -> tuple[float, bool]:
     """Keep a block (D) below the limit, in place; gives the running power after it."""
-    limit, memory = guard
+    limit, memory = limiter
     block = 0.0
     for value in values:
         if np.isfinite(value):

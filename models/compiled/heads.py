@@ -61,19 +61,19 @@ def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
 
 @compiled
 def deviate(
-    head: Head, parameters: Array, noise: Array, spread: np.float32, widest: np.float32, values: Array
+    head: Head, parameters: Array, noise: Array, noise_scale: np.float32, max_scale: np.float32, values: Array
 ) -> bool:
     """Deviations (D) from the conditional means go to ``values``; says whether a scale was too wide."""
     kind, size, _, _, _, _, floor, _, _ = head
     raw = parameters[1:] if kind == AUTOREGRESSIVE else parameters[size:]
-    narrowed = False
+    scale_clipped = False
     for n in range(size):
         scale = exp(_MAX_RAW if raw[n] > _MAX_RAW else raw[n]) + floor
-        if scale > widest:
-            scale = widest
-            narrowed = True
-        values[n] = spread * scale * noise[n]
-    return narrowed
+        if scale > max_scale:
+            scale = max_scale
+            scale_clipped = True
+        values[n] = noise_scale * scale * noise[n]
+    return scale_clipped
 
 
 @compiled

@@ -39,23 +39,23 @@ class Generated(NamedTuple):
         samples: (B, steps * D) int16.
         state: after the last step.
         window: (B, W), normalised values up to the last one.
-        guard_power: (B,), running mean square.
-        turned_down: (B, steps), whether the level guard turned the block down.
-        narrowed: (B, steps), whether a scale of the chosen component was beyond ``widest``.
+        limiter_power: (B,), running mean square.
+        gain_reduced: (B, steps), whether the level guard turned the block down.
+        scale_clipped: (B, steps), whether a scale of the chosen component was beyond ``max_scale``.
     """
 
     samples: NDArray[np.int16]
     state: State
     window: Array
-    guard_power: NDArray[np.float64]
-    turned_down: NDArray[np.bool_]
-    narrowed: NDArray[np.bool_]
+    limiter_power: NDArray[np.float64]
+    gain_reduced: NDArray[np.bool_]
+    scale_clipped: NDArray[np.bool_]
 
 
 def supported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> bool:
     """Whether a model of these settings, with so many convolutions, can be compiled."""
     plain = architecture == "predictor" and not convolutions
-    return plain and head == "gaussians" and cell in KINDS and covariance in COVARIANCES
+    return plain and head == "gaussian_mixture" and cell in KINDS and covariance in COVARIANCES
 
 
 class CompiledPredictor:
@@ -146,12 +146,12 @@ class CompiledPredictor:
         std: float,
         unit: float,
         temperature: float = 1.0,
-        spread: float = 1.0,
-        widest: float = math.inf,
+        noise_scale: float = 1.0,
+        max_scale: float = math.inf,
         kind: Kind = "sample",
-        guard_limit: float | None = None,
-        guard_memory: float = 0.0,
-        guard_power: ArrayLike = 0.0,
+        limiter_limit: float | None = None,
+        limiter_memory: float = 0.0,
+        limiter_power: ArrayLike = 0.0,
     ) -> Generated:
         """Let the model hear itself.
 
@@ -162,10 +162,10 @@ class CompiledPredictor:
             noise: (B, steps, D), normally distributed, the deviations in units of the scales.
             mean, std, unit: a sample's normalised value is (integer * unit - mean) / std.
             temperature: divides the logits; at 0 the most likely component is taken.
-            spread: multiplies the scales.
-            widest: larger scales are taken for it.
+            noise_scale: multiplies the scales.
+            max_scale: larger scales are taken for it.
             kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
-            guard_limit, guard_memory, guard_power: see `pipeline.model.limiter.LevelGuard`.
+            guard_limit, guard_memory, guard_power: see `pipeline.model.limiter.RmsLimiter`.
         """
         window = np.array(window, np.float32, order="C")
         batch = len(window)
@@ -173,12 +173,12 @@ class CompiledPredictor:
         self._check("window", window.shape[1] >= self._window, window)
         self._check("uniform", uniform.shape == (batch, steps), uniform)
         self._check("noise", noise.shape == (batch, steps, self.target_size), noise)
-        power = np.array(np.broadcast_to(np.asarray(guard_power, np.float64), batch))
+        power = np.array(np.broadcast_to(np.asarray(limiter_power, np.float64), batch))
         flags = np.zeros((2, batch, steps), np.uint8)
         samples = np.empty((batch, steps * self.target_size), np.int16)
         fixed = kind != "sample"
-        softness, width = (0.0, 0.0) if fixed else (temperature, spread)
-        draw = (kind == "mean", np.float32(softness), np.float32(width), np.float32(widest))
+        softness, width = (0.0, 0.0) if fixed else (temperature, noise_scale)
+        draw = (kind == "mean", np.float32(softness), np.float32(width), np.float32(max_scale))
         generate_samples(
             self._layers,
             self._head,
@@ -186,7 +186,7 @@ class CompiledPredictor:
             self._companding_step,
             (np.float32(mean), np.float32(std), np.float32(unit)),
             draw,
-            (math.inf, 1.0) if guard_limit is None else (float(guard_limit), float(guard_memory)),
+            (math.inf, 1.0) if limiter_limit is None else (float(limiter_limit), float(limiter_memory)),
             h,
             c,
             window,
@@ -196,8 +196,8 @@ class CompiledPredictor:
             samples,
             *flags,
         )
-        turned_down, narrowed = flags.astype(np.bool_)
-        return Generated(samples, (h, c)[: len(state)], window, power, turned_down, narrowed)
+        gain_reduced, scale_clipped = flags.astype(np.bool_)
+        return Generated(samples, (h, c)[: len(state)], window, power, gain_reduced, scale_clipped)
 
     def _copied(self, state: State, batch_size: int) -> tuple[Array, Array]:
         """Copies of hidden vectors and cells; what has no cells gets none."""

@@ -19,7 +19,7 @@ def checked(
     Widths and the number of layers are taken from the recurrent weights. Raises `ValueError` for what does
     not fit, `KeyError` where the first of them is missing.
     """
-    suffix = "" if cell.startswith("study-") else "_l0"
+    suffix = "" if cell.startswith("chung2014-") else "_l0"
     recurrent = weights[f"recurrent.layers.0.weight_hh{suffix}"]
     if recurrent.ndim != 2 or not recurrent.size:
         raise ValueError(f"recurrent weights of shape {recurrent.shape}")
@@ -43,13 +43,13 @@ def checked(
 
 def _layer(prefix: str, cell: str, input_size: int, size: int) -> dict[str, Shape]:
     rows = find_cell(cell).gates * size
-    if not cell.startswith("study-"):
+    if not cell.startswith("chung2014-"):
         shapes = {"weight_ih_l0": (rows, input_size), "weight_hh_l0": (rows, size)}
         return {f"{prefix}{name}": shape for name, shape in shapes.items()} | {
             f"{prefix}{name}": (rows,) for name in ("bias_ih_l0", "bias_hh_l0")
         }
     own: dict[str, Shape] = {"weight_ih": (rows, input_size), "weight_hh": (rows, size), "bias": (rows,)}
-    if cell == "study-lstm":
+    if cell == "chung2014-lstm":
         own["peephole"] = (3, size)
     return {f"{prefix}{name}": shape for name, shape in own.items()}
 

@@ -99,26 +99,26 @@ class _Graph:
 
     def __init__(self, replay: Steps) -> None:
         self.replay = replay
-        self.lease: Callable[[], _Lease | None] = lambda: None
+        self.lease: Callable[[], _ReplayToken | None] = lambda: None
 
     def is_free(self) -> bool:
         return self.lease() is None
 
     def __call__(self, *tensors: Tensor) -> Any:
-        lease = _Lease()
+        lease = _ReplayToken()
         self.lease = weakref.ref(lease)
-        lend: Steps = _Lend.apply
+        lend: Steps = _GradientCopy.apply
         with saved_tensors_hooks(lambda nothing: (lease, nothing), lambda held: held[1]):
             lent = iter(lend(*(part for part in tensors if part.requires_grad)))
         results = self.replay(*(next(lent) if part.requires_grad else part for part in tensors))
         return results.clone() if isinstance(results, Tensor) else tuple(part.clone() for part in results)
 
 
-class _Lease:
+class _ReplayToken:
     """Held beside a saved tensor, and so for as long as a backward pass may still come."""
 
 
-class _Lend(torch.autograd.Function):
+class _GradientCopy(torch.autograd.Function):
     """Tensors as they are, on their way into a graph; their gradients leave its memory as copies.
 
     Otherwise a parameter's ``grad`` would be memory of the graph, which the next replay overwrites.

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from models.distributions.mixture import Mixture, of_component
+from models.distributions.mixture import Mixture, select_component
 from models.distributions.stability import pull_inside
 
 POLE_LIMIT = 0.99
@@ -22,7 +22,7 @@ POLE_LIMIT = 0.99
 
 
 @dataclass(frozen=True)
-class FullMixture(Mixture):
+class FullCovarianceMixture(Mixture):
     """Full covariance, by the triangular factor of the precision.
 
     Attributes:
@@ -46,9 +46,9 @@ class FullMixture(Mixture):
         row, column = torch.tril_indices(len(one), len(one), -1, device=one.device)
         return self.mean + (deviation @ one[:, column] * self.lower) @ one[row]
 
-    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+    def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """The value (..., D) that deviates so from its conditional mean in one component (...)."""
-        mean, lower = of_component(self.mean, component), of_component(self.lower, component)
+        mean, lower = select_component(self.mean, component), select_component(self.lower, component)
         return mean + _accumulate(_strictly_lower(lower, mean.shape[-1]), deviation)
 
     def component_mean(self) -> Tensor:
@@ -82,13 +82,13 @@ class AutoregressiveMixture(Mixture):
         history = self.history.expand(*value.shape[:-1], -1)
         return self._predict(self.coefficients, self.offset, torch.cat([history, value], -1))
 
-    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+    def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """The value (..., D) that deviates so from its conditional mean in one component (...).
 
         An unstable predictor, which would run away over the steps, is made stable (see `stable`): samples
         are then those of the stable one, while the likelihood is always that of the coefficients as given.
         """
-        chosen = stable(of_component(self.coefficients, component))
+        chosen = stable(select_component(self.coefficients, component))
         offset = self.offset.gather(-1, component.unsqueeze(-1))
         return self._run(chosen.unsqueeze(-2), offset, deviation.unsqueeze(-2)).squeeze(-2)
 

@@ -27,12 +27,12 @@ class Distribution(Protocol):
         noise: Tensor,
         temperature: float = 1.0,
         *,
-        spread: float | None = None,
-        widest: float = math.inf,
+        noise_scale: float | None = None,
+        max_scale: float = math.inf,
     ) -> Tensor:
         """The values (..., D) that numbers in [0, 1) (...) and standard normal ones (..., D) make of it."""
         ...
 
-    def expected(self) -> Tensor:
+    def expectation(self) -> Tensor:
         """The mean, (..., D)."""
         ...

@@ -44,7 +44,7 @@ class Mixture(ABC):
         """The mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
 
     @abstractmethod
-    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+    def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """The value (..., D) that deviates so from its conditional mean in one component (...)."""
 
     @abstractmethod
@@ -101,13 +101,13 @@ class Mixture(ABC):
         self,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
-        spread: float | None = None,
+        noise_scale: float | None = None,
     ) -> Tensor:
         """Draw one value per distribution, (..., D); see `draw`."""
         scale = self.scale[..., 0, :]
         how: dict[str, Any] = {"generator": generator, "device": scale.device, "dtype": scale.dtype}
         uniform, noise = torch.rand(scale.shape[:-1], **how), torch.randn(scale.shape, **how)
-        return self.draw(uniform, noise, temperature, spread=spread)
+        return self.draw(uniform, noise, temperature, noise_scale=noise_scale)
 
     def draw(
         self,
@@ -115,8 +115,8 @@ class Mixture(ABC):
         noise: Tensor,
         temperature: float = 1.0,
         *,
-        spread: float | None = None,
-        widest: float = math.inf,
+        noise_scale: float | None = None,
+        max_scale: float = math.inf,
     ) -> Tensor:
         """The values (..., D) that random numbers make of these distributions.
 
@@ -124,13 +124,15 @@ class Mixture(ABC):
             uniform: (...), in [0, 1), choose the components.
             noise: (..., D), standard normal.
             temperature: divides the logits; at 0 the most likely component is taken.
-            spread: multiplies the scales, and is the temperature unless given; at 0 the component's mean
+            noise_scale: multiplies the scales, and is the temperature unless given; at 0 the component's mean
                 comes out.
-            widest: larger scales are taken for this one.
+            max_scale: larger scales are taken for this one.
         """
         component = self.choose(uniform, temperature)
-        scale = of_component(self.scale, component).clamp(max=widest)
-        return self.component_value(component, (temperature if spread is None else spread) * scale * noise)
+        scale = select_component(self.scale, component).clamp(max=max_scale)
+        return self.transform_noise(
+            component, (temperature if noise_scale is None else noise_scale) * scale * noise
+        )
 
     def choose(self, uniform: Tensor, temperature: float = 1.0) -> Tensor:
         """The component (...) on which ``uniform`` (...) falls, when their weights lie end to end."""
@@ -140,13 +142,13 @@ class Mixture(ABC):
         passed = ends <= uniform.unsqueeze(-1) * ends[..., -1:]
         return passed.sum(-1).clamp(max=ends.shape[-1] - 1)
 
-    def expected(self) -> Tensor:
+    def expectation(self) -> Tensor:
         """The mean of the whole mixture, (..., D)."""
         return (torch.softmax(self.logits, -1).unsqueeze(-1) * self.component_mean()).sum(-2)
 
 
 @dataclass(frozen=True)
-class GaussianMixture(Mixture):
+class DiagonalMixture(Mixture):
     """Diagonal covariance: outputs are independent once the component is chosen.
 
     Attributes:
@@ -163,16 +165,16 @@ class GaussianMixture(Mixture):
         """The mean (..., K, D), whatever came before."""
         return self.mean
 
-    def component_value(self, component: Tensor, deviation: Tensor) -> Tensor:
+    def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """The component's mean plus ``deviation`` (..., D)."""
-        return of_component(self.mean, component) + deviation
+        return select_component(self.mean, component) + deviation
 
     def component_mean(self) -> Tensor:
         """The mean of each component, (..., K, D)."""
         return self.mean
 
 
-def of_component(parameters: Tensor, component: Tensor) -> Tensor:
+def select_component(parameters: Tensor, component: Tensor) -> Tensor:
     """Of (..., K, D) the row (..., D) that ``component`` (...) names."""
     index = component[..., None, None].expand(*component.shape, 1, parameters.shape[-1])
     return parameters.gather(-2, index).squeeze(-2)

@@ -45,7 +45,7 @@ class BernoulliNotes:
         drawn: Tensor = torch.special.ndtr(noise) < torch.sigmoid(self.logits / temperature)
         return drawn.to(self.logits.dtype)
 
-    def expected(self) -> Tensor:
+    def expectation(self) -> Tensor:
         """Probability of each note, (..., D)."""
         return torch.sigmoid(self.logits)
 
@@ -69,7 +69,7 @@ class NadeNotes:
 
     note_bias: Tensor
     hidden_bias: Tensor
-    heard: Tensor
+    context: Tensor
     said: Tensor
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -88,7 +88,7 @@ class NadeNotes:
         # The sounding notes, lowest first, then silent ones to fill up.
         lowest_first = torch.arange(value.shape[-1], 0, -1, device=value.device) * sounding
         pitch = lowest_first.topk(most).indices
-        added = embedding(pitch, self.heard) * sounding.gather(-1, pitch).unsqueeze(-1)
+        added = embedding(pitch, self.context) * sounding.gather(-1, pitch).unsqueeze(-1)
         start = self.hidden_bias.unsqueeze(-2)
         said = self._said(torch.cat([start, start + added.cumsum(-2)], -2))  # (..., M + 1, D)
         below = (counted - sounding.long()).unsqueeze(-2)
@@ -108,7 +108,7 @@ class NadeNotes:
             return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[0]
         return self._climb(torch.special.ndtr(noise), temperature)[0]
 
-    def expected(self) -> Tensor:
+    def expectation(self) -> Tensor:
         """Probability of each note (..., D), given that all below were the likelier of on and off.
 
         The probability without that condition is a sum over all vectors below, which has no short form.
@@ -140,7 +140,7 @@ class NadeNotes:
             reached = torch.where(found, sounds.byte().argmax(-1, keepdim=True), notes - 1)
             probability = torch.where((order > decided) & (order <= reached), now, probability)
             value = torch.where((order == reached) & found, 1.0, value)
-            total = total + embedding(reached.squeeze(-1), self.heard) * found
+            total = total + embedding(reached.squeeze(-1), self.context) * found
             decided = reached
         return value, probability
 
@@ -171,9 +171,9 @@ class NadeHead(nn.Module):
         super().__init__()
         self.sizes = (target_size, nade_hidden)
         self.projection = nn.Linear(hidden_size, target_size + nade_hidden)
-        self.heard = nn.Parameter(torch.empty(target_size, nade_hidden))
+        self.context = nn.Parameter(torch.empty(target_size, nade_hidden))
         self.said = nn.Parameter(torch.empty(target_size, nade_hidden))
-        for weight in (self.heard, self.said):
+        for weight in (self.context, self.said):
             nn.init.normal_(weight, std=1 / math.sqrt(nade_hidden))
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> NadeNotes:
@@ -181,7 +181,7 @@ class NadeHead(nn.Module):
         with torch.autocast(hidden.device.type, enabled=False):
             biases = self.projection(hidden.to(self.projection.weight.dtype))
         note_bias, hidden_bias = biases.split(self.sizes, -1)
-        return NadeNotes(note_bias, hidden_bias, self.heard, self.said)
+        return NadeNotes(note_bias, hidden_bias, self.context, self.said)
 
 
 def _sum_of_notes(logits: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -36,12 +36,12 @@ class BilinearAttention(nn.Module):
         return torch.bmm(weights.unsqueeze(1), entries).squeeze(1)
 
 
-def remember(hidden: Tensor) -> Tensor:
+def pack_memory(hidden: Tensor) -> Tensor:
     """Hidden states (..., H) as entries (..., H + 1) of a memory: the last value says that they are there."""
     return torch.cat([hidden, torch.ones_like(hidden[..., :1])], -1)
 
 
-def recall(memory: Tensor) -> tuple[Tensor, Tensor]:
+def unpack_memory(memory: Tensor) -> tuple[Tensor, Tensor]:
     """A memory (C, N, H + 1) as entries (N, C, H) and whether each is present (N, C)."""
     by_row = memory.transpose(0, 1)
     return by_row[..., :-1].contiguous(), by_row[..., -1] > 0

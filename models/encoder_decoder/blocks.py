@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-class Course(NamedTuple):
+class BlockLayout(NamedTuple):
     """How T steps lie in blocks, in each row of a batch: the rest of the running block, then G - 1 or G more.
 
     Attributes:
@@ -25,7 +25,7 @@ class Course(NamedTuple):
     whole: bool
 
     @classmethod
-    def of(cls, phase: Tensor, steps: int, block_steps: int) -> "Course":
+    def of(cls, phase: Tensor, steps: int, block_steps: int) -> "BlockLayout":
         """For ``steps`` steps after ``phase`` (1, B, 1); waits for the device."""
         rest = (-phase[0].long()) % block_steps  # steps until the next block begins
         running = int(rest.any())
@@ -38,7 +38,7 @@ class Course(NamedTuple):
         whole = not running and steps % block_steps == 0
         return cls(begin, (number >= 0).expand_as(begin), block, position, after, whole)
 
-    def last_block(self) -> "Course":
+    def last_block(self) -> "BlockLayout":
         """Of each row the last block alone, and of its steps the last."""
         last = self.block[:, -1:]
         return self._replace(
@@ -49,7 +49,7 @@ class Course(NamedTuple):
         )
 
 
-def heard_inputs(inputs: Tensor, drawn: Tensor, course: Course, probability: float) -> Tensor:
+def mix_in_samples(inputs: Tensor, drawn: Tensor, course: BlockLayout, probability: float) -> Tensor:
     """Inputs (B, T, D_in) in which steps of the same block are heard as ``drawn`` (B, T, D), some of them.
 
     A step is heard so with ``probability``, by all later steps of its block alike.
@@ -59,7 +59,7 @@ def heard_inputs(inputs: Tensor, drawn: Tensor, course: Course, probability: flo
     if seen < size:
         raise ValueError(f"scheduled sampling needs steps that see the {size} values before them, not {seen}")
     chosen = torch.rand(batch, steps, 1, device=drawn.device) < probability
-    heard = torch.where(chosen[:, :-1], drawn[:, :-1].to(inputs.dtype), inputs[:, 1:, -size:])
-    windows = torch.cat([inputs[:, 0], heard.flatten(1)], 1).unfold(1, seen, size)
+    context = torch.where(chosen[:, :-1], drawn[:, :-1].to(inputs.dtype), inputs[:, 1:, -size:])
+    windows = torch.cat([inputs[:, 0], context.flatten(1)], 1).unfold(1, seen, size)
     age = torch.arange(seen, 0, -1, device=inputs.device)
     return torch.where(age <= course.position[..., None] * size, windows, inputs)

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from models.distributions.distribution import Distribution
-from models.encoder_decoder.attention import BilinearAttention, recall, remember
-from models.encoder_decoder.blocks import Course, heard_inputs
-from models.recurrent.stack import RecurrentStack, State, keep_state
+from models.encoder_decoder.attention import BilinearAttention, pack_memory, unpack_memory
+from models.encoder_decoder.blocks import BlockLayout, mix_in_samples
+from models.recurrent.stack import RecurrentStack, State, keep_state_where
 
 
 class EncoderDecoder(nn.Module):
@@ -71,7 +71,7 @@ class EncoderDecoder(nn.Module):
 
         In this order: the encoder's state and its last C outputs; of the running block, the decoder's state,
         the C outputs that it attends to, and how many of its steps are done. Outputs are kept as
-        (C, B, H + 1), see `remember`, the steps as (1, B, 1).
+        (C, B, H + 1), see `pack_memory`, the steps as (1, B, 1).
         """
         decoder = self.decoder.initial_state(batch_size)
         memory = decoder[0].new_zeros(self.attention_steps, batch_size, self.decoder.hidden_size + 1)
@@ -91,7 +91,7 @@ class EncoderDecoder(nn.Module):
         if self.training and self.sampling_probability:
             with torch.no_grad():
                 drawn = self.head(self._decode(inputs, encoded, block, course)[0], inputs).sample()
-            inputs = heard_inputs(inputs, drawn, course, self.sampling_probability)
+            inputs = mix_in_samples(inputs, drawn, course, self.sampling_probability)
         hidden, after = self._decode(inputs, encoded, block, course)
         return self.head(hidden, inputs), (*encoded.after, *after, course.phase)
 
@@ -108,8 +108,8 @@ class EncoderDecoder(nn.Module):
         encoded = self._encode(inputs[:, None], state)
         block, phase = state[self.encoder.parts + 1 : -1], state[-1]
         fresh = self._begin(encoded.top[:, 0], encoded.memory[1:])
-        block = keep_state(block, phase[0, :, 0] > 0, fresh)
-        hidden, decoder = self._decoder_step(inputs[:, -self.seen :], block[:-1], *recall(block[-1]))
+        block = keep_state_where(block, phase[0, :, 0] > 0, fresh)
+        hidden, decoder = self._decoder_step(inputs[:, -self.seen :], block[:-1], *unpack_memory(block[-1]))
         after = (*encoded.after, *decoder, block[-1], (phase + 1) % self.decode_steps)
         return self.head(hidden, inputs), after
 
@@ -117,15 +117,15 @@ class EncoderDecoder(nn.Module):
         """Weights and biases of everything but the head: encoder, bridge, attention and decoder."""
         return sum(w.numel() for w in self.parameters()) - sum(w.numel() for w in self.head.parameters())
 
-    def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, Course]:
+    def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, BlockLayout]:
         """What the encoder makes of inputs (B, T, D_in), the running block, and how the steps lie."""
-        course = Course.of(state[-1], inputs.shape[1], self.decode_steps)
+        course = BlockLayout.of(state[-1], inputs.shape[1], self.decode_steps)
         return self._encode(inputs, state), state[self.encoder.parts + 1 : -1], course
 
     def _encode(self, inputs: Tensor, state: State) -> "_Encoded":
         parts = self.encoder.parts
         top, end = self.encoder(inputs[..., -self.seen :], state[:parts])
-        memory = torch.cat([state[parts], remember(top).transpose(0, 1)])
+        memory = torch.cat([state[parts], pack_memory(top).transpose(0, 1)])
         return _Encoded(top, memory, (*end, memory[inputs.shape[1] :]))
 
     def _begin(self, top: Tensor, memory: Tensor) -> State:
@@ -135,7 +135,7 @@ class EncoderDecoder(nn.Module):
         return (*layers.permute(1, 2, 0, 3), memory)
 
     def _decode(
-        self, inputs: Tensor, encoded: "_Encoded", block: State, course: Course
+        self, inputs: Tensor, encoded: "_Encoded", block: State, course: BlockLayout
     ) -> tuple[Tensor, State]:
         """Decoder outputs (B, T, H) at the steps of ``course``, and the running block after the last."""
         batch, blocks = course.begin.shape
@@ -144,7 +144,7 @@ class EncoderDecoder(nn.Module):
         memory = encoded.memory[course.begin + before, row].flatten(1, 2)
         fresh = self._begin(encoded.top[row, course.begin].flatten(0, 1), memory)
         running = tuple(part.repeat_interleave(blocks, 1) for part in block)
-        starts = keep_state(running, ~course.fresh.flatten(), fresh)
+        starts = keep_state_where(running, ~course.fresh.flatten(), fresh)
         length = min(self.decode_steps, inputs.shape[1])
         source = course.begin[..., None] + torch.arange(length, device=inputs.device)
         source = source.clamp(max=inputs.shape[1] - 1)
@@ -163,12 +163,12 @@ class EncoderDecoder(nn.Module):
     ) -> tuple[Tensor, State]:
         """As the decoder's `forward`, with attention; the state after is that of the blocks ``last`` (B,)
         after their steps at ``position`` (B,)."""
-        state, recalled = starts[:-1], recall(starts[-1])
+        state, recalled = starts[:-1], unpack_memory(starts[-1])
         end, hiddens = tuple(part[:, last] for part in state), []
         for number, inputs in enumerate(seen.unbind(1)):
             hidden, state = self._decoder_step(inputs, state, *recalled)
             hiddens.append(hidden)
-            end = keep_state(end, position != number, tuple(part[:, last] for part in state))
+            end = keep_state_where(end, position != number, tuple(part[:, last] for part in state))
         return torch.stack(hiddens, 1), end
 
     def _decoder_step(

@@ -22,7 +22,7 @@ from models.recurrent.chung2014_tanh import TanhSteps
 INPUT_WEIGHT_RANGE = 0.1
 
 
-class StudyCell(nn.Module):
+class Chung2014Cell(nn.Module):
     """Weights of a cell with ``gates`` blocks of H rows, one bias a row, drawn as the study's code did.
 
     Each block of the recurrent matrix is orthogonal by itself.
@@ -67,7 +67,7 @@ class StudyCell(nn.Module):
         return state[0].to(self.bias.dtype)
 
 
-class HiddenStateCell(StudyCell):
+class HiddenStateCell(Chung2014Cell):
     """A cell that remembers its hidden state alone; ``steps`` computes it."""
 
     steps: ClassVar[type[torch.autograd.Function]]
@@ -102,7 +102,7 @@ class ResetBeforeGRU(HiddenStateCell):
     steps = ResetBeforeGRUSteps
 
 
-class PeepholeLSTM(StudyCell):
+class PeepholeLSTM(Chung2014Cell):
     """i, f, o = sigmoid(W x + U h' + V c + b), c = f c' + i tanh(W x + U h' + b), h = o tanh(c).
 
     V is diagonal; i and f see the cell c' before the step, o the cell c after it. The rows of weights and

@@ -2,7 +2,7 @@
 
 The three units that Chung et al. (2014) compare, each in two forms: that of torch's own kernels (GRU with the
 reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the study itself (see
-`models.recurrent.chung2014`), whose names begin with `study-`.
+`models.recurrent.chung2014`), whose names begin with `chung2014-`.
 """
 
 from collections.abc import Iterator
@@ -87,7 +87,7 @@ class RecurrentStack(nn.Module):
         return hidden[:, 0], after
 
 
-def keep_state(state: State, keep: Tensor, fresh: State) -> State:
+def keep_state_where(state: State, keep: Tensor, fresh: State) -> State:
     """The state where ``keep`` (B,) is true, and ``fresh`` elsewhere: a new recording starts there."""
     return tuple(
         torch.where(keep[None, :, None], part, new.to(part.dtype))

@@ -58,8 +58,8 @@ def autocorrelation(samples: np.ndarray, order: int) -> np.ndarray:
 def fit_scale_mixture(residual: np.ndarray, scales: int) -> tuple[np.ndarray, np.ndarray]:
     """Weights and standard deviations of a zero-mean Gaussian mixture, by expectation maximisation."""
     squares = residual**2
-    spread = max(float(np.sqrt(squares.mean())), SMALLEST_RESIDUAL_STD)
-    std = spread * np.geomspace(0.03, 4.0, scales)
+    overall_std = max(float(np.sqrt(squares.mean())), SMALLEST_RESIDUAL_STD)
+    std = overall_std * np.geomspace(0.03, 4.0, scales)
     weight = np.full(scales, 1 / scales)
     for _ in range(50):
         log_joint = np.log(weight) - np.log(std) - 0.5 * squares[:, None] / std**2

@@ -41,6 +41,10 @@ class Note(str):
         note.code = code
         return note
 
+    def __reduce__(self) -> tuple[type["Note"], tuple[NoteCode, str]]:
+        """Return what a copy is made of, in this process or in another."""
+        return Note, (self.code, str(self))
+
 
 class Reader(Protocol):
     """An open recording; `blocks` may be run through once."""

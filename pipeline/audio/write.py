@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.pcm import Samples, to_int16
-from pipeline.common.files import atomic_path, refuse_overwrite
+from pipeline.common.files import atomic_path, check_overwrite
 from pipeline.errors import UserError
 
 FORMATS = {  # suffix: libsndfile's names of container and encoding
@@ -30,7 +30,7 @@ def check_output(path: Path, overwrite: bool = False) -> None:
     """Raise `UserError`, before any work, for an unknown suffix or a file that is there already."""
     if path.suffix.lower() not in FORMATS:
         raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
-    refuse_overwrite(path, overwrite)
+    check_overwrite(path, overwrite)
 
 
 def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwrite: bool = False) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.common.progress import shown
 from pipeline.concealment.extrapolation import autoregression
-from pipeline.concealment.fill import Filler, Samples, conceal
+from pipeline.concealment.fill import GapFiller, Samples, conceal
 from pipeline.concealment.gaps import Gaps, gap_mask, random_losses
 from pipeline.concealment.methods import filler, model_expectation
 from pipeline.concealment.quality import NO_PESQ, estoi, has_pesq, log_spectral_distance_db, pesq, snr_db
@@ -68,20 +68,20 @@ def concealment_table(
     return {**table, "markdown": markdown(table)}
 
 
-def _methods(model: TrainedModel, seed: int) -> dict[str, Filler]:
+def _methods(model: TrainedModel, seed: int) -> dict[str, GapFiller]:
     """The methods of `wavecast conceal`, and what they are made of."""
     return {
         "zero": filler("zero"),
         "repeat": filler("repeat"),
         "ar": filler("ar"),
-        "model alone": Filler(model_expectation(model, seed)),
-        "ar, both sides": Filler(autoregression, autoregression),
+        "model alone": GapFiller(model_expectation(model, seed)),
+        "ar, both sides": GapFiller(autoregression, autoregression),
         "blend": filler("blend"),
         "model": filler("model", model, seed),
     }
 
 
-def _measured(original: Samples, gaps: Gaps, sample_rate: int, how: Filler) -> dict[str, float | None]:
+def _measured(original: Samples, gaps: Gaps, sample_rate: int, how: GapFiller) -> dict[str, float | None]:
     lost = gap_mask(gaps, len(original))
     received = np.where(lost, np.int16(0), original)
     filled = conceal(received, gaps, sample_rate, how)

@@ -18,7 +18,7 @@ from pipeline.common.progress import shown
 from pipeline.errors import UserError
 from pipeline.generation.continuation import Continuation
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, Sampling
+from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions
 from pipeline.generation.ranking import CONTEXT_S, band_levels_db
 from pipeline.model.trained_model import TrainedModel
 
@@ -50,7 +50,7 @@ def continuation_table(
     recordings: Sequence[Samples],
     seconds: float = 2.0,
     temperatures: Sequence[float] = (0.8, 0.9, 1.0, 1.1),
-    noise_scales: Sequence[float] = (0.8, 0.9, 1.0, 1.1),
+    noise_scales: Sequence[float] = (0.8, 0.9, 0.95, 1.0),
     takes: int = 8,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def continuation_table(
     grid = list(product(temperatures, noise_scales))
     settings = []
     for temperature, noise_scale in shown(grid, len(grid), "settings"):
-        sampling = Sampling(takes, seed, temperature, noise_scale)
+        sampling = SamplingOptions(takes, seed, temperature, noise_scale)
         found = [
             _measures(context, true, take, rate)
             for context, true in pairs
@@ -81,7 +81,7 @@ def continuation_table(
         "recordings": len(pairs),
         "takes": takes,
         "settings": settings,
-        "rules": _rules(model, pairs, Sampling(takes, seed, DEFAULT_TEMPERATURE, DEFAULT_NOISE_SCALE)),
+        "rules": _rules(model, pairs, SamplingOptions(takes, seed, DEFAULT_TEMPERATURE, DEFAULT_NOISE_SCALE)),
         "true": _means([_measures(context, true, true, rate) for context, true in pairs]),
     }
     return {**table, "markdown": markdown(table)}
@@ -143,7 +143,7 @@ def _level_db(samples: Samples) -> float:
 
 
 def _rules(
-    model: TrainedModel, pairs: Sequence[tuple[Samples, Samples]], sampling: Sampling
+    model: TrainedModel, pairs: Sequence[tuple[Samples, Samples]], sampling: SamplingOptions
 ) -> list[dict[str, Any]]:
     """The measures of the take that each rule puts first, and how often that is the quietest."""
     rate = model.audio.sample_rate

@@ -21,7 +21,7 @@ from pipeline.features.normalisation import Normalisation
 from pipeline.generation.free_running import FreeRun
 from pipeline.generation.free_running_compiled import CompiledFreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun
-from pipeline.generation.options import Draws, Sampling
+from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.build import build_network
 from pipeline.model.trained_model import TrainedModel
 
@@ -66,7 +66,7 @@ def _row(cell: str, model: TrainedModel, takes: int) -> dict[str, Any]:
     if model.compiled is None:
         raise UserError("this model has no compiled form; name another with --model, or none")
     nothing = np.zeros((0, 1), np.int16)
-    sampling = Sampling(takes=takes)
+    sampling = SamplingOptions(takes=takes)
     ways: dict[str, Iterator[None]] = {
         "compiled": _free(CompiledFreeRun(model, nothing, sampling), STEPS[takes]),
         "torch": _free(TorchFreeRun(model, nothing, sampling), STEPS[takes]),

@@ -33,7 +33,7 @@ def bench_models(device: str = "cpu") -> dict[str, Any]:
     of the library's kernel of the same width. ``heads``: head, loss and their gradients as a share of a
     whole update of each library cell, 32 sequences of 100 steps.
     """
-    cells = {f"study-{cell}": _cell_ratio(cell, units, device) for cell, units in STUDY_WIDTHS.items()}
+    cells = {f"chung2014-{cell}": _cell_ratio(cell, units, device) for cell, units in STUDY_WIDTHS.items()}
     heads = {
         f"{cell}, {name}": _head_share(cell, units, name, device)
         for cell, units in STUDY_WIDTHS.items()
@@ -56,7 +56,7 @@ def _cell_ratio(cell: str, units: int, device: str) -> float:
 
         return run
 
-    ours, library = _medians(pass_through(f"study-{cell}"), pass_through(cell))
+    ours, library = _medians(pass_through(f"chung2014-{cell}"), pass_through(cell))
     return ours / library
 
 

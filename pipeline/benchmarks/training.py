@@ -18,7 +18,7 @@ from torch.distributions import Categorical, Independent, MixtureSameFamily, Nor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from pipeline.benchmarks.timing import alternating_seconds
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import batches
@@ -48,12 +48,12 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
         plain = begin(config, dataset, RunFolder(Path(folder) / "plain"), lambda covered: None)
         ways = (_several(_our_updates(ours)), _several(_plain_updates(plain)))
         seconds = alternating_seconds(ROUNDS, *ways)
-    steps = config.train.batch_size * config.train.chunk_steps * UPDATES_A_ROUND
+    steps = config.train.batch_size * config.train.bptt_steps * UPDATES_A_ROUND
     ours_rate, plain_rate = (steps / statistics.median(times) for times in seconds)
     ratios = sorted(b / a for a, b in zip(*seconds, strict=True))
     return {
         "what": f"{config.model.cell}, {config.model.hidden_size} units, {config.train.batch_size} sequences "
-        f"of {config.train.chunk_steps} steps, {ours.device}",
+        f"of {config.train.bptt_steps} steps, {ours.device}",
         "steps_per_second": round(ours_rate),
         "plain_steps_per_second": round(plain_rate),
         "ratio": statistics.median(ratios),
@@ -113,7 +113,7 @@ def _plain_updates(training: Training) -> Iterator[None]:
     config, network = training.config, training.network
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loader = DataLoader(
-        _Chunks(training.dataset, training.framing, config.chunk_steps),
+        _Chunks(training.dataset, training.framing, config.bptt_steps),
         config.batch_size,
         shuffle=True,
         drop_last=True,
@@ -128,7 +128,7 @@ def _plain_update(
     network: Network, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor
 ) -> None:
     distribution, _ = network(inputs, network.initial_state(len(inputs)))
-    if type(distribution) is GaussianMixture:
+    if type(distribution) is DiagonalMixture:
         components = Independent(Normal(distribution.mean, distribution.scale), 1)
         distribution = MixtureSameFamily(Categorical(logits=distribution.logits), components)
     loss = -distribution.log_prob(targets).mean()

@@ -1,42 +1,49 @@
-"""Arguments that several verbs share, and the groups of verbs that the help shows."""
+"""Arguments that several commands share, each with its help text."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from cyclopts import Group, Parameter
+from cyclopts import Parameter
 
-CORPORA = Group("From recordings to models", sort_key=1)
-SOUNDS = Group("With a model, on sounds", sort_key=2)
-MODELS = Group("Around models", sort_key=3)
+
+def shown_default(value: Any) -> Any:
+    """Return a default for the help, None where there is nothing to show: off, empty, not set."""
+    return None if value in ("", (), None) or value is False else value
+
+
+PLACE = "Output file; a folder if there are several recordings."
 
 Sounds = Annotated[
     tuple[str, ...],
-    Parameter(help="Sound files at any rate, folders of them, or patterns like 'talks/*.flac'."),
+    Parameter(help="Sound files at any rate, folders of them, or patterns such as 'talks/*.flac'."),
 ]
 Model = Annotated[
     str,
     Parameter(
         name=["--model", "-m"],
-        help="Model folder, runs:/ID/model or models:/NAME@ALIAS; the registered champion when left out.",
+        help="Model to use: a version number, an alias such as champion or a variant's name, the name of a "
+        "run, a folder, models:/NAME@ALIAS or runs:/ID/model (default: the champion, else the newest model).",
     ),
 ]
-Output = Annotated[
-    Path, Parameter(name=["--output", "-o"], help="File to write; a folder where several sounds are named.")
-]
-MaybeOutput = Annotated[
-    Path | None,
-    Parameter(name=["--output", "-o"], help="File to write; a folder where several sounds are named."),
-]
+Output = Annotated[Path, Parameter(name=["--output", "-o"], help=PLACE)]
+MaybeOutput = Annotated[Path | None, Parameter(name=["--output", "-o"], help=PLACE)]
 Overwrite = Annotated[bool, Parameter(help="Replace files that exist.", negative=())]
-Json = Annotated[bool, Parameter(name="--json", help="Print JSON for machines.", negative=())]
+Json = Annotated[bool, Parameter(name="--json", help="Print the result as JSON.", negative=())]
 TakesWanted = Annotated[
     int,
-    Parameter(name="--takes", help="How many. NAME-1 is nearest to the recording in level and spectrum."),
+    Parameter(name="--takes", help="Number of continuations; NAME-1 is the nearest in level and spectrum."),
 ]
-Seed = Annotated[int, Parameter(help="Another seed, another sound.")]
+Seed = Annotated[int, Parameter(help="Seed of the random numbers.")]
 Temperature = Annotated[
-    float, Parameter(help="Of the choice of component: 1 as the model believes, less is more decided.")
+    float,
+    Parameter(
+        help="Temperature for choosing the mixture component: 1 as predicted, 0 the most likely component."
+    ),
 ]
-Spread = Annotated[
-    float | None, Parameter(help="Of the noise within a component; as the temperature when left out.")
+NoiseScale = Annotated[
+    float,
+    Parameter(
+        name="--noise-scale",
+        help="Factor on the standard deviation within a component: less is quieter and smoother.",
+    ),
 ]

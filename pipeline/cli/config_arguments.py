@@ -1,4 +1,4 @@
-"""Settings and recordings as arguments of the verbs that train."""
+"""Settings and recordings as arguments of the commands that train."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,20 +9,31 @@ if TYPE_CHECKING:
     from pipeline.config.run import RunConfig
 
 Recordings = Annotated[
-    tuple[Path, ...], Parameter(help="Folders, sound files, CSV tables or text lists of recordings.")
+    tuple[Path, ...],
+    Parameter(
+        help="Folders, sound files, CSV tables with a column `path`, or text lists of paths "
+        "(default: corpus.inputs of the configuration)."
+    ),
 ]
 Config = Annotated[
-    Path, Parameter(name=["--config", "-c"], help="YAML file, or the name of one in configs/.")
+    Path,
+    Parameter(
+        name=["--config", "-c"], help="Configuration: a YAML file, or the name of one that is included."
+    ),
 ]
 Settings = Annotated[
     tuple[str, ...],
-    Parameter(name=["--set", "-s"], help="Change a setting: train.epochs=3. May be repeated.", negative=()),
+    Parameter(
+        name=["--set", "-s"],
+        help="Setting to change, as KEY=VALUE: train.epochs=3. May be repeated; `wavecast config` lists all.",
+        negative=(),
+    ),
 ]
-Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, shown on the server if one is set.")]
+Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, or in this process without Prefect.")]
 
 
-def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Path, ...]) -> "RunConfig":
-    """Settings of a file with single ones changed, on these recordings."""
+def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Path, ...] = ()) -> "RunConfig":
+    """Return the configuration of a file with single settings changed, on these recordings."""
     from pipeline.common.files import expanded
     from pipeline.config.loading import load_config, validated
 
@@ -34,7 +45,7 @@ def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Path, .
 
 
 def demo_recordings() -> Path:
-    """The folder of spoken sentences, made when it is not there yet."""
+    """Return the folder of synthesised sentences; make it if it is missing."""
     from pipeline.common.files import data_dir
     from pipeline.data.demo_corpus import make_demo_corpus
 

@@ -3,21 +3,19 @@
 One bad recording never stops the rest: it is told in one line on standard error, and the exit code says so.
 """
 
-import glob
-import json
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from pipeline.common.files import expanded, refuse_overwrite, refuse_replacing
+from pipeline.common.files import check_overwrite, check_replacing, expanded
+from pipeline.common.patterns import matching
 from pipeline.data.corpus import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")
-MAGIC = frozenset("*?[")
 ARGUMENTS = 2
 
 
@@ -34,12 +32,19 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     for name in named:
         for path in _matching(name):
             if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-                found |= dict.fromkeys(source.path for source in find_sources([path], "recording", 1))
+                sources = find_sources([path], "recording", 1)
+                found |= dict.fromkeys(_as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None
             else:
                 raise UserError(f"{path}: no such file or folder")
     return list(found)
+
+
+def _as_given(folder: Path, file: Path) -> Path:
+    """Return a file of a folder as that folder was named: relative where it was."""
+    absolute = Path(os.path.abspath(folder))  # noqa: PTH100  which leaves links as they are
+    return folder / file.relative_to(absolute) if file.is_relative_to(absolute) else file
 
 
 def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
@@ -50,12 +55,10 @@ def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
 def _matching(name: str) -> list[Path]:
     if not name:
         raise UserError("a name is empty: give files, folders or patterns", 2)
-    if os.path.lexists(name) or not MAGIC & set(name):
-        return [expanded(name)]
-    paths = sorted(glob.glob(name, recursive=True))  # noqa: PTH207  patterns may be absolute
+    paths = matching(name)
     if not paths:
         raise UserError(f"{name}: no file matches")
-    return [Path(path) for path in paths]
+    return paths
 
 
 def output_paths(
@@ -68,8 +71,8 @@ def output_paths(
     """
     found = place_results(sounds, output, suffix, many)
     for path in found:
-        refuse_overwrite(path, overwrite)
-    refuse_replacing(found, files_of(sounds))
+        check_overwrite(path, overwrite)
+    check_replacing(found, files_of(sounds))
     return found
 
 
@@ -138,8 +141,3 @@ def each_sound(
 def _tell(sound: Path, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
-
-
-def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
-    """Print facts on the one sound that was named, null where it was refused; a list where ``many`` were."""
-    print(json.dumps(list(found) if many else next(iter(found), None), indent=2))

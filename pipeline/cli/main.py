@@ -1,6 +1,7 @@
-"""The command line `wavecast`: each verb parses, calls one function of `pipeline`, and prints its result.
+"""The command line `wavecast`: a command parses its arguments, calls one function, prints the result.
 
-They lie in `pipeline.cli.commands`. Nothing heavy is imported before a verb needs it.
+The commands lie in `pipeline.cli.commands`; `pipeline.cli.command_table` lists them. Only the module of the
+command that is called is imported, and nothing heavy before a command needs it.
 """
 
 import errno
@@ -9,70 +10,75 @@ import os
 import signal
 import sys
 import textwrap
+from collections.abc import Sequence
+from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
-from pipeline.cli.arguments import CORPORA, MODELS, SOUNDS
-from pipeline.cli.commands.models import models
-from pipeline.cli.commands.models.bench import bench
-from pipeline.cli.commands.training import workflow as corpora
+from pipeline.cli.arguments import shown_default
+from pipeline.cli.command_table import COMMANDS, add_commands
+from pipeline.cli.renamed_options import current_spelling
+from pipeline.common.writable_caches import use_writable_caches
 from pipeline.errors import UserError, one_line
 
 LONGEST_MESSAGE = 400
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 RESUMABLE = frozenset(("demo", "prepare", "train", "run", "study"))
 
-app = App(
-    name="wavecast",
-    help="Forecast audio: train recurrent predictors on recordings, measure them in honest bits per sample, "
-    "continue, score, repair and compress sounds.",
-    help_epilogue="Begin with `wavecast demo`, or `wavecast run base FOLDER` on your own recordings.",
-    version_flags=["--version"],
-    suppress_keyboard_interrupt=False,
-)
 
-app.command(corpora.demo, group=CORPORA, sort_key=1)
-app.command(corpora.prepare, group=CORPORA, sort_key=2)
-app.command(corpora.train, group=CORPORA, sort_key=3)
-app.command(corpora.evaluate, group=CORPORA, sort_key=4)
-app.command(corpora.run, group=CORPORA, sort_key=5)
-for name, help_text in {
-    "predict": "Continue recordings.",
-    "generate": "Make sound from nothing, once or without end.",
-    "score": "Measure how surprising recordings are, on the whole and over time; find anomalies.",
-    "conceal": "Fill lost packets and other gaps.",
-    "compress": "Code recordings without loss by a model's exact probabilities.",
-    "decompress": "Restore what was compressed, sample by sample.",
-    "spectrogram": "Draw recordings as the spectrograms that models see, or write them as arrays.",
-}.items():
-    module = "compress" if name == "decompress" else name
-    app.command(f"pipeline.cli.commands.audio.{module}:{name}", name=name, help=help_text, group=SOUNDS)
-for name, help_text in {
-    "doctor": "Say what is wrong with recordings, data sets, models, runs or the installation.",
-    "report": "Write a page on a run or a model, with players, pictures and tables.",
-    "export": "Write one step of a model as an ONNX file, checked against the model.",
-}.items():
-    app.command(f"pipeline.cli.commands.models.{name}:{name}", name=name, help=help_text, group=MODELS)
-app.command(models.models)
-app.command(bench)
-app.command(models.study, group=MODELS)
-app.command(models.ui, group=MODELS)
+def build_app(names: Sequence[str] = ()) -> App:
+    """Return the command line with the named commands, imported; without names with all, not imported."""
+    app = App(
+        name="wavecast",
+        help="Train recurrent neural networks on recordings. Use them to continue, score, conceal and "
+        "compress audio.",
+        help_epilogue="Start with `wavecast demo`, or with `wavecast run FOLDER` on your own recordings. "
+        "`wavecast COMMAND --help` explains a command.",
+        version=_version,
+        version_flags=["--version"],
+        default_parameter=Parameter(show_default=shown_default),
+        suppress_keyboard_interrupt=False,
+    )
+    add_commands(app, names)
+    app.register_install_completion_command(help="Install completion for this shell (bash, zsh, fish).")
+    return app
+
+
+def __getattr__(name: str) -> Any:
+    """Return `app`, the whole command line with every command imported, for tools that document it."""
+    if name == "app":
+        return build_app(list(COMMANDS))
+    raise AttributeError(name)
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("wavecast")
+    except PackageNotFoundError:
+        return "unknown (not installed)"
 
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error, never a traceback."""
     _prepare_streams()
-    resumable = bool(RESUMABLE & set(sys.argv[1:2]))
+    use_writable_caches()
+    command = next((name for name in sys.argv[1:2] if name in COMMANDS), "")
+    resumable = command in RESUMABLE
     if not resumable:  # those may be ended at any moment; others are to leave no half of a file
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
-            app(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
+            app = build_app([command] if command else [])
+            arguments = current_spelling(sys.argv[1:])
+            app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         finally:
             sys.stdout.flush()  # else Python does it too late to say in one line why it could not
     except CycloptsError as problem:
-        told = textwrap.shorten(str(problem), LONGEST_MESSAGE, placeholder=" ...")  # it may list many files
-        _fail(f"{told} (see `wavecast --help`)", 2)
+        reason = textwrap.shorten(str(problem), LONGEST_MESSAGE, placeholder=" ...")  # it may list many files
+        called = " ".join(("wavecast", *(problem.command_chain or ())))
+        _fail(f"{reason} (see `{called} --help`)", 2)
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:

@@ -1,15 +1,31 @@
-"""What the command line prints: a short text for people, or JSON for machines, on standard output."""
+"""The results on standard output: a short text for people, or JSON for machines."""
 
 import json
 from collections import defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from pipeline.common.files import read_json
 from pipeline.tracking.run_folder import RunFolder
+
+
+def emit(facts: Any, as_json: bool, text: Callable[[], None]) -> None:
+    """Print ``facts`` as JSON, or call ``text``, which prints them for people."""
+    if as_json:
+        write_json_text(facts)
+    else:
+        text()
+
+
+def write_json_text(facts: Any) -> None:
+    """Print ``facts`` as JSON; paths become strings, and what is no number raises ValueError."""
+    print(json.dumps(facts, indent=2, default=str, allow_nan=False))
+
+
+def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
+    """Print facts about the one recording that was named, null if it was rejected; a list of ``many``."""
+    write_json_text(list(found) if many else next(iter(found), None))
 
 
 def print_dataset(path: Path, as_json: bool) -> None:
@@ -30,7 +46,7 @@ def print_dataset(path: Path, as_json: bool) -> None:
         "refused": refused,
     }
     if as_json:
-        print(json.dumps(facts, indent=2))
+        write_json_text(facts)
         return
     minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
@@ -41,24 +57,40 @@ def print_dataset(path: Path, as_json: bool) -> None:
     print(f"data set  {path}\nmanifest  {facts['manifest']}")
 
 
-def print_run(run: Path, as_json: bool) -> None:
-    """A trained run."""
+def print_run(run: Path, registered: str | None, as_json: bool) -> None:
+    """Print a trained run, and as what it is registered."""
+    from pipeline.registry.catalogue import validation_bits
+
     folder = RunFolder(run)
     status = folder.status()
-    facts = {"run": str(run), "model": str(folder.model), **status}
+    bits = validation_bits(folder.model)
+    facts = {
+        "run": str(run),
+        "model": str(folder.model),
+        "registered": registered,
+        "valid_bits_per_sample": bits,
+        **status,
+    }
     if as_json:
-        print(json.dumps(facts, indent=2))
+        write_json_text(facts)
         return
     summary = status["summary"]
     nats, epoch = summary["valid_nats_per_step"], summary["best_epoch"]
-    print(f"validation {nats:.3f} nats per step after epoch {epoch}")
+    per_sample = "" if bits is None else f" ({bits:.2f} bits per sample)"
+    print(f"validation {nats:.3f} nats per step{per_sample} after epoch {epoch}")
+    if summary.get("stopped_by_time"):
+        minutes = folder.config().train.max_minutes
+        print(f"stopped by train.max_minutes={minutes:g} before the last epoch; more time may help")
     print(f"model  {folder.model}\nrun    {run}")
+    if registered:
+        print(f"registered as {registered}: use it with --model {run.name}, or for all commands after")
+        print(f"  wavecast models promote {registered}")
 
 
 def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
     """A model's figures beside the baselines'."""
     if as_json:
-        print(json.dumps(figures, indent=2))
+        write_json_text(figures)
         return
     _print_table([("model", figures, None)])
 
@@ -67,7 +99,7 @@ def print_summary(path: Path, as_json: bool) -> None:
     """A run of the whole pipeline: the table of its models, and where sounds and pictures lie."""
     summary = read_json(path, "summary of a run")
     if as_json:
-        print(json.dumps(summary, indent=2))
+        write_json_text(summary)
         return
     rows = [
         (name, figures, summary["parameters"][name]["recurrent"])
@@ -86,6 +118,9 @@ def print_summary(path: Path, as_json: bool) -> None:
 
 def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
     """Models by name, with their evaluation and perhaps number of parameters, above the baselines."""
+    from rich.console import Console
+    from rich.table import Table
+
     figures = models[0][1]
     size = (
         f"{figures['recordings']} recordings, {figures['groups']} group(s), {figures['seconds'] / 60:.1f} min"
@@ -114,68 +149,3 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
 
 def _figure(found: dict[str, Any], key: str) -> str:
     return "" if found[key] is None else f"{found[key]:.2f}"
-
-
-def print_models(found: list[dict[str, Any]], as_json: bool) -> None:
-    """Registered models, newest first."""
-    if as_json:
-        print(json.dumps(found, indent=2))
-        return
-    if not found:
-        print("no model is registered yet: run `make demo`, or `wavecast run base FOLDER`")
-        return
-    table = Table()
-    for heading in ("model", "aliases", "run", "test bits per sample", "test nats per step", "created"):
-        table.add_column(heading)
-    for version in found:
-        figures = [version["metrics"].get(f"test_{name}") for name in ("bits_per_sample", "nats_per_step")]
-        table.add_row(
-            f"{version['name']}/{version['version']}",
-            ", ".join(version["aliases"]),
-            version["run_name"],
-            *("" if figure is None else f"{figure:.2f}" for figure in figures),
-            version["created"],
-        )
-    Console().print(table)
-
-
-GENERATION_COLUMNS = {
-    "cell": "cell",
-    "takes": "takes",
-    "compiled_steps_per_second": "compiled",
-    "torch_steps_per_second": "torch",
-    "plain_steps_per_second": "plain loop",
-    "ratio": "ratio",
-    "real_time": "x real time",
-    "memory_mib": "MiB",
-}
-
-
-def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """How fast sound is made: a line for each model and number of takes."""
-    if as_json:
-        print(json.dumps(rows, indent=2))
-        return
-    table = Table(title=f"steps a second, {rows[0]['device']}", title_justify="left")
-    for heading in GENERATION_COLUMNS.values():
-        table.add_column(heading, justify="left" if heading == "cell" else "right")
-    for row in rows:
-        cells = (row.get(key, "") for key in GENERATION_COLUMNS)
-        table.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in cells))
-    Console().print(table)
-
-
-def print_bench(figures: dict[str, Any], as_json: bool) -> None:
-    """Timings: a line for each figure."""
-    if as_json:
-        print(json.dumps(figures, indent=2))
-        return
-    print(figures.pop("what"))
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(f"  {name}")
-            for part, ratio in value.items():
-                print(f"    {part:26} {ratio:,.2f}")
-            continue
-        shown = " to ".join(f"{x:,.2f}" for x in value) if isinstance(value, list) else f"{value:,.2f}"
-        print(f"  {name.replace('_', ' '):28} {shown}")

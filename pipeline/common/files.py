@@ -53,7 +53,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     The suffix is kept, since writers choose a format by it. When the block raises, nothing is left. Raises
     `UserError` where a folder, device or pipe has the name: it would be lost.
     """
-    _refuse_special(target)
+    _check_regular(target)
     temporary = None
     try:
         temporary = _temporary_beside(target)
@@ -86,7 +86,7 @@ def _temporary_beside(target: Path) -> Path:
         return temporary
 
 
-def _refuse_special(path: Path) -> None:
+def _check_regular(path: Path) -> None:
     if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113  these never raise
         what = "a folder" if os.path.isdir(path) else "a device or a pipe"  # noqa: PTH112
         raise UserError(f"{path}: cannot be written: it is {what}; name a file")
@@ -108,9 +108,9 @@ def read_json(path: Path, what: str) -> Any:
         raise UserError(f"{path}: not a readable {what} ({problem})") from None
 
 
-def refuse_overwrite(path: Path, overwrite: bool) -> None:
+def check_overwrite(path: Path, overwrite: bool) -> None:
     """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or hidden from us."""
-    _refuse_special(path)
+    _check_regular(path)
     try:
         there = path.exists()
     except OSError as problem:
@@ -119,7 +119,7 @@ def refuse_overwrite(path: Path, overwrite: bool) -> None:
         raise UserError(f"{path}: exists already; give --overwrite to replace it, or another name")
 
 
-def refuse_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
+def check_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
     """Raise `UserError` where a result would take the place of a file that is read, under whatever name."""
     sources = {_identity(path) for path in read} - {None}
     for result in results:

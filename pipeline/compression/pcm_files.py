@@ -5,6 +5,7 @@ container are not.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,6 +41,8 @@ FORMATS = {  # suffix: libsndfile's name of the container, and the encoding of e
     ".aif": ("AIFF", _ENCODINGS),
     ".w64": ("W64", _ENCODINGS | {8: "PCM_U8"}),
 }
+FLAC_FRAMES = 1 << 16
+"""Frames that are encoded at once."""
 LONGEST = {"WAV": (1 << 32) - (1 << 16), "AIFF": (1 << 32) - (1 << 16)}
 """Bytes of samples that a container's size fields can count, with room for its header."""
 
@@ -117,6 +120,33 @@ def _depth(decoder: str, container: str, encoding: str) -> int:
         f"{container} with {encoding} holds no plain integers, so that there is nothing exact to keep; "
         f"convert it to WAV or FLAC first",
     )
+
+
+def flac_size(path: Path, sound: IntegerSound) -> int | None:
+    """Return how many bytes the recording takes as FLAC at the highest level, encoded in memory.
+
+    None for what FLAC cannot hold: 32 bits, more than 8 channels, or very high rates.
+    """
+    import soundfile
+
+    if sound.depth not in _OF_FLAC:
+        return None
+    target = io.BytesIO()
+    try:
+        with soundfile.SoundFile(
+            target,
+            "w",
+            sound.sample_rate,
+            sound.channels,
+            _OF_FLAC[sound.depth],
+            format="FLAC",
+            compression_level=1.0,
+        ) as file:
+            for block in read_integers(path, FLAC_FRAMES):
+                file.write(np.ascontiguousarray(block << (32 - sound.depth)))
+    except soundfile.LibsndfileError:
+        return None
+    return len(target.getbuffer())
 
 
 def _regrouped(blocks: Iterable[Integers], frames: int) -> Iterator[Integers]:

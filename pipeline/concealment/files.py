@@ -9,8 +9,8 @@ import numpy as np
 
 from pipeline.audio.decode import naming, open_decoding
 from pipeline.audio.write import write_audio
-from pipeline.common.files import refuse_overwrite
-from pipeline.concealment.fill import Filler, Samples, conceal
+from pipeline.common.files import check_overwrite
+from pipeline.concealment.fill import GapFiller, Samples, conceal
 from pipeline.concealment.gaps import Gaps, gaps_of_table, gaps_of_trace, merged, zero_runs
 from pipeline.errors import UserError
 from pipeline.plots.figure import COLOURS, new_figure, plain_text, write_figure
@@ -39,7 +39,7 @@ class GapSource:
     def __post_init__(self) -> None:
         """Raises `UserError` for what cannot be."""
         if self.trace is not None and self.table is not None:
-            raise UserError("gaps are in a trace or in a table: give one of --trace and --gaps", 2)
+            raise UserError("gaps are in a trace or in a table: give one of --loss-trace and --gaps", 2)
         if not (0 < self.packet_s < np.inf and 0 < self.shortest_s < np.inf):
             raise UserError("packets and shortest gaps last more than 0 ms", 2)
 
@@ -64,7 +64,7 @@ def conceal_file(
     sound: Path,
     output: Path,
     source: GapSource,
-    how: Filler,
+    how: GapFiller,
     sample_rate: int | None = None,
     *,
     plot: Path | None = None,
@@ -76,9 +76,9 @@ def conceal_file(
     Returns facts for people and machines. Raises `RecordingRejected` where the recording cannot be used,
     `UserError` where gaps cannot be read or a file would be overwritten.
     """
-    refuse_overwrite(output, overwrite)
+    check_overwrite(output, overwrite)
     if plot is not None:
-        refuse_overwrite(plot, overwrite)
+        check_overwrite(plot, overwrite)
     with naming(sound), open_decoding(sound) as recording:
         own_rate = recording.info.sample_rate
         rate = sample_rate or own_rate

@@ -18,7 +18,7 @@ from pipeline.concealment.gaps import Gaps
 
 Samples = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float64]
-Continue = Callable[[Samples, int, int], Floats]
+Extrapolate = Callable[[Samples, int, int], Floats]
 """From samples (N,) heard so far, how many shall follow, and the sample rate, to those that may follow."""
 
 HEARD_S = 0.3
@@ -29,18 +29,18 @@ HOLD_S, DECAY_S = 0.010, 0.050
 
 
 @dataclass(frozen=True)
-class Filler:
+class GapFiller:
     """How gaps are filled: a continuation, and where it is given, one of the time-reversed sound after."""
 
-    forward: Continue
-    backward: Continue | None = None
+    forward: Extrapolate
+    backward: Extrapolate | None = None
 
 
 def conceal(
     samples: Samples,
     gaps: Gaps,
     sample_rate: int,
-    how: Filler,
+    how: GapFiller,
     on_gap: Callable[[], object] = lambda: None,
 ) -> Samples:
     """Fill the ``gaps`` (G, 2) of ``samples`` (N,), whatever stands there now, from left to right.
@@ -63,7 +63,7 @@ def conceal(
     return found
 
 
-def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: Filler) -> Floats:
+def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: GapFiller) -> Floats:
     """What belongs into a gap of ``count`` samples, and the cross-fade after it, if any."""
     if how.backward is not None and len(after) >= LEAST_HEARD_S * sample_rate:
         backward = _fading(how.backward, after[::-1].copy(), count, sample_rate)[::-1]
@@ -78,7 +78,7 @@ def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: 
     return forward
 
 
-def _fading(continuation: Continue, history: Samples, count: int, sample_rate: int) -> Floats:
+def _fading(continuation: Extrapolate, history: Samples, count: int, sample_rate: int) -> Floats:
     """A continuation that fades: held for 10 ms, then smaller by the factor e every 50 ms."""
     if not len(history):
         return np.zeros(count)

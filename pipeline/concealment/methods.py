@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from pipeline.concealment.extrapolation import autoregression, repetition, silence
-from pipeline.concealment.fill import Continue, Filler, Floats, Samples
+from pipeline.concealment.fill import Extrapolate, Floats, GapFiller, Samples
 from pipeline.errors import UserError
 from pipeline.model.trained_model import TrainedModel
 
@@ -21,7 +21,7 @@ REPEATED, RISE_S = 2 / 3, 0.010
 MODELLED = 1 / 3
 
 
-def filler(method: Method, model: TrainedModel | None = None, seed: int = 0) -> Filler:
+def filler(method: Method, model: TrainedModel | None = None, seed: int = 0) -> GapFiller:
     """The ways to fill gaps.
 
     - `zero`: silence; `repeat`: the last pitch period; `ar`: a linear predictor of order 128. All three hear
@@ -32,13 +32,13 @@ def filler(method: Method, model: TrainedModel | None = None, seed: int = 0) -> 
     Raises `UserError` where ``model`` is needed and missing, or is not of samples.
     """
     if method == "model":
-        return Filler(blended(model_expectation(model, seed)), blended())
+        return GapFiller(blended(model_expectation(model, seed)), blended())
     if method == "blend":
-        return Filler(blended(), blended())
-    return Filler({"zero": silence, "repeat": repetition, "ar": autoregression}[method])
+        return GapFiller(blended(), blended())
+    return GapFiller({"zero": silence, "repeat": repetition, "ar": autoregression}[method])
 
 
-def model_expectation(model: TrainedModel | None, seed: int = 0) -> Continue:
+def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
     """What the model expects: the average of 16 takes, drawn with half of the scales that it says.
 
     The average of what may come errs least, and falls silent by itself as takes go different ways.
@@ -51,16 +51,16 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Continue:
 
     def expectation(history: Samples, count: int, sample_rate: int) -> Floats:
         from pipeline.generation.engine import free_run
-        from pipeline.generation.options import Sampling
+        from pipeline.generation.options import SamplingOptions
 
-        run = free_run(model, history[:, None], Sampling(TAKES, seed, spread=SPREAD))
+        run = free_run(model, history[:, None], SamplingOptions(TAKES, seed, noise_scale=SPREAD))
         takes = np.concatenate([rows[:, :, 0] for rows in run.rows(count)], axis=1)
         return np.asarray(takes[:, :count].mean(0, np.float64))
 
     return expectation
 
 
-def blended(expectation: Continue | None = None) -> Continue:
+def blended(expectation: Extrapolate | None = None) -> Extrapolate:
     """A linear predictor, which follows a sound most closely at first, giving way to its last period.
 
     Over 10 ms the share of the repetition rises to two thirds. A model's ``expectation`` has one third of

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config.inputs import KINDS, READ_LATER, row_settings
+from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 
@@ -45,12 +46,27 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunC
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise UserError(f"--set {override}: write it as key=value, such as train.epochs=3", exit_code=2)
-        changes = merge(changes, nested({key.strip(): _parse(value, f"--set {override}")}))
-    return validated(merge(settings, changes), str(found))
+        change = nested({key.strip(): _parse(value, f"--set {override}")})
+        changes = merge(changes, _present(change))
+    if not overrides:
+        return validated(settings, str(found))
+    try:
+        return validated(merge(settings, changes), "--set")
+    except UserError:
+        validated(settings, str(found))  # the mistake may be in the file
+        raise
 
 
 def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
-    """Make a `RunConfig` of nested settings; all problems at once as one `UserError`."""
+    """Return a `RunConfig` of nested settings.
+
+    Args:
+        settings: sections with their keys.
+        where: the file that they come from, or `--set`, for the message.
+
+    Raises:
+        UserError: a setting is wrong; its one line has all problems.
+    """
     try:
         config = RunConfig.model_validate(settings)
     except ValidationError as error:
@@ -62,7 +78,7 @@ def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
         except UserError as problem:
             problems.append(str(problem))
     if problems:
-        raise UserError("\n".join(problems), exit_code=2)
+        raise UserError("; ".join(problems), exit_code=2)
     return config
 
 
@@ -94,13 +110,23 @@ def _not_shared(variant: str, keys: Sequence[str]) -> UserError:
     )
 
 
+def _present(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings under their present names, so that no earlier name stands beside one in a merge."""
+    return {section: present_names(section, values) for section, values in settings.items()}
+
+
 def find_config(path: Path) -> Path:
     """The file that ``path`` means: itself, or the project's configuration of that name."""
     for candidate in (path, CONFIGS / path, CONFIGS / f"{path}.yaml"):
         if candidate.is_file():
             return candidate
-    known = ", ".join(sorted(p.stem for p in CONFIGS.glob("*.yaml")))
+    known = ", ".join(included_configs())
     raise UserError(f"{path}: no such configuration; give a YAML file or one of: {known}", exit_code=2)
+
+
+def included_configs() -> list[str]:
+    """Return the names of the configurations that come with the project."""
+    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -137,6 +163,7 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if not isinstance(settings, dict):
         raise UserError(f"{path}: must hold keys and values", exit_code=2)
     parent = settings.pop("extends", None)
+    settings = _present(settings)
     if parent is None:
         return settings
     beside = path.parent / str(parent)
@@ -152,16 +179,17 @@ def _parse(text: str, where: str) -> Any:
 
 
 def _problems(error: ValidationError, where: str) -> str:
-    lines = [f"{where}: {error.error_count()} problem(s) in the configuration"]
+    """Return all problems in one line: `FILE: KEY: PROBLEM; KEY: PROBLEM`."""
+    found = []
     for problem in error.errors(include_url=False):
         key = ".".join(str(part) for part in problem["loc"] if part not in KINDS)
         if problem["type"] == "extra_forbidden":
-            lines.append(f"  {key}: unknown key{_suggestion(problem['loc'])}")
+            found.append(f"{key}: unknown key{_suggestion(problem['loc'])}")
         elif problem["type"] == "value_error":
-            lines.append(f"  {key or 'run'}: {problem['ctx']['error']}")
+            found.append(": ".join(filter(None, (key, str(problem["ctx"]["error"])))))
         else:
-            lines.append(f"  {key or 'run'} = {_short(problem['input'])}: {problem['msg']}")
-    return "\n".join(lines)
+            found.append(f"{key or 'configuration'} = {_short(problem['input'])}: {problem['msg']}")
+    return f"{where}{' ' if where == '--set' else ': '}{'; '.join(found)}"
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

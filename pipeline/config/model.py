@@ -1,6 +1,6 @@
 """Settings of the network."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
@@ -21,12 +21,14 @@ def _known_cell(name: str) -> str:
 class ModelConfig(Section):
     """The network: convolutions if wanted, recurrent layers, a head."""
 
+    section: ClassVar[str] = "model"
+
     architecture: Literal["predictor", "encoder-decoder"] = "predictor"
     """`predictor`: recurrent layers that predict the next step; `encoder-decoder`: one stack reads, another
     produces the next `decode_steps` steps."""
     cell: Annotated[str, AfterValidator(_known_cell)] = "gru"
-    """Recurrent unit, in the form of the library's kernels; or, with `study-`, exactly as the study has it:
-    diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
+    """Recurrent unit, in the form of the library's kernels; or, with `chung2014-`, exactly as the study has
+    it: diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
     hidden_size: Positive = 227
     """Units of each layer. 400 tanh, 227 GRU and 195 LSTM units have equally many parameters in the study."""
     parameter_budget: Positive | None = None
@@ -48,7 +50,7 @@ class ModelConfig(Section):
     strides, a prediction covers as many hops as their product."""
     companding: bool = False
     """Read samples on a logarithmic scale, too, on which quiet sound is as visible as loud."""
-    head: Literal["gaussians", "bernoulli", "nade"] = "gaussians"
+    head: Literal["gaussian_mixture", "bernoulli", "nade"] = "gaussian_mixture"
     """What a step's outputs are drawn from: a mixture of Gaussians; for notes, `bernoulli` (each note by
     itself) or `nade` (each note given the lower ones)."""
     mixture_components: Positive = 20

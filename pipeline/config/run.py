@@ -6,7 +6,7 @@ docstrings below are also what its form shows.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -70,16 +70,18 @@ class EvaluateConfig(Section):
 class SamplesConfig(Section):
     """Continuations of held-out recordings, made for listening after every training."""
 
+    section: ClassVar[str] = "samples"
+
     count: Annotated[int, Field(ge=0)] = 2
     """How many held-out recordings are continued."""
-    prime_seconds: Annotated[float, Field(gt=0)] = 2.0
+    context_seconds: Annotated[float, Field(gt=0)] = 2.0
     """How much of each recording the model hears first, in seconds."""
     seconds: Annotated[float, Field(gt=0)] = 2.0
     """How much it adds, in seconds."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
     """Temperature of the choice of mixture component (for notes, of each note): 1 as predicted, 0 the most
     likely."""
-    noise_scale: Annotated[float, Field(ge=0)] = 0.9
+    noise_scale: Annotated[float, Field(ge=0)] = 0.95
     """Factor of the standard deviations that samples or frames are drawn with. Smaller values give quieter
     and smoother sound, larger ones louder and noisier sound."""
 
@@ -115,8 +117,9 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         rules = {
-            "model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade": (
-                (self.model.head == "gaussians") == (self.input.kind != "piano-roll")
+            "model.head=gaussian_mixture is for waveform and spectrogram; "
+            "for piano-roll take bernoulli or nade": (
+                (self.model.head == "gaussian_mixture") == (self.input.kind != "piano-roll")
             ),
             "model.covariance=autoregressive is for input.kind=waveform": (
                 self.model.covariance != "autoregressive" or self.input.kind == "waveform"

@@ -1,6 +1,6 @@
 """Settings of the training."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -10,16 +10,18 @@ from pipeline.config.types import Positive, Section, Seed
 class TrainConfig(Section):
     """How the weights are fitted."""
 
+    section: ClassVar[str] = "train"
+
     epochs: Positive = 10
     """Passes over the training split."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """Stop after this much time in the training loop, even before the last epoch."""
-    sequences: Literal["carried", "independent"] = "carried"
+    state: Literal["carried", "reset"] = "carried"
     """`carried`: recordings run through their full length with the state carried from chunk to chunk;
-    `independent`: chunks are sequences of their own that start from an empty state, as the study's are."""
+    `reset`: chunks are sequences of their own that start from an empty state, as the study's are."""
     batch_size: Positive = 32
     """Sequences side by side in an update."""
-    chunk_steps: Positive = 100
+    bptt_steps: Positive = 100
     """Steps through which the gradient flows back."""
     optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
     """Update rule."""

@@ -1,13 +1,17 @@
 """What the sections of a configuration have in common: strictness, and numbers within bounds."""
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from pipeline.config.renamed import present_names
 
 Positive = Annotated[int, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[int, Field(ge=2_000, le=384_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Split = Literal["train", "valid", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class Section(BaseModel):
@@ -15,7 +19,10 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
+    section: ClassVar[str] = ""
+    """The key of the section in a configuration, by which settings of earlier releases are renamed."""
 
-Split = Literal["train", "valid", "test"]
-
-SPLITS: tuple[Split, ...] = get_args(Split)
+    @model_validator(mode="before")
+    @classmethod
+    def _present_names(cls, settings: Any) -> Any:
+        return present_names(cls.section, settings)

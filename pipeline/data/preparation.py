@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from filelock import FileLock
 
 from pipeline.audio.decode import DecodedFacts, open_decoding
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
+from pipeline.common.locks import announced_lock
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import CorpusConfig, RunConfig
 from pipeline.data.corpus import Source, find_sources
@@ -66,7 +66,7 @@ def prepare(config: RunConfig) -> Path:
     folder = data_dir() / "prepared" / f"{config.input.kind}-{settings_key(settings)}"
     folder.mkdir(parents=True, exist_ok=True)
     sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
-    with FileLock(folder / ".lock"):
+    with announced_lock(folder / ".lock", f"{folder} is being prepared"):
         representation = representation_of(config.input)
         store = RowStore(folder, representation.row_width, representation.row_dtype)
         try:

@@ -18,7 +18,7 @@ from pipeline.data.corpus import Source, find_sources
 from pipeline.data.manifest import content_hash
 from pipeline.data.splits import assign_splits
 from pipeline.diagnostics.data_size import enough_sound
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
 from pipeline.errors import RecordingRejected
 
@@ -28,7 +28,7 @@ MANY = 0.5  # of the recordings: then it is the rule, not the exception
 NAMED = 3
 
 
-def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, parameters: int) -> Examined:
+def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, parameters: int) -> Examination:
     """Say what is wrong with the recordings that ``named`` holds, for a model of so many parameters.
 
     Raises `UserError` where nothing can be listed.
@@ -58,13 +58,13 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
         f"{counted(len(used), 'recording')} of {counted(len(sources), 'file')}, {duration(seconds)},"
         f" {counted(len(groups), 'group')}"
     )
-    return Examined(str(named), "corpus", summary, figures, worst_first(findings))
+    return Examination(str(named), "corpus", summary, figures, worst_first(findings))
 
 
-def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examined], list[str]]:
+def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examination], list[str]]:
     """Every file's examination and content hash, several at a time."""
 
-    def one(path: Path) -> tuple[Examined, str]:
+    def one(path: Path) -> tuple[Examination, str]:
         found = examine_recording(path, sample_rate)
         try:
             return found, content_hash(path)
@@ -80,9 +80,9 @@ def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examined
     return [found for found, _ in results], [key for _, key in results]
 
 
-def _refused(examined: Sequence[Examined]) -> Iterator[Finding]:
+def _refused(examined: Sequence[Examination]) -> Iterator[Finding]:
     """Refused files by reason; numbers and details in the reasons do not tell them apart."""
-    by_reason: dict[tuple[str, str], list[Examined]] = defaultdict(list)
+    by_reason: dict[tuple[str, str], list[Examination]] = defaultdict(list)
     for one in examined:
         if "refused" in one.figures:
             reason = re.sub(r"[\d.]+(e[+-]?\d+)?", "#", one.figures["refused"]).split(" (")[0]
@@ -137,7 +137,7 @@ def _rates(rates: dict[str, int]) -> Iterator[Finding]:
         yield Finding("warning", "mixed-rates", what, "Train at the lowest rate: --set input.sample_rate=...")
 
 
-def _outliers(used: Sequence[Examined]) -> Iterator[Finding]:
+def _outliers(used: Sequence[Examination]) -> Iterator[Finding]:
     """Recordings far louder or quieter than the others."""
     levels = np.array([decibels(max(e.figures["std"])) for e in used])
     middle = float(np.median(levels))
@@ -150,9 +150,9 @@ def _outliers(used: Sequence[Examined]) -> Iterator[Finding]:
             yield Finding("warning", word, what, "Bring recordings to a similar level, or leave these out.")
 
 
-def _faults(used: Sequence[Examined]) -> Iterator[Finding]:
+def _faults(used: Sequence[Examination]) -> Iterator[Finding]:
     """What single recordings suffer from, by kind, with one of them as the example."""
-    by_name: dict[str, list[tuple[Examined, Finding]]] = defaultdict(list)
+    by_name: dict[str, list[tuple[Examination, Finding]]] = defaultdict(list)
     for one in used:
         for finding in one.findings:
             if finding.severity != "fine":

@@ -11,14 +11,14 @@ from pipeline.common.files import read_json
 from pipeline.common.text import duration
 from pipeline.config.types import SPLITS, Split
 from pipeline.diagnostics.data_size import enough_sound, parameter_count, steps_a_second
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.errors import RecordingRejected, UserError
 
 PREPARE = "Run `wavecast prepare` on the recordings again."
 LEAST_HELD_OUT, MOST_HELD_OUT = 0.03, 0.6
 
 
-def examine_dataset(path: Path) -> Examined:
+def examine_dataset(path: Path) -> Examination:
     """Say what is wrong with the data set whose `dataset.json` or folder is ``path``.
 
     Raises `UserError` where that file is missing or damaged beyond looking at.
@@ -45,7 +45,7 @@ def examine_dataset(path: Path) -> Examined:
     summary = f"{kind}, {counted(len(recordings), 'recording')}, {duration(sum(seconds.values()))}"
     figures = {"fingerprint": content.get("fingerprint"), "kind": kind, "seconds": seconds}
     figures |= {"recordings": len(recordings), "settings": settings}
-    return Examined(str(file), "data set", summary, figures, worst_first(findings))
+    return Examination(str(file), "data set", summary, figures, worst_first(findings))
 
 
 def _input(settings: dict[str, Any]) -> Any:

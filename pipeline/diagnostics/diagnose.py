@@ -3,7 +3,6 @@
 One examination never stops the next: whatever cannot be looked at is itself a finding.
 """
 
-import glob
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -11,17 +10,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.common.files import expanded
-from pipeline.diagnostics.findings import Examined, Finding, Kind
+from pipeline.common.patterns import matching
+from pipeline.diagnostics.findings import Examination, Finding, Kind
 from pipeline.errors import UserError
 
 SAMPLE_RATE = 16_000
 REGISTERED = ("models:/", "runs:/")
-MAGIC = frozenset("*?[")
 
 
 @dataclass(frozen=True)
-class Thing:
+class Target:
     """What was named, and what it was taken for."""
 
     name: str
@@ -29,27 +27,27 @@ class Thing:
     path: Path
 
 
-def diagnose(named: Sequence[str], model: str = "") -> Iterator[Examined]:
+def diagnose(named: Sequence[str], model: str = "") -> Iterator[Examination]:
     """Examine each thing in turn; the installation where nothing is named.
 
     With ``model``, recordings are judged by what that model hears, and the model is run on them, too. Never
     raises for what is found, however damaged.
     """
     if not named and not model:
-        yield _guarded(Thing("wavecast", "installation", Path()), Listener(""), [])
+        yield _guarded(Target("wavecast", "installation", Path()), ReferenceModel(""), [])
         return
-    listener = Listener(model)
+    listener = ReferenceModel(model)
     things = [thing for name in named for thing in recognised(name)]
     for thing in things:
         yield _guarded(thing, listener, [])
     if model:
         sounds = [thing.path for thing in things if thing.kind == "recording"]
         sounds += [path for thing in things if thing.kind == "corpus" for path in _sounds_of(thing.path)]
-        yield _guarded(Thing(model, "model", Path(model)), listener, sounds)
+        yield _guarded(Target(model, "model", Path(model)), listener, sounds)
 
 
 @dataclass(frozen=True)
-class Listener:
+class ReferenceModel:
     """The model for which recordings are judged: that of a name, or the base configuration's."""
 
     model: str
@@ -59,11 +57,10 @@ class Listener:
         """Steps a second, parameters, sample rate in Hz."""
         from pipeline.config.loading import load_config
         from pipeline.diagnostics.data_size import parameter_count, steps_a_second
-        from pipeline.model.storage import load_model
-        from pipeline.registry.registry import fetch_model
+        from pipeline.registry.registry import load
 
         if self.model:
-            found = load_model(fetch_model(self.model))
+            found = load(self.model)
             count = sum(weight.numel() for weight in found.network.parameters())
             return 1 / found.step_s, count, getattr(found.input, "sample_rate", SAMPLE_RATE)
         base = load_config()
@@ -75,7 +72,7 @@ class Listener:
         try:
             return self._settings
         except UserError:
-            return Listener("")._settings if self.model else (1600.0, 265_000, SAMPLE_RATE)
+            return ReferenceModel("")._settings if self.model else (1600.0, 265_000, SAMPLE_RATE)
 
     @property
     def sample_rate(self) -> int:
@@ -83,39 +80,50 @@ class Listener:
         return self.settings()[2] if self.model else SAMPLE_RATE
 
 
-def recognised(name: str) -> Iterator[Thing]:
+def recognised(name: str) -> Iterator[Target]:
     """What a name stands for: patterns and folders of runs or of data sets are several things."""
     if name.startswith(REGISTERED):
-        yield Thing(name, "model", Path(name))
+        yield Target(name, "model", Path(name))
         return
-    if not os.path.lexists(name) and MAGIC & set(name):
-        paths = [Path(found) for found in sorted(glob.glob(name, recursive=True))]  # noqa: PTH207
-    else:
-        paths = [expanded(name)]
+    paths = matching(name)
+    if not os.path.lexists(name) and _is_model_name(name):
+        yield Target(name, "model", Path(name))
+        return
     if not paths:
-        yield Thing(name, "unknown", Path(name))
+        yield Target(name, "unknown", Path(name))
     for path in paths:
         try:
-            yield from _of_folder(path) if path.is_dir() else [Thing(str(path), _kind_of_file(path), path)]
+            yield from _of_folder(path) if path.is_dir() else [Target(str(path), _kind_of_file(path), path)]
         except OSError:  # what may not be entered is told so when it is to be listed or read
-            yield Thing(str(path), "corpus" if os.path.isdir(path) else "unknown", path)  # noqa: PTH112
+            yield Target(str(path), "corpus" if os.path.isdir(path) else "unknown", path)  # noqa: PTH112
 
 
-def _of_folder(path: Path) -> Iterator[Thing]:
+def _is_model_name(name: str) -> bool:
+    """Return whether a name that is no file is that of a run or registered model."""
+    from pipeline.registry.registry import find_model
+
+    try:
+        find_model(name)
+    except UserError:
+        return False
+    return True
+
+
+def _of_folder(path: Path) -> Iterator[Target]:
     def has(*names: str) -> bool:
         return any((path / name).is_file() for name in names)
 
     if has("run.json", "status.json", "journal.jsonl"):
-        yield Thing(str(path), "run", path)
+        yield Target(str(path), "run", path)
     elif has("model.safetensors") or (has("config.json") and _is_model(path / "config.json")):
-        yield Thing(str(path), "model", path)
+        yield Target(str(path), "model", path)
     elif has("dataset.json"):
-        yield Thing(str(path), "data set", path)
+        yield Target(str(path), "data set", path)
     elif several := sorted([*path.glob("*/run.json"), *path.glob("*/dataset.json")]):
         for file in several:
-            yield Thing(str(file.parent), "run" if file.name == "run.json" else "data set", file.parent)
+            yield Target(str(file.parent), "run" if file.name == "run.json" else "data set", file.parent)
     else:
-        yield Thing(str(path), "corpus", path)
+        yield Target(str(path), "corpus", path)
 
 
 def _is_model(config: Path) -> bool:
@@ -144,7 +152,7 @@ def _sounds_of(corpus: Path) -> list[Path]:
         return []
 
 
-def _guarded(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Examined:
+def _guarded(thing: Target, listener: ReferenceModel, sounds: Sequence[Path]) -> Examination:
     """Examine one thing; what stops the examination becomes its finding."""
     try:
         return _examined(thing, listener, sounds)
@@ -154,10 +162,10 @@ def _guarded(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Examin
     except Exception as problem:  # a damaged file may break any library in a way of its own
         what = f"It cannot be examined ({type(problem).__name__}: {' '.join(str(problem).split())[:200]})."
         finding = Finding("problem", "unreadable", what, "It is damaged or of another version: make it anew.")
-    return Examined(thing.name, thing.kind, "", {}, (finding,))
+    return Examination(thing.name, thing.kind, "", {}, (finding,))
 
 
-def _examined(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Examined:
+def _examined(thing: Target, listener: ReferenceModel, sounds: Sequence[Path]) -> Examination:
     if thing.kind == "installation":
         from pipeline.diagnostics.installation import examine_installation
 
@@ -187,7 +195,7 @@ def _examined(thing: Thing, listener: Listener, sounds: Sequence[Path]) -> Exami
     return examine_recording(thing.path, listener.sample_rate)
 
 
-def _music(thing: Thing) -> Examined:
+def _music(thing: Target) -> Examination:
     """A MIDI file: whether it reads, and what was left out."""
     from pipeline.music.midi import read_midi
 
@@ -199,4 +207,4 @@ def _music(thing: Thing) -> Examined:
         findings.append(Finding("problem", "silent", "It holds no notes.", "Leave it out."))
     elif not findings:
         findings.append(Finding("fine", "notes", "Nothing is wrong with it."))
-    return Examined(thing.name, "music", f"{len(roll)} steps of a sixteenth", {}, tuple(findings))
+    return Examination(thing.name, "music", f"{len(roll)} steps of a sixteenth", {}, tuple(findings))

@@ -27,7 +27,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Examined:
+class Examination:
     """One thing that was examined: what it is, its figures, and what was found, the worst first."""
 
     thing: str

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.common.files import data_location
-from pipeline.diagnostics.findings import Examined, Finding, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, worst_first
 from pipeline.errors import UserError
-from pipeline.tracking.store import spoken, sqlite_file, store_uri
+from pipeline.tracking.store import redacted_uri, sqlite_file, store_uri
 
 OPTIONAL = {  # package: what is missing without it, how to get it
     "espeakng-loader": ("`wavecast demo` without recordings of your own", "pip install 'wavecast[demo]'"),
@@ -33,7 +33,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 TORCH, TORCHAUDIO = "torch>=2.11,<2.12", "torchaudio>=2.11,<2.12"
 
 
-def examine_installation() -> Examined:
+def examine_installation() -> Examination:
     """Say what is missing, does not fit together or cannot be reached. Never raises."""
     figures: dict[str, Any] = {"python": platform.python_version(), "packages": _versions()}
     figures |= {"data": str(data_location()), "store": None, "processors": os.cpu_count()}
@@ -41,7 +41,7 @@ def examine_installation() -> Examined:
     summary = (
         f"Python {figures['python']}, {platform.system()} {platform.machine()}, data in {figures['data']}"
     )
-    return Examined(DISTRIBUTION, "installation", summary, figures, worst_first(findings))
+    return Examination(DISTRIBUTION, "installation", summary, figures, worst_first(findings))
 
 
 def _requirements() -> list[Any]:
@@ -180,22 +180,22 @@ def _store(figures: dict[str, Any]) -> Iterator[Finding]:
         uri = store_uri()
     except UserError:  # the data folder cannot be made, which is a finding already
         return
-    figures["store"] = spoken(uri)
+    figures["store"] = redacted_uri(uri)
     database = sqlite_file(uri)
     if database is not None:
         yield from _sqlite_store(database)
         return
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
-        yield Finding("fine", "store", f"Runs are recorded in {spoken(uri)}, which was not asked.")
+        yield Finding("fine", "store", f"Runs are recorded in {redacted_uri(uri)}, which was not asked.")
         return
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
         with socket.create_connection((parts.hostname or "", port), ANSWER_S):
-            yield Finding("fine", "store", f"The tracking server at {spoken(uri)} answers.")
+            yield Finding("fine", "store", f"The tracking server at {redacted_uri(uri)} answers.")
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", "") or problem
-        what = f"The tracking server at {spoken(uri)} does not answer ({reason})."
+        what = f"The tracking server at {redacted_uri(uri)} does not answer ({reason})."
         advice = "Training goes on without it and is sent later; check MLFLOW_TRACKING_URI and the server."
         yield Finding("warning", "store", what, advice)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
 from pipeline.common.text import duration
-from pipeline.diagnostics.findings import Examined, Finding, Severity, counted, share, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ WILD = 0.3  # of the linear predictors
 TRAIN_ANEW = "Train it again, or fetch another version (`wavecast models` lists them)."
 
 
-def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Examined:
+def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Examination:
     """Say what is wrong with the model in ``folder``, and how it does on ``sounds`` or on its own data.
 
     Raises `UserError` where it cannot be loaded, or one of the sounds cannot be used.
@@ -49,7 +49,7 @@ def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Exam
         findings.append(Finding("fine", "model", "Nothing is wrong with the model."))
     architecture = model.model.cell if model.model.architecture == "predictor" else model.model.architecture
     summary = f"{model.input.kind}, {architecture}, {model.model.head}, {parameters:,} parameters"
-    return Examined(named, "model", summary, figures, worst_first(findings))
+    return Examination(named, "model", summary, figures, worst_first(findings))
 
 
 def _weights(model: "TrainedModel") -> Iterator[Finding]:

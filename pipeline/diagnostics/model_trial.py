@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from models.distributions.correlated_mixtures import AutoregressiveMixture, is_stable
-from models.distributions.mixture import Mixture, of_component
+from models.distributions.mixture import Mixture, select_component
 from pipeline.audio.decode import open_decoding
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRejected, UserError
@@ -184,5 +184,5 @@ def _note(use: _Use, mixture: Mixture, floor: float) -> None:
     low = (mixture.scale < AT_FLOOR * floor).float().mean(-1).reshape(weight.shape)
     use.floored += float((weight * low).sum())
     if isinstance(mixture, AutoregressiveMixture):
-        chosen = of_component(mixture.coefficients, mixture.logits.argmax(-1))
+        chosen = select_component(mixture.coefficients, mixture.logits.argmax(-1))
         use.predictors.append(chosen.reshape(-1, chosen.shape[-1])[::8])

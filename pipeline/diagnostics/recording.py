@@ -13,7 +13,7 @@ from pipeline.audio.pcm import INT16_STEP
 from pipeline.audio.reader import AudioInfo
 from pipeline.audio.readers import open_recording
 from pipeline.common.text import duration
-from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, counted, share, worst_first
 from pipeline.diagnostics.rejection import rejected
 from pipeline.diagnostics.signal_statistics import FLAT_RUN, SoundFigures, SoundMeter
 from pipeline.errors import RecordingRejected
@@ -31,7 +31,7 @@ NOTHING_THERE_DB = -96.0
 NOTED = "No sample is lost; write the file anew where another program refuses it."
 
 
-def examine_recording(path: Path, sample_rate: int) -> Examined:
+def examine_recording(path: Path, sample_rate: int) -> Examination:
     """Say what is wrong with a recording that a model of ``sample_rate`` Hz would hear. Never raises."""
     try:
         facts = _decoded(path, sample_rate)
@@ -46,12 +46,12 @@ def examine_recording(path: Path, sample_rate: int) -> Examined:
     if found.seconds >= SHORT_S:
         findings += [*_level(found), *_faults(found), *_channels(found), *_rate(info, found, sample_rate)]
     if all(finding.severity == "fine" for finding in findings):
-        findings.append(Finding("fine", "sound", _praise(found)))
+        findings.append(Finding("fine", "sound", _all_clear(found)))
     channels = {1: "mono", 2: "stereo"}.get(info.channels, f"{info.channels} channels")
     summary = (
         f"{duration(found.seconds)}, {info.sample_rate} Hz, {channels}, {info.container} {info.encoding}"
     )
-    return Examined(str(path), "recording", summary, asdict(info) | asdict(found), worst_first(findings))
+    return Examination(str(path), "recording", summary, asdict(info) | asdict(found), worst_first(findings))
 
 
 def _decoded(path: Path, sample_rate: int) -> DecodedFacts:
@@ -194,7 +194,7 @@ def _rate(info: AudioInfo, found: SoundFigures, sample_rate: int) -> Iterator[Fi
         yield Finding("fine", "narrow", what)
 
 
-def _praise(found: SoundFigures) -> str:
+def _all_clear(found: SoundFigures) -> str:
     peak_db, level_db = decibels(max(found.peak)), decibels(max(found.std))
     levels = f"peak {peak_db:.1f} dB, level {level_db:.1f} dB of full scale"
     return f"Nothing is wrong: {levels}, no clipping, no drop-outs."

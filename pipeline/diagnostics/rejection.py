@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.diagnostics.findings import Examined, Finding
+from pipeline.diagnostics.findings import Examination, Finding
 from pipeline.errors import RejectionCode
 
 ADVICE: dict[RejectionCode, str] = {
@@ -62,7 +62,7 @@ DISGUISES = {  # first bytes, in lower case: what the file is, what to do about 
 TEXT = "a text file", "Leave it out; a list of recordings ends in .txt or .csv and names files that exist."
 
 
-def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Examined:
+def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Examination:
     """Return the examination of a recording that cannot be used.
 
     Args:
@@ -74,7 +74,7 @@ def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Exam
     if disguise := _disguise(path):
         reason, advice = f"{reason}; it begins like {disguise[0]}", disguise[1]
     finding = Finding("problem", "unreadable", f"It cannot be used: {reason}.", advice)
-    return Examined(str(path), "recording", "not usable", {"refused": reason}, (finding,))
+    return Examination(str(path), "recording", "not usable", {"refused": reason}, (finding,))
 
 
 def _disguise(path: Path) -> tuple[str, str] | None:

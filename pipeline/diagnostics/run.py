@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipeline.common.text import duration
-from pipeline.diagnostics.findings import Examined, Finding, counted, share, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, counted, share, worst_first
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 
@@ -22,7 +22,7 @@ OLD_CHECKPOINT_S = 3600.0
 MANY_SKIPPED = 0.01
 
 
-def examine_run(path: Path) -> Examined:
+def examine_run(path: Path) -> Examination:
     """Say what is wrong with the run in folder ``path``; raises `UserError` where it is damaged."""
     run = RunFolder(path)
     try:
@@ -42,7 +42,7 @@ def examine_run(path: Path) -> Examined:
     figures |= {"summary": status.get("summary", {}), "device": status.get("device")}
     summary = f"{state}, {counted(done, 'update')}, {counted(len(valid), 'pass', 'passes')}"
     named = f"{path} ({description.get('variant', '')})" if description.get("variant") else str(path)
-    return Examined(named, "run", summary, figures, worst_first(findings))
+    return Examination(named, "run", summary, figures, worst_first(findings))
 
 
 def _lines(run: RunFolder) -> tuple[list[dict[str, Any]], int]:
@@ -68,7 +68,7 @@ def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:
 def _state(
     run: RunFolder, state: str, status: dict[str, Any], lines: list[dict[str, Any]]
 ) -> Iterator[Finding]:
-    again = f"Go on where it was: `wavecast train --run {run.path}`."
+    again = f"Go on where it was: `wavecast train --resume {run.path}`."
     if state == "failed":
         yield Finding("problem", "failed", f"It failed: {status.get('reason', 'no reason is known')}", again)
     elif state == "finished" and not (run.model / "config.json").is_file():
@@ -201,8 +201,8 @@ def _device(status: dict[str, Any], wanted: str) -> Iterator[Finding]:
 
 
 def _record(run: RunFolder) -> Iterator[Finding]:
-    from pipeline.tracking.sync_state import waits
+    from pipeline.tracking.sync_state import has_pending
 
-    if waits(run):
+    if has_pending(run):
         what = "Not all of it has been sent to the tracking server."
         yield Finding("warning", "unsent", what, "The next training, or `wavecast ui`, sends it.")

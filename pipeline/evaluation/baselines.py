@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import LinearPredictor, fit_linear_predictor
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.common.files import read_json, write_json
@@ -82,7 +82,7 @@ def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str,
 def _fixed_gaussian(recordings: list[np.ndarray], normaliser: Normaliser) -> Baseline:
     """One Gaussian with the mean and standard deviation of the training split."""
     zero = torch.zeros(1, 1)
-    fixed = GaussianMixture(torch.zeros(1), zero, torch.ones(1, 1))
+    fixed = DiagonalMixture(torch.zeros(1), zero, torch.ones(1, 1))
     blocks = (b for samples in recordings for b in np.split(samples, range(BLOCK, len(samples), BLOCK)))
     return _score(((fixed, torch.from_numpy(block[:, None])) for block in blocks), normaliser)
 
@@ -94,17 +94,17 @@ def _linear(predictor: LinearPredictor, recordings: list[np.ndarray], normaliser
     std = torch.from_numpy(predictor.residual_std * scale)[:, None]
     logits = torch.from_numpy(np.log(predictor.residual_weight))
 
-    def distributions() -> Iterator[tuple[GaussianMixture, torch.Tensor]]:
+    def distributions() -> Iterator[tuple[DiagonalMixture, torch.Tensor]]:
         for samples in recordings:
             mean = torch.from_numpy(predictor.predict(samples) * scale - shift)[:, None, None]
             for start in range(0, len(samples), BLOCK):
                 block = slice(start, start + BLOCK)
-                yield GaussianMixture(logits, mean[block], std), torch.from_numpy(samples[block, None])
+                yield DiagonalMixture(logits, mean[block], std), torch.from_numpy(samples[block, None])
 
     return _score(distributions(), normaliser)
 
 
-def _score(scored: Iterable[tuple[GaussianMixture, torch.Tensor]], normaliser: Normaliser) -> Baseline:
+def _score(scored: Iterable[tuple[DiagonalMixture, torch.Tensor]], normaliser: Normaliser) -> Baseline:
     """Average over distributions and the integer samples (N, 1) that they are asked about."""
     nats, bits, count = 0.0, 0.0, 0
     for distribution, samples in scored:

@@ -87,8 +87,8 @@ def horizon_nats(
     )
     error = nats.std(0) / math.sqrt(len(nats)) if len(nats) > 1 else torch.full_like(nats[0], math.nan)
     return {
-        horizon: HorizonScore(float(column.mean()), float(spread), tuple(column.tolist()))
-        for horizon, column, spread in zip(horizons, nats.unbind(1), error, strict=True)
+        horizon: HorizonScore(float(column.mean()), float(std), tuple(column.tolist()))
+        for horizon, column, std in zip(horizons, nats.unbind(1), error, strict=True)
     }
 
 
@@ -130,10 +130,10 @@ def _nats(
     exists = exists.to(model.device)
     values = normaliser.normalise(stretch.to(model.device)).masked_fill(~exists[:, :, None], 0.0)
     inputs, targets, _ = frames.split(values, exists)
-    heard = [inputs[:, furthest - horizon :][:, : context_steps + 1] for horizon in horizons]
+    context = [inputs[:, furthest - horizon :][:, : context_steps + 1] for horizon in horizons]
     columns = [
         _nats_ahead(model, before, targets[:, -1], horizon, paths, generator)
-        for before, horizon in zip(heard, horizons, strict=True)
+        for before, horizon in zip(context, horizons, strict=True)
     ]
     return torch.stack(columns, 1)
 

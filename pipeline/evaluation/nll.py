@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.distributions.distribution import Distribution
 from models.distributions.mixture import Mixture
-from models.recurrent.stack import keep_state
+from models.recurrent.stack import keep_state_where
 from pipeline.common.progress import shown
 from pipeline.data.batching import Batch, batches, whole_plan
 from pipeline.data.dataset import SplitRows
@@ -109,7 +109,7 @@ def predictions(
     state = network.initial_state(plan.recording.shape[1])
     for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
         fresh = network.initial_state(len(batch.keep))
-        distribution, state = network(batch.inputs, keep_state(state, batch.keep, fresh))
+        distribution, state = network(batch.inputs, keep_state_where(state, batch.keep, fresh))
         yield batch, distribution
 
 

@@ -11,22 +11,22 @@ from pipeline.data.batching import Plan, batches
 from pipeline.data.dataset import Dataset, split_rows
 from pipeline.model.trained_model import TrainedModel
 
-FURTHEST_STEPS = 200
+MAX_LAG_STEPS = 200
 RECORDINGS = 32
 
 
-def measure_reach(model: TrainedModel, dataset: Dataset, split: Split) -> list[float]:
+def measure_temporal_sensitivity(model: TrainedModel, dataset: Dataset, split: Split) -> list[float]:
     """Norm of the gradient of a step's log-likelihood by the inputs k steps earlier, k = 0, 1, ...
 
     A root mean square over the beginnings of the longest recordings (see `models.temporal_sensitivity`), as
-    far as `FURTHEST_STEPS`, less where recordings are shorter.
+    far as `MAX_LAG_STEPS`, less where recordings are shorter.
     """
     data = split_rows(dataset, split, model.device)
     whole_steps = (data.length // model.framing.hop).cpu().numpy()
     longest = np.argsort(-whole_steps, kind="stable")[:RECORDINGS]
-    span = max(1, min(whole_steps[longest[len(longest) // 2]], 3 * FURTHEST_STEPS // 2))
+    span = max(1, min(whole_steps[longest[len(longest) // 2]], 3 * MAX_LAG_STEPS // 2))
     chosen = longest[whole_steps[longest] >= min(span, whole_steps.max())][None]
     plan = Plan(chosen, np.zeros_like(chosen), np.ones_like(chosen, bool), int(span))
     (batch,) = batches(plan, data, model.framing, model.normaliser())
-    furthest = min(FURTHEST_STEPS, int(span) - 1)
+    furthest = min(MAX_LAG_STEPS, int(span) - 1)
     return [float(x) for x in sensitivity(model.network, batch.inputs, batch.targets, furthest)]

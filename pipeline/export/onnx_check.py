@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pipeline.common.devices import one_thread
 from pipeline.common.progress import progress_bar
-from pipeline.generation.free_running import widest_scale
+from pipeline.generation.free_running import maximum_scale
 
 if TYPE_CHECKING:
     from models.distributions.distribution import Distribution
@@ -63,18 +63,18 @@ def compare(model: "TrainedModel", file: Path, steps: int) -> dict[str, Agreemen
     random = torch.Generator().manual_seed(0)
     state = model.network.initial_state(STREAMS)
     own = {name: part.numpy() for name, part in zip(remembered, _present(state), strict=True)}
-    heard = torch.zeros(STREAMS, model.framing.input_size)
+    context = torch.zeros(STREAMS, model.framing.input_size)
     with one_thread(), progress_bar("steps") as bar:
         task = bar.add_task("check", total=steps, note="")
         for _ in range(steps):
-            distribution, state = model.network.step(heard, state)
+            distribution, state = model.network.step(context, state)
             expected = vars(distribution) | dict(zip(remembered, _present(state), strict=True))
             feed = {name.removeprefix(NEXT): value for name, value in own.items()}
-            found = dict(zip(names, session.run(None, {"inputs": heard.numpy(), **feed}), strict=True))
+            found = dict(zip(names, session.run(None, {"inputs": context.numpy(), **feed}), strict=True))
             for name, value in found.items():
                 agreement[name].note(value, expected[name].numpy())
             own = {name: found[name] for name in remembered}
-            heard = _drawn(model, distribution, heard, random)
+            context = _drawn(model, distribution, context, random)
             bar.advance(task)
     return agreement
 
@@ -85,12 +85,12 @@ def _present(state: tuple[Tensor, ...]) -> list[Tensor]:
 
 
 def _drawn(
-    model: "TrainedModel", distribution: "Distribution", heard: Tensor, random: torch.Generator
+    model: "TrainedModel", distribution: "Distribution", context: Tensor, random: torch.Generator
 ) -> Tensor:
     """The inputs (B, window * width) of the next step, after these, as one draws and stores values."""
     frames, normaliser = model.framing, model.normaliser()
     uniform = torch.rand(STREAMS, generator=random)
     noise = torch.randn(STREAMS, frames.target_size, generator=random)
-    values = distribution.draw(uniform, noise, widest=widest_scale(model))
+    values = distribution.draw(uniform, noise, max_scale=maximum_scale(model))
     rows = normaliser.restore(values.view(STREAMS, frames.hop, frames.width))
-    return torch.cat([heard, normaliser.normalise(rows).flatten(1)], 1)[:, -frames.input_size :]
+    return torch.cat([context, normaliser.normalise(rows).flatten(1)], 1)[:, -frames.input_size :]

@@ -8,7 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from models.distributions.correlated_mixtures import POLE_LIMIT
-from pipeline.generation.free_running import widest_scale
+from pipeline.generation.free_running import maximum_scale
 from pipeline.model.limiter import MOMENT_S
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ LEVEL = (
 def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]:
     """The metadata of a model's exported step, by key."""
     frames, normalisation, representation = model.framing, model.normalisation, model.representation
-    head = model.model.covariance if model.model.head == "gaussians" else model.model.head
+    head = model.model.covariance if model.model.head == "gaussian_mixture" else model.model.head
     initial = zip(step.state_names, step.initial_state(1), strict=True)
     facts = {
         "format": FORMAT,
@@ -75,11 +75,11 @@ def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]
     }
     if representation.sound is not None:
         facts["sample_rate"] = representation.sound.sample_rate
-    if model.model.head == "gaussians":
-        facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": widest_scale(model)}
-    guard = model.level_guard
-    if guard is not None:
-        facts |= {"loudest_level": guard.limit, "level": LEVEL}
+    if model.model.head == "gaussian_mixture":
+        facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": maximum_scale(model)}
+    limiter = model.limiter
+    if limiter is not None:
+        facts |= {"loudest_level": limiter.limit, "level": LEVEL}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
 
 

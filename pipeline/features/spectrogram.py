@@ -178,8 +178,8 @@ class Spectrogram:
         # Seung (2001): on harmonic sound 1 dB nearer than a pseudo-inverse cut off at zero, on speech 0.1.
         filters = self._mel_filters(frames.device)
         tiny = torch.finfo(filters.dtype).tiny
-        spread = filters / filters.sum(1, keepdim=True).clamp_min(tiny)
-        magnitudes = (values / filters.sum(0)) @ spread.T
+        weights = filters / filters.sum(1, keepdim=True).clamp_min(tiny)
+        magnitudes = (values / filters.sum(0)) @ weights.T
         for _ in range(NONNEGATIVE_UPDATES):
             magnitudes *= (values @ filters.T) / (magnitudes @ filters @ filters.T).clamp_min(tiny)
         return magnitudes

@@ -9,9 +9,9 @@ import numpy as np
 from pipeline.audio.decode import naming, open_decoding
 from pipeline.audio.write import write_audio
 from pipeline.errors import UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint
+from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.generation.output_paths import check_prediction, take_paths
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import SUFFIXES
@@ -23,8 +23,8 @@ def continue_file(
     output: Path,
     *,
     seconds: float,
-    sampling: Sampling,
-    joint: Joint = END_TO_END,
+    sampling: SamplingOptions,
+    join: JoinOptions = END_TO_END,
     own_rate: bool = False,
     only_continuation: bool = False,
     plot: Path | None = None,
@@ -39,7 +39,7 @@ def continue_file(
         output: of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
         seconds: how much to add.
         sampling: number of takes and how they are drawn.
-        joint: how recording and continuation are joined.
+        join: how recording and continuation are joined.
         own_rate: write sound at the recording's sample rate, not the model's; the recording itself then stays
             as it is.
         only_continuation: leave the recording out.
@@ -55,25 +55,25 @@ def continue_file(
     if output.suffix.lower() in SUFFIXES:
         from pipeline.generation.midi_files import continue_notes
 
-        if joint != END_TO_END or own_rate:
+        if join != END_TO_END or own_rate:
             raise UserError("cut, context, cross-fade and rate are for sound, not for notes", 2)
         model = load()
         return continue_notes(model, recording, output, seconds, sampling, only_continuation, plot, overwrite)
     with naming(recording), open_decoding(recording) as opened:
         model = load()
         ours = model.audio.sample_rate
-        heard, own = opened.read_both(ours) if own_rate else (opened.read(ours), None)
+        context, own = opened.read_both(ours) if own_rate else (opened.read(ours), None)
     facts, rate = opened.facts, opened.info.sample_rate
-    found = continue_samples(model, heard, seconds, sampling, joint)
+    found = continue_samples(model, context, seconds, sampling, join)
     if own is not None:
         found = found.at_rate(own, rate)
     written = _write(found, output, only_continuation, overwrite)
     seam_s = 0.0 if only_continuation else found.seam_s
     if plot is not None:
-        from pipeline.plots.runs import recording_picture
+        from pipeline.plots.runs import plot_recording
 
         sound = found.added[0] if only_continuation else found.sound(0)
-        recording_picture(plot, sound, found.sample_rate, seam_s or None, f"{recording.name}, continued")
+        plot_recording(plot, sound, found.sample_rate, seam_s or None, f"{recording.name}, continued")
     return {
         "recording": str(recording),
         "output": written[0]["output"],
@@ -93,7 +93,7 @@ def generate_file(
     output: Path,
     *,
     seconds: float,
-    sampling: Sampling,
+    sampling: SamplingOptions,
     plot: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
@@ -102,9 +102,9 @@ def generate_file(
     found = continue_samples(model, np.zeros(0, np.int16), seconds, sampling)
     written = _write(found, output, True, overwrite)
     if plot is not None:
-        from pipeline.plots.runs import recording_picture
+        from pipeline.plots.runs import plot_recording
 
-        recording_picture(plot, found.added[0], found.sample_rate, None, "from nothing")
+        plot_recording(plot, found.added[0], found.sample_rate, None, "from nothing")
     facts = {"output": written[0]["output"], "takes": written, "plot": str(plot) if plot else None}
     return {**facts, "sample_rate": found.sample_rate, "seconds": found.added.shape[1] / found.sample_rate}
 
@@ -118,5 +118,5 @@ def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> l
         distance_db = None if found.distance_db is None else found.distance_db[take]
         facts = {"output": str(path), "seed": found.seeds[take], "nats_per_step": nats}
         facts["distance_db"] = distance_db
-        written.append({**facts, "guard": found.guard[take]})
+        written.append({**facts, "limiter": found.limiter[take]})
     return written

@@ -2,13 +2,13 @@
 
 from pipeline.common.progress import progress_bar
 from pipeline.generation.free_running import FreeRun, Rows
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
-ONE_TAKE = Sampling()
+ONE_TAKE = SamplingOptions()
 
 
-def free_run(model: TrainedModel, rows: Rows, sampling: Sampling = ONE_TAKE) -> FreeRun:
+def free_run(model: TrainedModel, rows: Rows, sampling: SamplingOptions = ONE_TAKE) -> FreeRun:
     """Return the model conditioned on ``rows`` (N, width) as stored: compiled where it can be, else in torch.
 
     The first time on a machine, compiling takes some seconds.

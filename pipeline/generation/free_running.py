@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.progress import progress_bar
-from pipeline.generation.options import Draws, Sampling
+from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
 Rows = NDArray[Any]
 Flags = NDArray[np.bool_]
 
-WIDEST = 1.0
-WIDEST_GIVEN_NEIGHBOURS = 0.5
+MAX_SCALE = 1.0
+MAX_SCALE_GIVEN_NEIGHBOURS = 0.5
 """Nothing is drawn with a larger standard deviation, that of the data being 1: a model that hears what it
 never heard in training says that anything may come, and anything is what it would hear next. Samples drawn
 given the one before are known far better: with half of the data's deviation, speech that runs free is 2 to
@@ -24,30 +24,30 @@ given the one before are known far better: with half of the data's deviation, sp
 
 
 @dataclass
-class GuardLog:
+class LimiterLog:
     """When a runaway was held back, for each take.
 
-    ``turned_down`` counts steps that were louder than the training split ever is (see
-    `pipeline.model.limiter`), ``narrowed`` those in which the model was hardly more certain than if it knew
-    nothing (see `WIDEST`).
+    ``gain_reduced`` counts steps that were louder than the training split ever is (see
+    `pipeline.model.limiter`), ``scale_clipped`` those in which the model was hardly more certain than if it
+    knew nothing (see `MAX_SCALE`).
     """
 
-    turned_down: NDArray[np.int64]
-    narrowed: NDArray[np.int64]
+    gain_reduced: NDArray[np.int64]
+    scale_clipped: NDArray[np.int64]
     first: NDArray[np.int64]
     """The first such step, or -1."""
     steps: int = 0
 
     @classmethod
-    def of(cls, takes: int) -> "GuardLog":
+    def of(cls, takes: int) -> "LimiterLog":
         """An empty log."""
         return cls(np.zeros(takes, np.int64), np.zeros(takes, np.int64), np.full(takes, -1))
 
-    def note(self, turned_down: Flags, narrowed: Flags) -> None:
+    def note(self, gain_reduced: Flags, scale_clipped: Flags) -> None:
         """Note what happened in the next steps, (B, n) each."""
-        self.turned_down += turned_down.sum(1)
-        self.narrowed += narrowed.sum(1)
-        either = turned_down | narrowed
+        self.gain_reduced += gain_reduced.sum(1)
+        self.scale_clipped += scale_clipped.sum(1)
+        either = gain_reduced | scale_clipped
         new = (self.first < 0) & either.any(1)
         self.first[new] = self.steps + either[new].argmax(1)
         self.steps += either.shape[1]
@@ -56,8 +56,8 @@ class GuardLog:
         """For people and machines: seconds in which either happened, and when first."""
         first = int(self.first[take])
         return {
-            "turned_down_seconds": round(int(self.turned_down[take]) * step_s, 4),
-            "narrowed_seconds": round(int(self.narrowed[take]) * step_s, 4),
+            "gain_reduced_seconds": round(int(self.gain_reduced[take]) * step_s, 4),
+            "scale_clipped_seconds": round(int(self.scale_clipped[take]) * step_s, 4),
             "first_seconds": None if first < 0 else round(first * step_s, 4),
         }
 
@@ -72,9 +72,9 @@ class FreeRun(ABC):
         sampling: how the takes are drawn.
     """
 
-    def __init__(self, model: TrainedModel, rows: Rows, sampling: Sampling) -> None:
+    def __init__(self, model: TrainedModel, rows: Rows, sampling: SamplingOptions) -> None:
         self.model, self.sampling = model, sampling
-        self.guard = GuardLog.of(sampling.takes)
+        self.limiter = LimiterLog.of(sampling.takes)
         self._draws = Draws(sampling, model.framing.target_size)
         self.hear(rows[len(rows) % model.framing.hop :])
 
@@ -106,7 +106,7 @@ class FreeRun(ABC):
         """The rows (B, n * hop, width) of the next steps, of random numbers (B, n) and (B, n, D)."""
 
 
-def widest_scale(model: TrainedModel) -> float:
-    """The largest standard deviation that is drawn with, in normalised values (see `WIDEST`)."""
+def maximum_scale(model: TrainedModel) -> float:
+    """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
     given_neighbours = model.representation.rows_are_samples and model.model.covariance != "diagonal"
-    return WIDEST_GIVEN_NEIGHBOURS if given_neighbours else WIDEST
+    return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE

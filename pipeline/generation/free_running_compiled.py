@@ -4,7 +4,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipeline.generation.free_running import FreeRun, Rows, widest_scale
+from pipeline.generation.free_running import FreeRun, Rows, maximum_scale
 
 CHUNK_STEPS = 2_000
 
@@ -37,22 +37,24 @@ class CompiledFreeRun(FreeRun):
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
         """The rows (B, n * hop, 1) of the next steps."""
-        guard, sampling = self.model.level_guard, self.sampling
-        samples, self._state, self._window, self._power, turned_down, narrowed = self._compiled.generate(
-            uniform.shape[1],
-            self._state,
-            self._window,
-            np.ascontiguousarray(uniform),
-            np.ascontiguousarray(noise),
-            **self._scaling,
-            temperature=sampling.temperature,
-            spread=sampling.deviation,
-            widest=widest_scale(self.model),
-            kind=sampling.kind,
-            guard_limit=guard.limit if guard else None,
-            guard_memory=guard.memory if guard else 0.0,
-            guard_power=self._power,
+        limiter, sampling = self.model.limiter, self.sampling
+        samples, self._state, self._window, self._power, gain_reduced, scale_clipped = (
+            self._compiled.generate(
+                uniform.shape[1],
+                self._state,
+                self._window,
+                np.ascontiguousarray(uniform),
+                np.ascontiguousarray(noise),
+                **self._scaling,
+                temperature=sampling.temperature,
+                noise_scale=sampling.noise_scale,
+                max_scale=maximum_scale(self.model),
+                kind=sampling.kind,
+                limiter_limit=limiter.limit if limiter else None,
+                limiter_memory=limiter.memory if limiter else 0.0,
+                limiter_power=self._power,
+            )
         )
-        self.guard.note(turned_down, narrowed & sampling.noisy)
+        self.limiter.note(gain_reduced, scale_clipped & sampling.noisy)
         rows: Rows = samples[:, :, None]
         return rows

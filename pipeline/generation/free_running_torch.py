@@ -9,13 +9,13 @@ from torch import Tensor
 
 from models.cuda_graphs.step import CapturedStep, Memory
 from models.distributions.distribution import Distribution
-from models.distributions.mixture import Mixture, of_component
+from models.distributions.mixture import Mixture, select_component
 from models.recurrent.stack import State
 from pipeline.common.devices import one_thread
 from pipeline.data.batching import batches, whole_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.evaluation.nll import CHUNK_STEPS
-from pipeline.generation.free_running import FreeRun, Rows, widest_scale
+from pipeline.generation.free_running import FreeRun, Rows, maximum_scale
 
 if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
@@ -36,9 +36,9 @@ def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
     for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
         inputs = batch.inputs[:, : batch.values // frames.target_size]
         state = model.network.advance(inputs, state)
-    heard = normaliser.normalise(rows[-frames.window :].to(model.device))
-    padding = torch.zeros(frames.window - len(heard), frames.width, device=model.device)
-    return state, torch.cat([padding, heard])
+    context = normaliser.normalise(rows[-frames.window :].to(model.device))
+    padding = torch.zeros(frames.window - len(context), frames.width, device=model.device)
+    return state, torch.cat([padding, context])
 
 
 class TorchFreeRun(FreeRun):
@@ -47,8 +47,8 @@ class TorchFreeRun(FreeRun):
     def hear(self, rows: Rows) -> None:
         """Begin with what these rows (N, width) leave in memory."""
         takes, device = self.sampling.takes, self.model.device
-        self._normaliser, self._level = self.model.normaliser(), self.model.level_guard
-        self._widest = widest_scale(self.model)
+        self._normaliser, self._level = self.model.normaliser(), self.model.limiter
+        self._widest = maximum_scale(self.model)
         with one_thread():
             state, window = warm_state(self.model, torch.from_numpy(np.ascontiguousarray(rows)))
         power = torch.zeros(takes, dtype=torch.float64, device=device)
@@ -66,34 +66,36 @@ class TorchFreeRun(FreeRun):
         first, second = torch.tensor(uniform, device=device), torch.tensor(noise, device=device)
         with one_thread():
             steps = [self._run(first[:, n], second[:, n]) for n in range(first.shape[1])]
-        rows, turned_down, narrowed = (
+        rows, gain_reduced, scale_clipped = (
             torch.stack(part, 1).cpu().numpy() for part in zip(*steps, strict=True)
         )
-        self.guard.note(turned_down, narrowed)
+        self.limiter.note(gain_reduced, scale_clipped)
         return rows.reshape(len(rows), -1, rows.shape[-1])
 
     def _step(self, memory: Memory, uniform: Tensor, noise: Tensor) -> tuple[tuple[Tensor, ...], Memory]:
         """Rows (B, hop, width) and where (B,) each guard acted; and what is remembered after."""
         frames, (window, power, *state) = self.model.framing, memory
         distribution, after = self.model.network.step(window.flatten(1), tuple(state))
-        values, narrowed = self._values(distribution, uniform, noise)
-        turned_down = torch.zeros_like(narrowed)
+        values, scale_clipped = self._values(distribution, uniform, noise)
+        gain_reduced = torch.zeros_like(scale_clipped)
         if self._level:
-            values, power, turned_down = self._level(values, power)
+            values, power, gain_reduced = self._level(values, power)
         rows = self._normaliser.restore(values.view(len(uniform), frames.hop, frames.width))
-        heard = torch.cat([window, self._normaliser.normalise(rows)], 1)[:, -frames.window :]
-        return (rows, turned_down, narrowed), (heard, power, *after)
+        context = torch.cat([window, self._normaliser.normalise(rows)], 1)[:, -frames.window :]
+        return (rows, gain_reduced, scale_clipped), (context, power, *after)
 
     def _values(self, distribution: Distribution, uniform: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Values (B, D) of the next step, and where (B,) their scale was narrowed."""
         sampling = self.sampling
         none = torch.zeros(len(uniform), dtype=torch.bool, device=uniform.device)
         if sampling.kind == "mean":
-            return distribution.expected(), none
+            return distribution.expectation(), none
         drawn = sampling.kind == "sample"
-        temperature, spread = (sampling.temperature, sampling.deviation) if drawn else (0.0, 0.0)
-        values = distribution.draw(uniform, noise, temperature, spread=spread, widest=self._widest)
+        temperature, noise_scale = (sampling.temperature, sampling.noise_scale) if drawn else (0.0, 0.0)
+        values = distribution.draw(
+            uniform, noise, temperature, noise_scale=noise_scale, max_scale=self._widest
+        )
         if not (isinstance(distribution, Mixture) and sampling.noisy):
             return values, none
-        scale = of_component(distribution.scale, distribution.choose(uniform, temperature))
+        scale = select_component(distribution.scale, distribution.choose(uniform, temperature))
         return values, (scale > self._widest).any(-1)

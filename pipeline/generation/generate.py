@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from pipeline.audio.pcm import Samples
 from pipeline.errors import RecordingRejected, UserError
-from pipeline.generation.continuation import END_TO_END, Continuation, Joint, crossfade
+from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions, crossfade
 from pipeline.generation.engine import ONE_TAKE, free_run
 from pipeline.generation.free_running import Rows
-from pipeline.generation.options import Sampling
-from pipeline.generation.ranking import spectral_distance_db, take_nats
+from pipeline.generation.options import SamplingOptions
+from pipeline.generation.ranking import continuation_nll, spectral_distance_db
 from pipeline.model.trained_model import TrainedModel
 
 
@@ -26,8 +26,8 @@ def continue_samples(
     model: TrainedModel,
     samples: Samples,
     seconds: float,
-    sampling: Sampling = ONE_TAKE,
-    joint: Joint = END_TO_END,
+    sampling: SamplingOptions = ONE_TAKE,
+    join: JoinOptions = END_TO_END,
 ) -> Continuation:
     """Continue a recording, or generate sound from nothing where it is empty.
 
@@ -36,7 +36,7 @@ def continue_samples(
         samples: (N,) int16, mono, at the model's sample rate.
         seconds: how much to add.
         sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
-        joint: how recording and continuation are joined.
+        join: how recording and continuation are joined.
 
     Returns:
         The takes, the one nearest to the recording's sound first where there are several.
@@ -49,7 +49,7 @@ def continue_samples(
     count = round(seconds * rate)
     if count < 1:
         raise UserError(f"seconds={seconds:g}: give more than 0", 2)
-    before, tail, context = _parts(samples, rate, joint)
+    before, tail, context = _parts(samples, rate, join)
     takes = _takes(model, context, len(tail) + count, sampling)
     nats, distance_db = takes.nats_per_step, takes.distance_db
     order = [
@@ -61,27 +61,27 @@ def continue_samples(
     added = np.concatenate([faded, takes.samples[:, len(tail) :]], axis=1)[order]
     return Continuation(
         sample_rate=rate,
-        heard=before,
+        context=before,
         added=added,
         seeds=[sampling.seed + take for take in order],
         nats_per_step=None if nats is None else [float(nats[take]) for take in order],
         distance_db=None if distance_db is None else [float(distance_db[take]) for take in order],
-        guard=[takes.guard[take] for take in order],
+        limiter=[takes.limiter[take] for take in order],
     )
 
 
-def _parts(samples: Samples, rate: int, joint: Joint) -> tuple[Samples, Samples, Samples]:
+def _parts(samples: Samples, rate: int, join: JoinOptions) -> tuple[Samples, Samples, Samples]:
     """What of a recording stays, what then fades into the takes, and what the model is conditioned on."""
-    cut, overlap = round(joint.cut_s * rate), round(joint.crossfade_s * rate)
-    kept = samples[: len(samples) - cut] if joint.cut_s else samples
-    if len(samples) and (joint.cut_s * rate >= len(samples) or overlap > len(kept)):
+    cut, overlap = round(join.trim_end_s * rate), round(join.crossfade_s * rate)
+    kept = samples[: len(samples) - cut] if join.trim_end_s else samples
+    if len(samples) and (join.trim_end_s * rate >= len(samples) or overlap > len(kept)):
         raise RecordingRejected(
             "too-short",
-            f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {joint.cut_s:g} s and a "
-            f"cross-fade of {joint.crossfade_s:g} s",
+            f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {join.trim_end_s:g} s "
+            f"and a cross-fade of {join.crossfade_s:g} s",
         )
     seam = len(kept) - min(overlap, len(kept))
-    first = 0 if joint.context_s is None else max(0, seam - max(1, round(joint.context_s * rate)))
+    first = 0 if join.context_s is None else max(0, seam - max(1, round(join.context_s * rate)))
     return kept[:seam], kept[seam:], kept[first:seam]
 
 
@@ -91,45 +91,45 @@ class _Takes:
 
     Attributes:
         samples: (B, N) int16 at the model's sample rate.
-        guard: of each, how long and from when on a runaway was held back (see `GuardLog.report`).
+        limiter: of each, how long and from when on a runaway was held back (see `LimiterLog.report`).
         nats_per_step: (B,) how likely the model finds each at temperature 1; None for a single one.
         distance_db: (B,) spectral distance of each to the end of what was heard, by which they are ranked;
             None for a single one, or where nothing was heard.
     """
 
     samples: Samples
-    guard: list[dict[str, float | None]]
+    limiter: list[dict[str, float | None]]
     nats_per_step: NDArray[np.float64] | None
     distance_db: NDArray[np.float64] | None
 
 
-def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling) -> _Takes:
+def _takes(model: TrainedModel, samples: Samples, count: int, sampling: SamplingOptions) -> _Takes:
     """The ``count`` samples that follow ``samples`` (N,), in the order of the seeds."""
     audio = model.audio
     # A row that reaches past the end contains silence from there: it is predicted, too, and so is what lies
     # between its own time and the end.
-    rows = heard_rows(model, samples)[: audio.rows_within(len(samples))]
+    rows = encode_context(model, samples)[: audio.rows_within(len(samples))]
     late = len(samples) - len(rows) * audio.samples_per_row
     run = free_run(model, rows, sampling)
     found = run.take(-(-(late + count) // audio.samples_per_row))
     audible = [audio.samples_after(rows, added, sampling.seed) for added in found]
     sounds = np.stack([sound[late : late + count] for sound in audible])
     several = sampling.takes > 1
-    nats = take_nats(model, rows, found) if several else None
+    nats = continuation_nll(model, rows, found) if several else None
     near = several and len(samples) > 0
     distance = spectral_distance_db(samples, sounds, audio.sample_rate) if near else None
-    guard = [run.guard.report(take, model.step_s) for take in range(sampling.takes)]
-    return _Takes(sounds, guard, nats, distance)
+    limiter = [run.limiter.report(take, model.step_s) for take in range(sampling.takes)]
+    return _Takes(sounds, limiter, nats, distance)
 
 
-def stream_samples(model: TrainedModel, sampling: Sampling) -> Iterator[Samples]:
+def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[Samples]:
     """Endless sound from nothing, in blocks (n,) of about a fifth of a second; of waveform models alone."""
-    run = free_run(model, heard_rows(model, np.zeros(0, np.int16)), sampling)
+    run = free_run(model, encode_context(model, np.zeros(0, np.int16)), sampling)
     while True:
         for portion in run.rows(model.framing.hop * 256):
             yield portion[0, :, 0]
 
 
-def heard_rows(model: TrainedModel, samples: Samples) -> Rows:
+def encode_context(model: TrainedModel, samples: Samples) -> Rows:
     """The rows (N, width) that the model's data set would store for these int16 samples."""
     return np.concatenate(list(model.audio.rows_of_blocks([samples])))

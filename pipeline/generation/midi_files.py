@@ -7,7 +7,7 @@ import numpy as np
 
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.generation.engine import free_run
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import write_midi
 
@@ -17,7 +17,7 @@ def continue_notes(
     piece: Path,
     output: Path,
     seconds: float,
-    sampling: Sampling,
+    sampling: SamplingOptions,
     only_continuation: bool,
     plot: Path | None,
     overwrite: bool,
@@ -38,24 +38,24 @@ def continue_notes(
     except RecordingRejected as refusal:
         raise refusal.about(piece) from None
     rate_hz = model.row_rate_hz
-    heard, count = sequence.notes, max(1, round(seconds * rate_hz))
-    takes = free_run(model, heard, sampling).take(count)
-    rolls = [added if only_continuation else np.concatenate([heard, added]) for added in takes]
+    context, count = sequence.notes, max(1, round(seconds * rate_hz))
+    takes = free_run(model, context, sampling).take(count)
+    rolls = [added if only_continuation else np.concatenate([context, added]) for added in takes]
     paths = take_paths(output, sampling.takes)
     for path, roll in zip(paths, rolls, strict=True):
         write_midi(path, roll, notes.steps_per_quarter, notes.quarters_per_minute, overwrite)
-    seam_s = 0.0 if only_continuation else len(heard) / rate_hz
+    seam_s = 0.0 if only_continuation else len(context) / rate_hz
     if plot is not None:
-        from pipeline.plots.piano_roll import piano_roll_picture
+        from pipeline.plots.piano_roll import plot_piano_roll
 
-        piano_roll_picture(plot, rolls[0], rate_hz, seam_s or None, f"{piece.name}, continued")
+        plot_piano_roll(plot, rolls[0], rate_hz, seam_s or None, f"{piece.name}, continued")
     return {
         "recording": str(piece),
         "output": str(paths[0]),
         "takes": [{"output": str(path), "seed": sampling.seed + i} for i, path in enumerate(paths)],
         "plot": str(plot) if plot else None,
         "steps_per_second": rate_hz,
-        "recording_seconds": len(heard) / rate_hz,
+        "recording_seconds": len(context) / rate_hz,
         "continuation_seconds": count / rate_hz,
         "seam_seconds": seam_s,
         "notes": list(sequence.remarks),

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from pipeline.audio.write import check_output
-from pipeline.common.files import refuse_overwrite
+from pipeline.common.files import check_overwrite
 from pipeline.errors import UserError
 from pipeline.music.midi import SUFFIXES, check_midi_output
 
@@ -24,4 +24,4 @@ def check_prediction(output: Path, seconds: float, takes: int, plot: Path | None
     for path in take_paths(output, takes):
         check(path, overwrite)
     if plot is not None:
-        refuse_overwrite(plot, overwrite)
+        check_overwrite(plot, overwrite)

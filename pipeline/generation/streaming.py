@@ -10,7 +10,7 @@ from pipeline.audio.decode import Samples
 from pipeline.audio.write import open_sound
 from pipeline.errors import UserError
 from pipeline.generation.generate import stream_samples
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
 UNKNOWN_SIZE = 0xFFFFFFFF
@@ -18,7 +18,7 @@ UNKNOWN_SIZE = 0xFFFFFFFF
 
 
 def stream_to_pipe(
-    model: TrainedModel, sampling: Sampling, seconds: float | None, pipe: BinaryIO, raw: bool
+    model: TrainedModel, sampling: SamplingOptions, seconds: float | None, pipe: BinaryIO, raw: bool
 ) -> None:
     """Write mono 16-bit sound to ``pipe`` until it is closed, or for ``seconds``; WAV, or bare where ``raw``.
 
@@ -32,7 +32,7 @@ def stream_to_pipe(
         pipe.flush()
 
 
-def stream_to_file(model: TrainedModel, sampling: Sampling, seconds: float | None, path: Path) -> None:
+def stream_to_file(model: TrainedModel, sampling: SamplingOptions, seconds: float | None, path: Path) -> None:
     """Write sound to ``path`` until interrupted, or for ``seconds``; then the file is whole and has its name.
 
     Raises `UserError` where the model makes no samples or the file cannot be written.
@@ -53,7 +53,7 @@ def wav_header(sample_rate: int) -> bytes:
     )
 
 
-def _blocks(model: TrainedModel, sampling: Sampling, seconds: float | None) -> Iterator[Samples]:
+def _blocks(model: TrainedModel, sampling: SamplingOptions, seconds: float | None) -> Iterator[Samples]:
     if not model.audio.rows_are_samples:
         raise UserError("a spectrogram is inverted whole: give --seconds and --output in place of --stream")
     count = None if seconds is None else round(seconds * model.audio.sample_rate)

@@ -44,7 +44,7 @@ def loudest_level(dataset: Dataset) -> float:
 
 
 @dataclass(frozen=True)
-class LevelGuard:
+class RmsLimiter:
     """Turns blocks down where the running level exceeds ``limit``.
 
     Attributes:
@@ -56,7 +56,7 @@ class LevelGuard:
     memory: float
 
     @classmethod
-    def of(cls, limit: float, hop: int, sample_rate: float) -> LevelGuard:
+    def of(cls, limit: float, hop: int, sample_rate: float) -> RmsLimiter:
         """A guard for blocks of ``hop`` samples."""
         return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
 

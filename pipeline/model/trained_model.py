@@ -18,7 +18,7 @@ from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.features.representation import Representation, SoundRepresentation
 from pipeline.features.representations import representation_of
-from pipeline.model.limiter import LevelGuard
+from pipeline.model.limiter import RmsLimiter
 
 if TYPE_CHECKING:
     import torch
@@ -142,11 +142,11 @@ class TrainedModel:
         return sound
 
     @cached_property
-    def level_guard(self) -> LevelGuard | None:
+    def limiter(self) -> RmsLimiter | None:
         """The guard that keeps generated samples as loud as the training split was at most."""
         if not self.representation.rows_are_samples or "loudest_level" not in self.trained:
             return None
-        return LevelGuard.of(self.trained["loudest_level"], self.framing.hop, self.row_rate_hz)
+        return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.row_rate_hz)
 
     def normaliser(self) -> Normaliser:
         """Between stored rows and the values that the network in torch sees."""

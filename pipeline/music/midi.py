@@ -12,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.common.files import atomic_path, refuse_overwrite
+from pipeline.common.files import atomic_path, check_overwrite
 from pipeline.errors import RecordingRejected, UserError
 
 Roll = npt.NDArray[np.uint8]
@@ -75,7 +75,7 @@ def check_midi_output(path: Path, overwrite: bool = False) -> None:
     """Raise `UserError`, before any work, for another suffix or a file that is there already."""
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: notes are written as MIDI; name it with one of {', '.join(SUFFIXES)}")
-    refuse_overwrite(path, overwrite)
+    check_overwrite(path, overwrite)
 
 
 def write_midi(

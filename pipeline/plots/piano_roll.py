@@ -21,7 +21,7 @@ MARGIN_KEYS = 2
 BAR_HEIGHT = 0.76  # of the distance between two keys
 
 
-def piano_roll_picture(path: Path, roll: Roll, step_rate_hz: float, seam_s: float | None, title: str) -> None:
+def plot_piano_roll(path: Path, roll: Roll, step_rate_hz: float, seam_s: float | None, title: str) -> None:
     """Draw a roll (T, 88) of so many steps a second, from its lowest to its highest note.
 
     A line marks ``seam_s``, the second at which what was heard ends and its continuation begins; the

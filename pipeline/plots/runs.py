@@ -73,7 +73,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     write_figure(figure, path)
 
 
-def recording_picture(
+def plot_recording(
     path: Path,
     samples: NDArray[np.int16] | NDArray[np.floating[Any]],
     sample_rate: int,

@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.plots.figure import COLOURS, new_figure, write_figure
 
 
-def picture_reach(path: Path, curves: Mapping[str, Sequence[float]], step_s: float) -> None:
-    """Draw curves of `measure_reach` by model, each relative to its own value at distance 0.
+def plot_temporal_sensitivity(path: Path, curves: Mapping[str, Sequence[float]], step_s: float) -> None:
+    """Draw curves of `measure_temporal_sensitivity` by model, each relative to its own value at distance 0.
 
     ``step_s`` is the time from one step to the next, for the second axis.
     """

@@ -6,10 +6,10 @@ from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.evaluate import validation_nats
 from pipeline.features.representations import representation_of
-from pipeline.registry.registry import champion, fetch_model, register, set_alias
+from pipeline.registry.references import CHAMPION
+from pipeline.registry.registration import champion, register, set_alias
+from pipeline.registry.registry import fetch_model
 from pipeline.tracking.run_folder import RunFolder
-
-CHAMPION = "champion"
 
 
 def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE
 from pipeline.tracking.store import MODEL_IN_ARTIFACTS
 
 if TYPE_CHECKING:
-    from pipeline.generation.options import Sampling
+    from pipeline.generation.options import SamplingOptions
 
 SERVED_WITH = (
     "filelock",
@@ -88,10 +88,10 @@ class Continuation(PythonModel):  # type: ignore[misc]
         return np.asarray(rows[0], np.float32)
 
 
-def _sampling(settings: dict[str, Any], index: int) -> "Sampling":
-    from pipeline.generation.options import Sampling
+def _sampling(settings: dict[str, Any], index: int) -> "SamplingOptions":
+    from pipeline.generation.options import SamplingOptions
 
-    return Sampling(seed=settings["seed"] + index, temperature=settings["temperature"])
+    return SamplingOptions(seed=settings["seed"] + index, temperature=settings["temperature"])
 
 
 def save_served_model(model: Path, target: Path) -> None:

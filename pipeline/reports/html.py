@@ -15,7 +15,7 @@ from pipeline.common.files import atomic_path, data_dir, expanded, read_json
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
-from pipeline.reports.media import Room, examples_of, generated
+from pipeline.reports.media import EmbedBudget, examples_of, generated
 from pipeline.reports.recordings import table_of_groups, table_of_recordings
 from pipeline.reports.template import render
 from pipeline.tracking.run_folder import RunFolder
@@ -49,13 +49,11 @@ def page_of(target: str) -> str:
     for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
             return run_page(RunFolder(folder.absolute()))
-    if target.startswith(("models:/", "runs:/")):
-        from pipeline.registry.registry import fetch_model
+    from pipeline.registry.registry import fetch_model
 
-        folder, reference = fetch_model(target), target
-    else:
-        folder = expanded(target).absolute()
-        reference = "/".join(folder.parts[-2:])  # a page names no folders of this machine
+    folder = fetch_model(target).absolute()
+    # A page names no folders of this machine.
+    reference = "/".join(folder.parts[-2:]) if expanded(target).is_dir() else target
     if (folder / "config.json").is_file():
         run = data_dir() / "runs" / Path(str(_content(folder).get("trained", {}).get("run", ""))).name
         return run_page(RunFolder(run)) if (run / "run.json").is_file() else model_page(folder, reference)
@@ -76,7 +74,7 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     if evaluation is None and noted.exists():
         evaluation = read_json(noted, "evaluation")
     config, model_file = description["config"], run.model / "config.json"
-    room = Room()
+    room = EmbedBudget()
     pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
     examples = list(examples_of(run.artifacts, config, room))
     others = [x for x in sorted((run.artifacts / "pictures").glob("*.png")) if x not in room.pictures]
@@ -125,7 +123,7 @@ def model_page(folder: Path, reference: str) -> str:
         data=None,
         fingerprint=trained.get("data_fingerprint"),
         pictures=dict.fromkeys(SHOWN_APART),
-        examples=generated(folder, Room()),
+        examples=generated(folder, EmbedBudget()),
         others=[],
         left_out=[],
         model=shlex.quote(reference),
@@ -173,7 +171,7 @@ def _tables(evaluation: dict[str, Any] | None) -> dict[str, Any]:
 
 def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
     """Seconds of a step, as its reach was measured, or else as the evaluated recordings say."""
-    path = artifacts / "reach.json"
+    path = artifacts / "temporal_sensitivity.json"
     if path.exists():
         return float(read_json(path, "reach of a model")["step_seconds"])
     return evaluation["seconds"] / evaluation["steps"] if evaluation and evaluation["steps"] else None

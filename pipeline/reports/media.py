@@ -74,7 +74,7 @@ class Example:
 
 
 @dataclass
-class Room:
+class EmbedBudget:
     """What is left of `MEDIA_BYTES`.
 
     Attributes:
@@ -106,7 +106,7 @@ class Room:
         return Picture(path.stem, address, *struct.unpack(">II", data[16:24])) if address else None
 
 
-def examples_of(artifacts: Path, config: dict[str, Any], room: Room) -> Iterator[Example]:
+def examples_of(artifacts: Path, config: dict[str, Any], room: EmbedBudget) -> Iterator[Example]:
     """Yield the continued recordings below ``artifacts``, with their pictures, as long as there is room."""
     found = [x for x in sorted((artifacts / "sounds").glob(f"*-{CONTINUED}.*")) if x.suffix in READERS]
     found = [path for path in found if path.name[0] != "."]
@@ -123,10 +123,12 @@ def examples_of(artifacts: Path, config: dict[str, Any], room: Room) -> Iterator
         yield Example(name, [first, *others])
 
 
-def _sound_of(path: Path, label: str, config: dict[str, Any], seam_s: float | None, room: Room) -> Sound:
+def _sound_of(
+    path: Path, label: str, config: dict[str, Any], seam_s: float | None, room: EmbedBudget
+) -> Sound:
     """Read one file; ``seam_s`` None takes the seam that the settings and the file's length imply."""
     samples = config["samples"]
-    found = READERS[path.suffix](path, samples["prime_seconds"], samples["seconds"], seam_s)
+    found = READERS[path.suffix](path, samples["context_seconds"], samples["seconds"], seam_s)
     address = room.address(found.data, found.kind, path.name) if found.data else None
     pictures = path.parents[1] / "pictures"
     drawn = {
@@ -138,7 +140,7 @@ def _sound_of(path: Path, label: str, config: dict[str, Any], seam_s: float | No
     return Sound(label, path.name, address, *times, shown)
 
 
-def generated(folder: Path, room: Room) -> list[Example]:
+def generated(folder: Path, room: EmbedBudget) -> list[Example]:
     """Return a sound from nothing by the model in this folder, if it is one of samples."""
     from pipeline.api import load_model
 

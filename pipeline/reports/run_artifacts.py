@@ -10,17 +10,17 @@ from pipeline.common.files import read_json, write_json
 from pipeline.config.run import SamplesConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
-from pipeline.evaluation.temporal_sensitivity import measure_reach
+from pipeline.evaluation.temporal_sensitivity import measure_temporal_sensitivity
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import write_midi
 from pipeline.plots import runs as plots
 from pipeline.plots.horizons import horizon_curves
-from pipeline.plots.piano_roll import piano_roll_picture
-from pipeline.plots.temporal_sensitivity import picture_reach
+from pipeline.plots.piano_roll import plot_piano_roll
+from pipeline.plots.temporal_sensitivity import plot_temporal_sensitivity
 from pipeline.reports.media import CONTINUED, RECORDING
 from pipeline.tracking.run_folder import RunFolder
 
@@ -45,7 +45,7 @@ def learning_curve(run: RunFolder) -> plots.Curve:
     )
 
 
-def picture_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
+def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
     """Draw a finished run's curve, and its figures beside the baselines'."""
     variant = run.description()["variant"]
     pictures = run.artifacts / "pictures"
@@ -55,12 +55,14 @@ def picture_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
     if evaluation["horizons"]:
         horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
     model = load_model(run.model)
-    curve = measure_reach(model, open_dataset(run.dataset, model.input), evaluation["split"])
-    write_json(run.artifacts / "reach.json", {"gradient_norm": curve, "step_seconds": model.step_s})
-    picture_reach(pictures / "reach.png", {variant: curve}, model.step_s)
+    curve = measure_temporal_sensitivity(model, open_dataset(run.dataset, model.input), evaluation["split"])
+    write_json(
+        run.artifacts / "temporal_sensitivity.json", {"gradient_norm": curve, "step_seconds": model.step_s}
+    )
+    plot_temporal_sensitivity(pictures / "temporal_sensitivity.png", {variant: curve}, model.step_s)
 
 
-def picture_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
+def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
     """Draw the curves and figures of several runs side by side."""
     curves = {name: learning_curve(run) for name, run in runs.items()}
     plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
@@ -70,11 +72,12 @@ def picture_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[s
     if ahead:
         horizon_curves(report / "horizons.png", ahead)
     reaches = {
-        name: read_json(run.artifacts / "reach.json", "reach of a model") for name, run in runs.items()
+        name: read_json(run.artifacts / "temporal_sensitivity.json", "reach of a model")
+        for name, run in runs.items()
     }
     step_s = next(iter(reaches.values()))["step_seconds"]
     by_distance = {name: found["gradient_norm"] for name, found in reaches.items()}
-    picture_reach(report / "reach.png", by_distance, step_s)
+    plot_temporal_sensitivity(report / "temporal_sensitivity.png", by_distance, step_s)
 
 
 def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[str, float]], str]:
@@ -87,7 +90,7 @@ def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[
     return rows, "bits per sample" if exact else "nats per frame"
 
 
-def listen(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
+def write_sample_continuations(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
     """Continue held-out recordings, and set the true continuations beside them.
 
     For each recording NAME, the folder `sounds` receives the model's takes, `NAME-continued` and
@@ -111,10 +114,10 @@ def _continue(
 ) -> list[Path]:
     row_rate = model.row_rate_hz
     rows = dataset.recording_rows(index).numpy()
-    heard, count = rows[: round(config.prime_seconds * row_rate)], round(config.seconds * row_rate)
-    sampling = Sampling(TAKES, index, config.temperature, config.noise_scale)
-    takes = free_run(model, heard, sampling).take(count)
-    true = rows[len(heard) : len(heard) + count]
+    context, count = rows[: round(config.context_seconds * row_rate)], round(config.seconds * row_rate)
+    sampling = SamplingOptions(TAKES, index, config.temperature, config.noise_scale)
+    takes = free_run(model, context, sampling).take(count)
+    true = rows[len(context) : len(context) + count]
     name = dataset.name(index)
     show = _show_sound if model.representation.notes is None else _show_notes
     paths = []
@@ -125,37 +128,37 @@ def _continue(
     ):
         if len(after):
             drawn = f"{name}: {title}" if pictured else None
-            paths.append(show(run, model, heard, after, f"{name}-{suffix}", drawn))
+            paths.append(show(run, model, context, after, f"{name}-{suffix}", drawn))
     return paths
 
 
 def _show_notes(
-    run: RunFolder, model: TrainedModel, heard: Rows, after: Rows, name: str, title: str | None
+    run: RunFolder, model: TrainedModel, context: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
     notes = model.representation.notes
     assert notes is not None
-    roll, rate_hz = np.concatenate([heard, after]), model.row_rate_hz
+    roll, rate_hz = np.concatenate([context, after]), model.row_rate_hz
     path = run.artifacts / "sounds" / f"{name}.mid"
     write_midi(path, roll, notes.steps_per_quarter, notes.quarters_per_minute, overwrite=True)
     if title is not None:
         picture = run.artifacts / "pictures" / f"{name}.png"
-        piano_roll_picture(picture, roll, rate_hz, len(heard) / rate_hz, title)
+        plot_piano_roll(picture, roll, rate_hz, len(context) / rate_hz, title)
     return path
 
 
 def _show_sound(
-    run: RunFolder, model: TrainedModel, heard: Rows, after: Rows, name: str, title: str | None
+    run: RunFolder, model: TrainedModel, context: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
-    audio, seam_s = model.audio, len(heard) / model.row_rate_hz
+    audio, seam_s = model.audio, len(context) / model.row_rate_hz
     pictures = run.artifacts / "pictures"
     if title is not None and not audio.rows_are_samples:
-        frames = np.concatenate([heard, after]).astype(np.float32)
+        frames = np.concatenate([context, after]).astype(np.float32)
         picture = pictures / f"{name.removesuffix(f'-{CONTINUED}')}-frames.png"
         plots.spectrogram_frames_picture(picture, frames, model.row_rate_hz, seam_s, title)
-    sound = np.concatenate([audio.samples_of(heard, seed=0), audio.samples_after(heard, after, seed=0)])
+    sound = np.concatenate([audio.samples_of(context, seed=0), audio.samples_after(context, after, seed=0)])
     path = run.artifacts / "sounds" / f"{name}.wav"
     write_audio(path, sound, audio.sample_rate, overwrite=True)
     if title is not None:
         picture = pictures / f"{name}.png"
-        plots.recording_picture(picture, sound, audio.sample_rate, seam_s, title, HALF_WIDTH_PX)
+        plots.plot_recording(picture, sound, audio.sample_rate, seam_s, title, HALF_WIDTH_PX)
     return path

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.common.files import atomic_path, refuse_overwrite
+from pipeline.common.files import atomic_path, check_overwrite
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import Verdict
 from pipeline.scoring.windows import RecordingScore, overall
@@ -21,7 +21,7 @@ def check_scores_output(path: Path, overwrite: bool) -> None:
     """Raise `UserError` where the suffix names none of the formats, or the file is there already."""
     if path.suffix.lower() not in WRITERS:
         raise UserError(f"{path}: a file of scores ends in {', '.join(WRITERS)}", 2)
-    refuse_overwrite(path, overwrite)
+    check_overwrite(path, overwrite)
 
 
 def write_scores(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:

@@ -14,9 +14,17 @@ from filelock import FileLock
 
 from pipeline.common.files import atomic_path
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import ENVIRONMENT, artifact_root, reached, spoken, sqlite_file, store_uri
+from pipeline.tracking.store import (
+    ENVIRONMENT,
+    TrackingUnavailable,
+    artifact_root,
+    redacted_uri,
+    sqlite_file,
+    store_uri,
+    tracking_errors,
+)
 from pipeline.tracking.sync_state import (
-    Sent,
+    SyncState,
     digest,
     load_sent,
     new_files,
@@ -38,7 +46,8 @@ BATCH_POINTS = 1000
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at ``uri``; a local store is made when missing. Call it within `reached`."""
+    """A client of the store at ``uri``; a local store is made when missing. Call it within
+    `tracking_errors`."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
@@ -74,14 +83,14 @@ def store_of(run: RunFolder) -> str:
 def send(run: RunFolder, covered: int | None) -> str:
     """Send what MLflow does not have yet; see `pipeline.tracking.sync.sync`. The caller holds the run's lock.
 
-    Returns the id of the MLflow run. Raises `TrackingAway`.
+    Returns the id of the MLflow run. Raises `TrackingUnavailable`.
     """
     uri = store_of(run)
-    sent = load_sent(run, spoken(uri))
+    sent = load_sent(run, redacted_uri(uri))
     status, lines = run.status(), whole_lines(run, covered)
     sent.pending, sent.covered = True, len(lines)
     save_sent(run, sent)
-    with reached(uri):
+    with tracking_errors(uri):
         client = connect(uri)
         _find_or_create(client, uri, run, sent)
         _send_description(client, run, sent, status)
@@ -93,7 +102,7 @@ def send(run: RunFolder, covered: int | None) -> str:
     return sent.run_id
 
 
-def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sent) -> None:
+def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: SyncState) -> None:
     """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
     if sent.run_id and not _exists(client, sent.run_id):
         sent.renew()
@@ -138,10 +147,18 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
             found = client.get_experiment_by_name(name)
             if found is None:  # otherwise another process was faster
                 raise
+    if found.lifecycle_stage != "active":
+        restore = f"`mlflow experiments restore -x {found.experiment_id}`"
+        raise TrackingUnavailable(
+            f"the experiment {name!r} was deleted in the store at {redacted_uri(uri)}; restore it with "
+            f"{restore}, or set tracking.experiment"
+        )
     return str(found.experiment_id)
 
 
-def _send_description(client: "MlflowClient", run: RunFolder, sent: Sent, status: dict[str, Any]) -> None:
+def _send_description(
+    client: "MlflowClient", run: RunFolder, sent: SyncState, status: dict[str, Any]
+) -> None:
     from mlflow.entities import Param, RunTag
 
     description = run.description()
@@ -156,7 +173,7 @@ def _send_description(client: "MlflowClient", run: RunFolder, sent: Sent, status
     sent.tags = present
 
 
-def _send_points(client: "MlflowClient", run: RunFolder, sent: Sent, lines: bytes) -> None:
+def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines: bytes) -> None:
     from mlflow.entities import Metric
 
     points = [
@@ -171,7 +188,7 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: Sent, lines: byte
         save_sent(run, sent)
 
 
-def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: Sent) -> None:
+def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: SyncState) -> None:
     for path, name, stamp in new_files(run, sent):
         folder = PurePosixPath(name).parent.as_posix()
         client.log_artifact(sent.run_id, str(path), None if folder == "." else folder)
@@ -180,7 +197,7 @@ def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: Sent) -> None:
 
 
 def _send_end(
-    client: "MlflowClient", run: RunFolder, sent: Sent, status: dict[str, Any], lines: bytes
+    client: "MlflowClient", run: RunFolder, sent: SyncState, status: dict[str, Any], lines: bytes
 ) -> None:
     """Summary figures as points at the last step, then the status, so that a finished run is whole."""
     from mlflow.entities import Metric

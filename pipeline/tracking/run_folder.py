@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.common.hashing import digest_json
+from pipeline.config.renamed import earlier_names
 from pipeline.config.run import RunConfig
 
 
@@ -107,9 +108,14 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
     The same training on the same data is the same folder: started again, it goes on or is done already.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
-    key = digest_json([settings, fingerprint])[:10]
     label = f"{config.name}-{variant}" if variant else config.name
-    folder = RunFolder(data_dir() / "runs" / f"{label}-{key}")
+    earlier = {section: earlier_names(section, values) for section, values in settings.items()}
+    folder, begun_earlier = (
+        RunFolder(data_dir() / "runs" / f"{label}-{digest_json([named, fingerprint])[:10]}")
+        for named in (settings, earlier)
+    )
+    if (begun_earlier.path / "run.json").exists():  # by a release that named settings otherwise
+        return begun_earlier
     folder.path.mkdir(parents=True, exist_ok=True)
     if not (folder.path / "run.json").exists():
         write_json(

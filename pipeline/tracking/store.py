@@ -30,13 +30,19 @@ ENVIRONMENT = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
+CALLERS_MISTAKES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
+"""Errors of MLflow that say what was wrong in the call, not that the store is away."""
 MODEL_IN_ARTIFACTS = "artifacts/model"
 """Where the model folder lies within the MLflow model that `pipeline.registry.registry.register` makes of
 it."""
 
 
-class TrackingAway(UserError):
+class TrackingUnavailable(UserError):
     """The tracking server or store cannot be used now; what was to be sent is still in the run's folder."""
+
+
+class NoSuchModel(UserError):
+    """The store does not have the model that was named."""
 
 
 def store_uri(configured: str | None = None) -> str:
@@ -60,14 +66,14 @@ def artifact_root(uri: str) -> str | None:
     return ((database.parent if database else data_dir() / "mlflow") / "artifacts").as_uri()
 
 
-def spoken(uri: str) -> str:
+def redacted_uri(uri: str) -> str:
     """``uri`` without the user name and password that it may hold."""
     return re.sub(r"//[^/@\s]+@", "//***@", uri)
 
 
 @contextmanager
-def reached(uri: str) -> Iterator[None]:
-    """Turn whatever fails in using the store into a `TrackingAway` of one line.
+def tracking_errors(uri: str) -> Iterator[None]:
+    """Turn whatever fails in using the store into a `TrackingUnavailable` of one line.
 
     MLflow lets through errors of requests, SQLAlchemy, the operating system and its own, and none of them
     may end a training; only what it calls a wrong parameter is the caller's mistake, a plain `UserError`.
@@ -77,10 +83,10 @@ def reached(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as problem:
-        message = f"tracking server at {spoken(uri)} is away ({_reason(problem)})"
-        if getattr(problem, "error_code", "") == "INVALID_PARAMETER_VALUE":
-            raise UserError(f"{spoken(uri)}: {_reason(problem)}") from None
-        raise TrackingAway(message) from None
+        message = f"tracking server at {redacted_uri(uri)} is away ({_reason(problem)})"
+        if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
+            raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
+        raise TrackingUnavailable(message) from None
 
 
 def _reason(problem: BaseException) -> str:
@@ -91,7 +97,7 @@ def _reason(problem: BaseException) -> str:
         if isinstance(cause, OSError) and cause.strerror:
             words = cause.strerror
         cause = cause.__cause__ or cause.__context__
-    return spoken(" ".join(words.split()))[:200]
+    return redacted_uri(" ".join(words.split()))[:200]
 
 
 @dataclass(frozen=True)
@@ -121,10 +127,8 @@ class ModelReference:
         raise UserError(f"{text}: not a model; write {forms}", exit_code=2)
 
     def missing(self) -> NoReturn:
-        """Raise the `UserError` for a model that the store does not have."""
-        if self.alias == "champion":
-            raise UserError(f"{self.text}: no model has been trained yet: run `make demo` or `wavecast run`")
-        raise UserError(f"{self.text}: no such model; `wavecast models` lists what there is")
+        """Raise `NoSuchModel` for a model that the store does not have."""
+        raise NoSuchModel(f"{self.text}: no such model; `wavecast models` lists what there is")
 
 
 def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
@@ -181,7 +185,9 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
     uri = store_uri()
     root = artifact_root(uri)
     if root is None:
-        raise UserError(f"runs are recorded by the server at {spoken(uri)}: open that address in a browser")
+        raise UserError(
+            f"runs are recorded by the server at {redacted_uri(uri)}: open that address in a browser"
+        )
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

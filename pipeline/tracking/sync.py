@@ -15,12 +15,12 @@ from filelock import FileLock, Timeout
 from pipeline.errors import UserError
 from pipeline.tracking.mlflow_client import send, store_of
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import TrackingAway, serve_ui, spoken, store_uri
-from pipeline.tracking.sync_state import load_sent, waits
+from pipeline.tracking.store import TrackingUnavailable, redacted_uri, serve_ui, store_uri
+from pipeline.tracking.sync_state import has_pending, load_sent
 
 __all__ = [
     "Syncer",
-    "TrackingAway",
+    "TrackingUnavailable",
     "sending",
     "serve_ui",
     "store_uri",
@@ -42,7 +42,7 @@ def sending(run: RunFolder, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise TrackingAway(f"{run.path}: another process is sending this run") from None
+        raise TrackingUnavailable(f"{run.path}: another process is sending this run") from None
     try:
         yield
     finally:
@@ -57,7 +57,8 @@ def sync(run: RunFolder, covered: int | None = None) -> None:
         covered: send the journal up to this byte only; None sends all whole lines. Give it for a training
             that may be resumed, which cuts off the lines after its last checkpoint.
 
-    Raises `TrackingAway` where that fails; everything is still in the folder, and `sync_pending` sends it.
+    Raises `TrackingUnavailable` where that fails; everything is still in the folder, and `sync_pending`
+    sends it.
     """
     with sending(run):
         send(run, covered)
@@ -84,7 +85,7 @@ def sync_pending(runs_dir: Path) -> list[str]:
     for note in sorted(runs_dir.glob("*/tracking.json")):
         run, uri = RunFolder(note.parent), ""
         try:
-            if waits(run) and (uri := spoken(store_of(run))) not in away and _send_later(run):
+            if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
                 sent.append(run.path.name)
                 _say(f"{run.path.name}: sent to the tracking server at {uri}")
         except UserError as problem:
@@ -97,7 +98,7 @@ def _send_later(run: RunFolder) -> bool:
     """Send a run unless another process has it; of one that may be resumed, what its training vouched for."""
     try:
         with FileLock(run.path / ".sync.lock", timeout=0):
-            if not waits(run):
+            if not has_pending(run):
                 return False
             finished = run.status()["status"] == "finished"
             send(run, None if finished else load_sent(run, "").covered)
@@ -137,7 +138,7 @@ class Syncer:
         self._requested.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            self._tell(f"tracking server at {spoken(store_of(self._run))} is away (no answer)")
+            self._tell(f"tracking server at {redacted_uri(store_of(self._run))} is away (no answer)")
             return False
         return self._sent
 

@@ -19,7 +19,7 @@ TEXT_LIMIT = 500
 
 
 @dataclass
-class Sent:
+class SyncState:
     """What the server has got of a run.
 
     Attributes:
@@ -46,25 +46,25 @@ class Sent:
 
     def renew(self) -> None:
         """Forget everything but the server and what is to be sent."""
-        fresh = Sent(self.uri, pending=self.pending, covered=self.covered)
+        fresh = SyncState(self.uri, pending=self.pending, covered=self.covered)
         self.__dict__.update(fresh.__dict__)
 
 
-def load_sent(run: RunFolder, uri: str) -> Sent:
+def load_sent(run: RunFolder, uri: str) -> SyncState:
     """The note on what the server at ``uri`` has got; an absent or damaged note says nothing arrived."""
     try:
-        sent = Sent(**json.loads(_note(run).read_text()))
+        sent = SyncState(**json.loads(_note(run).read_text()))
     except (OSError, ValueError, TypeError):
-        return Sent(uri)
-    return sent if sent.uri == uri else Sent(uri, covered=sent.covered)
+        return SyncState(uri)
+    return sent if sent.uri == uri else SyncState(uri, covered=sent.covered)
 
 
-def save_sent(run: RunFolder, sent: Sent) -> None:
+def save_sent(run: RunFolder, sent: SyncState) -> None:
     """Write the note, atomically."""
     write_json(_note(run), asdict(sent))
 
 
-def waits(run: RunFolder) -> bool:
+def has_pending(run: RunFolder) -> bool:
     """Whether something of the run could not be sent yet."""
     if not _note(run).exists():
         return False
@@ -107,7 +107,7 @@ def digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def new_files(run: RunFolder, sent: Sent) -> Iterator[tuple[Path, str, list[int]]]:
+def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list[int]]]:
     """Artifacts that are new or changed: file, path below `artifacts/`, and its stamp for the note."""
     for path in sorted(run.artifacts.rglob("*")):
         if path.is_file() and not path.name.startswith("."):

@@ -105,9 +105,9 @@ def epoch_plan(training: Training, epoch: int) -> Plan:
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
     steps = training.framing.steps(training.data.length).cpu().numpy()
-    if config.sequences == "independent":
-        return independent_plan(steps, config.batch_size, config.chunk_steps, random)
-    return carried_plan(steps, config.batch_size, config.chunk_steps, random.permutation(len(steps)))
+    if config.state == "reset":
+        return independent_plan(steps, config.batch_size, config.bptt_steps, random)
+    return carried_plan(steps, config.batch_size, config.bptt_steps, random.permutation(len(steps)))
 
 
 def _loop(training: Training) -> None:
@@ -198,6 +198,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "best_epoch": position.best_epoch,
         "skipped_updates": position.skipped,
         "elapsed_s": position.elapsed_s,
+        "stopped_by_time": position.epoch < config.train.epochs and out_of_time(training),
     }
     training.folder.set_status("finished", summary=summary)
 

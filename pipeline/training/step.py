@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
-from models.recurrent.stack import State, detach_state, keep_state, weight_noise
+from models.recurrent.stack import State, detach_state, keep_state_where, weight_noise
 from pipeline.common.devices import device_use
 from pipeline.config.training import TrainConfig
 from pipeline.data.batching import Batch
@@ -62,7 +62,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
         network.sampling_probability = training.config.scheduled_sampling * done / total
     steps = max(batch.values, 1) / training.framing.target_size
     discrete = training.config.loss == "discrete"
-    before = keep_state(state, batch.keep, network.initial_state(len(batch.keep)))
+    before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
     with weight_noise(network, training.config.weight_noise):
         with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
             distribution, after = network(batch.inputs, before)

@@ -21,10 +21,10 @@ TINY = [
     "model.hidden_size=16",
     "model.mixture_components=2",
     "train.epochs=1",
-    "train.chunk_steps=50",
+    "train.bptt_steps=50",
     "train.device=cpu",
     "samples.count=1",
-    "samples.prime_seconds=0.2",
+    "samples.context_seconds=0.2",
     "samples.seconds=0.1",
 ]
 
@@ -102,8 +102,8 @@ def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path:
     recordings = sorted(finished.config.corpus.inputs[0].glob("*.wav"))[:2]
     request = PredictRequest(recordings=recordings, output_folder=tmp_path / "continued", seconds=0.25)
     for recording, output in zip(recordings, continue_recordings(request), strict=True):
-        heard, continued = soundfile.info(recording), soundfile.info(output)
-        assert continued.frames == heard.frames + 2000
+        context, continued = soundfile.info(recording), soundfile.info(output)
+        assert continued.frames == context.frames + 2000
         assert continued.samplerate == 8000
 
 
@@ -122,8 +122,8 @@ def test_a_recording_that_cannot_be_read_fails_alone(finished: Finished, tmp_pat
 def test_bad_parameters_are_rejected_before_anything_runs(own_data_dir: Path) -> None:
     from prefect.exceptions import ParameterTypeError
 
-    from flows.pipeline import whole_pipeline
+    from flows.pipeline import wavecast_pipeline
 
     with pytest.raises(ParameterTypeError, match="epochs"):
-        whole_pipeline(config={"train": {"epochs": 0}})  # type: ignore[arg-type]
+        wavecast_pipeline(config={"train": {"epochs": 0}})  # type: ignore[arg-type]
     assert not list(own_data_dir.iterdir())

@@ -137,13 +137,13 @@ def test_the_servers_scheduler_plans_the_next_nights(prefect_server: None) -> No
     from prefect.client.schemas.schedules import CronSchedule
     from prefect.server.services.scheduler import schedule_deployments
 
-    from flows.pipeline import whole_pipeline
+    from flows.pipeline import wavecast_pipeline
 
     ((nightly,),) = [x["schedules"] for x in shipped_deployments() if x["name"] == "nightly"]
     schedule = CronSchedule(cron=nightly["cron"], timezone=nightly["timezone"])
     with get_client(sync_client=True) as client:
         deployment = client.create_deployment(
-            client.create_flow(whole_pipeline),
+            client.create_flow(wavecast_pipeline),
             "nightly",
             schedules=[DeploymentScheduleCreate(schedule=schedule, active=nightly["active"])],
         )

@@ -44,7 +44,7 @@ def hidden(folder: Path) -> list[Path]:
     return list(folder.rglob(".*"))
 
 
-def told(outcome: Outcome, *names: str) -> None:
+def message(outcome: Outcome, *names: str) -> None:
     """A line for each of these names, and no other."""
     lines = outcome.error.splitlines()
     assert len(lines) == len(names), outcome.error

@@ -15,7 +15,7 @@ def written(folder: Path, text: str, name: str = "run.yaml") -> Path:
 
 
 def refusal(path: Path | None = None, overrides: list[str] | None = None) -> str:
-    with pytest.raises(UserError) as said:
+    with pytest.raises(UserError) as printed:
         load_config(path, overrides or [])
-    assert said.value.exit_code == 2
-    return str(said.value)
+    assert printed.value.exit_code == 2
+    return str(printed.value)

@@ -4,21 +4,21 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.diagnostics.diagnose import diagnose
-from pipeline.diagnostics.findings import Examined
+from pipeline.diagnostics.findings import Examination
 from pipeline.model.storage import save_model
 from tests.helpers.builders import tiny_model
 
 
-def only(examined: list[Examined]) -> Examined:
+def only(examined: list[Examination]) -> Examination:
     (one,) = examined
     return one
 
 
-def examined(path: Path, **arguments: Any) -> Examined:
+def examined(path: Path, **arguments: Any) -> Examination:
     return only(list(diagnose([str(path)], **arguments)))
 
 
-def found(one: Examined, name: str) -> str:
+def found(one: Examination, name: str) -> str:
     """The severity of the finding of that name; empty where there is none."""
     severities = [finding.severity for finding in one.findings if finding.name == name]
     return severities[0] if severities else ""

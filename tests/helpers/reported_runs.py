@@ -14,7 +14,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.plots.figure import new_figure, write_figure
-from pipeline.reports.run_artifacts import picture_run
+from pipeline.reports.run_artifacts import plot_run
 from pipeline.stages import prepare_stage, start_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.loop import train
@@ -32,7 +32,7 @@ KINDS: dict[str, InputConfig] = {
 
 def written_run(kind: str = "waveform", name: str = "tiny", **sections: Any) -> RunFolder:
     """An evaluated run as far as its page goes: settings, figures, and no training."""
-    head = "bernoulli" if kind == "piano-roll" else "gaussians"
+    head = "bernoulli" if kind == "piano-roll" else "gaussian_mixture"
     config = RunConfig(
         name=name, input=KINDS[kind], model=ModelConfig.model_validate({"head": head}), **sections
     )
@@ -74,14 +74,14 @@ def evaluated_run(folder: Path) -> RunFolder:
     corpus = write_noisy_tones(folder / "tones", count=10, seconds=0.5, sample_rate=8_000)
     chosen = ["input.sample_rate=8000", "corpus.group=recording", "model.hidden_size=8", "train.epochs=2"]
     chosen += ["model.mixture_components=2", "train.device=cpu", "evaluate.horizons=[1,4]"]
-    chosen += ["samples.count=1", "samples.prime_seconds=0.3", "samples.seconds=0.2"]
+    chosen += ["samples.count=1", "samples.context_seconds=0.3", "samples.seconds=0.2"]
     config = load_config(None, [f"corpus.inputs=[{corpus}]", *chosen])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAVECAST_DATA", str(folder / "data"))
         run = RunFolder(start_stage(config, prepare_stage(config)))
         train(run)
     figures = evaluate(run.model, run.dataset, config.evaluate, "cpu")
-    picture_run(run, figures)
+    plot_run(run, figures)
     add_take(run, "tones-9", seconds=0.5)
     write_json(run.artifacts / "evaluation.json", figures)
     return run

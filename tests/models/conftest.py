@@ -3,7 +3,7 @@
 import pytest
 
 from models.cuda_graphs import layer as captured
-from tests.helpers.recorded_graphs import Recorder, recording
+from tests.helpers.networks.recorded_graphs import Recorder, recording
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from models.parameter_counts import largest_width, matched_hidden_size, recurren
 from models.recurrent.cells import CELLS
 from models.recurrent.stack import RecurrentStack
 
-SPEECH = {"study-tanh": (400, 168_400), "study-gru": (227, 168_888), "study-lstm": (195, 169_065)}
-MUSIC = {"study-tanh": (100, 20_050), "study-gru": (46, 20_217), "study-lstm": (36, 19_764)}
+SPEECH = {"chung2014-tanh": (400, 168_400), "chung2014-gru": (227, 168_888), "chung2014-lstm": (195, 169_065)}
+MUSIC = {"chung2014-tanh": (100, 20_050), "chung2014-gru": (46, 20_217), "chung2014-lstm": (36, 19_764)}
 """Units and parameters of the study's models (Chung et al. 2014, table 1)."""
 
 MUSIC_INPUTS = 100.5

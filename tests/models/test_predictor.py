@@ -91,7 +91,7 @@ def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units:
 def test_the_studys_own_cells_have_exactly_its_number_of_parameters(
     cell: str, units: int, in_study: int
 ) -> None:
-    predictor = speech_model(f"study-{cell}", units)
+    predictor = speech_model(f"chung2014-{cell}", units)
     assert predictor.recurrent_parameter_count() == in_study
 
 

@@ -73,7 +73,7 @@ def test_it_measures_convolutions_and_encoder_decoders_too() -> None:
         D_IN, RecurrentStack("gru", 3, 5), GaussianMixtureHead(5, D, 2, 1e-3), frontend
     ).double()
     head = GaussianMixtureHead(5, D, 2, 1e-3)
-    blockwise = EncoderDecoder(D_IN, 1, "study-gru", 5, 1, 0.0, head, decode_steps=3, attention_steps=2)
+    blockwise = EncoderDecoder(D_IN, 1, "chung2014-gru", 5, 1, 0.0, head, decode_steps=3, attention_steps=2)
     inputs, targets = data_of()
     for model in (convolutional, blockwise.double()):
         values = sensitivity(model, inputs, targets, 4, 3)
@@ -81,7 +81,7 @@ def test_it_measures_convolutions_and_encoder_decoders_too() -> None:
         torch.testing.assert_close(values, expected, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("cell", ["tanh", "study-tanh"])
+@pytest.mark.parametrize("cell", ["tanh", "chung2014-tanh"])
 @pytest.mark.parametrize("weight", [0.5, -0.1])
 def test_through_a_tanh_layer_it_falls_by_the_recurrent_weight_each_step(cell: str, weight: float) -> None:
     """Of weak inputs, where tanh is the identity."""
@@ -100,7 +100,7 @@ def test_through_a_tanh_layer_it_falls_by_the_recurrent_weight_each_step(cell: s
     torch.testing.assert_close(curve, expected, rtol=1e-9, atol=0)
 
 
-@pytest.mark.parametrize(("cell", "closed"), [("gru", 12.0), ("study-gru", -12.0)])
+@pytest.mark.parametrize(("cell", "closed"), [("gru", 12.0), ("chung2014-gru", -12.0)])
 def test_a_gate_that_keeps_the_state_keeps_it(cell: str, closed: float) -> None:
     """An update gate of bias 12 lets 6 millionths of a state go each step."""
     torch.manual_seed(0)
@@ -115,7 +115,7 @@ def test_a_gate_that_keeps_the_state_keeps_it(cell: str, closed: float) -> None:
 
 
 def test_weights_inputs_and_their_gradients_are_left_alone() -> None:
-    model = predictor_of(RecurrentStack("study-lstm", D_IN, 5)).requires_grad_(False)
+    model = predictor_of(RecurrentStack("chung2014-lstm", D_IN, 5)).requires_grad_(False)
     inputs, targets = data_of()
     before = [part.clone() for part in (inputs, *model.parameters())]
     with torch.no_grad():
@@ -128,7 +128,7 @@ def test_weights_inputs_and_their_gradients_are_left_alone() -> None:
 
 def test_single_precision_reaches_far_below_the_square_root_of_its_smallest_number() -> None:
     torch.manual_seed(0)
-    stack = RecurrentStack("study-tanh", D_IN, 5)
+    stack = RecurrentStack("chung2014-tanh", D_IN, 5)
     with torch.no_grad():
         stack.get_parameter("layers.0.weight_hh").copy_(0.1 * torch.eye(5))
     model = Predictor(D_IN, stack, GaussianMixtureHead(5, D, 2, 1e-3))

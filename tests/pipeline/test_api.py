@@ -12,9 +12,9 @@ from pipeline.audio.decode import to_int16
 from pipeline.config.inputs import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
-from pipeline.generation.continuation import Joint
+from pipeline.generation.continuation import JoinOptions
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.storage import save_model
 from tests.helpers.builders import join_rows, tiny_model, tone
 
@@ -29,38 +29,38 @@ def model(tmp_path: Path) -> Model:
 
 
 def test_predict_continues_what_the_verbs_would(model: Model) -> None:
-    heard = tone(2_000)
-    found = model.predict(heard, 8_000, 0.1, seed=3, joint=Joint(cut_s=0.05))
-    expected = continue_samples(tiny_model(SOUND), heard[:1_600], 0.1, Sampling(seed=3))
+    context = tone(2_000)
+    found = model.predict(context, 8_000, 0.1, seed=3, join=JoinOptions(trim_end_s=0.05))
+    expected = continue_samples(tiny_model(SOUND), context[:1_600], 0.1, SamplingOptions(seed=3))
     assert np.array_equal(found.added, expected.added)
     assert model.sample_rate == found.sample_rate == 8_000
-    assert len(model.predict(heard, 8_000, 0.1, takes=3).seeds) == 3
+    assert len(model.predict(context, 8_000, 0.1, takes=3).seeds) == 3
 
 
 def test_every_common_kind_of_array_is_heard_alike(model: Model) -> None:
-    heard = tone(2_000)
-    expected = model.predict(heard, 8_000, 0.05)
-    stereo = np.stack([heard, heard], 1)
-    for same in (heard / 32_768, (heard / 32_768).astype(np.float32), stereo, stereo / 32_768):
+    context = tone(2_000)
+    expected = model.predict(context, 8_000, 0.05)
+    stereo = np.stack([context, context], 1)
+    for same in (context / 32_768, (context / 32_768).astype(np.float32), stereo, stereo / 32_768):
         assert np.array_equal(model.predict(same, 8_000, 0.05).sound(0), expected.sound(0))
 
 
 def test_another_rate_is_converted(model: Model) -> None:
     there = tone(11_025, sample_rate=11_025)
     found = model.predict(there, 11_025, 0.05)
-    assert np.array_equal(found.heard, to_int16(soxr.resample(there / np.float32(32_768), 11_025, 8_000)))
+    assert np.array_equal(found.context, to_int16(soxr.resample(there / np.float32(32_768), 11_025, 8_000)))
 
 
 def test_generate_begins_from_nothing(model: Model) -> None:
     made = model.generate(0.2, takes=2)
     assert made.added.shape == (2, 1_600)
-    assert made.heard.shape == (0,)
+    assert made.context.shape == (0,)
 
 
 def test_scores_are_those_of_evaluation(model: Model) -> None:
-    heard, trained = tone(3_000), tiny_model(SOUND)
-    found = model.score(heard, 8_000, window_s=0.05)
-    data = join_rows([heard[:, None]])
+    context, trained = tone(3_000), tiny_model(SOUND)
+    found = model.score(context, 8_000, window_s=0.05)
+    data = join_rows([context[:, None]])
     expected = score(trained.network, data, trained.framing, trained.normaliser(), exact=True)
     assert found.bits_per_sample == pytest.approx(expected.bits_per_sample, abs=1e-5)
     assert found.nats_per_step == pytest.approx(expected.nats_per_step, rel=1e-5)

@@ -8,7 +8,7 @@ import pytest
 import wavecast
 from pipeline.config.inputs import WaveformConfig
 from pipeline.config.run import SamplesConfig
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Sampling
+from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, SamplingOptions
 from pipeline.model.storage import save_model
 from tests.helpers.builders import tiny_model, tone, write_sound
 
@@ -110,5 +110,5 @@ def test_one_default_holds_everywhere() -> None:
         DEFAULT_TEMPERATURE,
         DEFAULT_SECONDS,
     )
-    assert SamplesConfig().temperature == Sampling().temperature == DEFAULT_TEMPERATURE
+    assert SamplesConfig().temperature == SamplingOptions().temperature == DEFAULT_TEMPERATURE
     assert SamplesConfig().seconds == DEFAULT_SECONDS

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from models.compiled.heads import make_stable
 from models.distributions.correlated_mixtures import is_stable, stable
-from models.distributions.mixture import of_component
+from models.distributions.mixture import select_component
 from models.predictor import Predictor
-from tests.helpers.compiled_networks import COVARIANCES, WINDOW, both, compiled, numbers, values
+from tests.helpers.networks.compiled import COVARIANCES, WINDOW, both, compiled, numbers, values
 
 MEAN, STD, UNIT = -0.0016, 0.0612, 1 / 32_768
 CLOSE = 1e-4 * 32_768
@@ -21,16 +21,18 @@ def torch_generation(
     network: Predictor, window: Tensor, uniform: Tensor, noise: Tensor, **how: Any
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The plain loop: samples (B, T * D), and where blocks were turned down and scales narrowed."""
-    temperature, spread, widest = how["temperature"], how["spread"], how["widest"]
+    temperature, noise_scale, max_scale = how["temperature"], how["noise_scale"], how["max_scale"]
     state, power, blocks, loud, wide = network.initial_state(len(window)), 0.0, [], [], []
     for t in range(uniform.shape[1]):
         mixture, state = network.step(window, state)
         if how["kind"] == "mean":
             drawn = mixture.expected()
         else:
-            drawn = mixture.draw(uniform[:, t], noise[:, t], temperature, spread=spread, widest=widest)
+            drawn = mixture.draw(
+                uniform[:, t], noise[:, t], temperature, noise_scale=noise_scale, max_scale=max_scale
+            )
         chosen = mixture.choose(uniform[:, t], temperature)
-        wide.append((of_component(mixture.scale, chosen) > widest).any(-1))
+        wide.append((select_component(mixture.scale, chosen) > max_scale).any(-1))
         limit, memory = how["guard_limit"] or np.inf, how["guard_memory"]
         block = drawn.double().square().mean(-1)
         loud.append(memory * power + (1 - memory) * block > limit**2)
@@ -39,8 +41,8 @@ def torch_generation(
         power = memory * power + (1 - memory) * gain**2 * block
         restored = (drawn * gain.float()[:, None] * how["std"] + how["mean"]) / how["unit"]
         blocks.append(restored.round().clamp(-32_768, 32_767))
-        heard = (blocks[-1] * how["unit"] - how["mean"]) / how["std"]
-        window = torch.cat([window, heard], -1)[:, -window.shape[1] :]
+        context = (blocks[-1] * how["unit"] - how["mean"]) / how["std"]
+        window = torch.cat([window, context], -1)[:, -window.shape[1] :]
     return (
         torch.cat(blocks, -1).numpy(),
         torch.stack(loud, -1).numpy(),
@@ -50,7 +52,7 @@ def torch_generation(
 
 def how(**changes: Any) -> dict[str, Any]:
     scaling = {"mean": MEAN, "std": STD, "unit": UNIT}
-    usual = {"temperature": 1.0, "spread": 1.0, "widest": 1.0, "kind": "sample"}
+    usual = {"temperature": 1.0, "noise_scale": 1.0, "max_scale": 1.0, "kind": "sample"}
     return {**scaling, **usual, "guard_limit": None, "guard_memory": 0.0, **changes}
 
 
@@ -60,13 +62,13 @@ def how(**changes: Any) -> dict[str, Any]:
 def test_it_generates_what_a_loop_in_torch_does(cell: str, covariance: str, batch: int) -> None:
     network, fast = both(cell, covariance, companding_step=5e-3)
     window, (uniform, noise) = values(batch, WINDOW), numbers(batch, 300)
-    settings = how(guard_limit=0.3, guard_memory=0.9, widest=0.35)
+    settings = how(limiter_limit=0.3, limiter_memory=0.9, max_scale=0.35)
     tensors = (torch.from_numpy(array) for array in (window, uniform, noise))
     expected, loud, wide = torch_generation(network, *tensors, **settings)
     made = fast.generate(300, fast.initial_state(batch), window, uniform, noise, **settings)
     assert np.abs(made.samples - expected).max() < CLOSE
-    assert (made.turned_down == loud).all()
-    assert (made.narrowed == wide).all()
+    assert (made.gain_reduced == loud).all()
+    assert (made.scale_clipped == wide).all()
     assert 0 < loud.mean() < 1
     assert 0 < wide.mean() < 1
 
@@ -77,42 +79,42 @@ def test_kinds_without_chance(covariance: str, kind: str) -> None:
     network, fast = both("gru", covariance)
     window, (uniform, noise) = values(2, WINDOW), numbers(2, 200)
     tensors = [torch.from_numpy(array) for array in (window, uniform, noise)]
-    settings = how(kind=kind, temperature=0.0, spread=0.0)
+    settings = how(kind=kind, temperature=0.0, noise_scale=0.0)
     expected, _, _ = torch_generation(network, *tensors, **settings)
     made = fast.generate(200, fast.initial_state(2), window, uniform, noise, **settings)
     assert np.abs(made.samples - expected).max() < CLOSE
 
 
-@pytest.mark.parametrize(("temperature", "spread"), [(0.5, 0.7), (0.0, 1.0), (2.0, 0.0)])
-def test_temperature_and_spread(temperature: float, spread: float) -> None:
+@pytest.mark.parametrize(("temperature", "noise_scale"), [(0.5, 0.7), (0.0, 1.0), (2.0, 0.0)])
+def test_temperature_and_spread(temperature: float, noise_scale: float) -> None:
     network, fast = both("lstm", "full")
     window, (uniform, noise) = values(2, WINDOW), numbers(2, 200)
     tensors = [torch.from_numpy(array) for array in (window, uniform, noise)]
-    settings = how(temperature=temperature, spread=spread)
+    settings = how(temperature=temperature, noise_scale=noise_scale)
     expected, _, _ = torch_generation(network, *tensors, **settings)
     made = fast.generate(200, fast.initial_state(2), window, uniform, noise, **settings)
     assert np.abs(made.samples - expected).max() < CLOSE
 
 
 @pytest.mark.parametrize("covariance", COVARIANCES)
-@pytest.mark.parametrize("cell", ["study-gru", "lstm"])
+@pytest.mark.parametrize("cell", ["chung2014-gru", "lstm"])
 def test_takes_and_pieces_change_no_bit(cell: str, covariance: str) -> None:
     _, fast = both(cell, covariance, companding_step=5e-3, num_layers=2, layer_norm=True)
     window, (uniform, noise) = values(7, WINDOW), numbers(7, 120)
-    settings = how(guard_limit=0.5, guard_memory=0.9, widest=0.5)
+    settings = how(limiter_limit=0.5, limiter_memory=0.9, max_scale=0.5)
     whole = fast.generate(120, fast.initial_state(7), window, uniform, noise, **settings)
-    assert whole.turned_down.any()
+    assert whole.gain_reduced.any()
     for b in (0, 6):
         one = slice(b, b + 1)
         begin = uniform[one, :50], noise[one, :50]
         first = fast.generate(50, fast.initial_state(1), window[one], *begin, **settings)
-        settings_after = {**settings, "guard_power": first.guard_power}
+        settings_after = {**settings, "guard_power": first.limiter_power}
         rest = uniform[one, 50:], noise[one, 50:]
         second = fast.generate(70, first.state, first.window, *rest, **settings_after)
         for name in ("samples", "turned_down", "narrowed"):
             parts = [getattr(first, name), getattr(second, name)]
             np.testing.assert_array_equal(np.concatenate(parts, 1)[0], getattr(whole, name)[b])
-        np.testing.assert_array_equal(second.guard_power[0], whole.guard_power[b])
+        np.testing.assert_array_equal(second.limiter_power[0], whole.limiter_power[b])
         np.testing.assert_array_equal(second.window[0], whole.window[b])
         for part, all_parts in zip(second.state, whole.state, strict=True):
             np.testing.assert_array_equal(part[:, 0], all_parts[:, b])
@@ -154,6 +156,6 @@ def test_an_unstable_component_is_drawn_from_as_torch_does() -> None:
     fast = compiled(network, "gru", "autoregressive")
     window, (uniform, noise) = 0.1 * values(3, WINDOW), numbers(3, 4)
     tensors = [torch.from_numpy(array) for array in (window, uniform, noise)]
-    expected, _, _ = torch_generation(network, *tensors, **how(spread=0.1))
-    made = fast.generate(4, fast.initial_state(3), window, uniform, noise, **how(spread=0.1))
+    expected, _, _ = torch_generation(network, *tensors, **how(noise_scale=0.1))
+    made = fast.generate(4, fast.initial_state(3), window, uniform, noise, **how(noise_scale=0.1))
     assert np.abs(made.samples - expected).max() < CLOSE

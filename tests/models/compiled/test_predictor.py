@@ -12,7 +12,7 @@ import torch
 
 from models.compiled.predictor import CompiledPredictor, supported
 from models.recurrent.cells import CELLS
-from tests.helpers.compiled_networks import COVARIANCES, WINDOW, both, numbers, values
+from tests.helpers.networks.compiled import COVARIANCES, WINDOW, both, numbers, values
 
 SETTINGS: list[dict[str, Any]] = [
     {},
@@ -108,18 +108,18 @@ def test_it_runs_without_torch() -> None:
 
 
 def test_what_is_supported() -> None:
-    assert all(supported(cell, "gaussians", "full", "predictor", 0) for cell in CELLS)
-    assert not supported("gru", "gaussians", "full", "predictor", 1)
-    assert not supported("gru", "gaussians", "full", "encoder-decoder", 0)
+    assert all(supported(cell, "gaussian_mixture", "full", "predictor", 0) for cell in CELLS)
+    assert not supported("gru", "gaussian_mixture", "full", "predictor", 1)
+    assert not supported("gru", "gaussian_mixture", "full", "encoder-decoder", 0)
     assert not supported("gru", "nade", "diagonal", "predictor", 0)
 
 
 PROGRAM = """
 import hashlib
 import numpy as np
-from tests.helpers.compiled_networks import WINDOW, both, numbers, values
+from tests.helpers.networks.compiled import WINDOW, both, numbers, values
 digest = hashlib.sha256()
-for cell in ("lstm", "study-gru"):
+for cell in ("lstm", "chung2014-gru"):
     _, fast = both(cell, "autoregressive", num_layers=2, layer_norm=True, companding_step=5e-3)
     hidden, state = fast.hidden(values(5, 100, WINDOW), fast.initial_state(5))
     made = fast.generate(100, state, values(5, WINDOW), *numbers(5, 100), mean=0.0, std=0.06, unit=1 / 32_768)

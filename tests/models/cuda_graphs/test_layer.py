@@ -10,7 +10,7 @@ from torch import Tensor
 from models.cuda_graphs import layer as captured
 from models.cuda_graphs.layer import CALLS_BEFORE_CAPTURE
 from models.recurrent.stack import RecurrentStack
-from tests.helpers.recorded_graphs import (
+from tests.helpers.networks.recorded_graphs import (
     B,
     Recorder,
     as_written,
@@ -73,7 +73,7 @@ def test_a_state_that_leads_back_into_a_replay_has_its_gradient(cell: str, recor
 
 
 def test_a_forward_whose_loss_is_thrown_away_does_not_block_the_graph(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     loss = loss_of(stack, inputs_of(10))
     del loss
@@ -82,7 +82,7 @@ def test_a_forward_whose_loss_is_thrown_away_does_not_block_the_graph(recorder: 
 
 
 def test_a_loss_that_is_kept_after_backward_does_not_block_the_graph(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     losses = []
     for seed in range(3):
@@ -92,7 +92,7 @@ def test_a_loss_that_is_kept_after_backward_does_not_block_the_graph(recorder: R
 
 
 def test_a_retained_graph_can_go_back_again_after_another_forward(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     weights = list(stack.parameters())
     warm(stack)
     loss = loss_of(stack, inputs_of(10))
@@ -104,7 +104,7 @@ def test_a_retained_graph_can_go_back_again_after_another_forward(recorder: Reco
 
 
 def test_a_second_backward_is_refused_as_it_is_everywhere(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     hidden, _ = stack(inputs_of(10), stack.initial_state(B))
     hidden.backward(torch.ones_like(hidden))
@@ -115,7 +115,7 @@ def test_a_second_backward_is_refused_as_it_is_everywhere(recorder: Recorder) ->
 
 def test_gradients_add_up_over_updates(recorder: Recorder) -> None:
     """A parameter's gradient is its own memory, never the graph's, which the next backward overwrites."""
-    stack = stack_of("study-lstm")
+    stack = stack_of("chung2014-lstm")
     warm(stack)
     for seed in (10, 11):
         loss_of(stack, inputs_of(seed)).backward()
@@ -125,7 +125,7 @@ def test_gradients_add_up_over_updates(recorder: Recorder) -> None:
 
 
 def test_inputs_have_their_gradient(recorder: Recorder) -> None:
-    stack = stack_of("study-lstm")
+    stack = stack_of("chung2014-lstm")
     for seed in range(CALLS_BEFORE_CAPTURE + 2):
         inputs = inputs_of(seed).requires_grad_()
         loss_of(stack, inputs).backward()

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from models.cuda_graphs import layer as captured
 from models.cuda_graphs.layer import CALLS_BEFORE_CAPTURE, MOST_GRAPHS, Steps
-from tests.helpers.recorded_graphs import (
+from tests.helpers.networks.recorded_graphs import (
     Recorder,
     T,
     as_written,
@@ -28,7 +28,7 @@ from tests.helpers.recorded_graphs import (
 
 
 def test_a_rare_shape_is_never_captured_and_few_are_kept(recorder: Recorder) -> None:
-    stack = stack_of("study-tanh")
+    stack = stack_of("chung2014-tanh")
     for _ in range(3 * CALLS_BEFORE_CAPTURE):  # epochs of two updates and a shorter one
         for steps in (T, T, T - 1):
             gradients(stack, inputs_of(0, steps))
@@ -43,7 +43,7 @@ def test_a_rare_shape_is_never_captured_and_few_are_kept(recorder: Recorder) -> 
 @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
 def test_no_gradient_no_graph(mode: Callable[[], Any], recorder: Recorder) -> None:
     """A pass without gradients leaves a replay that waits for its backward alone."""
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     loss = loss_of(stack, inputs_of(10))
     with mode():
@@ -54,14 +54,14 @@ def test_no_gradient_no_graph(mode: Callable[[], Any], recorder: Recorder) -> No
 
 
 def test_frozen_or_not_in_training_no_graph(recorder: Recorder) -> None:
-    for stack in (stack_of("study-gru").eval(), stack_of("study-gru").requires_grad_(False)):
+    for stack in (stack_of("chung2014-gru").eval(), stack_of("chung2014-gru").requires_grad_(False)):
         for seed in range(CALLS_BEFORE_CAPTURE + 2):
             loss_of(stack, inputs_of(seed))
     assert recorder.captures == 0
 
 
 def test_weights_frozen_after_a_capture_have_a_graph_of_their_own(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     gradients(stack, inputs_of(10))
     next(stack.parameters()).requires_grad_(False)
@@ -76,10 +76,10 @@ def test_weights_frozen_after_a_capture_have_a_graph_of_their_own(recorder: Reco
 
 
 def test_loaded_weights_are_seen_without_a_new_capture(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     gradients(stack, inputs_of(10))
-    other = stack_of("study-gru")
+    other = stack_of("chung2014-gru")
     with torch.no_grad():
         for weight in other.parameters():
             weight.normal_()
@@ -90,7 +90,7 @@ def test_loaded_weights_are_seen_without_a_new_capture(recorder: Recorder) -> No
 
 
 def test_weights_that_moved_drop_the_graphs_and_leave_the_old_memory_alone(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     gradients(stack, inputs_of(10))
     old = [weight.data for weight in stack.parameters()]
@@ -104,7 +104,7 @@ def test_weights_that_moved_drop_the_graphs_and_leave_the_old_memory_alone(recor
 
 
 def test_another_type_of_weights_drops_the_graphs(recorder: Recorder) -> None:
-    stack = stack_of("study-gru")
+    stack = stack_of("chung2014-gru")
     warm(stack)
     gradients(stack, inputs_of(10))
     stack.float()
@@ -123,20 +123,20 @@ def test_a_failed_capture_is_said_once_and_not_tried_again(monkeypatch: pytest.M
 
     monkeypatch.setattr(captured, "can_capture", lambda _: True)
     monkeypatch.setattr(captured, "record", fail)
-    stack = stack_of("study-gru")
-    with warnings.catch_warnings(record=True) as said:
+    stack = stack_of("chung2014-gru")
+    with warnings.catch_warnings(record=True) as printed:
         warnings.simplefilter("always")
         for seed in range(3 * CALLS_BEFORE_CAPTURE):
             found = gradients(stack, inputs_of(seed, T if seed < CALLS_BEFORE_CAPTURE + 2 else T - 1))
     assert len(tries) == 1
-    assert [str(one.message) for one in said] == [
+    assert [str(one.message) for one in printed] == [
         "a recurrent layer runs without CUDA graphs: CUDA error: not permitted"
     ]
     same(found, as_written(stack, inputs_of(seed, T - 1)))
 
 
 def test_nothing_of_it_is_saved_copied_or_outlives_the_layer(recorder: Recorder) -> None:
-    stack = stack_of("study-lstm")
+    stack = stack_of("chung2014-lstm")
     names, parts = list(stack.state_dict()), list(stack.modules())
     warm(stack)
     gradients(stack, inputs_of(10))

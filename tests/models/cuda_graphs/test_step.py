@@ -1,8 +1,8 @@
 """A replayed step gives what the step as written gives, whatever it does with its memory.
 
-Without a GPU, a stand-in plays out where a graph keeps its memory (see `tests.helpers.recorded_graphs`);
-that a whole step never waits for a GPU is found out with tensors that have shapes, types and a device, but
-no values.
+Without a GPU, a stand-in plays out where a graph keeps its memory (see
+`tests.helpers.networks.recorded_graphs`). That a whole step never waits for a GPU is found out with tensors
+that have shapes, types and a device, but no values.
 """
 
 import warnings
@@ -22,16 +22,16 @@ from models.distributions.correlated_mixtures import POLE_LIMIT, is_stable, stab
 from models.distributions.stability import poles_are_inside, pull_inside
 from pipeline.config.inputs import PianoRollConfig
 from pipeline.features.normaliser import Normaliser
-from pipeline.model.limiter import LevelGuard
+from pipeline.model.limiter import RmsLimiter
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model
-from tests.helpers.recorded_graphs import Recorder, recording
+from tests.helpers.networks.recorded_graphs import Recorder, recording
 
 B, STEPS = 3, 7
 KINDS: dict[str, dict[str, Any]] = {
     "gru": {},
     "lstm, two layers": {"cell": "lstm", "num_layers": 2, "layer_norm": True, "learned_initial_state": True},
-    "study-lstm": {"cell": "study-lstm"},
+    "chung2014-lstm": {"cell": "chung2014-lstm"},
     "full": {"covariance": "full"},
     "autoregressive": {"covariance": "autoregressive", "autoregressive_order": 5},
     "convolutions": {"convolutions": [[6, 4, 2], [5, 3, 2]]},
@@ -51,16 +51,16 @@ def free_running(
 ) -> tuple[Callable[..., Any], Memory]:
     """A step (window, power, *state), uniform, noise -> rows, where turned down; and the memory at first."""
     frames, normaliser = model.framing, normaliser or model.normaliser()
-    guard = LevelGuard.of(2.0, frames.hop, 8_000)
+    limiter = RmsLimiter.of(2.0, frames.hop, 8_000)
 
     def step(memory: Memory, uniform: Tensor, noise: Tensor) -> tuple[tuple[Tensor, ...], Memory]:
         window, power, *state = memory
         distribution, after = model.network.step(window, tuple(state))
-        values = distribution.draw(uniform, noise, 0.9, spread=0.8, widest=1.0)
-        values, power, loud = guard(values, power)
+        values = distribution.draw(uniform, noise, 0.9, noise_scale=0.8, max_scale=1.0)
+        values, power, loud = limiter(values, power)
         rows = normaliser.restore(values.view(len(values), frames.hop, frames.width))
-        heard = torch.cat([window, normaliser.normalise(rows).flatten(1)], 1)[:, -window.shape[1] :]
-        return (rows, loud), (heard, power, *after)
+        context = torch.cat([window, normaliser.normalise(rows).flatten(1)], 1)[:, -window.shape[1] :]
+        return (rows, loud), (context, power, *after)
 
     window = torch.zeros(B, frames.input_size, device=device)
     power = torch.zeros(B, dtype=torch.float64, device=device)
@@ -148,11 +148,11 @@ def test_a_failed_capture_is_said_and_the_step_runs(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(captured_step, "can_capture", lambda _: True)
     monkeypatch.setattr(captured_step, "record", fail)
     model = tiny_model()
-    with warnings.catch_warnings(record=True) as said:
+    with warnings.catch_warnings(record=True) as printed:
         warnings.simplefilter("always")
         found = replayed(model, "cpu")
     reason = "free running goes without CUDA graphs: CUDA error: not permitted"
-    assert [str(one.message) for one in said] == [reason]
+    assert [str(one.message) for one in printed] == [reason]
     torch.testing.assert_close(found, as_written(model, "cpu"), rtol=0, atol=0)
 
 

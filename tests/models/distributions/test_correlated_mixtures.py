@@ -11,8 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal, Normal
 
-from models.distributions.correlated_mixtures import AutoregressiveMixture, FullMixture, is_stable, stable
-from models.distributions.mixture import GaussianMixture, Mixture
+from models.distributions.correlated_mixtures import (
+    AutoregressiveMixture,
+    FullCovarianceMixture,
+    is_stable,
+    stable,
+)
+from models.distributions.mixture import DiagonalMixture, Mixture
 
 KINDS = ["diagonal", "full", "autoregressive"]
 
@@ -28,9 +33,11 @@ def random_mixture(
     logits, mean = normal(*shape, seed=seed), normal(*shape, size, seed=seed + 1)
     scale = (0.5 * normal(*shape, size, seed=seed + 2)).exp()
     if kind == "diagonal":
-        return GaussianMixture(logits, mean, scale)
+        return DiagonalMixture(logits, mean, scale)
     if kind == "full":
-        return FullMixture(logits, mean, scale, normal(*shape, size * (size - 1) // 2, seed=seed + 3))
+        return FullCovarianceMixture(
+            logits, mean, scale, normal(*shape, size * (size - 1) // 2, seed=seed + 3)
+        )
     coefficients = 0.2 * normal(*shape, order, seed=seed + 3)
     return AutoregressiveMixture(logits, mean[..., 0], coefficients, scale, normal(*batch, order, seed=seed))
 
@@ -155,18 +162,18 @@ def test_samples_have_the_mixtures_moments(kind: str) -> None:
     apart = parts.loc - expected.mean
     covariances = parts.covariance_matrix + apart[:, :, None] * apart[:, None]
     covariance = (torch.softmax(mixture.logits, -1)[:, None, None] * covariances).sum(0)
-    spread = covariance.diagonal().sqrt()
-    assert ((samples.mean(0) - expected.mean).abs() < 5 * spread / math.sqrt(count)).all()
-    within = 0.03 * spread[:, None] * spread
+    noise_scale = covariance.diagonal().sqrt()
+    assert ((samples.mean(0) - expected.mean).abs() < 5 * noise_scale / math.sqrt(count)).all()
+    within = 0.03 * noise_scale[:, None] * noise_scale
     assert ((torch.cov(samples.T) - covariance).abs() < within).all()
-    torch.testing.assert_close(mixture.expected(), expected.mean)
+    torch.testing.assert_close(mixture.expectation(), expected.mean)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_value_deviates_as_asked_from_its_conditional_mean(kind: str) -> None:
     mixture, component = random_mixture(kind, 6), torch.tensor([0, 1, 2, 2, 1, 0])
     deviation = normal(6, 4, seed=9)
-    value = mixture.component_value(component, deviation)
+    value = mixture.transform_noise(component, deviation)
     mean = mixture.conditional_mean(value)[torch.arange(6), component]
     torch.testing.assert_close(value - mean, deviation, rtol=0, atol=1e-12)
 
@@ -176,7 +183,7 @@ def test_at_temperature_zero_the_likeliest_components_mean_comes_out(kind: str) 
     mixture = random_mixture(kind, 50)
     likeliest = mixture.component_mean()[torch.arange(50), mixture.logits.argmax(-1)]
     torch.testing.assert_close(mixture.sample(0.0), likeliest, rtol=0, atol=1e-12)
-    drawn = mixture.sample(1.0, torch.Generator().manual_seed(0), spread=0.0)
+    drawn = mixture.sample(1.0, torch.Generator().manual_seed(0), noise_scale=0.0)
     distance = (drawn[:, None] - mixture.component_mean()).abs().sum(-1)
     assert float(distance.min(-1).values.max()) < 1e-12
     assert not torch.allclose(drawn, likeliest)

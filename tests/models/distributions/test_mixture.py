@@ -7,16 +7,16 @@ import torch
 from torch import Tensor
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 
 
-def random_mixture(*batch: int, components: int = 4, size: int = 3, seed: int = 0) -> GaussianMixture:
+def random_mixture(*batch: int, components: int = 4, size: int = 3, seed: int = 0) -> DiagonalMixture:
     random = torch.Generator().manual_seed(seed)
     shape = (*batch, components, size)
     logits = 2 * torch.randn(shape[:-1], generator=random, dtype=torch.float64)
     mean = torch.randn(shape, generator=random, dtype=torch.float64)
     log_scale = torch.randn(shape, generator=random, dtype=torch.float64)
-    return GaussianMixture(logits, mean, log_scale.exp())
+    return DiagonalMixture(logits, mean, log_scale.exp())
 
 
 def of_torch(logits: Tensor, mean: Tensor, scale: Tensor) -> MixtureSameFamily:
@@ -71,7 +71,7 @@ def test_the_gradient_is_that_of_finite_differences_and_of_autograd(masked: bool
     leaves = [x.requires_grad_() for x in (mixture.logits, mixture.mean, mixture.scale, value)]
 
     def log_prob(logits: Tensor, mean: Tensor, scale: Tensor, value: Tensor) -> Tensor:
-        return GaussianMixture(logits, mean, scale).log_prob(value, mask)
+        return DiagonalMixture(logits, mean, scale).log_prob(value, mask)
 
     assert torch.autograd.gradcheck(log_prob, leaves)
     if not masked:
@@ -84,7 +84,7 @@ def test_the_gradient_is_that_of_finite_differences_and_of_autograd(masked: bool
 def test_parameters_shared_by_many_values_get_the_sum_of_their_gradients() -> None:
     shared = [x.requires_grad_() for x in vars(random_mixture(components=2)).values()]
     values = torch.randn(50, 3, dtype=torch.float64)
-    of_mixture = GaussianMixture(*shared).log_prob(values).sum()
+    of_mixture = DiagonalMixture(*shared).log_prob(values).sum()
     expected = torch.autograd.grad(of_torch(*shared).log_prob(values).sum(), shared)
     torch.testing.assert_close(torch.autograd.grad(of_mixture, shared), expected)
 
@@ -102,7 +102,7 @@ def test_likelihood_recovers_a_known_mixture() -> None:
     for _ in range(200):
         optimizer.zero_grad()
         logits, found_mean, log_scale = leaves
-        loss = -GaussianMixture(logits, found_mean, log_scale.exp()).log_prob(samples).mean()
+        loss = -DiagonalMixture(logits, found_mean, log_scale.exp()).log_prob(samples).mean()
         loss.backward()
         optimizer.step()
     order = leaves[1][:, 0].argsort()
@@ -117,18 +117,18 @@ def test_likelihood_recovers_a_known_mixture() -> None:
 def test_samples_have_the_mixtures_moments() -> None:
     mixture = random_mixture(components=3, size=2)
     count = 200_000
-    many = GaussianMixture(*(part.expand(count, *part.shape) for part in vars(mixture).values()))
+    many = DiagonalMixture(*(part.expand(count, *part.shape) for part in vars(mixture).values()))
     samples = many.sample(generator=torch.Generator().manual_seed(0))
     expected = of_torch(mixture.logits, mixture.mean, mixture.scale)
-    spread = expected.variance.sqrt()
-    assert ((samples.mean(0) - expected.mean).abs() < 5 * spread / math.sqrt(count)).all()
+    noise_scale = expected.variance.sqrt()
+    assert ((samples.mean(0) - expected.mean).abs() < 5 * noise_scale / math.sqrt(count)).all()
     torch.testing.assert_close(samples.var(0), expected.variance, rtol=0.03, atol=0)
-    torch.testing.assert_close(mixture.expected(), expected.mean)
+    torch.testing.assert_close(mixture.expectation(), expected.mean)
 
 
 def test_the_outputs_of_one_sample_come_from_one_component() -> None:
     mean = torch.tensor([[-9.0, -9.0], [9.0, 9.0]]).expand(1000, 2, 2)
-    mixture = GaussianMixture(torch.zeros(1000, 2), mean, torch.ones(1000, 2, 2))
+    mixture = DiagonalMixture(torch.zeros(1000, 2), mean, torch.ones(1000, 2, 2))
     signs = mixture.sample(generator=torch.Generator().manual_seed(0)).sign()
     assert torch.equal(signs[:, 0], signs[:, 1])
     assert 400 < int((signs[:, 0] > 0).sum()) < 600
@@ -144,7 +144,7 @@ def test_at_temperature_zero_the_likeliest_components_mean_comes_out() -> None:
 def test_temperature_narrows_and_sharpens() -> None:
     count, temperature = 100_000, 0.5
     logits, means = torch.tensor([0.0, 1.0]), torch.tensor([[-100.0], [100.0]])
-    mixture = GaussianMixture(
+    mixture = DiagonalMixture(
         logits.expand(count, 2), means.expand(count, 2, 1), torch.full((count, 2, 1), 3.0)
     )
     samples = mixture.sample(temperature, torch.Generator().manual_seed(0))[:, 0]
@@ -155,7 +155,7 @@ def test_temperature_narrows_and_sharpens() -> None:
 
 @pytest.mark.parametrize("temperature", [1e-3, 1e-30, 1e-40, 1e-300])
 def test_the_smallest_temperatures_are_as_good_as_zero(temperature: float) -> None:
-    mixture = GaussianMixture(
+    mixture = DiagonalMixture(
         torch.tensor([[1.0, 3.0, 2.0]]), torch.tensor([[[1.0], [5.0], [9.0]]]), torch.ones(1, 3, 1)
     )
     assert float(mixture.sample(temperature)) == pytest.approx(5.0, abs=0.01)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.distributions.normal import log_normal_interval
 from pipeline.config.inputs import WaveformConfig
 from pipeline.features.normalisation import Normalisation
@@ -31,10 +31,10 @@ CODES = {
 }
 
 
-def single(mean: float, scale: float) -> GaussianMixture:
+def single(mean: float, scale: float) -> DiagonalMixture:
     """One Gaussian over one value."""
     values = (torch.tensor([[x]], dtype=torch.float64) for x in (mean, scale))
-    return GaussianMixture(torch.zeros(1, dtype=torch.float64), *values)
+    return DiagonalMixture(torch.zeros(1, dtype=torch.float64), *values)
 
 
 def normaliser(mean: float = 0.0, std: float = 1.0) -> Normaliser:
@@ -49,7 +49,7 @@ def test_the_probabilities_of_all_integer_samples_sum_to_one(
     """``mean`` and ``scale`` are in units of full scale; the moments say how the model sees them."""
     shift, std = moments
     columns = [torch.tensor(x, dtype=torch.float64) for x in (logits, mean, scale)]
-    mixture = GaussianMixture(columns[0], (columns[1][:, None] - shift) / std, columns[2][:, None] / std)
+    mixture = DiagonalMixture(columns[0], (columns[1][:, None] - shift) / std, columns[2][:, None] / std)
     samples = normaliser(shift, std)
     log_prob = mixture.interval_log_prob(samples.normalise(ALL_INTEGERS), *samples.interval(ALL_INTEGERS))
     assert log_prob.shape == (65_536,)
@@ -77,7 +77,7 @@ def test_a_code_length_is_never_negative(
 ) -> None:
     """In float32 parameters, as a model gives them, and outputs that all lie in the middle of the mass."""
     shape = (len(logits), 10)
-    mixture = GaussianMixture(
+    mixture = DiagonalMixture(
         torch.tensor(logits), torch.full(shape, mean), torch.full(shape, math.exp(log_scale))
     )
     for integer in (sample, max(-32_768, min(32_767, round(mean * 32_768)))):
@@ -88,7 +88,7 @@ def test_a_code_length_is_never_negative(
 def test_a_certain_sample_costs_nothing_and_never_less() -> None:
     """Among so many weights some sum to more than 1, in the last digit."""
     logits = 5 * torch.randn(10_000, 20, generator=torch.Generator().manual_seed(0))
-    certain = GaussianMixture(logits, torch.zeros(10_000, 20, 1), torch.full((10_000, 20, 1), 0.01 * STEP))
+    certain = DiagonalMixture(logits, torch.zeros(10_000, 20, 1), torch.full((10_000, 20, 1), 0.01 * STEP))
     zero = torch.zeros(10_000, 1)
     log_prob = certain.interval_log_prob(zero, *normaliser().interval(zero))
     assert float(log_prob.max()) == 0
@@ -144,9 +144,9 @@ def test_far_off_and_unbounded_intervals_are_finite() -> None:
 # The same in float32, with a gradient, for training
 
 
-def gaussians(mean: Tensor, scale: Tensor) -> GaussianMixture:
+def gaussians(mean: Tensor, scale: Tensor) -> DiagonalMixture:
     """As many single Gaussians as ``mean`` (N,) has values."""
-    return GaussianMixture(torch.zeros(len(mean), 1).to(mean), mean[:, None, None], scale[:, None, None])
+    return DiagonalMixture(torch.zeros(len(mean), 1).to(mean), mean[:, None, None], scale[:, None, None])
 
 
 WIDTHS = [1e-4, 0.01, 0.029, 0.031, 0.1, 0.3, 1.0, 3.0, 10.0, 1e3, 1e5]
@@ -215,9 +215,9 @@ def test_all_its_gradients_are_those_of_finite_differences(masked: bool) -> None
     mask = torch.tensor([[True, True, True, False], [True] * 4]) if masked else None
 
     def log_prob(logits: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-        return GaussianMixture(logits, mean, log_scale.exp()).discrete_log_prob(value, value, upper, mask)
+        return DiagonalMixture(logits, mean, log_scale.exp()).discrete_log_prob(value, value, upper, mask)
 
     assert torch.autograd.gradcheck(log_prob, [leaf.requires_grad_() for leaf in leaves])
     logits, mean, log_scale = (leaf.detach() for leaf in leaves)
-    exact = GaussianMixture(logits, mean, log_scale.exp()).interval_log_prob(value, value, upper, mask)
+    exact = DiagonalMixture(logits, mean, log_scale.exp()).interval_log_prob(value, value, upper, mask)
     torch.testing.assert_close(log_prob(*leaves).detach(), exact, rtol=1e-9, atol=1e-9)

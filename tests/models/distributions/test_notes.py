@@ -41,7 +41,7 @@ def repeated(distribution: Notes, count: int) -> Notes:
         return BernoulliNotes(distribution.logits.expand(count, -1))
     note_bias, hidden_bias = distribution.note_bias, distribution.hidden_bias
     return NadeNotes(
-        note_bias.expand(count, -1), hidden_bias.expand(count, -1), distribution.heard, distribution.said
+        note_bias.expand(count, -1), hidden_bias.expand(count, -1), distribution.context, distribution.printed
     )
 
 
@@ -51,8 +51,8 @@ def slow_nade_logits(distribution: NadeNotes, value: Tensor) -> Tensor:
     total = distribution.hidden_bias
     for note in range(len(value)):
         hidden = torch.sigmoid(total)
-        logits.append(distribution.note_bias[note] + (distribution.said[note] * hidden).sum())
-        total = total + distribution.heard[note] * value[note]
+        logits.append(distribution.note_bias[note] + (distribution.printed[note] * hidden).sum())
+        total = total + distribution.context[note] * value[note]
     return torch.stack(logits)
 
 
@@ -92,7 +92,7 @@ def test_bernoulli_is_torchs() -> None:
     expected = torch.distributions.Bernoulli(logits=distribution.logits).log_prob(value).sum(-1)
     torch.testing.assert_close(distribution.log_prob(value), expected)
     assert torch.equal(
-        distribution.expected(), torch.distributions.Bernoulli(logits=distribution.logits).mean
+        distribution.expectation(), torch.distributions.Bernoulli(logits=distribution.logits).mean
     )
 
 
@@ -107,8 +107,8 @@ def test_nade_is_the_slow_loop_over_notes(notes: int, density: float, seed: int)
         one = NadeNotes(
             distribution.note_bias[row, column],
             distribution.hidden_bias[row, column],
-            distribution.heard,
-            distribution.said,
+            distribution.context,
+            distribution.printed,
         )
         slow = slow_nade_logits(one, value[row, column])
         torch.testing.assert_close(fast[row, column], slow)
@@ -159,7 +159,10 @@ def test_nade_draws_what_a_slow_climb_with_the_same_numbers_draws() -> None:
     drawn = distribution.draw(None, noise, 0.8)
     for row in range(30):
         one = NadeNotes(
-            distribution.note_bias[row], distribution.hidden_bias[row], distribution.heard, distribution.said
+            distribution.note_bias[row],
+            distribution.hidden_bias[row],
+            distribution.context,
+            distribution.printed,
         )
         value = torch.zeros(16, dtype=torch.float64)
         for note in range(16):
@@ -171,12 +174,12 @@ def test_nade_draws_what_a_slow_climb_with_the_same_numbers_draws() -> None:
 @pytest.mark.parametrize("temperature", [0.0, 1e-38])
 def test_cold_each_note_takes_what_is_likelier_given_those_below(temperature: float) -> None:
     independent = bernoulli((20,), 9)
-    assert torch.equal(independent.sample(temperature), (independent.expected() > 0.5).double())
+    assert torch.equal(independent.sample(temperature), (independent.expectation() > 0.5).double())
     chord = nade((20,), 9)
     likely = chord.sample(temperature)
     conditional = torch.sigmoid(chord.conditional_logits(likely))
     assert torch.equal(likely, (conditional > 0.5).double())
-    torch.testing.assert_close(chord.expected(), conditional)
+    torch.testing.assert_close(chord.expectation(), conditional)
 
 
 def test_temperature_one_with_a_fixed_seed_repeats() -> None:

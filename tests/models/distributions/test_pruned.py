@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from models.distributions.mixture import GaussianMixture, Mixture
+from models.distributions.mixture import DiagonalMixture, Mixture
 from models.distributions.normal import log_normal_interval
 from models.distributions.pruned import FEW, TOLERANCE
 from pipeline.config.inputs import WaveformConfig
@@ -84,13 +84,13 @@ def test_less_by_the_tolerance_at_most_and_never_more(seed: int) -> None:
         assert_kept(mixture.interval_log_prob(middle, lower, upper, absent), exact)
 
 
-def random_mixture(seed: int) -> tuple[GaussianMixture, torch.Tensor, torch.Tensor]:
+def random_mixture(seed: int) -> tuple[DiagonalMixture, torch.Tensor, torch.Tensor]:
     """200 distributions with scales over 6 orders of magnitude; some intervals have one end only."""
     torch.manual_seed(seed)
     shape = (200, 15, 8)
     scale = torch.exp(torch.empty(shape, dtype=torch.float64).uniform_(-7, 7))
     mean = scale * torch.empty(shape, dtype=torch.float64).normal_(0, 3)
-    mixture = GaussianMixture(3 * torch.randn(shape[:2], dtype=torch.float64), mean, scale)
+    mixture = DiagonalMixture(3 * torch.randn(shape[:2], dtype=torch.float64), mean, scale)
     middle = torch.randn(200, 8, dtype=torch.float64)
     width = torch.exp(torch.empty(200, 8, dtype=torch.float64).uniform_(-5, 2))
     lower, upper = middle - width, middle + width
@@ -107,12 +107,12 @@ def test_a_component_whose_bound_is_lower_but_which_is_likelier_is_found() -> No
     near = 2 * (500_003 + math.log(1e-3 / math.sqrt(2 * math.pi)))
     places = [-400.5, -0.5 - 1_000 * math.sqrt(near), *[-4_000.0] * FEW]
     mean = torch.tensor(places, dtype=torch.float64)[:, None].expand(-1, 10)
-    mixture = GaussianMixture(torch.zeros(2 + FEW, dtype=torch.float64), mean, scale)
+    mixture = DiagonalMixture(torch.zeros(2 + FEW, dtype=torch.float64), mean, scale)
     zeros = torch.zeros(10, dtype=torch.float64)
     exact = of_all_components(mixture, zeros, zeros - 0.5, zeros + 0.5, None)
     found = mixture.interval_log_prob(zeros, zeros - 0.5, zeros + 0.5)
     assert float(found) == pytest.approx(float(exact), abs=1e-5)
-    first = GaussianMixture(mixture.logits[:1], mean[:1], scale[:1])
+    first = DiagonalMixture(mixture.logits[:1], mean[:1], scale[:1])
     alone = of_all_components(first, zeros, zeros - 0.5, zeros + 0.5, None)
     assert float(exact) > float(alone) - math.log(2 + FEW) + 30
 
@@ -120,7 +120,7 @@ def test_a_component_whose_bound_is_lower_but_which_is_likelier_is_found() -> No
 def test_one_set_of_weights_and_scales_serves_many_distributions() -> None:
     """As a linear predictor has them: the mean of all components differs from sample to sample alone."""
     mixture, lower, upper = random_mixture(0)
-    shared = GaussianMixture(mixture.logits[0], mixture.mean[:, :1, :1], mixture.scale[0, :, :1])
+    shared = DiagonalMixture(mixture.logits[0], mixture.mean[:, :1, :1], mixture.scale[0, :, :1])
     lower, upper = lower[:, :1], upper[:, :1]
     middle = torch.where(lower.isfinite() & upper.isfinite(), (lower + upper) / 2, 0.0)
     exact = of_all_components(shared, middle, lower, upper, None)

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.recurrent.cells import CELLS
-from models.recurrent.stack import State, keep_state
-from tests.helpers.encoder_decoders import (
+from models.recurrent.stack import State, keep_state_where
+from tests.helpers.networks.encoder_decoders import (
     INPUT_ROWS,
     WIDTH,
     D,
@@ -37,20 +37,20 @@ every_form = pytest.mark.parametrize(
 )
 
 
-def written_out(network: EncoderDecoder, inputs: Tensor) -> GaussianMixture:
+def written_out(network: EncoderDecoder, inputs: Tensor) -> DiagonalMixture:
     """One recording (T, D_in), every step of every block by itself, attention entry by entry."""
-    heard: list[Tensor] = []
+    context: list[Tensor] = []
     distributions = []
     encoder, decoder = network.encoder.initial_state(1), network.decoder.initial_state(1)
     layers, parts = len(network.decoder.layers), network.decoder.parts
     for time, row in enumerate(inputs):
         seen = row[None, -INPUT_ROWS * WIDTH :]
         top, encoder = network.encoder.step(seen, encoder)
-        heard.append(top[0])
+        context.append(top[0])
         if time % network.decode_steps == 0:
             start = torch.tanh(network.bridge.weight @ top[0] + network.bridge.bias)
             decoder = tuple(start.view(parts, layers, 1, H))
-            memory = heard[max(0, len(heard) - network.attention_steps) :]
+            memory = context[max(0, len(context) - network.attention_steps) :]
         if network.attention is not None:
             question = network.attention.question.weight @ decoder[0][-1, 0]
             weights = torch.softmax(torch.stack([question @ entry for entry in memory]) / math.sqrt(H), 0)
@@ -72,7 +72,7 @@ def test_a_run_over_all_steps_is_the_definition_written_out(
         inputs = random_inputs(2, steps)
         found, _ = run(network, inputs)
         for row in range(2):
-            alone = GaussianMixture(*(getattr(found, n)[row : row + 1] for n in ("logits", "mean", "scale")))
+            alone = DiagonalMixture(*(getattr(found, n)[row : row + 1] for n in ("logits", "mean", "scale")))
             assert_same(alone, written_out(network, inputs[row]))
 
 
@@ -106,7 +106,7 @@ def test_rows_of_a_batch_may_be_anywhere_in_their_blocks(cell: str, attention: i
     state = network.initial_state(4)
     for chunk, first in zip(inputs.split([7, 3, 9, 1], 1), (0, 7, 10, 19), strict=True):
         keep = torch.tensor([first != begin for begin in begins])
-        before = keep_state(state, keep, network.initial_state(4))
+        before = keep_state_where(state, keep, network.initial_state(4))
         found, state = run(network, chunk, before)
         torch.testing.assert_close(network.advance(chunk, before), state, rtol=0, atol=1e-10)
     stepped, after_step = one_step(network, chunk, before)
@@ -169,7 +169,7 @@ def test_inside_a_block_only_the_decoder_hears(attention: int) -> None:
 @torch.no_grad()
 def test_attention_reaches_back_as_far_as_it_says() -> None:
     """An encoder without recurrence tells of one step alone, so a block sees as far as its memory."""
-    network = network_of("study-tanh", 4, 3)
+    network = network_of("chung2014-tanh", 4, 3)
     network.get_parameter("encoder.layers.0.weight_hh").zero_()
     inputs = random_inputs(1, 12)
     for changed, seen in ((4, False), (5, False), (6, True), (7, True), (8, True)):
@@ -196,7 +196,7 @@ def test_rows_without_a_memory_spoil_no_gradient() -> None:
     """One row inside its block, one at a beginning: the second's running block has nothing to attend to."""
     network = network_of("gru", 4, 3)
     _, state = run(network, random_inputs(2, 2))
-    mixed = keep_state(state, torch.tensor([True, False]), network.initial_state(2))
+    mixed = keep_state_where(state, torch.tensor([True, False]), network.initial_state(2))
     distribution, _ = run(network, random_inputs(2, 9), mixed)
     distribution.log_prob(torch.randn(2, 9, D)).sum().backward()
     assert all(w.grad is not None and w.grad.isfinite().all() for w in network.parameters())

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.heads import GaussianMixtureHead
-from tests.helpers.encoder_decoders import (
+from tests.helpers.networks.encoder_decoders import (
     D_IN,
     HISTORY_ROWS,
     HOP,
@@ -29,12 +29,12 @@ class NotingHead(nn.Module):
         self.inner = GaussianMixtureHead(H, D, 1, 1e-3)
         self.inputs: list[Tensor] = []
 
-    def forward(self, hidden: Tensor, inputs: Tensor) -> GaussianMixture:
+    def forward(self, hidden: Tensor, inputs: Tensor) -> DiagonalMixture:
         self.inputs.append(inputs)
         found = self.inner(hidden, inputs)
-        assert isinstance(found, GaussianMixture)
+        assert isinstance(found, DiagonalMixture)
         steps = torch.arange(hidden.shape[-2], dtype=hidden.dtype)[:, None, None]
-        return GaussianMixture(found.logits, 0 * found.mean + 100 + steps, 0 * found.scale)
+        return DiagonalMixture(found.logits, 0 * found.mean + 100 + steps, 0 * found.scale)
 
 
 def consecutive(batch: int, first: int, steps: int) -> Tensor:
@@ -68,11 +68,11 @@ def test_a_chunk_that_begins_inside_a_block_hears_the_truth_from_before_it() -> 
     network.sampling_probability = 1.0
     inputs = consecutive(1, 2, 4)
     run(network, inputs, state)
-    heard, truth = head.inputs[-1][0], inputs[0]
-    assert torch.equal(heard[0], truth[0])
-    assert torch.equal(heard[1], torch.where(truth[1] >= 2, truth[1] + 98, truth[1]))
-    assert torch.equal(heard[2], truth[2])
-    assert torch.equal(heard[3], torch.where(truth[3] >= 4, truth[3] + 98, truth[3]))
+    context, truth = head.inputs[-1][0], inputs[0]
+    assert torch.equal(context[0], truth[0])
+    assert torch.equal(context[1], torch.where(truth[1] >= 2, truth[1] + 98, truth[1]))
+    assert torch.equal(context[2], truth[2])
+    assert torch.equal(context[3], torch.where(truth[3] >= 4, truth[3] + 98, truth[3]))
 
 
 def test_the_share_of_own_steps_is_the_probability_and_a_step_is_heard_alike_by_all() -> None:
@@ -80,9 +80,9 @@ def test_the_share_of_own_steps_is_the_probability_and_a_step_is_heard_alike_by_
     network = network_of("gru", 50, 0, head=head).train()
     network.sampling_probability = 0.3
     run(network, consecutive(40, 0, 50))
-    heard = head.inputs[-1]
-    assert float((heard[:, 1:, -1] > 50).double().mean()) == pytest.approx(0.3, abs=0.04)
-    assert torch.equal(heard[:, 2:, :D], heard[:, 1:-1, D : 2 * D])
+    context = head.inputs[-1]
+    assert float((context[:, 1:, -1] > 50).double().mean()) == pytest.approx(0.3, abs=0.04)
+    assert torch.equal(context[:, 2:, :D], context[:, 1:-1, D : 2 * D])
 
 
 def test_sampling_is_for_training_alone_and_repeats_with_the_generator() -> None:

@@ -6,17 +6,17 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.recurrent.chung2014 import OneBiasTanh, PeepholeLSTM, ResetBeforeGRU, StudyCell
+from models.recurrent.chung2014 import Chung2014Cell, OneBiasTanh, PeepholeLSTM, ResetBeforeGRU
 
 B, T, D, H = 3, 6, 4, 5
-Step = Callable[[StudyCell, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
+Step = Callable[[Chung2014Cell, Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
-def tanh_step(cell: StudyCell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def tanh_step(cell: Chung2014Cell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     return (torch.tanh(x @ cell.weight_ih.T + state[0] @ cell.weight_hh.T + cell.bias),)
 
 
-def gru_step(cell: StudyCell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def gru_step(cell: Chung2014Cell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     (h,) = state
     w_r, w_z, w_g = cell.weight_ih.split(cell.hidden_size)
     u_r, u_z, u_g = cell.weight_hh.split(cell.hidden_size)
@@ -27,7 +27,7 @@ def gru_step(cell: StudyCell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Ten
     return ((1 - z) * h + z * g,)
 
 
-def lstm_step(cell: StudyCell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def lstm_step(cell: Chung2014Cell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     assert isinstance(cell, PeepholeLSTM)
     h, c = state
     w_i, w_f, w_g, w_o = cell.weight_ih.split(cell.hidden_size)
@@ -41,7 +41,7 @@ def lstm_step(cell: StudyCell, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Te
     return o * torch.tanh(c), c
 
 
-STEPS: dict[type[StudyCell], Step] = {
+STEPS: dict[type[Chung2014Cell], Step] = {
     OneBiasTanh: tanh_step,
     ResetBeforeGRU: gru_step,
     PeepholeLSTM: lstm_step,
@@ -49,7 +49,7 @@ STEPS: dict[type[StudyCell], Step] = {
 every_cell = pytest.mark.parametrize("kind", STEPS)
 
 
-def cell_of(kind: type[StudyCell], hidden_size: int = H) -> StudyCell:
+def cell_of(kind: type[Chung2014Cell], hidden_size: int = H) -> Chung2014Cell:
     torch.manual_seed(0)
     cell = kind(D, hidden_size).double()
     for weight in cell.parameters():
@@ -57,18 +57,18 @@ def cell_of(kind: type[StudyCell], hidden_size: int = H) -> StudyCell:
     return cell
 
 
-def random_state(cell: StudyCell, batch: int = B) -> tuple[Tensor, ...]:
+def random_state(cell: Chung2014Cell, batch: int = B) -> tuple[Tensor, ...]:
     parts = 2 if isinstance(cell, PeepholeLSTM) else 1
     return tuple(0.5 * torch.randn(1, batch, cell.hidden_size).to(cell.bias.dtype) for _ in range(parts))
 
 
-def run(cell: StudyCell, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def run(cell: Chung2014Cell, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Outputs and the parts of the state after, whichever the cell."""
     outputs, after = cell(inputs, state if isinstance(cell, PeepholeLSTM) else state[0])
     return outputs, *(after if isinstance(cell, PeepholeLSTM) else (after,))
 
 
-def reference(cell: StudyCell, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def reference(cell: Chung2014Cell, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """What `run` gives, by the equations, step by step."""
     outputs = []
     state = tuple(part[0] for part in state)
@@ -91,7 +91,9 @@ def gradients(results: tuple[Tensor, ...], wanted: Sequence[Tensor]) -> tuple[Te
 @every_cell
 @pytest.mark.parametrize("steps", [1, 2, T])
 @pytest.mark.parametrize("batch", [1, B])
-def test_a_cell_and_its_gradients_are_the_equations(kind: type[StudyCell], steps: int, batch: int) -> None:
+def test_a_cell_and_its_gradients_are_the_equations(
+    kind: type[Chung2014Cell], steps: int, batch: int
+) -> None:
     cell = cell_of(kind)
     inputs = torch.randn(batch, steps, D, dtype=torch.float64, requires_grad=True)
     state = tuple(part.requires_grad_() for part in random_state(cell, batch))
@@ -102,7 +104,7 @@ def test_a_cell_and_its_gradients_are_the_equations(kind: type[StudyCell], steps
 
 
 @every_cell
-def test_gradients_are_those_of_differences(kind: type[StudyCell]) -> None:
+def test_gradients_are_those_of_differences(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     names = [name for name, _ in cell.named_parameters()]
     inputs = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
@@ -119,7 +121,7 @@ def test_gradients_are_those_of_differences(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_each_result_alone_has_its_gradients(kind: type[StudyCell]) -> None:
+def test_each_result_alone_has_its_gradients(kind: type[Chung2014Cell]) -> None:
     """A loss on the last state alone, or on the cell alone, reaches everything that it depends on."""
     cell = cell_of(kind)
     inputs = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
@@ -133,7 +135,7 @@ def test_each_result_alone_has_its_gradients(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_gradients_are_computed_only_where_wanted(kind: type[StudyCell]) -> None:
+def test_gradients_are_computed_only_where_wanted(kind: type[Chung2014Cell]) -> None:
     """The same numbers with some weights frozen and no gradient for inputs and state."""
     cell = cell_of(kind)
     inputs, state = torch.randn(B, T, D, dtype=torch.float64), random_state(cell)
@@ -147,7 +149,7 @@ def test_gradients_are_computed_only_where_wanted(kind: type[StudyCell]) -> None
 
 @every_cell
 @torch.inference_mode()
-def test_steps_one_by_one_and_a_split_are_the_sequence(kind: type[StudyCell]) -> None:
+def test_steps_one_by_one_and_a_split_are_the_sequence(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind).float()
     inputs, state = torch.randn(B, T, D), random_state(cell)
     whole, *end = run(cell, inputs, state)
@@ -164,7 +166,7 @@ def test_steps_one_by_one_and_a_split_are_the_sequence(kind: type[StudyCell]) ->
 
 
 @every_cell
-def test_gradients_go_through_the_state_of_a_split(kind: type[StudyCell]) -> None:
+def test_gradients_go_through_the_state_of_a_split(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
     state = tuple(part.requires_grad_() for part in random_state(cell))
@@ -176,7 +178,7 @@ def test_gradients_go_through_the_state_of_a_split(kind: type[StudyCell]) -> Non
 
 
 @every_cell
-def test_memory_order_does_not_matter(kind: type[StudyCell]) -> None:
+def test_memory_order_does_not_matter(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs, state = torch.randn(B, T, D, dtype=torch.float64), random_state(cell)
     wide = torch.randn(T, D + 3, B, dtype=torch.float64)
@@ -192,7 +194,7 @@ def test_memory_order_does_not_matter(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_runs_repeat_to_the_bit(kind: type[StudyCell]) -> None:
+def test_runs_repeat_to_the_bit(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind, 195).float()
     inputs = torch.randn(64, 12, D)
     state = random_state(cell, 64)
@@ -205,7 +207,7 @@ def test_runs_repeat_to_the_bit(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_without_gradients_the_numbers_are_the_same_and_nothing_is_kept(kind: type[StudyCell]) -> None:
+def test_without_gradients_the_numbers_are_the_same_and_nothing_is_kept(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs, state = torch.randn(B, T, D, dtype=torch.float64), random_state(cell)
     given = inputs.clone(), *(part.clone() for part in state)
@@ -221,7 +223,7 @@ def test_without_gradients_the_numbers_are_the_same_and_nothing_is_kept(kind: ty
 
 
 @every_cell
-def test_mixed_precision_computes_in_the_type_of_the_weights(kind: type[StudyCell]) -> None:
+def test_mixed_precision_computes_in_the_type_of_the_weights(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind).float()
     inputs, state = torch.randn(B, T, D, dtype=torch.bfloat16), random_state(cell)
     plain = run(cell, inputs.float(), state)
@@ -238,13 +240,13 @@ def test_mixed_precision_computes_in_the_type_of_the_weights(kind: type[StudyCel
     [(OneBiasTanh, 400, 168_400), (ResetBeforeGRU, 227, 168_888), (PeepholeLSTM, 195, 169_065)],
 )
 def test_the_studys_sizes_have_exactly_the_studys_number_of_parameters(
-    kind: type[StudyCell], units: int, in_study: int
+    kind: type[Chung2014Cell], units: int, in_study: int
 ) -> None:
     assert sum(weight.numel() for weight in kind(20, units).parameters()) == in_study
 
 
 @every_cell
-def test_first_weights_are_the_studys(kind: type[StudyCell]) -> None:
+def test_first_weights_are_the_studys(kind: type[Chung2014Cell]) -> None:
     torch.manual_seed(1)
     cell = kind(50, 40)
     assert 0.099 < cell.weight_ih.abs().max() <= 0.1
@@ -258,7 +260,7 @@ def test_first_weights_are_the_studys(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_gradients_of_gradients_are_refused(kind: type[StudyCell]) -> None:
+def test_gradients_of_gradients_are_refused(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
     outputs, *_ = run(cell, inputs, random_state(cell))
@@ -268,7 +270,7 @@ def test_gradients_of_gradients_are_refused(kind: type[StudyCell]) -> None:
 
 
 @every_cell
-def test_wrong_shapes_are_named(kind: type[StudyCell]) -> None:
+def test_wrong_shapes_are_named(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     state = random_state(cell)
     with pytest.raises(ValueError, match=r"inputs must be \(B, T > 0, 4\) .* not \(3, 6, 5\)"):
@@ -281,7 +283,7 @@ def test_wrong_shapes_are_named(kind: type[StudyCell]) -> None:
 
 @pytest.mark.gpu
 @every_cell
-def test_a_gpu_gives_the_same_numbers(kind: type[StudyCell]) -> None:
+def test_a_gpu_gives_the_same_numbers(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs, state = torch.randn(B, T, D, dtype=torch.float64), random_state(cell)
     expected = run(cell, inputs, state)

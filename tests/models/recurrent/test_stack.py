@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from models.recurrent.cells import CELLS
-from models.recurrent.stack import RecurrentStack, State, detach_state, keep_state, weight_noise
+from models.recurrent.stack import RecurrentStack, State, detach_state, keep_state_where, weight_noise
 
 Array = NDArray[np.float64]
 B, T, D, H = 3, 17, 5, 7
@@ -144,14 +144,14 @@ def test_only_the_chosen_lanes_are_emptied(cell: str) -> None:
     stack = stack_of(cell, 2)
     state, fresh = random_state(stack, 4), random_state(stack, 4)
     keep = torch.tensor([True, False, True, False])
-    for before, new, after in zip(state, fresh, keep_state(state, keep, fresh), strict=True):
+    for before, new, after in zip(state, fresh, keep_state_where(state, keep, fresh), strict=True):
         assert torch.equal(after[:, keep], before[:, keep])
         assert torch.equal(after[:, ~keep], new[:, ~keep])
 
 
 def test_even_a_spoilt_state_is_emptied() -> None:
     spoilt = (torch.full((1, 2, H), torch.nan),)
-    (emptied,) = keep_state(spoilt, torch.tensor([True, False]), (torch.zeros(1, 2, H),))
+    (emptied,) = keep_state_where(spoilt, torch.tensor([True, False]), (torch.zeros(1, 2, H),))
     assert not emptied[0, 1].any()
 
 
@@ -201,7 +201,7 @@ def test_a_learned_first_state_is_where_every_recording_begins_and_is_trained(ce
     stack = stack_of(cell, 2, learned_initial_state=True)
     fresh = stack.initial_state(B)
     assert all(part.shape == (2, B, H) and part.all() for part in fresh)
-    state = keep_state(random_state(stack), torch.tensor([False, True, False]), fresh)
+    state = keep_state_where(random_state(stack), torch.tensor([False, True, False]), fresh)
     hidden, _ = stack(torch.randn(B, T, D, dtype=torch.float64), state)
     hidden[:, -1].sum().backward()
     assert stack.start is not None
@@ -239,6 +239,7 @@ def test_the_gradient_under_weight_noise_is_that_at_the_noisy_weights() -> None:
 
 def test_an_unknown_cell_is_named() -> None:
     with pytest.raises(
-        ValueError, match=r"one of tanh, gru, lstm, study-tanh, study-gru, study-lstm.* not 'elman'"
+        ValueError,
+        match=r"one of tanh, gru, lstm, chung2014-tanh, chung2014-gru, chung2014-lstm.* not 'elman'",
     ):
         RecurrentStack("elman", D, H)

@@ -23,7 +23,7 @@ from models.recurrent.stack import RecurrentStack
 
 BASELINE = 1 / 6
 LEARNT, UNLEARNT = 0.02, 0.1
-GATED = ("gru", "lstm", "study-gru", "study-lstm")
+GATED = ("gru", "lstm", "chung2014-gru", "chung2014-lstm")
 GATED_LEARNING_RATE = 2e-2
 TANH_LEARNING_RATES = (1e-2, 1e-3, 3e-4)
 H = 32
@@ -51,7 +51,7 @@ def open_for_long(stack: RecurrentStack, cell: str, length: int) -> None:
     with torch.no_grad():
         for bias in biases:
             bias.zero_()
-        biases[0][H : 2 * H] = -spread if cell == "study-gru" else spread
+        biases[0][H : 2 * H] = -spread if cell == "chung2014-gru" else spread
         if "lstm" in cell:
             biases[0][:H] = -spread
 
@@ -96,7 +96,7 @@ def test_gated_units_learn_to_add_within_50_steps(cell: str) -> None:
 
 
 def test_tanh_units_do_not_learn_to_add_within_50_steps() -> None:
-    errors = [error_of_learning("study-tanh", 50, rate, 500) for rate in TANH_LEARNING_RATES]
+    errors = [error_of_learning("chung2014-tanh", 50, rate, 500) for rate in TANH_LEARNING_RATES]
     assert UNLEARNT < min(errors) < 1.1 * BASELINE
 
 
@@ -110,5 +110,5 @@ def test_gated_units_learn_to_add_within_hundreds_of_steps(cell: str, length: in
 @pytest.mark.slow
 @pytest.mark.parametrize("length", [150, 500])
 def test_tanh_units_stay_at_the_baseline_over_hundreds_of_steps(length: int) -> None:
-    errors = [error_of_learning("study-tanh", length, rate, 800) for rate in TANH_LEARNING_RATES]
+    errors = [error_of_learning("chung2014-tanh", length, rate, 800) for rate in TANH_LEARNING_RATES]
     assert UNLEARNT < min(errors) < 1.1 * BASELINE

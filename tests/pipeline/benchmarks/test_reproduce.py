@@ -83,7 +83,7 @@ def test_a_folder_that_is_missing_is_refused_before_any_training(which: str, tmp
     """A mistyped folder of music is told at once, not after the hours that speech takes."""
     speech = speakers_folder(tmp_path / "speech", speakers=1, recordings=1)
     folders = {"speech": speech, "music": speech, which: tmp_path / "mistyped"}
-    with pytest.raises(UserError, match="mistyped: no such file or folder") as said:
+    with pytest.raises(UserError, match="mistyped: no such file or folder") as printed:
         study(folders["speech"], folders["music"], TINY)
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(printed.value)
     assert not (data_dir() / "runs").exists()

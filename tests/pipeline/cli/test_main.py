@@ -55,7 +55,7 @@ def test_predict_writes_recording_and_continuation(
 ) -> None:
     corpus, model = trained
     recording = sorted(corpus.iterdir())[0]
-    heard, rate = soundfile.read(recording, dtype="int16")
+    context, rate = soundfile.read(recording, dtype="int16")
     outcome = wavecast(
         *("predict", recording, "--seconds", 0.5, "--model", model, "--output", tmp_path / "out.wav"),
         *("--plot", tmp_path / "out.png", "--json"),
@@ -63,9 +63,9 @@ def test_predict_writes_recording_and_continuation(
     assert outcome.code == 0, outcome.error
     written, written_rate = soundfile.read(tmp_path / "out.wav", dtype="int16")
     assert written_rate == rate
-    np.testing.assert_array_equal(written[: len(heard)], heard)
-    assert len(written) == len(heard) + 4000
-    assert json.loads(outcome.out)["seam_seconds"] == pytest.approx(len(heard) / rate)
+    np.testing.assert_array_equal(written[: len(context)], context)
+    assert len(written) == len(context) + 4000
+    assert json.loads(outcome.out)["seam_seconds"] == pytest.approx(len(context) / rate)
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -124,7 +124,7 @@ def test_nothing_is_overwritten_unless_asked(
         (["prepare"], 2, ["recordings"]),
         (["prepare", ".", "--config", "absent.yaml"], 2, ["absent.yaml", "base"]),
         (["prepare", ".", "--set", "train"], 2, ["key=value"]),
-        (["train", "--run", "absent"], 1, ["absent"]),
+        (["train", "--resume", "absent"], 1, ["absent"]),
         (["compose"], 2, ["compose"]),
         (["predict", "--loudly"], 2, []),
     ],

@@ -10,7 +10,7 @@ from pipeline.audio.decode import probe
 from pipeline.errors import RecordingRejected
 from tests.helpers.builders import tone, write_sound
 from tests.helpers.cli import Run
-from tests.helpers.commands import SUFFIXES, arguments, hidden, read, told
+from tests.helpers.commands import SUFFIXES, arguments, hidden, message, read
 
 CORPUS = ["--set", "input.sample_rate=8000", "--set", "corpus.group=recording"]
 # A few of each kind: damaged, empty, absurd headers, not sound at all, and odd but sound.
@@ -47,7 +47,7 @@ def check_file(call: Run, verb: str, path: Path, folder: Path, sound_model: Path
         output.unlink()
         return True
     assert outcome.code == 1, outcome
-    told(outcome, path.name)
+    message(outcome, path.name)
     assert not output.exists()
     return False
 

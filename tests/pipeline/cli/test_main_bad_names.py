@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.helpers.cli import Run
-from tests.helpers.commands import SUFFIXES, arguments, hidden, read, told
+from tests.helpers.commands import SUFFIXES, arguments, hidden, message, read
 
 NAMES = [
     *(
@@ -48,7 +48,7 @@ def test_any_name_will_do(
             Path(name).write_bytes(b"no sound")
             outcome = wavecast(*arguments(verb, name, tmp_path / "bad" / output.name, sound_model))
             assert outcome.code == 1
-            told(outcome, "Format not recognised" if shutil.which("ffmpeg") is None else "")
+            message(outcome, "Format not recognised" if shutil.which("ffmpeg") is None else "")
     assert not hidden(tmp_path)
     assert not (tmp_path / "bad").exists()
 
@@ -82,7 +82,7 @@ def test_what_cannot_be_read_is_told(
     for what, source in places.items():
         outcome = wavecast(*arguments(verb, source, tmp_path / f"new{SUFFIXES[verb]}", sound_model))
         assert outcome.code == (2 if what == "empty name" else 1), what
-        told(outcome, "")
+        message(outcome, "")
         assert not outcome.out
     assert not list(tmp_path.glob("*new*"))
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_written_is_told(
         }
         outcome = wavecast(*(call.get(verb) or arguments(verb, source, output, sound_model, "--overwrite")))
         assert outcome.code == 1, outcome
-        told(outcome, str(output) if output in (folder, pipe) else "")
+        message(outcome, str(output) if output in (folder, pipe) else "")
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -125,7 +125,7 @@ def test_a_recording_is_never_replaced_by_its_result(
     for source, output in calls:
         outcome = wavecast(*arguments(verb, source, output, sound_model, "--overwrite"))
         assert outcome.code == 1
-        told(outcome, "is read itself")
+        message(outcome, "is read itself")
         assert good.read_bytes() == content
     assert len(list(folder.iterdir())) == 2
 
@@ -144,7 +144,7 @@ def test_what_is_no_model_is_told(wavecast: Run, verb: str, good: Path, tmp_path
         suffix = {"export": ".onnx", "report": ".html", "score": ".csv"}.get(verb, ".wav")
         outcome = wavecast(verb, *calls[verb](path), "-o", tmp_path / f"x{suffix}")
         assert outcome.code == 1
-        told(outcome, str(path))
+        message(outcome, str(path))
     assert not list(tmp_path.glob("*x.*"))
 
 

@@ -118,8 +118,8 @@ def test_a_name_may_be_as_long_as_names_may_be(tmp_path: Path, length: int) -> N
 def test_stopped_it_leaves_no_half_file(
     verb: str, sent: signal.Signals, after_s: float, things: dict[str, Path], tmp_path: Path
 ) -> None:
-    heard = functools.partial(signal.signal, sent, signal.SIG_DFL)  # in the background, SIGINT is ignored
-    child = begin(long_call(verb, things, tmp_path), preexec_fn=None if sent == signal.SIGKILL else heard)
+    context = functools.partial(signal.signal, sent, signal.SIG_DFL)  # in the background, SIGINT is ignored
+    child = begin(long_call(verb, things, tmp_path), preexec_fn=None if sent == signal.SIGKILL else context)
     time.sleep(after_s)
     child.send_signal(sent)
     _, error = child.communicate(timeout=60)

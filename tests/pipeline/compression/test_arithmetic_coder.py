@@ -147,7 +147,7 @@ def test_the_fingerprint_shows_a_change_in_the_last_digit_of_what_is_projected(
 def test_models_of_spectrograms_and_notes_are_refused_in_a_line() -> None:
     spectrogram = SpectrogramConfig(kind="spectrogram", sample_rate=8_000)
     for config in (spectrogram, PianoRollConfig(kind="piano-roll")):
-        head = "bernoulli" if isinstance(config, PianoRollConfig) else "gaussians"
+        head = "bernoulli" if isinstance(config, PianoRollConfig) else "gaussian_mixture"
         with pytest.raises(UserError, match="no samples but"):
             check_codes(tiny_model(config, head=head))
 

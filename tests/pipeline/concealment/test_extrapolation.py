@@ -57,10 +57,10 @@ def test_repetition_leaves_no_steps() -> None:
 
 
 @pytest.mark.parametrize("continuation", CONTINUATIONS)
-@pytest.mark.parametrize("heard", [0, 1, 2, 5, 79, 160, 480, 481, 4_000])
+@pytest.mark.parametrize("context", [0, 1, 2, 5, 79, 160, 480, 481, 4_000])
 @pytest.mark.parametrize("count", [0, 1, 1_000])
-def test_as_many_finite_samples_as_asked_for(continuation, heard: int, count: int) -> None:  # type: ignore[no-untyped-def]
-    continued = continuation(noise(heard), count, RATE)
+def test_as_many_finite_samples_as_asked_for(continuation, context: int, count: int) -> None:  # type: ignore[no-untyped-def]
+    continued = continuation(noise(context), count, RATE)
     assert continued.shape == (count,)
     assert np.isfinite(continued).all()
     assert np.abs(continued).max(initial=0) < 20_000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.concealment.extrapolation import autoregression
-from pipeline.concealment.fill import Filler, conceal
+from pipeline.concealment.fill import GapFiller, conceal
 from pipeline.concealment.gaps import NO_GAPS, gap_mask, merged, random_losses
 from pipeline.concealment.methods import METHODS, Method, filler
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
@@ -29,7 +29,7 @@ GAPS = [
 ]
 
 
-def how(method: Method, seed: int = 0) -> Filler:
+def how(method: Method, seed: int = 0) -> GapFiller:
     return filler(method, MODEL, seed)
 
 
@@ -112,21 +112,21 @@ def test_where_both_sides_are_heard_the_filling_is_the_same_backwards() -> None:
 
 
 def test_what_was_filled_in_is_heard_at_the_next_gap() -> None:
-    heard: list[np.ndarray] = []
+    context: list[np.ndarray] = []
 
     def note(history: np.ndarray, count: int, sample_rate: int) -> np.ndarray:
-        heard.append(history.copy())
+        context.append(history.copy())
         return np.full(count, 123.0)
 
-    filled = conceal(tone(2_000), np.array([[500, 540], [600, 640]]), RATE, Filler(note))
-    assert np.array_equal(heard[1], filled[:600])
+    filled = conceal(tone(2_000), np.array([[500, 540], [600, 640]]), RATE, GapFiller(note))
+    assert np.array_equal(context[1], filled[:600])
 
 
 def test_filling_is_clipped_not_wrapped() -> None:
     def loud(history: np.ndarray, count: int, sample_rate: int) -> np.ndarray:
         return np.full(count, 1e6)
 
-    filled = conceal(tone(2_000), np.array([[500, 540]]), RATE, Filler(loud))
+    filled = conceal(tone(2_000), np.array([[500, 540]]), RATE, GapFiller(loud))
     assert (filled[500:540] == 32_767).all()
 
 
@@ -138,9 +138,15 @@ def test_the_same_seed_fills_alike_and_another_does_not() -> None:
 
 
 def test_every_gap_is_told() -> None:
-    told = itertools.count()
-    conceal(tone(2_000), np.array([[500, 540], [600, 640]]), RATE, Filler(autoregression), lambda: next(told))
-    assert next(told) == 2
+    message = itertools.count()
+    conceal(
+        tone(2_000),
+        np.array([[500, 540], [600, 640]]),
+        RATE,
+        GapFiller(autoregression),
+        lambda: next(message),
+    )
+    assert next(message) == 2
 
 
 def test_a_model_must_be_there_and_of_samples() -> None:

@@ -52,9 +52,9 @@ def test_packets_of_a_fraction_of_a_sample_do_not_drift(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "  \n", "0 2 1", "0 1 x", "0 1.0", "-1"])
 def test_a_faulty_trace_is_told_in_a_line(tmp_path: Path, text: str) -> None:
     trace = written(tmp_path / "trace.txt", text)
-    with pytest.raises(UserError, match=r"trace\.txt.*a 0 \(arrived\) or a 1 \(lost\)") as told:
+    with pytest.raises(UserError, match=r"trace\.txt.*a 0 \(arrived\) or a 1 \(lost\)") as message:
         gaps_of_trace(trace, 0.02, RATE, 1_000)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(message.value)
 
 
 def test_a_missing_or_binary_file_is_told_in_a_line(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_a_table_may_be_in_any_order_overlap_and_reach_past_the_end(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no column 'start_s'; the first line names: none"),
         ("0.1,0.2\n", "no column 'start_s'"),
@@ -86,8 +86,8 @@ def test_a_table_may_be_in_any_order_overlap_and_reach_past_the_end(tmp_path: Pa
         ("start_s,end_s\n0,inf\n", "line 2: give 0 <="),
     ],
 )
-def test_a_faulty_table_is_told_with_its_line(tmp_path: Path, text: str, told: str) -> None:
-    with pytest.raises(UserError, match=told):
+def test_a_faulty_table_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         gaps_of_table(written(tmp_path / "gaps.csv", text), RATE, 1_000)
 
 

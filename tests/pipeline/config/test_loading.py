@@ -29,8 +29,8 @@ def test_a_circle_of_files_is_refused(tmp_path: Path) -> None:
     written(tmp_path, "extends: b.yaml", "a.yaml")
     written(tmp_path, "extends: c.yaml", "b.yaml")
     written(tmp_path, "extends: a.yaml", "c.yaml")
-    said = refusal(tmp_path / "a.yaml")
-    assert said.endswith("extends itself (a.yaml -> b.yaml -> c.yaml -> a.yaml)")
+    printed = refusal(tmp_path / "a.yaml")
+    assert printed.endswith("extends itself (a.yaml -> b.yaml -> c.yaml -> a.yaml)")
     assert "extends itself" in refusal(written(tmp_path, "extends: run.yaml"))
 
 
@@ -52,8 +52,8 @@ def test_what_is_no_configuration_is_refused(text: str, complaint: str, tmp_path
 def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sound.yaml").write_bytes(b"RIFF\xff\xfe")
     assert "cannot be read" in refusal(tmp_path / "sound.yaml")
-    said = refusal(tmp_path / "missing.yaml")
-    assert "no such configuration; give a YAML file or one of: base, demo" in said
+    printed = refusal(tmp_path / "missing.yaml")
+    assert "no such configuration; give a YAML file or one of: base, demo" in printed
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:
@@ -166,9 +166,9 @@ def test_a_variant_may_change_how_the_prepared_rows_are_read() -> None:
     ],
 )
 def test_a_variant_may_not_change_what_variants_share(change: str) -> None:
-    said = refusal(overrides=[f"variants={{other: {{{change}}}}}"])
-    assert "variant other: " in said
-    assert "variants share their prepared data" in said
+    printed = refusal(overrides=[f"variants={{other: {{{change}}}}}"])
+    assert "variant other: " in printed
+    assert "variants share their prepared data" in printed
 
 
 def test_the_variants_of_a_file_replace_those_that_it_extends(tmp_path: Path) -> None:
@@ -177,9 +177,10 @@ def test_the_variants_of_a_file_replace_those_that_it_extends(tmp_path: Path) ->
 
 
 def test_the_problems_of_all_variants_are_said_at_once() -> None:
-    said = refusal(overrides=["variants={a: {model.cell: rnn}, good: {}, b: {model.hiden_size: 3}}"])
-    assert "variant a: 1 problem(s)" in said
-    assert "model.cell = 'rnn'" in said
-    assert "variant b: 1 problem(s)" in said
-    assert "did you mean model.hidden_size?" in said
-    assert "good" not in said
+    printed = refusal(overrides=["variants={a: {model.cell: rnn}, good: {}, b: {model.hiden_size: 3}}"])
+    assert "variant a: model.cell" in printed
+    assert "\n" not in printed
+    assert "model.cell = 'rnn'" in printed
+    assert "; variant b: model.hiden_size" in printed
+    assert "did you mean model.hidden_size?" in printed
+    assert "good" not in printed

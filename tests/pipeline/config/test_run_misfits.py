@@ -2,12 +2,12 @@
 
 import pytest
 
-from pipeline.config.loading import CONFIGS, load_config, variant_config
+from pipeline.config.loading import load_config, variant_config
 from tests.helpers.configurations import refusal
 
 NOTES = ["input.kind=piano-roll", "model.head=nade"]
 MISFITS = {
-    "model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade": [
+    "model.head=gaussian_mixture is for waveform and spectrogram; for piano-roll take bernoulli or nade": [
         ["model.head=bernoulli"],
         ["model.head=nade", "input.kind=spectrogram"],
         ["input.kind=piano-roll"],
@@ -38,9 +38,7 @@ MISFITS = {
 def test_parts_that_do_not_fit_are_refused_with_the_rule_that_they_break(
     rule: str, overrides: list[str]
 ) -> None:
-    head, complaint = refusal(overrides=overrides).splitlines()
-    assert "base.yaml: 1 problem(s)" in head
-    assert complaint == f"  run: {rule}"
+    assert refusal(overrides=overrides) == f"--set {rule}"
 
 
 @pytest.mark.parametrize(
@@ -58,7 +56,7 @@ def test_parts_that_fit_are_taken(overrides: list[str]) -> None:
 
 
 def test_all_rules_that_are_broken_are_said_at_once() -> None:
-    said = refusal(
+    printed = refusal(
         overrides=[
             "input.kind=piano-roll",
             "model.covariance=autoregressive",
@@ -69,8 +67,8 @@ def test_all_rules_that_are_broken_are_said_at_once() -> None:
         ]
     )
     *broken, fitting = MISFITS
-    assert all(rule in said for rule in broken)
-    assert fitting not in said
+    assert all(rule in printed for rule in broken)
+    assert fitting not in printed
 
 
 def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
@@ -78,13 +76,10 @@ def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
         "{fits: {model.covariance: full}, a: {model.head: nade}, b: {train.scheduled_sampling: 0.5, "
         "model.architecture: encoder-decoder, model.convolutions: [[8, 4, 2]]}}"
     )
-    said = refusal(overrides=[f"variants={variants}"]).splitlines()
-    assert said == [
-        "variant a: 1 problem(s) in the configuration",
-        "  run: model.head=gaussians is for waveform and spectrogram; for piano-roll take bernoulli or nade",
-        "variant b: 1 problem(s) in the configuration",
-        "  run: model.architecture=encoder-decoder takes no model.convolutions",
-    ]
+    assert refusal(overrides=[f"variants={variants}"]) == (
+        "variant a: model.head=gaussian_mixture is for waveform and spectrogram; for piano-roll take "
+        "bernoulli or nade; variant b: model.architecture=encoder-decoder takes no model.convolutions"
+    )
 
 
 def test_scheduled_sampling_needs_steps_that_see_the_step_before() -> None:
@@ -103,7 +98,7 @@ def test_scheduled_sampling_needs_steps_that_see_the_step_before() -> None:
     ],
 )
 def test_the_keys_of_notes_are_named_as_they_are_written(key: str, complaint: str) -> None:
-    assert refusal(overrides=[*NOTES, f"input.{key}=0"]).splitlines()[1:] == [f"  {complaint}"]
+    assert refusal(overrides=[*NOTES, f"input.{key}=0"]) == f"--set {complaint}"
 
 
 # Lists of layers
@@ -134,9 +129,9 @@ def test_a_wrong_convolution_is_refused_in_one_readable_line(
     key = (
         f"variants={{deep: {{model.convolutions: {value}}}}}" if in_variant else f"model.convolutions={value}"
     )
-    head, line = refusal(overrides=[key]).splitlines()
-    assert head.startswith("variant deep: 1 problem" if in_variant else str(CONFIGS / "base.yaml"))
-    assert line.startswith(f"  {complaint}")
+    printed = refusal(overrides=[key])
+    assert printed.startswith(f"variant deep: {complaint}" if in_variant else f"--set {complaint}")
+    assert "\n" not in printed
 
 
 NO_NUMBER = "[[8, 3, 1], [64, four, 2]]"
@@ -152,5 +147,6 @@ NO_NUMBER = "[[8, 3, 1], [64, four, 2]]"
     ],
 )
 def test_what_is_no_number_in_a_convolution_is_said_once(override: str) -> None:
-    _, line = refusal(overrides=[override]).splitlines()
-    assert line == "  model.convolutions.1.1 = 'four': Input should be a valid integer"
+    printed = refusal(overrides=[override])
+    assert printed.endswith(" model.convolutions.1.1 = 'four': Input should be a valid integer")
+    assert printed.count("four") == 1

@@ -146,9 +146,9 @@ def test_where_nothing_can_be_used_the_first_reason_is_said(tmp_path: Path) -> N
         (tmp_path / "corpus" / name).write_text("no sound")
     with pytest.raises(
         UserError, match=r"none of 2 recordings can be used \(the first: .*a\.wav: .*"
-    ) as said:
+    ) as printed:
         prepare(run_config(tmp_path / "corpus"))
-    reasons = Path(str(said.value).rsplit(" ", 1)[1])
+    reasons = Path(str(printed.value).rsplit(" ", 1)[1])
     assert [record.refused is not None for record in read_manifest(reasons)] == [True, True]
 
 

@@ -25,8 +25,8 @@ VALID, TRAIN = "valid/nats_per_step", "train/nats_per_step"
 
 def test_a_model_is_run_on_named_sounds(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "a.wav", noise(16_000, std=1600))
-    heard, one = diagnose([str(sound)], str(model_folder(tmp_path / "model")))
-    assert heard.kind == "recording"
+    context, one = diagnose([str(sound)], str(model_folder(tmp_path / "model")))
+    assert context.kind == "recording"
     trial = one.figures["trial"]
     assert trial["unit"] == "bits per sample"
     assert trial["baselines"]["uniform"] == 16.0

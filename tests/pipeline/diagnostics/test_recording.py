@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from pipeline.diagnostics.findings import Examined, share
+from pipeline.diagnostics.findings import Examination, share
 from pipeline.diagnostics.recording import examine_recording
 from pipeline.diagnostics.signal_statistics import SoundFigures, SoundMeter
 from tests.helpers.builders import write_sound
@@ -28,7 +28,7 @@ def clean(seconds: float = 1.5, sample_rate: int = RATE, seed: int = 0) -> Float
     return np.asarray(tones + 0.03 * np.random.default_rng(seed).standard_normal(count))
 
 
-def names(examined: Examined) -> set[str]:
+def names(examined: Examination) -> set[str]:
     """Kinds of the findings that are not fine."""
     return {finding.name for finding in examined.findings if finding.severity != "fine"}
 

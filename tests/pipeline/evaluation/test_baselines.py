@@ -72,8 +72,8 @@ def test_each_prediction_is_from_the_samples_before_it() -> None:
     samples = noise(50)
     predictor = LinearPredictor(np.array([0.5, -0.25, 0.125]), np.ones(1), np.ones(1))
     for t, predicted in enumerate(predictor.predict(samples)):
-        heard = [float(samples[t - k]) if t >= k else 0.0 for k in (1, 2, 3)]
-        assert predicted == pytest.approx(float(np.dot(predictor.coefficients, heard)))
+        context = [float(samples[t - k]) if t >= k else 0.0 for k in (1, 2, 3)]
+        assert predicted == pytest.approx(float(np.dot(predictor.coefficients, context)))
 
 
 def test_the_scale_mixture_describes_loud_and_quiet_as_well_as_the_truth() -> None:

@@ -12,7 +12,7 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.recurrent.stack import State
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
@@ -48,10 +48,10 @@ class Recursion(nn.Module):
     def advance(self, inputs: Tensor, state: State) -> State:
         return (state[0] + inputs.shape[1],)
 
-    def step(self, inputs: Tensor, state: State) -> tuple[GaussianMixture, State]:
+    def step(self, inputs: Tensor, state: State) -> tuple[DiagonalMixture, State]:
         slope, offset, scale = self.values
         mean = (slope * inputs[:, -1:] + offset).expand(-1, self.hop)[:, None]
-        return GaussianMixture(torch.zeros(len(inputs), 1), mean, scale.expand_as(mean)), (state[0] + 1,)
+        return DiagonalMixture(torch.zeros(len(inputs), 1), mean, scale.expand_as(mean)), (state[0] + 1,)
 
 
 def model_of(network: Any, window: int = 1, hop: int = 1) -> TrainedModel:
@@ -117,10 +117,10 @@ class Noting(Recursion):
 
     def __init__(self, slope: float, offset: float, scale: float) -> None:
         super().__init__(slope, offset, scale)
-        self.heard: list[Tensor] = []
+        self.context: list[Tensor] = []
 
-    def step(self, inputs: Tensor, state: State) -> tuple[GaussianMixture, State]:
-        self.heard.append(inputs)
+    def step(self, inputs: Tensor, state: State) -> tuple[DiagonalMixture, State]:
+        self.context.append(inputs)
         return super().step(inputs, state)
 
 
@@ -130,7 +130,7 @@ def test_every_path_hears_its_own_draws_as_whole_samples() -> None:
     network = Noting(1.0, 1.4 * step, 1e-6)
     rows = np.arange(200, dtype=np.int16)[:, None]
     horizon_nats(model_of(network), join_rows([rows]), [6], **{**SHAPE, "starts": 1, "paths": 3})
-    integers = torch.cat(network.heard, 1) / step
+    integers = torch.cat(network.context, 1) / step
     assert integers.shape == (3, 6)
     torch.testing.assert_close(integers, integers.round(), rtol=0, atol=1e-2)
     assert (integers.diff(dim=1).round() == 1).all()

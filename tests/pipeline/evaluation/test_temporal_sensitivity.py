@@ -11,10 +11,10 @@ from matplotlib.image import imread
 from numpy.typing import NDArray
 
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
-from pipeline.evaluation.temporal_sensitivity import FURTHEST_STEPS, measure_reach
+from pipeline.evaluation.temporal_sensitivity import MAX_LAG_STEPS, measure_temporal_sensitivity
 from pipeline.features.representations import representation_of
 from pipeline.model.trained_model import TrainedModel
-from pipeline.plots.temporal_sensitivity import picture_reach
+from pipeline.plots.temporal_sensitivity import plot_temporal_sensitivity
 from tests.helpers.builders import dataset_of, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)
@@ -41,7 +41,7 @@ def reach(folder: Path, model: TrainedModel, steps: list[float]) -> list[float]:
     recordings = [recording(model.input, count, seed) for seed, count in enumerate(steps)]
     train = [recording(model.input, 9, 99)]
     dataset = dataset_of(folder, {"train": train, "valid": train, "test": recordings}, model.input)
-    return measure_reach(model, dataset, "test")
+    return measure_temporal_sensitivity(model, dataset, "test")
 
 
 @pytest.mark.parametrize(("config", "model"), KINDS, ids=str)
@@ -65,7 +65,7 @@ def test_a_curve_is_finite_whatever_the_recordings_lengths(
 
 def test_a_curve_ends_at_the_furthest_distance(tmp_path: Path) -> None:
     curve = reach(tmp_path, tiny_model(SOUND, hidden_size=4), [400, 210])
-    assert len(curve) == FURTHEST_STEPS + 1
+    assert len(curve) == MAX_LAG_STEPS + 1
     assert np.isfinite(curve).all()
 
 
@@ -106,7 +106,7 @@ def test_without_recurrence_a_model_listens_no_further_than_its_layers_see(
     assert not any(curve[carried_by + 1 :])
 
 
-@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "study-gru"])
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru"])
 def test_recurrence_listens_to_the_beginning(cell: str, tmp_path: Path) -> None:
     curve = reach(tmp_path, tiny_model(SOUND, cell=cell), [25, 25])
     assert all(x > 0 for x in curve)
@@ -128,9 +128,9 @@ def test_curves_are_drawn_side_by_side_even_where_they_are_zero_or_a_single_poin
         "short": [1.0],
         "silent": [0.0, 0.0],
     }
-    path = tmp_path / "pictures" / "reach.png"
-    picture_reach(path, curves, 0.00125)
+    path = tmp_path / "pictures" / "temporal_sensitivity.png"
+    plot_temporal_sensitivity(path, curves, 0.00125)
     picture = imread(path)
     assert picture.shape[:2] == (560, 1200)
     assert picture[:, :, :3].std() > 0.01
-    assert [each.name for each in path.parent.iterdir()] == ["reach.png"]
+    assert [each.name for each in path.parent.iterdir()] == ["temporal_sensitivity.png"]

@@ -122,14 +122,14 @@ def test_the_example_draws_what_torch_draws(tmp_path: Path, monkeypatch: pytest.
 def drawn_by_torch(model: TrainedModel, steps: int) -> np.ndarray:
     """Samples (steps, hop) from silence, with the random numbers that the example takes."""
     random, frames, normaliser = np.random.default_rng(3), model.framing, model.normaliser()
-    state, heard, sound = model.network.initial_state(1), torch.zeros(1, frames.window), []
+    state, context, sound = model.network.initial_state(1), torch.zeros(1, frames.window), []
     with torch.inference_mode():
         for _ in range(steps):
-            distribution, state = model.network.step(heard, state)
+            distribution, state = model.network.step(context, state)
             uniform = torch.tensor([random.random()])
             noise = torch.tensor(random.standard_normal(frames.hop))[None]
-            rows = normaliser.restore(distribution.draw(uniform, noise, widest=1.0)[..., None])
-            heard = torch.cat([heard, normaliser.normalise(rows)[..., 0]], 1)[:, -frames.window :].float()
+            rows = normaliser.restore(distribution.draw(uniform, noise, max_scale=1.0)[..., None])
+            context = torch.cat([context, normaliser.normalise(rows)[..., 0]], 1)[:, -frames.window :].float()
             sound.append(rows.flatten().numpy())
     return np.array(sound)
 
@@ -201,10 +201,10 @@ def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights = predictor_of(kept).state_dict()
     save_model(folder, weights, kept.input, kept.model, kept.normalisation, kept.trained)
     export_verb(output=target, model=str(folder), check=20, json=True)
-    told = json.loads(capsys.readouterr().out)
-    assert told["bytes"] == target.stat().st_size
-    assert told["checked_steps"] == 20
-    assert set(told["agreement"]) == {"logits", "mean", "scale", "next_hidden"}
+    message = json.loads(capsys.readouterr().out)
+    assert message["bytes"] == target.stat().st_size
+    assert message["checked_steps"] == 20
+    assert set(message["agreement"]) == {"logits", "mean", "scale", "next_hidden"}
     before = target.read_bytes()
     with pytest.raises(UserError, match="--overwrite"):
         export_verb(output=target, model=str(folder), check=20)

@@ -219,5 +219,5 @@ def test_a_gpu_gives_the_same_frames_and_sound_as_good(spectrogram: Spectrogram)
     frames = spectrogram.frames(samples)
     on_gpu = spectrogram.frames(samples.cuda())
     torch.testing.assert_close(on_gpu.cpu().exp(), frames.exp(), rtol=1e-4, atol=1e-5)
-    heard = spectrogram.frames(spectrogram.invert(on_gpu, seed=1))
-    assert distance_db(heard.cpu(), frames) < BOUND_DB[spectrogram.n_mels]
+    context = spectrogram.frames(spectrogram.invert(on_gpu, seed=1))
+    assert distance_db(context.cpu(), frames) < BOUND_DB[spectrogram.n_mels]

@@ -11,12 +11,12 @@ from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import RecordingRejected
 from pipeline.generation.audio_files import continue_file
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model, tone, write_sound
 
 RATE = 8_000
-ONE_TAKE = Sampling()
+ONE_TAKE = SamplingOptions()
 
 
 def model() -> TrainedModel:
@@ -43,10 +43,10 @@ def test_a_recording_is_opened_once(own_rate: bool, tmp_path: Path, monkeypatch:
     facts = continue_file(model, source, output, seconds=0.1, sampling=ONE_TAKE, own_rate=own_rate)
     assert opened == [source]
     written, _ = read_mono(output, facts["sample_rate"])
-    heard, _ = read_mono(source, facts["sample_rate"])
+    context, _ = read_mono(source, facts["sample_rate"])
     assert facts["sample_rate"] == (11_025 if own_rate else RATE)
     assert facts["recording_sample_rate"] == 11_025
-    assert np.array_equal(written[: len(heard)], heard)
+    assert np.array_equal(written[: len(context)], context)
     expected = continue_samples(model(), read_mono(source, RATE)[0], 0.1)
     if not own_rate:
         assert np.array_equal(written, expected.sound(0))

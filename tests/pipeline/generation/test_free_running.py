@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from pipeline.config.inputs import WaveformConfig
-from pipeline.generation.free_running import FreeRun, GuardLog, Rows, widest_scale
+from pipeline.generation.free_running import FreeRun, LimiterLog, Rows, maximum_scale
 from pipeline.generation.free_running_compiled import CompiledFreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun
-from pipeline.generation.options import Draws, Kind, Sampling
+from pipeline.generation.options import Draws, Kind, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model, tone
 
@@ -23,11 +23,11 @@ MODELS = {
 }
 
 
-def heard(count: int) -> Rows:
+def context(count: int) -> Rows:
     return tone(count)[:, None]
 
 
-def both(model: TrainedModel, rows: Rows, sampling: Sampling) -> list[FreeRun]:
+def both(model: TrainedModel, rows: Rows, sampling: SamplingOptions) -> list[FreeRun]:
     return [kind(model, rows, sampling) for kind in (CompiledFreeRun, TorchFreeRun)]
 
 
@@ -40,8 +40,8 @@ def rows_of(run: FreeRun, count: int) -> Rows:
 @pytest.mark.parametrize("length", [0, 7, 1_234])
 def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length: int) -> None:
     model = tiny_model(SOUND, **MODELS[name])
-    sampling = Sampling(takes=3, seed=2, temperature=0.9, spread=0.7, kind=kind)
-    compiled, reference = (rows_of(run, 2_000) for run in both(model, heard(length), sampling))
+    sampling = SamplingOptions(takes=3, seed=2, temperature=0.9, noise_scale=0.7, kind=kind)
+    compiled, reference = (rows_of(run, 2_000) for run in both(model, context(length), sampling))
     assert compiled.shape == reference.shape == (3, 2_000, 1)
     assert compiled.dtype == reference.dtype == np.int16
     # Once in a while rounding falls either way; from there on each hears something else.
@@ -59,8 +59,8 @@ def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) 
     settings = {"hidden_size": widths.get(name, 227), "mixture_components": 20, "cell": name}
     if name == "autoregressive":
         settings |= {"cell": "gru", "mixture_components": 8, "covariance": name, "companding": True}
-    model, sampling = tiny_model(SOUND, **settings), Sampling(takes=2, seed=1, spread=1.0)
-    made = torch.from_numpy(rows_of(CompiledFreeRun(model, heard(0), sampling), 10_000))
+    model, sampling = tiny_model(SOUND, **settings), SamplingOptions(takes=2, seed=1, noise_scale=1.0)
+    made = torch.from_numpy(rows_of(CompiledFreeRun(model, context(0), sampling), 10_000))
     frames, normaliser = model.framing, model.normaliser()
     padded = torch.cat([torch.zeros(2, frames.window, 1), normaliser.normalise(made)], 1)
     inputs, _, _ = frames.split(padded, torch.ones(padded.shape[:2], dtype=torch.bool))
@@ -69,7 +69,7 @@ def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) 
     parts = zip(*Draws(sampling, frames.target_size).portions(1_000), strict=True)
     uniform, noise = (torch.from_numpy(np.concatenate(part, 1)) for part in parts)
     drawn = normaliser.restore(
-        distribution.draw(uniform, noise, widest=widest_scale(model)).reshape(2, -1, 1)
+        distribution.draw(uniform, noise, max_scale=maximum_scale(model)).reshape(2, -1, 1)
     )
     assert made.float().std() > 100
     assert int((drawn.int() - made.int()).abs().max()) <= 1  # 3e-5 of full scale: where rounding falls
@@ -77,8 +77,8 @@ def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) 
 
 def test_a_take_is_that_of_its_seed_alone() -> None:
     model = tiny_model(SOUND)
-    together = rows_of(CompiledFreeRun(model, heard(500), Sampling(takes=3, seed=7)), 1_000)
-    alone = rows_of(CompiledFreeRun(model, heard(500), Sampling(seed=9)), 1_000)
+    together = rows_of(CompiledFreeRun(model, context(500), SamplingOptions(takes=3, seed=7)), 1_000)
+    alone = rows_of(CompiledFreeRun(model, context(500), SamplingOptions(seed=9)), 1_000)
     assert np.array_equal(together[2:], alone)
 
 
@@ -92,30 +92,38 @@ def loud_model() -> TrainedModel:
 
 def test_both_say_when_they_were_held_back() -> None:
     logs = []
-    for run in both(loud_model(), heard(200), Sampling(takes=2)):
+    for run in both(loud_model(), context(200), SamplingOptions(takes=2)):
         rows_of(run, 3_000)
-        logs.append([run.guard.report(take, 1e-3) for take in range(2)])
+        logs.append([run.limiter.report(take, 1e-3) for take in range(2)])
     assert logs[0] == logs[1]
-    assert logs[0][0]["turned_down_seconds"] > 0.1
-    assert logs[0][0]["narrowed_seconds"] > 0.1
+    assert logs[0][0]["gain_reduced_seconds"] > 0.1
+    assert logs[0][0]["scale_clipped_seconds"] > 0.1
     assert logs[0][0]["first_seconds"] < 0.05
 
 
 def test_a_log_counts_over_portions() -> None:
-    log = GuardLog.of(2)
+    log = LimiterLog.of(2)
     none = np.zeros((2, 3), bool)
     log.note(none, none)
     once = np.array([[False, True, True], [False, False, False]])
     log.note(once, none)
     log.note(none, once)
-    assert log.report(0, 0.5) == {"turned_down_seconds": 1.0, "narrowed_seconds": 1.0, "first_seconds": 2.0}
-    assert log.report(1, 0.5) == {"turned_down_seconds": 0.0, "narrowed_seconds": 0.0, "first_seconds": None}
+    assert log.report(0, 0.5) == {
+        "gain_reduced_seconds": 1.0,
+        "scale_clipped_seconds": 1.0,
+        "first_seconds": 2.0,
+    }
+    assert log.report(1, 0.5) == {
+        "gain_reduced_seconds": 0.0,
+        "scale_clipped_seconds": 0.0,
+        "first_seconds": None,
+    }
 
 
 def test_what_a_model_hears_warms_it_as_evaluation_does() -> None:
     """The compiled state after a recording is that of the network's one long pass."""
     model = tiny_model(SOUND, cell="lstm", num_layers=2)
-    run = CompiledFreeRun(model, heard(5_003), Sampling())
-    reference = TorchFreeRun(model, heard(5_003), Sampling())
+    run = CompiledFreeRun(model, context(5_003), SamplingOptions())
+    reference = TorchFreeRun(model, context(5_003), SamplingOptions())
     for part, expected in zip(run._state, reference._run.memory[2:], strict=True):
         np.testing.assert_allclose(part, expected.numpy(), rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import pipeline.generation.generate as generation
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.recurrent.cells import CELLS
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
@@ -20,8 +20,8 @@ from pipeline.features.spectrogram_frames import SpectrogramFrames
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
-from pipeline.generation.generate import continue_samples, heard_rows
-from pipeline.generation.options import Sampling
+from pipeline.generation.generate import continue_samples, encode_context
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import noise, tiny_model, tone
 
@@ -45,7 +45,7 @@ def inputs_by_hand(model: TrainedModel, rows: Tensor, steps: int) -> Tensor:
     return torch.stack(cuts)[None]
 
 
-def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[GaussianMixture, tuple[Tensor, ...]]:
+def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[DiagonalMixture, tuple[Tensor, ...]]:
     """Distributions of all steps and of the one that follows, and the state before that one."""
     steps = len(rows) // model.framing.hop
     inputs = inputs_by_hand(model, rows, steps + 1)
@@ -72,11 +72,11 @@ def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
     torch.testing.assert_close(following.logits, expected.logits[:, -1], rtol=0, atol=1e-5)
     torch.testing.assert_close(following.mean, expected.mean[:, -1], rtol=0, atol=1e-5)
     torch.testing.assert_close(following.scale, expected.scale[:, -1], rtol=1e-4, atol=0)
-    heard = min(len(whole_steps), model.framing.window)
+    context = min(len(whole_steps), model.framing.window)
     torch.testing.assert_close(
-        window[len(window) - heard :], model.normaliser().normalise(rows[length - heard :])
+        window[len(window) - context :], model.normaliser().normalise(rows[length - context :])
     )
-    assert not window[: len(window) - heard].any()
+    assert not window[: len(window) - context].any()
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
@@ -86,7 +86,7 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
     model = tiny_model(config)
     hop = model.framing.hop
     rows = samples_of(20 * hop)
-    (added,) = free_run(model, rows.numpy(), Sampling(kind="likely")).take(12 * hop)
+    (added,) = free_run(model, rows.numpy(), SamplingOptions(kind="likely")).take(12 * hop)
     continuation = torch.from_numpy(added)
     distributions, _ = one_long_pass(model, torch.cat([rows, continuation]))
     expected = model.normaliser().restore(distributions.sample(0.0)[0, 20:-1].reshape(-1, 1))
@@ -95,12 +95,12 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
-@pytest.mark.parametrize("heard", [0, 1, 19, 20, 21])
+@pytest.mark.parametrize("context", [0, 1, 19, 20, 21])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
-def test_as_many_rows_as_asked_for(config: InputConfig, heard: int, count: int) -> None:
+def test_as_many_rows_as_asked_for(config: InputConfig, context: int, count: int) -> None:
     model = tiny_model(config)
-    rows = heard_rows(model, tone(heard * model.audio.samples_per_row))
-    continuation = free_run(model, rows[:heard], Sampling(takes=2)).take(count)
+    rows = encode_context(model, tone(context * model.audio.samples_per_row))
+    continuation = free_run(model, rows[:context], SamplingOptions(takes=2)).take(count)
     assert continuation.shape == (2, count, model.framing.width)
     assert np.isfinite(continuation).all()
     if config is WAVEFORM:
@@ -108,20 +108,24 @@ def test_as_many_rows_as_asked_for(config: InputConfig, heard: int, count: int) 
 
 
 def test_the_same_seed_gives_the_same_samples_and_spares_the_global_generator() -> None:
-    model, heard = tiny_model(WAVEFORM), tone(400)
+    model, context = tiny_model(WAVEFORM), tone(400)
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    first, again, other = (continue_samples(model, heard, 0.05, Sampling(seed=s)).added for s in (1, 1, 2))
+    first, again, other = (
+        continue_samples(model, context, 0.05, SamplingOptions(seed=s)).added for s in (1, 1, 2)
+    )
     assert torch.equal(torch.rand(3), expected)
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 def test_without_temperature_and_noise_the_seed_does_not_matter() -> None:
-    model, heard = tiny_model(WAVEFORM), tone(400)
+    model, context = tiny_model(WAVEFORM), tone(400)
     first, other = (
-        continue_samples(model, heard, 0.05, Sampling(seed=s, temperature=0.0, spread=0.0)).added
+        continue_samples(
+            model, context, 0.05, SamplingOptions(seed=s, temperature=0.0, noise_scale=0.0)
+        ).added
         for s in (1, 2)
     )
     assert np.array_equal(first, other)
@@ -142,7 +146,7 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
     with torch.no_grad():  # every component far above and below full scale by turns
         bias = model.network.head.projection.bias
         bias[3 : 3 + 3 * size] = torch.tensor([1e3, -1e3]).repeat(3 * size // 2)
-    sampling = Sampling(temperature=0.0, spread=0.0)
+    sampling = SamplingOptions(temperature=0.0, noise_scale=0.0)
     (continuation,) = continue_samples(model, tone(100), 0.1, sampling).added
     assert set(continuation.tolist()) == {-32_768, 32_767}
     _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
@@ -152,17 +156,17 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
 # Spectrograms
 
 
-def oracle(future: NDArray[np.int16], heard: list[Rows]) -> Callable[..., FreeRun]:
+def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., FreeRun]:
     """In place of a model: note the rows that it heard, and continue by those of the real recording."""
 
     class Oracle(TorchFreeRun):
         def hear(self, rows: Rows) -> None:
-            heard.append(rows)
+            context.append(rows)
 
         def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
-            begin = len(heard[0]) + self.guard.steps
+            begin = len(context[0]) + self.limiter.steps
             none = np.zeros(uniform.shape, bool)
-            self.guard.note(none, none)
+            self.limiter.note(none, none)
             frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(future)).numpy()
             return frames[None, begin : begin + uniform.shape[1]]
 
@@ -174,23 +178,23 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
     """With every frame predicted perfectly, a burst comes when it should; the end itself is never heard."""
     whole = noise(8_000, 2, 5.0)
     whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
-    heard: list[Rows] = []
-    monkeypatch.setattr(generation, "free_run", oracle(whole, heard))
+    context: list[Rows] = []
+    monkeypatch.setattr(generation, "free_run", oracle(whole, context))
     model = tiny_model(FRAMES)
     (continuation,) = continue_samples(model, whole[:length], 0.25).added
     assert len(continuation) == 2_000
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4
     frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(whole)).to(torch.float16)
-    torch.testing.assert_close(torch.from_numpy(heard[0]), frames[: len(heard[0])])
-    assert length - FRAMES.window_length < len(heard[0]) * FRAMES.hop_length <= length
+    torch.testing.assert_close(torch.from_numpy(context[0]), frames[: len(context[0])])
+    assert length - FRAMES.window_length < len(context[0]) * FRAMES.hop_length <= length
 
 
 def test_heard_rows_are_what_a_data_set_would_store() -> None:
     samples = tone(4_321)
-    assert np.array_equal(heard_rows(tiny_model(WAVEFORM), samples), samples[:, None])
+    assert np.array_equal(encode_context(tiny_model(WAVEFORM), samples), samples[:, None])
     frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(samples)).to(torch.float16)
-    assert np.array_equal(heard_rows(tiny_model(FRAMES), samples), frames.numpy())
+    assert np.array_equal(encode_context(tiny_model(FRAMES), samples), frames.numpy())
 
 
 def test_predicted_frames_stay_within_what_training_knew() -> None:

@@ -9,7 +9,7 @@ import pytest
 from pipeline.config.inputs import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.generation.audio_files import continue_file
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.storage import load_model, save_model
 from pipeline.model.trained_model import TrainedModel
 from pipeline.music.midi import KEYS, Roll, read_midi, write_midi
@@ -69,15 +69,15 @@ def notes_of(path: Path) -> Roll:
 
 
 def predict(model: Path, *paths: Path, seed: int = 0, temperature: float = 1.0, **settings: Any) -> Any:
-    sampling = Sampling(seed=seed, temperature=temperature)
+    sampling = SamplingOptions(seed=seed, temperature=temperature)
     return continue_file(lambda: load_model(model), *paths, sampling=sampling, **settings)
 
 
 def refusal(*arguments: Any, **settings: Any) -> str:
-    with pytest.raises(UserError) as said:
+    with pytest.raises(UserError) as printed:
         predict(*arguments, **{"seconds": 1.0, **settings})
-    assert "\n" not in str(said.value)
-    return str(said.value)
+    assert "\n" not in str(printed.value)
+    return str(printed.value)
 
 
 def names(folder: Path) -> set[str]:
@@ -151,11 +151,11 @@ def test_one_sequence_of_a_set_is_continued_by_its_name(
     output = tmp_path / "out.mid"
     predict(model, Path(f"{collection}#test-000"), output, seconds=1.0)
     assert np.array_equal(notes_of(output)[:12], some_piece(12, 1))
-    said = refusal(model, collection, tmp_path / "none.mid")
-    assert said.startswith(f"{collection}: a set of 3 sequences: name one, as in ")
-    assert f"{collection}#test-001" in said
-    said = refusal(model, Path(f"{collection}#test-002"), tmp_path / "none.mid")
-    assert "no sequence 'test-002'" in said
+    printed = refusal(model, collection, tmp_path / "none.mid")
+    assert printed.startswith(f"{collection}: a set of 3 sequences: name one, as in ")
+    assert f"{collection}#test-001" in printed
+    printed = refusal(model, Path(f"{collection}#test-002"), tmp_path / "none.mid")
+    assert "no sequence 'test-002'" in printed
     assert not (tmp_path / "none.mid").exists()
 
 

@@ -15,7 +15,7 @@ import soundfile
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.generation.streaming import stream_to_file, stream_to_pipe
 from pipeline.model.storage import save_model
 from tests.helpers.builders import tiny_model
@@ -25,34 +25,34 @@ NOTHING = np.zeros(0, np.int16)
 
 
 def expected(count: int) -> np.ndarray:
-    return continue_samples(tiny_model(SOUND), NOTHING, count / 8_000, Sampling(seed=4)).added[0]
+    return continue_samples(tiny_model(SOUND), NOTHING, count / 8_000, SamplingOptions(seed=4)).added[0]
 
 
 def test_a_stream_is_a_wav_file_of_open_length() -> None:
     pipe = io.BytesIO()
-    stream_to_pipe(tiny_model(SOUND), Sampling(seed=4), 1.0, pipe, raw=False)
-    heard, rate = soundfile.read(io.BytesIO(pipe.getvalue()), dtype="int16")
+    stream_to_pipe(tiny_model(SOUND), SamplingOptions(seed=4), 1.0, pipe, raw=False)
+    context, rate = soundfile.read(io.BytesIO(pipe.getvalue()), dtype="int16")
     assert rate == 8_000
-    assert np.array_equal(heard, expected(8_000))
+    assert np.array_equal(context, expected(8_000))
 
 
 def test_a_bare_stream_is_the_samples_alone() -> None:
     pipe = io.BytesIO()
-    stream_to_pipe(tiny_model(SOUND), Sampling(seed=4), 0.3, pipe, raw=True)
+    stream_to_pipe(tiny_model(SOUND), SamplingOptions(seed=4), 0.3, pipe, raw=True)
     assert np.array_equal(np.frombuffer(pipe.getvalue(), "<i2"), expected(2_400))
 
 
 def test_a_file_has_its_name_once_it_is_whole(tmp_path: Path) -> None:
-    stream_to_file(tiny_model(SOUND), Sampling(seed=4), 0.5, tmp_path / "new" / "x.flac")
-    heard, _ = soundfile.read(tmp_path / "new" / "x.flac", dtype="int16")
-    assert np.array_equal(heard, expected(4_000))
+    stream_to_file(tiny_model(SOUND), SamplingOptions(seed=4), 0.5, tmp_path / "new" / "x.flac")
+    context, _ = soundfile.read(tmp_path / "new" / "x.flac", dtype="int16")
+    assert np.array_equal(context, expected(4_000))
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["x.flac"]
 
 
 def test_a_spectrogram_is_no_stream(tmp_path: Path) -> None:
     model = tiny_model(SpectrogramConfig(kind="spectrogram", sample_rate=8_000, n_mels=8))
     with pytest.raises(UserError, match="spectrogram"):
-        stream_to_file(model, Sampling(), 0.5, tmp_path / "x.wav")
+        stream_to_file(model, SamplingOptions(), 0.5, tmp_path / "x.wav")
     assert not list(tmp_path.iterdir())
 
 
@@ -91,6 +91,6 @@ def test_an_endless_file_is_whole_when_interrupted(tmp_path: Path) -> None:
         assert not (tmp_path / "out" / "x.wav").exists()
         os.kill(process.pid, signal.SIGINT)
         assert process.wait(30) == 0
-    heard, _ = soundfile.read(tmp_path / "out" / "x.wav", dtype="int16")
-    assert len(heard) > 20_000
+    context, _ = soundfile.read(tmp_path / "out" / "x.wav", dtype="int16")
+    assert len(context) > 20_000
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.wav"]

@@ -10,7 +10,7 @@ import torch
 from models.distributions.correlated_mixtures import AutoregressiveMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.recurrent.cells import CELLS
-from models.recurrent.stack import detach_state, keep_state
+from models.recurrent.stack import detach_state, keep_state_where
 from pipeline.audio.linear_prediction import fit_linear_predictor
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
@@ -20,7 +20,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
 from pipeline.features.representations import representation_of
 from pipeline.generation.engine import free_run
-from pipeline.generation.options import Sampling
+from pipeline.generation.options import SamplingOptions
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.likelihood import log_likelihood
 from pipeline.model.storage import load_model, save_model
@@ -70,7 +70,7 @@ def trained_a_little(model: TrainedModel, data: SplitRows, updates: int = 12) ->
     losses = []
     for _ in range(updates):
         fresh = network.initial_state(3)
-        distribution, _ = network(batch.inputs, keep_state(detach_state(fresh), batch.keep, fresh))
+        distribution, _ = network(batch.inputs, keep_state_where(detach_state(fresh), batch.keep, fresh))
         loss = -log_likelihood(distribution, batch, normaliser, discrete=False).sum() / batch.values
         optimizer.zero_grad()
         loss.backward()
@@ -103,11 +103,11 @@ def test_every_combination_learns_is_saved_and_generates(
     if found[0].bits is not None:
         assert found[0].bits.isfinite().all()
     rows = data.rows[int(data.offset[0]) :][:50].numpy()
-    continuation = free_run(loaded, rows, Sampling(takes=2, seed=1)).take(31)
+    continuation = free_run(loaded, rows, SamplingOptions(takes=2, seed=1)).take(31)
     assert continuation.shape == (2, 31, representation_of(config).row_width)
     assert continuation.dtype == (np.float32 if config is FRAMES else rows.dtype)
     assert np.isfinite(continuation).all()
-    second = free_run(loaded, rows, Sampling(seed=2)).take(31)
+    second = free_run(loaded, rows, SamplingOptions(seed=2)).take(31)
     # A take alone is that of the batch, up to the rounding of batched products.
     apart = np.abs(continuation[1:].astype(float) - second)
     assert apart.max() <= (1e-3 if config is FRAMES else 1)
@@ -151,7 +151,7 @@ def test_a_budget_is_used_up_but_not_exceeded(cell: str, architecture: str) -> N
 
 def test_the_studys_sizes_come_out_of_one_budget() -> None:
     widths = {}
-    for cell in ("study-tanh", "study-gru", "study-lstm"):
+    for cell in ("chung2014-tanh", "chung2014-gru", "chung2014-lstm"):
         network = tiny_model(SOUND, cell=cell, parameter_budget=169_100).network
         widths[network.recurrent.hidden_size] = network.recurrent_parameter_count()
     assert widths == {400: 168_400, 227: 168_888, 195: 169_065}
@@ -164,10 +164,9 @@ def test_too_small_a_budget_is_refused() -> None:
 
 
 def test_strides_make_a_prediction_cover_as_many_hops() -> None:
-    plain, strided = (
-        representation_of(SOUND).framing(ModelConfig(convolutions=each))
-        for each in ([], [[8, 4, 2], [8, 3, 3]])
-    )
+    convolutions: list[list[list[int]]] = [[], [[8, 4, 2], [8, 3, 3]]]
+    models = [ModelConfig(convolutions=each) for each in convolutions]
+    plain, strided = (representation_of(SOUND).framing(model) for model in models)
     assert (plain.window, plain.hop) == (20, 10)
     assert (strided.window, strided.hop) == (20 + 5 * 10, 6 * 10)
 
@@ -208,10 +207,10 @@ def test_an_autoregressive_head_begins_at_the_training_splits_linear_predictor(
     # And not knowing those: the predictor runs on its own predictions.
     ahead = in_samples(distribution.expected())[0]
     for step in range(2, steps, 17):
-        heard = list(chosen[: step * frames.hop].astype(float))
+        context = list(chosen[: step * frames.hop].astype(float))
         for _ in range(frames.hop):
-            heard.append(float(predictor.coefficients @ np.array(heard[: -order - 1 : -1])))
-        np.testing.assert_allclose(ahead[step], heard[-frames.hop :], atol=0.5)
+            context.append(float(predictor.coefficients @ np.array(context[: -order - 1 : -1])))
+        np.testing.assert_allclose(ahead[step], context[-frames.hop :], atol=0.5)
     # Its error is about as wide as the mixture.
     residual_std = float(np.sqrt(predictor.residual_weight @ predictor.residual_std**2))
     widths = distribution.scale[0, 0, :, 0].numpy() * float(normaliser.std) / normaliser.unit

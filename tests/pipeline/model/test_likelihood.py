@@ -111,7 +111,7 @@ def test_the_density_is_the_mixtures_own(covariance: str) -> None:
 def test_other_inputs_have_the_distributions_own_likelihood(
     config: SpectrogramConfig | PianoRollConfig,
 ) -> None:
-    head = "bernoulli" if config.kind == "piano-roll" else "gaussians"
+    head = "bernoulli" if config.kind == "piano-roll" else "gaussian_mixture"
     model = tiny_model(config, head=head)
     width = model.framing.width
     rows = (np.random.default_rng(0).random((12, width)) < 0.1).astype(
@@ -147,7 +147,7 @@ def trained(corpus: Path) -> RunFolder:
         "model.mixture_components": 3,
         "train.epochs": 3,
         "train.batch_size": 4,
-        "train.chunk_steps": 40,
+        "train.bptt_steps": 40,
         "train.device": "cpu",
         "train.loss": "discrete",
     }

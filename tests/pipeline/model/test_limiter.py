@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pipeline.generation.generate import continue_samples
-from pipeline.generation.options import Sampling
-from pipeline.model.limiter import MOMENT_S, LevelGuard, loudest_level
+from pipeline.generation.options import SamplingOptions
+from pipeline.model.limiter import MOMENT_S, RmsLimiter, loudest_level
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import dataset_of, noise, tiny_model, tone
 
@@ -41,10 +41,10 @@ def test_the_loudest_level_is_that_of_the_loudest_moment(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("growth", [0.99, 1.0, 1.5, 3.0])
 def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
-    heard = tone(400)
+    context = tone(400)
     limit = 2.0
     std = tiny_model().normalisation.std[0] * 32_768
-    takes = continue_samples(model_that_runs_away(limit, growth), heard, 4.0)
+    takes = continue_samples(model_that_runs_away(limit, growth), context, 4.0)
     (guarded,) = takes.added
     assert loudest_moment(guarded - guarded.mean()) < 1.7 * limit * std
     assert guarded[-RATE:].std() > 0
@@ -53,26 +53,26 @@ def test_a_model_that_runs_away_stays_within_the_limit(growth: float) -> None:
 def test_what_is_quiet_is_left_alone() -> None:
     calm = model_that_runs_away(100.0, 0.5)
     without = model_that_runs_away(None, 0.5)
-    both = [continue_samples(model, tone(400), 0.5, Sampling(seed=3)) for model in (calm, without)]
+    both = [continue_samples(model, tone(400), 0.5, SamplingOptions(seed=3)) for model in (calm, without)]
     assert np.array_equal(*(takes.added for takes in both))
 
 
 @pytest.mark.parametrize("loudness", [3.0, 50.0, 1e6])
 def test_the_running_level_never_passes_the_limit(loudness: float) -> None:
-    guard = LevelGuard.of(2.0, 10, RATE)
+    limiter = RmsLimiter.of(2.0, 10, RATE)
     generator = torch.Generator().manual_seed(0)
     power, acted, blocks = torch.zeros(2, dtype=torch.float64), 0, []
     for _ in range(500):  # one take is loud, the other quiet
         values = torch.tensor([[loudness], [0.01]]) * torch.randn(2, 10, generator=generator)
-        guarded, power, turned_down = guard(values, power)
+        guarded, power, gain_reduced = limiter(values, power)
         blocks.append(guarded[0])
-        acted += int(turned_down[0])
+        acted += int(gain_reduced[0])
         assert torch.equal(guarded[1], values[1])
-        assert not turned_down[1]
+        assert not gain_reduced[1]
         assert power[0] <= 2.0**2 * (1 + 1e-9)
     assert acted > 400
     sound = torch.cat(blocks).numpy()
     assert float(np.sqrt(np.mean(sound[-4_000:] ** 2))) == pytest.approx(2.0, rel=0.05)
     for _ in range(500):
-        values, power, _ = guard(torch.full((2, 10), 0.01), power)
+        values, power, _ = limiter(torch.full((2, 10), 0.01), power)
     assert torch.equal(values, torch.full((2, 10), 0.01))

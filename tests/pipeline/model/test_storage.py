@@ -37,11 +37,11 @@ def saved(model: TrainedModel, folder: Path, **weights: Tensor) -> Path:
 
 
 def refusal(folder: Path) -> str:
-    with pytest.raises(UserError) as said:
+    with pytest.raises(UserError) as printed:
         _ = load_model(folder).network
-    assert "\n" not in str(said.value)
-    assert str(folder) in str(said.value)
-    return str(said.value)
+    assert "\n" not in str(printed.value)
+    assert str(folder) in str(printed.value)
+    return str(printed.value)
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -138,7 +138,7 @@ def test_a_saved_model_replaces_the_one_before(tmp_path: Path) -> None:
         (lambda c: c.pop("normalisation") and None, "damaged model .*normalisation"),
         (lambda c: c.update(normalisation=[0, 1]), "damaged model"),
         (lambda c: c.update(model=[]), "damaged model"),
-        (lambda c: c["model"].update(cell="rnn"), "damaged model .*'tanh', 'gru', 'lstm', 'study-tanh'"),
+        (lambda c: c["model"].update(cell="rnn"), "damaged model .*'tanh', 'gru', 'lstm', 'chung2014-tanh'"),
         (lambda c: c["model"].update(colour=3), "damaged model .*colour"),
         (lambda c: c["input"].update(kind="piano"), "damaged model .*piano"),
         (lambda c: c["input"].update(window=21), "damaged model .*size mismatch"),
@@ -212,7 +212,7 @@ DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "settings",
     [
         {"cell": "lstm", "num_layers": 2, "layer_norm": True, "learned_initial_state": True},
-        {"cell": "study-lstm", "covariance": "full"},
+        {"cell": "chung2014-lstm", "covariance": "full"},
         {"covariance": "autoregressive", "autoregressive_order": 24, "companding": True},
     ],
     ids=str,

@@ -23,18 +23,18 @@ STEPS_TRAIN_VALID_TEST = {
 
 
 def refusal(path: Path) -> str:
-    with pytest.raises(RecordingRejected) as said:
+    with pytest.raises(RecordingRejected) as printed:
         read_sequences(path, 4)
-    assert "\n" not in str(said.value)
-    return str(said.value)
+    assert "\n" not in str(printed.value)
+    return str(printed.value)
 
 
 def reading(path: Path) -> str | list[NoteSequence]:
     """What is read, or why nothing is."""
     try:
         return read_sequences(path, 4)
-    except RecordingRejected as said:
-        return str(said)
+    except RecordingRejected as printed:
+        return str(printed)
 
 
 # The four published sets

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from pipeline.music.midi import KEYS, Roll
 from pipeline.plots.figure import SEAM_COLOUR
-from pipeline.plots.piano_roll import ADDED_COLOUR, HEARD_COLOUR, piano_roll_picture, pitch_name
+from pipeline.plots.piano_roll import ADDED_COLOUR, HEARD_COLOUR, pitch_name, plot_piano_roll
 
 Pixels = NDArray[np.uint8]
 
 
 def drawn(path: Path, roll: Roll, seam_s: float | None, step_rate_hz: float = 4.0) -> Pixels:
-    piano_roll_picture(path, roll, step_rate_hz, seam_s, "notes for $5 and $6")
+    plot_piano_roll(path, roll, step_rate_hz, seam_s, "notes for $5 and $6")
     assert path.read_bytes().startswith(b"\x89PNG")
     return (imread(path)[:, :, :3] * 255).round().astype(np.uint8)
 
@@ -70,9 +70,9 @@ def test_the_seam_parts_what_was_heard_from_what_was_added(tmp_path: Path) -> No
     picture = drawn(tmp_path / "roll.png", roll, 5.0)
     assert picture.shape == (560, 1200, 3)
     seam = np.flatnonzero(where(picture, SEAM_COLOUR).sum(0) > 0.6 * len(picture)).mean()
-    heard, added = (np.flatnonzero(where(picture, c).any(0)) for c in (HEARD_COLOUR, ADDED_COLOUR))
-    assert heard[-1] < seam < added[0]
-    assert len(heard) == pytest.approx(len(added), abs=4)  # twenty steps of forty at four a second
+    context, added = (np.flatnonzero(where(picture, c).any(0)) for c in (HEARD_COLOUR, ADDED_COLOUR))
+    assert context[-1] < seam < added[0]
+    assert len(context) == pytest.approx(len(added), abs=4)  # twenty steps of forty at four a second
     without = drawn(tmp_path / "without.png", roll, None)
     assert not where(without, SEAM_COLOUR).any()
     assert not where(without, ADDED_COLOUR).any()

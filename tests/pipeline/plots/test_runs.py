@@ -18,7 +18,7 @@ from pipeline.plots.runs import (
     Curve,
     comparison,
     learning_curve,
-    recording_picture,
+    plot_recording,
     spectrogram_frames_picture,
 )
 
@@ -46,7 +46,7 @@ def seam_column(picture: Pixels) -> float:
 def draw_recording(path: Path, seam_s: float | None) -> None:
     samples = np.zeros(4 * RATE, np.int16)
     samples[2 * RATE : 2 * RATE + 40] = 30_000
-    recording_picture(path, samples, RATE, seam_s, "a click at two seconds")
+    plot_recording(path, samples, RATE, seam_s, "a click at two seconds")
 
 
 def draw_frames(path: Path, seam_s: float | None) -> None:
@@ -80,8 +80,8 @@ def test_the_seam_is_drawn_at_its_time(
 @pytest.mark.filterwarnings("error")
 def test_every_length_and_silence_can_be_drawn(count: int, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).uniform(-0.1, 0.1, count)
-    recording_picture(tmp_path / "noise.png", noise, RATE, None, "sound")
-    recording_picture(tmp_path / "silence.png", np.zeros(count, np.int16), RATE, None, "sound")
+    plot_recording(tmp_path / "noise.png", noise, RATE, None, "sound")
+    plot_recording(tmp_path / "silence.png", np.zeros(count, np.int16), RATE, None, "sound")
     assert (pixels(tmp_path / "noise.png") != pixels(tmp_path / "silence.png")).any()
 
 

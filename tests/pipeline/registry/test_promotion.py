@@ -8,7 +8,7 @@ from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from pipeline.evaluation.evaluate import validation_nats
 from pipeline.registry.promotion import promote
-from pipeline.registry.registry import champion, list_models
+from pipeline.registry.registration import champion, list_models
 from pipeline.stages import prepare_stage, start_stage
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import train

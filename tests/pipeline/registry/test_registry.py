@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.registry.registry import champion, fetch_model, list_models, register, set_alias
+from pipeline.registry.registration import champion, list_models, register, set_alias
+from pipeline.registry.registry import fetch_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, find_in_sqlite
-from pipeline.tracking.sync import TrackingAway, store_uri
+from pipeline.tracking.sync import TrackingUnavailable, store_uri
 from tests.helpers.tracked_runs import add_model, mirrored, new_run
 
 pytestmark = pytest.mark.usefixtures("local_store")
@@ -115,7 +116,7 @@ def test_fetching_from_the_local_store_does_not_import_mlflow(run: RunFolder) ->
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "printed"),
     [
         ("", "no model has been trained yet"),
         ("models:/wavecast@gone", "no such model"),
@@ -123,12 +124,12 @@ def test_fetching_from_the_local_store_does_not_import_mlflow(run: RunFolder) ->
         ("runs:/gone/model", "no such model"),
         ("runs:/../etc", "not a model"),
         ("models:/wavecast", "not a model"),
-        ("models:/wave'cast@champion", "no model has been trained yet"),
+        ("models:/wave'cast@champion", "no such model; none is registered yet"),
         ("no/such/folder", "no such model"),
     ],
 )
-def test_unknown_models_are_one_line(reference: str, said: str) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+def test_unknown_models_are_one_line(reference: str, printed: str) -> None:
+    with pytest.raises(UserError, match=printed) as caught:
         fetch_model(reference)
     assert "\n" not in str(caught.value)
 
@@ -153,7 +154,7 @@ def test_an_alias_that_mlflow_refuses_is_the_users_mistake(run: RunFolder, alias
     version = register(run, "wavecast")
     with pytest.raises(UserError) as caught:
         set_alias("wavecast", version, alias)
-    assert not isinstance(caught.value, TrackingAway)
+    assert not isinstance(caught.value, TrackingUnavailable)
 
 
 def test_nothing_is_written_to_the_working_directory(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.inputs import SpectrogramConfig
-from pipeline.registry.registry import register, set_alias
+from pipeline.registry.registration import register, set_alias
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import store_uri
 from tests.helpers.tracked_runs import add_model
@@ -48,12 +48,12 @@ def test_mlflow_serves_a_model_of_waveforms(run: RunFolder) -> None:
 
     mlflow.set_tracking_uri(store_uri())
     model = mlflow.pyfunc.load_model("models:/wavecast@champion")
-    heard = np.sin(np.arange(400, dtype=np.float32))[None].repeat(2, axis=0)
-    added = model.predict(heard, params={"seconds": 0.1, "seed": 3})
+    context = np.sin(np.arange(400, dtype=np.float32))[None].repeat(2, axis=0)
+    added = model.predict(context, params={"seconds": 0.1, "seed": 3})
     assert added.shape == (2, 200)
     assert added.dtype == np.float32
     assert np.abs(added).max() <= 1
-    assert np.array_equal(added[1:], model.predict(heard[1:], params={"seconds": 0.1, "seed": 4}))
+    assert np.array_equal(added[1:], model.predict(context[1:], params={"seconds": 0.1, "seed": 4}))
     assert not np.array_equal(added[0], added[1])
 
 
@@ -67,8 +67,8 @@ def test_mlflow_serves_a_model_of_spectrograms(run: RunFolder) -> None:
 
     mlflow.set_tracking_uri(store_uri())
     model = mlflow.pyfunc.load_model("models:/frames/1")
-    heard = np.zeros((3, 30, 8), np.float32)
-    added = model.predict(heard, params={"seconds": 0.2})
+    context = np.zeros((3, 30, 8), np.float32)
+    added = model.predict(context, params={"seconds": 0.2})
     assert added.shape == (3, 20, 8)
     assert not np.array_equal(added[0], added[1])
     with pytest.raises(mlflow.MlflowException):

@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.reports.html import page_of, run_page
 from pipeline.stages import evaluate_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
-from tests.helpers.pages import Page
+from tests.helpers.pages.report import Page
 from tests.helpers.reported_runs import KINDS, NASTY, add_take, written_run
 from tests.helpers.tracked_runs import add_model, artifact_names
 
@@ -39,11 +39,11 @@ def test_evaluating_writes_the_page_and_the_tracking_server_gets_it(evaluated_on
 def test_the_page_says_what_the_run_found(evaluated: RunFolder) -> None:
     page = html.unescape(run_page(evaluated))
     figures = read_json(evaluated.artifacts / "evaluation.json", "evaluation")
-    told = [*figures["baselines"], evaluated.description()["fingerprint"], evaluated.path.name]
-    told += [f"{evaluated.status()['parameters'][which]:,}" for which in ("all", "recurrent")]
-    told.append(f"{figures['model']['bits_per_sample']:.2f}")
-    told += [f"{abs(found['nats_per_step']):.2f}" for found in figures["horizons"].values()]
-    assert not [each for each in told if each not in page]
+    message = [*figures["baselines"], evaluated.description()["fingerprint"], evaluated.path.name]
+    message += [f"{evaluated.status()['parameters'][which]:,}" for which in ("all", "recurrent")]
+    message.append(f"{figures['model']['bits_per_sample']:.2f}")
+    message += [f"{abs(found['nats_per_step']):.2f}" for found in figures["horizons"].values()]
+    assert not [each for each in message if each not in page]
     shown = {each["alt"] for each in Page(page).named("img")}
     assert len(shown) == 5  # the curve, the bars, the horizons, the reach and the continued recording
 
@@ -176,7 +176,7 @@ def test_the_verb_takes_a_folder_a_name_or_a_model(
 
 def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
-    with pytest.raises(UserError, match=r"^nothing: no such run or model; give .*"):
+    with pytest.raises(UserError, match=r"^nothing: no such model; .*"):
         report("nothing", output=path)
     run = written_run()
     report(run.path.name, output=path)

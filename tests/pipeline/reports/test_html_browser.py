@@ -58,8 +58,8 @@ def test_a_browser_shows_and_plays_it_at_any_width_without_complaint(
     flags += ["--enable-logging=stderr", "--virtual-time-budget=20000", f"--user-data-dir={tmp_path / 'own'}"]
     command = [browser, *flags, f"file://{tmp_path}/measure.html"]
     seen = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    told = seen.stdout.partition('<pre id="found">')[2].partition("</pre>")[0]
-    found = json.loads(html.unescape(told))
+    message = seen.stdout.partition('<pre id="found">')[2].partition("</pre>")[0]
+    found = json.loads(html.unescape(message))
     assert len(found) == len(asked)
     assert "CONSOLE" not in seen.stderr
     for page in found:

@@ -9,7 +9,7 @@ from pipeline.config.run import SamplesConfig
 from pipeline.music.midi import write_midi
 from pipeline.reports.html import run_page, write_page
 from tests.helpers.builders import noise
-from tests.helpers.pages import Page, decoded, sounds_of
+from tests.helpers.pages.report import Page, decoded, sounds_of
 from tests.helpers.reported_runs import add_companions, add_take, written_run
 
 LARGEST_PAGE = 8_000_000
@@ -80,7 +80,7 @@ def test_a_name_that_is_no_text_and_a_damaged_sound_do_no_harm(tmp_path: Path) -
 
 
 def test_a_long_sound_is_played_around_its_seam() -> None:
-    run = written_run(samples=SamplesConfig(prime_seconds=100.0, seconds=100.0))
+    run = written_run(samples=SamplesConfig(context_seconds=100.0, seconds=100.0))
     samples = add_take(run, "long", seconds=200.0)
     page = run_page(run)
     ((played, rate),) = sounds_of(page)

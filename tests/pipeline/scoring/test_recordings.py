@@ -28,7 +28,7 @@ MODELS: dict[str, tuple[InputConfig, dict[str, Any]]] = {
     "diagonal": (WAVEFORM, {}),
     "full": (WAVEFORM, {"covariance": "full"}),
     "autoregressive": (WAVEFORM, {"covariance": "autoregressive", "companding": True, "num_layers": 2}),
-    "cells of the study": (WAVEFORM, {"cell": "study-lstm"}),
+    "cells of the study": (WAVEFORM, {"cell": "chung2014-lstm"}),
     "convolutions": (WAVEFORM, {"convolutions": [[8, 4, 2], [8, 3, 2]]}),
     "encoder-decoder": (WAVEFORM, {"architecture": "encoder-decoder", "decode_steps": 7}),
     "frames": (FRAMES, {}),

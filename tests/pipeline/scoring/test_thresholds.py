@@ -146,7 +146,7 @@ def test_labels_are_relative_to_their_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no column 'path'"),
         ("path,kind\na.wav,1\n", "no column 'label'"),
@@ -158,10 +158,10 @@ def test_labels_are_relative_to_their_table(tmp_path: Path) -> None:
         ('path,label\n"a.wav,1\n', "not a table"),
     ],
 )
-def test_faults_of_a_table_are_told_in_a_line(text: str, told: str, tmp_path: Path) -> None:
+def test_faults_of_a_table_are_told_in_a_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as problem:
         read_labels(table(tmp_path, text))
-    assert told in str(problem.value)
+    assert message in str(problem.value)
     assert "\n" not in str(problem.value)
     assert "labels.csv" in str(problem.value)
 

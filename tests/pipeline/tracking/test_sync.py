@@ -14,10 +14,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.registry.registry import fetch_model, list_models, register, set_alias
+from pipeline.registry.registration import list_models, register, set_alias
+from pipeline.registry.registry import fetch_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync import Syncer, TrackingAway, sending, store_uri, sync, sync_pending, try_sync
+from pipeline.tracking.sync import (
+    Syncer,
+    TrackingUnavailable,
+    sending,
+    store_uri,
+    sync,
+    sync_pending,
+    try_sync,
+)
 from tests.helpers.tracked_runs import (
     LOSS,
     add_model,
@@ -117,19 +126,19 @@ def test_a_server_that_never_answers_does_not_hold_a_training_up(
 
 
 def test_sync_raises_and_try_sync_tells(run: RunFolder, away: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(TrackingAway, match="is away") as caught:
+    with pytest.raises(TrackingUnavailable, match="is away") as caught:
         sync(run)
     assert "\n" not in str(caught.value)
     assert not try_sync(run)
     assert len(capfd.readouterr().err.splitlines()) == 1
     add_model(run)
-    with pytest.raises(TrackingAway):
+    with pytest.raises(TrackingUnavailable):
         register(run, "wavecast")
 
 
 def test_passwords_are_not_told(monkeypatch: pytest.MonkeyPatch, run: RunFolder, away: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", away.replace("//", "//me:secret@"))
-    with pytest.raises(TrackingAway) as caught:
+    with pytest.raises(TrackingUnavailable) as caught:
         sync(run)
     assert "secret" not in str(caught.value)
     assert "secret" not in (run.path / "tracking.json").read_text()

@@ -24,7 +24,7 @@ SMALL = [
     "model.mixture_components=4",
     "train.epochs=3",
     "train.batch_size=4",
-    "train.chunk_steps=40",
+    "train.bptt_steps=40",
     "train.checkpoint_updates=10",
     "train.log_updates=5",
     "train.device=cpu",
@@ -62,14 +62,14 @@ def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None
     assert load_model(run.model).input.sample_rate == 8000
 
 
-@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "study-gru", "study-lstm"])
-@pytest.mark.parametrize("sequences", ["carried", "independent"])
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru", "chung2014-lstm"])
+@pytest.mark.parametrize("state", ["carried", "reset"])
 def test_an_interrupted_run_ends_with_the_same_weights(
-    corpus: Path, cell: str, sequences: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+    corpus: Path, cell: str, state: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = [
         f"model.cell={cell}",
-        f"train.sequences={sequences}",
+        f"train.state={state}",
         "model.num_layers=2",
         "model.dropout=0.2",
     ]

@@ -23,7 +23,7 @@ SETTINGS = {
     "model.mixture_components": 4,
     "train.epochs": 6,
     "train.batch_size": 2,
-    "train.chunk_steps": 20,
+    "train.bptt_steps": 20,
     "train.checkpoint_updates": 25,
     "train.log_updates": 5,
     "train.device": "cpu",

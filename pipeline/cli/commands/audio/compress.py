@@ -1,29 +1,37 @@
-"""`wavecast compress` and `wavecast decompress`: recordings as small as the model finds them likely."""
+"""`wavecast compress`: lossless compression of recordings with a model's exact probabilities."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
 from pipeline.cli.arguments import Json, Model, Output, Overwrite, Sounds
-from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths, print_json
+from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
+from pipeline.cli.output import print_json
 from pipeline.errors import UserError
 
+EXAMPLES = [
+    "compress talk.wav -o talk.wcz",
+    "compress recordings/ -o compressed/ --model gru",
+    "compress 'talks/*.flac' -o compressed/ --json",
+]
 SUFFIX = ".wcz"
 
 
 def compress(
     sounds: Sounds, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
 ) -> None:
-    """Compress recordings without loss, into as many bits as the model needs to tell each sample.
+    """Compress recordings without loss, by the probabilities that a model assigns to their samples.
 
-    WAV, FLAC, AIFF and other files of 8- to 32-bit integers, with any channels, at any rate (best at the
-    model's). The samples come back bit for bit, by the same model; tags and the kind of container do not.
+    Reads WAV, FLAC, AIFF and other files of 8- to 32-bit integers, with any number of channels, at any rate
+    (best at the model's). `wavecast decompress` with the same model restores all samples exactly. Tags and
+    the kind of container are not kept.
     """
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, refused, results = _coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
+    from pipeline.compression.pcm_files import flac_size
 
     for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), refused):
         facts = {
@@ -33,68 +41,40 @@ def compress(
             "bits_per_sample": done.bits_per_sample,
             "ratio_to_file": done.bytes_before / done.bytes_after,
             "ratio_to_16_bit": done.sound.bytes_as_16_bit / done.bytes_after,
+            "flac_bytes": flac_size(sound, done.sound),
         }
         results.append(facts)
         if not json:
-            print(
-                f"{facts['output']}  {done.bytes_after:,} bytes, {done.bits_per_sample:.2f} bits per sample; "
-                f"the file is {facts['ratio_to_file']:.2f} times as large, "
-                f"16-bit samples are {facts['ratio_to_16_bit']:.2f} times"
-            )
-    _finish(results, refused, many, json)
+            _print(facts)
+    if json:
+        print_json(results, many)
+    if refused:
+        sys.exit(1)
 
 
-def decompress(
-    files: Sounds, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
-) -> None:
-    """Get back recordings that `wavecast compress` made small, with the model that made them.
-
-    The samples come back bit for bit in a .wav, .flac, .aiff or .w64 file; in a folder, as .wav.
-    """
-    found = find_sounds(files)
-    many = is_many(files, found)
-    targets = dict(zip(found, output_paths(found, output, ".wav", many, overwrite), strict=True))
-    from pipeline.compression.pcm_files import check_format
-
-    for target in targets.values():
-        check_format(target)
-    coding, refused, results = _coding_model(model), list[Path](), list[dict[str, Any]]()
-    from pipeline.compression.codec import decompress_sound
-
-    for file, sound in each_sound(found, lambda path: decompress_sound(coding, path, targets[path]), refused):
-        facts = {
-            "file": str(file),
-            "output": str(targets[file]),
-            "seconds": sound.frames / sound.sample_rate,
-            "sample_rate": sound.sample_rate,
-            "channels": sound.channels,
-            "bits": sound.depth,
-        }
-        results.append(facts)
-        if not json:
-            print(
-                f"{facts['output']}  {facts['seconds']:.2f} s, {sound.channels} channel(s) "
-                f"of {sound.depth} bits at {sound.sample_rate} Hz, bit for bit"
-            )
-    _finish(results, refused, many, json)
+def _print(facts: dict[str, Any]) -> None:
+    print(
+        f"{facts['output']}  {facts['bytes']:,} bytes, {facts['bits_per_sample']:.2f} bits per sample; "
+        f"the file is {facts['ratio_to_file']:.2f} times as large, "
+        f"16-bit samples are {facts['ratio_to_16_bit']:.2f} times"
+    )
+    flac = facts["flac_bytes"]
+    if flac is not None and flac < facts["bytes"]:
+        saved = 100 * (1 - flac / facts["bytes"])
+        print(
+            f"  FLAC would be {saved:.0f}% smaller: {flac:,} bytes. This model predicts the recording poorly."
+        )
 
 
-def _coding_model(model: str) -> Any:
-    """A `pipeline.compression.codec.CodingModel`, which is not imported before it is needed."""
+def coding_model(model: str) -> Any:
+    """Return a `pipeline.compression.codec.CodingModel`; import it only now, since that is slow."""
     try:
         from pipeline.compression.codec import CodingModel
     except ModuleNotFoundError as problem:
         if problem.name != "constriction":
             raise
         raise UserError("the library constriction is missing: pip install constriction") from None
-    from pipeline.registry.registry import fetch_model
+    from pipeline.cli.chosen_model import choose_model
 
-    folder = fetch_model(model)
-    return CodingModel.load(folder, model or folder.name)
-
-
-def _finish(results: list[dict[str, Any]], refused: list[Path], many: bool, json: bool) -> None:
-    if json:
-        print_json(results, many)
-    if refused:
-        sys.exit(1)
+    found = choose_model(model)
+    return CodingModel.load(found.folder, model or found.label)

@@ -6,60 +6,78 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from pipeline.cli.arguments import Json, Model, Output, Overwrite
-from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths, print_json
+from pipeline.cli.arguments import Json, Model, Output, Overwrite, Seed, Sounds
+from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
+from pipeline.cli.output import print_json
 from pipeline.errors import UserError
+
+EXAMPLES = [
+    "conceal call.wav -o repaired.wav",
+    "conceal call.wav -o repaired.wav --model gru --loss-trace lost.txt --packet-ms 20",
+    "conceal call.wav -o repaired.wav --gaps gaps.csv --plot gaps.png",
+]
 
 
 def conceal(
-    *sounds: Annotated[str, Parameter(help="Sound files at any rate, folders of them, or patterns.")],
+    sounds: Sounds,
+    /,
+    *,
     output: Output,
     model: Model = "",
     method: Annotated[
         Literal["model", "blend", "ar", "repeat", "zero"] | None,
         Parameter(
-            help="With the model; without one: linear predictor and repetition from both sides, either of "
-            "them from the left, or silence. When left out: model where one is named, else blend."
+            help="Method: the model; `blend`, linear prediction from the left and repetition from both "
+            "sides; `ar`, linear prediction; `repeat`, repetition; `zero`, silence (default: model if "
+            "--model is given, else blend)."
         ),
     ] = None,
-    trace: Annotated[
+    loss_trace: Annotated[
         Path | None,
         Parameter(
-            help="Text file with a 0 (arrived) or 1 (lost) for every packet, separated by blanks or lines."
+            name="--loss-trace",
+            help="Text file with a 0 (arrived) or a 1 (lost) for each packet, separated by blanks or lines.",
         ),
     ] = None,
-    packet: Annotated[float, Parameter(help="Milliseconds that an entry of the trace stands for.")] = 20.0,
-    gaps: Annotated[Path | None, Parameter(help="CSV table with the columns start_s,end_s.")] = None,
-    shortest: Annotated[
-        float, Parameter(help="Without trace or table: zeros for so many milliseconds are a gap.")
+    packet_ms: Annotated[float, Parameter(name="--packet-ms", help="Length of a packet in ms.")] = 20.0,
+    gaps: Annotated[
+        Path | None, Parameter(help="CSV table of the gaps, with columns start_s and end_s.")
+    ] = None,
+    min_gap_ms: Annotated[
+        float,
+        Parameter(
+            name="--min-gap-ms",
+            help="Shortest run of zeros in ms that is a gap, without --loss-trace and --gaps.",
+        ),
     ] = 5.0,
-    seed: Annotated[int, Parameter(help="Of the model's draws.")] = 0,
+    seed: Seed = 0,
     plot: Annotated[
-        Path | None, Parameter(help="Also draw the longest gaps to this PNG; of one sound.")
+        Path | None, Parameter(help="Picture of the longest gaps to write, a PNG; for one recording.")
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Fill gaps in recordings: what packets lost, what a table lists, or where there are only zeros.
+    """Fill gaps in recordings: lost packets, a table of gaps, or runs of zeros.
 
-    Zeros count as a gap between sounds alone, and for half a second at most: longer ones are silence. The
-    result is mono, at the model's rate; without a model at the recording's own.
+    Zeros are a gap only between other samples, and up to half a second; longer zeros are silence. The
+    output is mono, at the model's rate; without a model at the recording's own rate.
     """
     from pipeline.audio.write import check_output
+    from pipeline.cli.chosen_model import load_chosen
     from pipeline.common.progress import progress_bar
     from pipeline.concealment.files import GapSource, conceal_file
     from pipeline.concealment.methods import filler
 
     method = method or ("model" if model else "blend")
-    source = GapSource(trace, gaps, packet / 1000, shortest / 1000)
+    source = GapSource(loss_trace, gaps, packet_ms / 1000, min_gap_ms / 1000)
     paths = find_sounds(sounds)
     many = is_many(sounds, paths)
-    if many and (plot or trace or gaps):
-        raise UserError("a trace, a table or a picture is of one sound: name one", 2)
+    if many and (plot or loss_trace or gaps):
+        raise UserError("--loss-trace, --gaps and --plot are for one recording: name one", 2)
     outputs = output_paths(paths, output, ".wav" if many else None, many, overwrite)
     for path in outputs:
         check_output(path, overwrite)
-    trained = _load(model) if method == "model" else None
+    trained = load_chosen(model, "cpu")[0] if method == "model" else None
     how = filler(method, trained, seed)
     rate = trained.audio.sample_rate if trained else None
     results = dict(zip(paths, outputs, strict=True))
@@ -83,13 +101,6 @@ def conceal(
     _print(done, many, json)
     if refused:
         sys.exit(1)
-
-
-def _load(model: str) -> Any:
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
-
-    return load_model(fetch_model(model))
 
 
 def _print(done: list[dict[str, Any]], many: bool, as_json: bool) -> None:

@@ -1,6 +1,5 @@
-"""`wavecast generate`: sound from nothing, once or without end."""
+"""`wavecast generate`: audio without a recording to start from."""
 
-import json as json_format
 import os
 import sys
 from pathlib import Path
@@ -11,52 +10,61 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import (
     Json,
     Model,
+    NoiseScale,
     Overwrite,
     Seed,
-    Spread,
     TakesWanted,
     Temperature,
 )
+from pipeline.cli.output import emit
 from pipeline.errors import UserError
-from pipeline.generation.options import DEFAULT_TEMPERATURE, Sampling
+from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions
 
 LENGTH_S = 10.0
+
+
+EXAMPLES = [
+    "generate -o new.wav --seconds 5",
+    "generate -o new.wav --takes 4 --plot new.png --model gru",
+    "generate --stream | aplay",
+]
 
 
 def generate(
     *,
     output: Annotated[
         Path | None,
-        Parameter(name=["--output", "-o"], help="Sound file to write: wav, flac, ogg, mp3, aiff."),
+        Parameter(name=["--output", "-o"], help="Output file: wav, flac, ogg, mp3, aiff."),
     ] = None,
     seconds: Annotated[
-        float | None, Parameter(help="How long; 10 when left out, without end when streaming.")
+        float | None, Parameter(help="Length in seconds (default: 10; with --stream without end).")
     ] = None,
     stream: Annotated[
         bool,
-        Parameter(help="Go on until stopped, to standard output as WAV, or to the file.", negative=()),
+        Parameter(help="Write until stopped: WAV to standard output, or to the output file.", negative=()),
     ] = False,
     raw: Annotated[
-        bool, Parameter(help="Stream bare 16-bit little-endian samples, without a header.", negative=())
+        bool, Parameter(help="Stream 16-bit little-endian samples without a header.", negative=())
     ] = False,
     model: Model = "",
     takes: TakesWanted = 1,
     seed: Seed = 0,
     temperature: Temperature = DEFAULT_TEMPERATURE,
-    spread: Spread = None,
-    plot: Annotated[Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG.")] = None,
+    noise_scale: NoiseScale = DEFAULT_NOISE_SCALE,
+    plot: Annotated[
+        Path | None, Parameter(help="Picture of waveform and spectrogram to write, a PNG.")
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Make sound from nothing: the model hears only itself.
+    """Generate audio without a recording to start from, once or as an endless stream.
 
-    Listen while it is made: `wavecast generate --stream | aplay`, or with `--raw` for other players.
+    `wavecast generate --stream | aplay` plays while it generates; `--raw` is for players without WAV.
     """
+    from pipeline.cli.chosen_model import load_chosen
     from pipeline.generation.output_paths import check_prediction
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
 
-    sampling = Sampling(takes, seed, temperature, spread)
+    sampling = SamplingOptions(takes, seed, temperature, noise_scale)
     length_s = LENGTH_S if seconds is None else seconds
     if output is not None:
         check_prediction(output, length_s, takes, plot, overwrite)
@@ -64,22 +72,23 @@ def generate(
         from pipeline.generation.audio_files import generate_file
 
         if output is None:
-            raise UserError("say where to: --output FILE, or --stream", 2)
-        trained = load_model(fetch_model(model), "auto")
+            raise UserError("give --output FILE, or --stream", 2)
+        trained, found = load_chosen(model)
         facts = generate_file(
             trained, output, seconds=length_s, sampling=sampling, plot=plot, overwrite=overwrite
         )
-        print(json_format.dumps(facts, indent=2) if json else "\n".join(t["output"] for t in facts["takes"]))
+        names = "\n".join(take["output"] for take in facts["takes"])
+        emit({"model": found.label, **facts}, json, lambda: print(names))
         return
     from pipeline.generation.streaming import stream_to_file, stream_to_pipe
 
     if takes > 1 or plot or (raw and output):
-        raise UserError("a stream is one take, without a picture; --raw is for standard output", 2)
+        raise UserError("--stream makes one take, without --plot; --raw is for standard output", 2)
     if output is None and sys.stdout.name == os.devnull:  # which is how the command line takes a closed one
         raise UserError("standard output is closed; give --output FILE", 2)
     if output is None and sys.stdout.isatty():
-        raise UserError("a stream of samples is not for a terminal: wavecast generate --stream | aplay", 2)
-    trained = load_model(fetch_model(model), "auto")
+        raise UserError("a terminal cannot play samples: wavecast generate --stream | aplay", 2)
+    trained, _ = load_chosen(model)
     if output is None:
         stream_to_pipe(trained, sampling, seconds, sys.stdout.buffer, raw)
     else:

@@ -10,11 +10,11 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import (
     Json,
     Model,
+    NoiseScale,
     Output,
     Overwrite,
     Seed,
     Sounds,
-    Spread,
     TakesWanted,
     Temperature,
 )
@@ -25,9 +25,23 @@ from pipeline.cli.inputs import (
     is_many,
     output_paths,
     place_results,
-    print_json,
 )
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind, Sampling
+from pipeline.cli.output import print_json
+from pipeline.generation.options import (
+    DEFAULT_NOISE_SCALE,
+    DEFAULT_SECONDS,
+    DEFAULT_TEMPERATURE,
+    Kind,
+    SamplingOptions,
+)
+
+CONSIDERABLE = 0.05
+"""Share of a continuation whose level was reduced, from which on a person is informed."""
+EXAMPLES = [
+    "predict talk.wav -o continued.wav",
+    "predict talk.wav -o continued.wav --seconds 5 --takes 8 --plot continued.png",
+    "predict recordings/ -o continued/ --model gru --json",
+]
 
 
 def predict(
@@ -35,45 +49,61 @@ def predict(
     /,
     *,
     output: Output,
-    seconds: Annotated[float, Parameter(help="How much to add.")] = DEFAULT_SECONDS,
+    seconds: Annotated[float, Parameter(help="Length of the continuation in seconds.")] = DEFAULT_SECONDS,
     model: Model = "",
     takes: TakesWanted = 1,
     seed: Seed = 0,
     temperature: Temperature = DEFAULT_TEMPERATURE,
-    spread: Spread = None,
-    kind: Annotated[
-        Kind, Parameter(help="Draw, or take the mean, or the likeliest component's mean.")
+    noise_scale: NoiseScale = DEFAULT_NOISE_SCALE,
+    mode: Annotated[
+        Kind,
+        Parameter(
+            help="Choice of each sample: `sample` draws it, `mean` takes the mixture's mean, `likely` the "
+            "mean of the most likely component."
+        ),
     ] = "sample",
-    cut: Annotated[float, Parameter(help="Leave out so many seconds of the recording's end first.")] = 0.0,
+    trim_end: Annotated[
+        float, Parameter(name="--trim-end", help="Seconds to remove from the recording's end first.")
+    ] = 0.0,
     context: Annotated[
-        float | None, Parameter(help="Hear only the last so many seconds; all when left out.")
+        float | None,
+        Parameter(
+            help="Seconds before the continuation that the model is conditioned on (default: the whole "
+            "recording)."
+        ),
     ] = None,
     crossfade: Annotated[
-        float, Parameter(help="Let the recording's last so many seconds fade into the continuation.")
+        float, Parameter(help="Seconds over which the recording fades into the continuation.")
     ] = 0.0,
-    rate: Annotated[
+    output_rate: Annotated[
         Literal["model", "input"],
-        Parameter(help="Sample rate of the result: the model's or the recording's."),
+        Parameter(name="--output-rate", help="Sample rate of the output: the model's or the recording's."),
     ] = "model",
-    only_continuation: Annotated[bool, Parameter(help="Leave the recording out.", negative=())] = False,
+    only_continuation: Annotated[
+        bool, Parameter(help="Write the continuation without the recording.", negative=())
+    ] = False,
     plot: Annotated[
-        Path | None, Parameter(help="Also draw waveform and spectrogram to this PNG, or into this folder.")
+        Path | None,
+        Parameter(
+            help="Picture of waveform and spectrogram to write, a PNG; a folder if there are several "
+            "recordings."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Continue recordings: the model hears them, then goes on from the last sample.
+    """Continue recordings: the model is conditioned on each, then generates what follows.
 
-    The suffix chooses the format: wav, flac, ogg, mp3, aiff; mid for a model of notes. Of several recordings
-    the continuations go into a folder, as wav.
+    The suffix of the output chooses the format: wav, flac, ogg, mp3, aiff; mid for a model of notes. The
+    continuations of several recordings are written into a folder, as wav.
     """
-    from pipeline.common.files import refuse_replacing
+    from pipeline.common.files import check_replacing
     from pipeline.generation.audio_files import continue_file
-    from pipeline.generation.continuation import Joint
+    from pipeline.generation.continuation import JoinOptions
     from pipeline.generation.output_paths import check_prediction, take_paths
 
-    joint = Joint(cut, context, crossfade)
-    sampling = Sampling(takes, seed, temperature, spread, kind)
+    join = JoinOptions(trim_end, context, crossfade)
+    sampling = SamplingOptions(takes, seed, temperature, noise_scale, mode)
     sounds = find_sounds(recordings)
     many = is_many(recordings, sounds)
     suffix = ".mid" if all(is_midi(sound) for sound in sounds) else ".wav"
@@ -81,7 +111,7 @@ def predict(
     pictures = output_paths(sounds, plot, ".png", many, overwrite) if plot else [None] * len(sounds)
     for place, picture in zip(places, pictures, strict=True):
         check_prediction(place, seconds, takes, picture, overwrite)
-        refuse_replacing(take_paths(place, takes), files_of(sounds))
+        check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
     refused: list[Path] = []
     load = functools.cache(lambda: _load(model))
@@ -91,18 +121,19 @@ def predict(
 
     def work(sound: Path) -> dict[str, Any]:
         place, picture = targets[sound]
-        return continue_file(
-            load,
+        facts = continue_file(
+            lambda: load()[0],
             sound,
             place,
             seconds=seconds,
             sampling=sampling,
-            joint=joint,
-            own_rate=rate == "input",
+            join=join,
+            own_rate=output_rate == "input",
             only_continuation=only_continuation,
             plot=picture,
             overwrite=overwrite,
         )
+        return {**facts, "model": load()[1]}
 
     for _, facts in each_sound(sounds, work, refused):
         found.append(facts)
@@ -121,24 +152,25 @@ def is_midi(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES
 
 
-def _load(model: str) -> Any:
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
+def _load(model: str) -> tuple[Any, str]:
+    from pipeline.cli.chosen_model import load_chosen
 
-    return load_model(fetch_model(model), "auto")
+    trained, found = load_chosen(model)
+    return trained, found.label
 
 
 def _print(facts: dict[str, Any]) -> None:
     rate = f" at {facts['sample_rate']} Hz" if "sample_rate" in facts else ""
-    print(f"heard {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s{rate}")
+    print(f"read {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s{rate}")
     for take in facts["takes"]:
         nats = take.get("nats_per_step")
         print(take["output"] + ("" if nats is None else f"  {nats:.2f} nats per step"))
-        guard = take.get("guard") or {}
-        if guard.get("first_seconds") is not None:
+        reduced_s = (take.get("limiter") or {}).get("gain_reduced_seconds") or 0.0
+        share = reduced_s / max(facts["continuation_seconds"], 1e-9)
+        if share >= CONSIDERABLE:
             print(
-                f"  held back from {guard['first_seconds']:.2f} s on: turned down for "
-                f"{guard['turned_down_seconds']:.3f} s, narrowed for {guard['narrowed_seconds']:.3f} s"
+                f"  The continuation became louder than any training recording; its level was reduced "
+                f"in {share:.0%} of its length. A lower --temperature may help."
             )
     if facts["plot"]:
         print(facts["plot"])

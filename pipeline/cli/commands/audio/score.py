@@ -1,6 +1,5 @@
-"""`wavecast score`: how surprised a model is by recordings, on the whole and over time."""
+"""`wavecast score`: a model's negative log-likelihood of recordings, in total and over time."""
 
-import json as json_format
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,8 +10,15 @@ from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json, Model, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, files_of, find_sounds, is_many, output_paths
-from pipeline.common.files import refuse_overwrite, refuse_replacing
+from pipeline.cli.output import emit, write_json_text
+from pipeline.common.files import check_overwrite, check_replacing
 from pipeline.errors import UserError
+
+EXAMPLES = [
+    "score talk.wav",
+    "score normal/ --make-threshold usual.json",
+    "score machine.wav --threshold usual.json --plot surprise.png -o surprise.csv",
+]
 
 
 def score(
@@ -23,41 +29,50 @@ def score(
     output: Annotated[
         Path | None,
         Parameter(
-            name=["--output", "-o"], help="Figures over time of all recordings: a .csv, .json or .npz file."
+            name=["--output", "-o"],
+            help="Table of the figures of each window of all recordings: a .csv, .json or .npz file.",
         ),
     ] = None,
     plot: Annotated[
         Path | None,
-        Parameter(help="Draw spectrogram and surprise to this PNG; a folder where several sounds are named."),
+        Parameter(
+            help="Picture of spectrogram and surprisal to write, a PNG; a folder if there are several "
+            "recordings."
+        ),
     ] = None,
     window: Annotated[
         float | None,
-        Parameter(help="Seconds of a point over time; the threshold's, or 0.1, when left out."),
+        Parameter(help="Length of a scoring window in seconds (default: the threshold's window, else 0.1)."),
     ] = None,
     threshold: Annotated[
-        Path | None, Parameter(help="Say what lies above this threshold, made with --make-threshold.")
+        Path | None, Parameter(help="Threshold file, from --make-threshold: report the windows above it.")
     ] = None,
     make_threshold: Annotated[
-        Path | None, Parameter(help="The recordings are normal: write the threshold (JSON) that they give.")
+        Path | None,
+        Parameter(
+            help="Threshold file to write (JSON): treat these recordings as normal and fit a threshold."
+        ),
     ] = None,
     quantile: Annotated[
-        float, Parameter(help="Share of the normal recordings' points that the threshold lets pass.")
+        float, Parameter(help="Share of the normal recordings' windows that lie below the threshold.")
     ] = 0.99,
     labels: Annotated[
         Path | None,
-        Parameter(help="CSV with columns path and label (1 anomalous, 0 normal): measure how they part."),
+        Parameter(
+            help="CSV table with columns path and label (1 anomalous, 0 normal): report how well the scores "
+            "separate them."
+        ),
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Score recordings: exact bits per sample and nats per step, on the whole and over time.
+    """Score recordings by a model's negative log-likelihood, in total and over time; find anomalies.
 
-    What is high surprises the model, what is low it foresaw. Without sounds, those in the table of labels
-    are scored.
+    Prints exact bits per sample and nats per step. A high figure means that the model did not predict the
+    recording. Without recordings, those of --labels are scored.
     """
     from pipeline.cli import score_text as text
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
+    from pipeline.cli.chosen_model import choose_model
     from pipeline.scoring import thresholds
     from pipeline.scoring.detection_metrics import labels_of, read_labels, separation
     from pipeline.scoring.plot import score_with_picture
@@ -66,7 +81,7 @@ def score(
     from pipeline.scoring.windows import RecordingScore
 
     if make_threshold is not None and (threshold or labels):
-        raise UserError("--make-threshold is of normal recordings: leave out --threshold and --labels", 2)
+        raise UserError("--make-threshold takes normal recordings: leave out --threshold and --labels", 2)
     thresholds.check_quantile(quantile)
     held = thresholds.read_threshold(threshold) if threshold else None
     table = read_labels(labels) if labels else {}
@@ -75,12 +90,12 @@ def score(
     if output is not None:
         check_scores_output(output, overwrite)
     if make_threshold is not None:
-        refuse_overwrite(make_threshold, overwrite)
+        check_overwrite(make_threshold, overwrite)
     written = [path for path in (output, make_threshold) if path]
-    refuse_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
+    check_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
     pictures = _pictures(sounds, recordings, plot, overwrite)
-    folder = fetch_model(model)
-    trained, identity = load_model(folder, "auto"), thresholds.model_identity(folder)
+    chosen = choose_model(model)
+    trained, identity = chosen.load("auto"), thresholds.model_identity(chosen.folder)
     if window is None:
         window = held.window_s if held else DEFAULT_WINDOW_S
     window_s = whole_window_s(trained, window)
@@ -101,10 +116,10 @@ def score(
         scores[path] = found
     if not scores:
         if json:
-            print(json_format.dumps({"recordings": [], "refused": list(map(str, refused))}, indent=2))
+            write_json_text({"recordings": [], "refused": list(map(str, refused))})
         sys.exit(1)
 
-    facts = {"model": str(folder), **scores_facts(scores, verdicts, refused)}
+    facts = {"model": str(chosen.folder), **scores_facts(scores, verdicts, refused)}
     if held:
         facts["threshold"] = asdict(held)
     if make_threshold is not None:
@@ -115,10 +130,8 @@ def score(
         write_scores(output, scores, facts)
     if labels:
         facts["labels"] = separation(scores, marks)
-    if json:
-        print(json_format.dumps(facts, indent=2, allow_nan=False))
-    else:
-        text.print_conclusion(facts, [path for path in (make_threshold, output, plot) if path])
+    written = [path for path in (make_threshold, output, plot) if path]
+    emit(facts, json, lambda: text.print_conclusion(facts, written))
     if refused:
         sys.exit(1)
 

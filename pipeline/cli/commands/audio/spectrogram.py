@@ -1,4 +1,4 @@
-"""`wavecast spectrogram`: recordings as pictures and arrays of the frames that a model of them would see."""
+"""`wavecast spectrogram`: pictures and arrays of the frames that a spectrogram model reads."""
 
 import sys
 from pathlib import Path
@@ -7,25 +7,41 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json, MaybeOutput, Overwrite, Sounds
-from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths, print_json
+from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
+from pipeline.cli.output import print_json
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from pipeline.config.inputs import SpectrogramConfig
 
+EXAMPLES = [
+    "spectrogram talk.wav -o talk.png",
+    "spectrogram talk.wav -o talk.npz --linear",
+    "spectrogram recordings/ -o pictures/ --set input.n_mels=40",
+]
 Array = Annotated[
     Path | None,
-    Parameter(help="Also write frames, times and frequencies: a .npz file; a folder for several sounds."),
+    Parameter(
+        help="Array file to write, a .npz of frames, times and frequencies; a folder if there are several "
+        "recordings."
+    ),
 ]
 Config = Annotated[
     Path,
-    Parameter(name=["--config", "-c"], help="The analysis: a YAML file, or the name of one in configs/."),
+    Parameter(
+        name=["--config", "-c"],
+        help="Configuration of the analysis: a YAML file, or the name of one that is included.",
+    ),
 ]
 Settings = Annotated[
     tuple[str, ...],
-    Parameter(name=["--set", "-s"], help="Change a setting: input.n_mels=40. May be repeated.", negative=()),
+    Parameter(
+        name=["--set", "-s"],
+        help="Setting to change, as KEY=VALUE: input.n_mels=40. May be repeated.",
+        negative=(),
+    ),
 ]
-Linear = Annotated[bool, Parameter(help="The transform's own bins instead of mel bands.", negative=())]
+Linear = Annotated[bool, Parameter(help="Keep the transform's own bins instead of mel bands.", negative=())]
 
 
 def spectrogram(
@@ -40,7 +56,10 @@ def spectrogram(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Draw the spectrogram of recordings (-o PICTURE.png), or write its frames (-o FRAMES.npz)."""
+    """Draw the spectrogram of recordings (-o PICTURE.png), or write its frames (-o FRAMES.npz).
+
+    The frames are those that a model with this configuration reads.
+    """
     from pipeline.export.spectrogram_files import write_spectrogram
 
     analysis = _analysis(config, settings, linear)

@@ -1,1 +1,1 @@
-"""Commands on models, runs and the installation."""
+"""Commands about models, runs and the installation."""

@@ -1,23 +1,32 @@
-"""`wavecast bench`: timings of this machine, each beside a plain way of doing the same."""
+"""Benchmark this machine: training, preparation and generation, against a plain PyTorch loop."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from pipeline.cli.arguments import MODELS, Json, Model, Sounds
+from pipeline.cli.arguments import Json, Model, Sounds
 from pipeline.cli.config_arguments import Config, Settings, config_of, demo_recordings
 
-bench = App(name="bench", help="Time this machine, beside a plain way of doing the same.", group=MODELS)
+BenchRecordings = Annotated[
+    tuple[Path, ...], Parameter(help="Folders or sound files (default: the recordings of the demo).")
+]
+EXAMPLES = ["bench train", "bench generate --model gru --json", "bench conceal recordings/ --losses 0.1"]
+bench = App(name="bench", help=__doc__)
 
 
 @bench.command(name="train")
 def bench_train(
-    *recordings: Path, config: Config = Path("base"), settings: Settings = (), json: Json = False
+    recordings: BenchRecordings = (),
+    /,
+    *,
+    config: Config = Path("base"),
+    settings: Settings = (),
+    json: Json = False,
 ) -> None:
-    """Training steps a second, beside a plain PyTorch loop. Without recordings: the demo's."""
+    """Measure training steps per second, against a plain PyTorch loop."""
     from pipeline.benchmarks.training import bench_train as run_bench
-    from pipeline.cli.output import print_bench
+    from pipeline.cli.bench_text import print_bench
     from pipeline.stages import prepare_stage
 
     chosen = config_of(config, settings, recordings or (demo_recordings(),))
@@ -26,20 +35,25 @@ def bench_train(
 
 @bench.command(name="prepare")
 def bench_prepare(
-    *recordings: Path, config: Config = Path("base"), settings: Settings = (), json: Json = False
+    recordings: BenchRecordings = (),
+    /,
+    *,
+    config: Config = Path("base"),
+    settings: Settings = (),
+    json: Json = False,
 ) -> None:
-    """How much faster than real time recordings are prepared. Without recordings: the demo's."""
+    """Measure how much faster than real time recordings are prepared."""
     from pipeline.benchmarks.training import bench_prepare as run_bench
-    from pipeline.cli.output import print_bench
+    from pipeline.cli.bench_text import print_bench
 
     print_bench(run_bench(config_of(config, settings, recordings or (demo_recordings(),))), json)
 
 
 @bench.command(name="models")
 def bench_models(*, json: Json = False) -> None:
-    """The study's cells beside the library's kernels, and how much of an update each head takes."""
+    """Measure the cells of Chung et al. (2014) against the library's kernels, and the cost of each head."""
     from pipeline.benchmarks.models import bench_models as run_bench
-    from pipeline.cli.output import print_bench
+    from pipeline.cli.bench_text import print_bench
 
     print_bench(run_bench(), json)
 
@@ -50,24 +64,24 @@ def bench_conceal(
     /,
     *,
     model: Model = "",
-    losses: Annotated[tuple[float, ...], Parameter(help="Shares of the packets that are lost.")] = (0.1,),
-    seconds: Annotated[float, Parameter(help="How much of each recording, from its start.")] = 6.0,
+    losses: Annotated[
+        tuple[float, ...], Parameter(help="Shares of lost packets, from 0 to 1; may be repeated.")
+    ] = (0.1,),
+    seconds: Annotated[float, Parameter(help="Seconds of each recording, from its start.")] = 6.0,
     json: Json = False,
 ) -> None:
-    """How well gaps of 10 to 80 ms are filled: the model beside silence, repetition, linear prediction."""
-    import json as json_format
-
+    """Measure how well gaps of 10 to 80 ms are filled: the model, silence, repetition, linear prediction."""
     from pipeline.audio.decode import read_mono
     from pipeline.benchmarks.concealment import concealment_table
+    from pipeline.cli.chosen_model import load_chosen
     from pipeline.cli.inputs import find_sounds
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
+    from pipeline.cli.output import emit
 
-    trained = load_model(fetch_model(model))
+    trained, _ = load_chosen(model, "cpu")
     rate = trained.audio.sample_rate
     sounds = [read_mono(path, rate)[0][: round(seconds * rate)] for path in find_sounds(recordings)]
     table = concealment_table(trained, sounds, losses=losses)
-    print(json_format.dumps(table, indent=2) if json else table["markdown"])
+    emit(table, json, lambda: print(table["markdown"]))
 
 
 @bench.command(name="continuations")
@@ -100,10 +114,9 @@ def bench_continuations(
 
 @bench.command(name="generate")
 def bench_generate(*, model: Model = "", json: Json = False) -> None:
-    """How fast sound is made, for 1, 16 and 256 takes. Without a model: the study's units at its sizes."""
+    """Measure the speed of generation for 1, 16 and 256 takes; without a model, the units of the paper."""
     from pipeline.benchmarks.generation import bench_generation
-    from pipeline.cli.output import print_generation_bench
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
+    from pipeline.cli.bench_text import print_generation_bench
+    from pipeline.cli.chosen_model import load_chosen
 
-    print_generation_bench(bench_generation(load_model(fetch_model(model)) if model else None), json)
+    print_generation_bench(bench_generation(load_chosen(model, "cpu")[0] if model else None), json)

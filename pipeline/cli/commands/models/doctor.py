@@ -1,6 +1,5 @@
-"""`wavecast doctor`: what is wrong with recordings, data sets, models, runs, or the installation."""
+"""`wavecast doctor`: problems in recordings, data sets, models, runs or the installation."""
 
-import json as json_format
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -9,24 +8,35 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json
-from pipeline.diagnostics.findings import Examined, counted
+from pipeline.cli.output import write_json_text
+from pipeline.diagnostics.findings import Examination, counted
 
 Things = Annotated[
     tuple[str, ...],
-    Parameter(help="Recordings, folders of them, data sets, models or runs; the installation when left out."),
+    Parameter(help="Recordings, folders of them, data sets, models or runs (default: the installation)."),
 ]
-Listener = Annotated[
+ReferenceModel = Annotated[
     str,
     Parameter(
         name=["--model", "-m"],
-        help="Judge recordings by what this model hears, and run it on them: a folder or models:/...",
+        help="Model to examine and run on the recordings, which are examined at its rate: any name that "
+        "--model takes elsewhere.",
     ),
 ]
 INDENT = 11
+EXAMPLES = [
+    "doctor",
+    "doctor recordings/",
+    "doctor data/runs/demo-gru-0123456789",
+    "doctor talk.wav --model gru",
+]
 
 
-def doctor(things: Things = (), /, *, model: Listener = "", json: Json = False) -> None:
-    """Say in plain sentences what is wrong, and what to do. Ends with code 1 where there is a problem."""
+def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = False) -> None:
+    """Find problems in recordings, data sets, models, runs or the installation, with advice.
+
+    The exit code is 1 if there is a problem.
+    """
     from pipeline.diagnostics.diagnose import diagnose
 
     examined = []
@@ -36,14 +46,14 @@ def doctor(things: Things = (), /, *, model: Listener = "", json: Json = False) 
             print(told(one), flush=True)
     if json:
         found = [{**asdict(one), "has_problem": one.has_problem} for one in examined]
-        print(json_format.dumps(_finite(found), indent=2, default=str))
+        write_json_text(_finite(found))
     elif len(examined) > 1:
         print(_total(examined))
     if any(one.has_problem for one in examined):
         sys.exit(1)
 
 
-def told(one: Examined) -> str:
+def told(one: Examination) -> str:
     """An examination for people: a heading, then a line or two for each finding."""
     lines = [f"{one.thing}  ({one.kind}{': ' if one.summary else ''}{one.summary})"]
     for finding in one.findings:
@@ -53,7 +63,7 @@ def told(one: Examined) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _total(examined: Sequence[Examined]) -> str:
+def _total(examined: Sequence[Examination]) -> str:
     severities = [finding.severity for one in examined for finding in one.findings]
     problems, warnings = severities.count("problem"), severities.count("warning")
     return f"{len(examined)} examined: {counted(problems, 'problem')}, {counted(warnings, 'warning')}"

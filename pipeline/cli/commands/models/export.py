@@ -1,37 +1,40 @@
 """`wavecast export`: a model's step as an ONNX file."""
 
-import json as json_format
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json, Model, Overwrite
-from pipeline.common.files import refuse_overwrite
+from pipeline.cli.output import write_json_text
+from pipeline.common.files import check_overwrite
 from pipeline.errors import UserError
+
+EXAMPLES = ["export -o model.onnx", "export -o gru.onnx --model gru --check 5000"]
 
 
 def export(
     *,
     output: Annotated[Path, Parameter(name=["--output", "-o"], help="ONNX file to write.")],
     model: Model = "",
-    check: Annotated[int, Parameter(help="For how many steps the file is run beside torch.")] = 1_000,
+    check: Annotated[
+        int, Parameter(help="Number of steps over which the file is compared with PyTorch.")
+    ] = 1_000,
     json: Json = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write one step of a model as an ONNX file, for programs without Python or torch.
+    """Export one step of a model as an ONNX file, for programs without Python or PyTorch.
 
-    The file's metadata say how samples become its inputs and its outputs samples. It is compared with torch
-    first, and not written where they differ.
+    The file's metadata describe how samples become its inputs, and its outputs samples. The file is
+    compared with PyTorch first, and is not written if they differ.
     """
     if check < 1:
         raise UserError(f"--check {check}: give at least 1 step", 2)
-    refuse_overwrite(output, overwrite)
+    check_overwrite(output, overwrite)
+    from pipeline.cli.chosen_model import load_chosen
     from pipeline.export.onnx_step import export_step
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
 
-    agreement = export_step(load_model(fetch_model(model)), output, check)
+    agreement = export_step(load_chosen(model, "cpu")[0], output, check)
     if json:
         facts = {
             "output": str(output),
@@ -42,9 +45,9 @@ def export(
                 for name, each in agreement.items()
             },
         }
-        print(json_format.dumps(facts, indent=2))
+        write_json_text(facts)
         return
     print(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
-    print(f"beside torch over {check:,} steps, largest difference (and largest value):")
+    print(f"compared with PyTorch over {check:,} steps, largest difference (and largest value):")
     for name, each in agreement.items():
         print(f"  {name:<16} {each.difference:.1e} ({each.largest:.3g})")

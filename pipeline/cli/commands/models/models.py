@@ -1,58 +1,61 @@
-"""The verbs around models: models, ui, study."""
+"""List registered models, register a run's model, or choose the champion."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from pipeline.cli.arguments import MODELS, Json
-from pipeline.cli.config_arguments import Settings
+from pipeline.cli.arguments import Json
 
-models = App(name="models", help="List registered models, or choose the champion by hand.", group=MODELS)
+EXAMPLES = ["models", "models --json", "models register wavecast-0123456789", "models promote gru"]
+models = App(name="models", help=__doc__)
+Name = Annotated[str, Parameter(help="Name of the registered model.")]
 
 
 @models.default
 def list_registered(*, json: Json = False) -> None:
-    """List registered models: versions, aliases, figures."""
-    from pipeline.cli.output import print_models
-    from pipeline.registry.registry import list_models
+    """List registered models, the newest first: version, kind, validation figure, aliases."""
+    from pipeline.cli.models_text import print_models
+    from pipeline.cli.output import emit
+    from pipeline.registry.registration import list_models
 
-    print_models(list_models(), json)
+    found = list_models()
+    emit(found, json, lambda: print_models(found))
+
+
+@models.command
+def register(
+    run: Annotated[str, Parameter(help="Trained run: its name or its folder.")],
+    /,
+    *,
+    name: Annotated[
+        str, Parameter(help="Name of the registered model (default: that of the run's configuration).")
+    ] = "",
+) -> None:
+    """Register the model of a trained run, so that other commands find it by number and alias."""
+    from pipeline.registry.references import run_folder
+    from pipeline.registry.registration import register as register_run
+    from pipeline.tracking.run_folder import RunFolder
+
+    folder = RunFolder(run_folder(run))
+    registered = name or folder.config().tracking.registered_model
+    print(f"{folder.path.name} is {registered}/{register_run(folder, registered)}")
 
 
 @models.command
 def promote(
-    version: Annotated[int, Parameter(help="Version number, as `wavecast models` lists it.")],
+    model: Annotated[
+        str,
+        Parameter(help="Registered model: a version number, an alias, NAME/VERSION, or the name of its run."),
+    ],
     /,
     *,
-    name: Annotated[str, Parameter(help="Name of the registered model.")] = "wavecast",
+    name: Name = "wavecast",
 ) -> None:
-    """Make a version the champion: the model that other verbs use by default."""
-    from pipeline.registry.promotion import CHAMPION
-    from pipeline.registry.registry import set_alias
+    """Make a registered model the champion, which other commands use by default."""
+    from pipeline.registry.references import CHAMPION
+    from pipeline.registry.registration import set_alias
+    from pipeline.registry.registry import version_of
 
-    set_alias(name, version, CHAMPION)
-    print(f"{name}/{version} is the champion")
-
-
-def study(
-    speech: Annotated[Path, Parameter(help="Folder of recordings, one subfolder a speaker.")],
-    /,
-    *,
-    music: Annotated[Path | None, Parameter(help="Folder of sets of music, .mat or .npz.")] = None,
-    settings: Settings = (),
-) -> None:
-    """Run every comparison of the README again, and print its tables. Takes hours on a CPU."""
-    from pipeline.benchmarks.reproduce import study as run_study
-
-    print(run_study(speech, music, settings).read_text(), end="")
-
-
-def ui(*, port: Annotated[int, Parameter(help="Port on the loopback address.")] = 5000) -> None:
-    """Open the MLflow experiment pages on this machine."""
-    from pipeline.common.files import data_dir
-    from pipeline.tracking.store import serve_ui
-    from pipeline.tracking.sync import sync_pending
-
-    sync_pending(data_dir() / "runs")
-    serve_ui(port=port)
+    found, version = version_of(model, name)
+    set_alias(found, version, CHAMPION)
+    print(f"{found}/{version} is the champion")

@@ -1,4 +1,4 @@
-"""`wavecast report`: a run or a model as one HTML page, to be read, heard and passed on."""
+"""`wavecast report`: one HTML page about a run or a model."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,13 +7,16 @@ from cyclopts import Parameter
 
 from pipeline.cli.arguments import Overwrite
 
+EXAMPLES = ["report champion", "report demo-gru-0123456789 -o gru.html"]
+
 
 def report(
     target: Annotated[
         str,
         Parameter(
             name="RUN|MODEL",
-            help="A run's folder or its name, a model's folder, models:/NAME@ALIAS or runs:/ID/model.",
+            help="Run or model: the name of a run, its folder, a version number, an alias, a model's folder, "
+            "models:/NAME@ALIAS or runs:/ID/model.",
         ),
     ],
     /,
@@ -23,10 +26,13 @@ def report(
     ),
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a run's figures, pictures and sounds as one HTML page that needs no network."""
-    from pipeline.common.files import refuse_overwrite
+    """Write one HTML page about a run or a model, with figures, pictures and audio players.
+
+    The page needs no network.
+    """
+    from pipeline.common.files import check_overwrite
     from pipeline.reports.html import page_of, write_page
 
-    refuse_overwrite(output, overwrite)
+    check_overwrite(output, overwrite)
     write_page(output, page_of(target))
     print(output)

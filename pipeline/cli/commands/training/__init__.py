@@ -1,1 +1,1 @@
-"""Commands from recordings to a trained model."""
+"""Commands from recordings to trained models."""

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.cli.commands.audio.compress import compress, decompress
+from pipeline.cli.commands.audio.compress import compress
+from pipeline.cli.commands.audio.decompress import decompress
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
 from pipeline.compression.pcm_files import DEPTHS, IntegerSound, examine, read_integers
@@ -155,9 +156,9 @@ def test_verbs_tell_what_is_wrong_and_do_the_rest(
         compress((str(tmp_path / "in"),), output=tmp_path / "packed", model=str(model_folder))
     assert ended.value.code == 1
     assert [path.name for path in (tmp_path / "packed").iterdir()] == ["good.wcz"]
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1
-    assert "lossy.ogg" in told
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    assert "lossy.ogg" in message
 
 
 def test_verbs_never_overwrite_unasked(tmp_path: Path, model_folder: Path) -> None:

@@ -59,8 +59,8 @@ def test_bytes_behind_the_end_are_damage(coding: CodingModel, coded: Path) -> No
 @pytest.mark.parametrize("content", [b"", b"\x89", b"RIFF1234WAVE", bytes(100)])
 def test_other_files_are_refused(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
     (tmp_path / "a.wcz").write_bytes(content)
-    told = refusal(coding, tmp_path / "a.wcz")
-    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in told
+    message = refusal(coding, tmp_path / "a.wcz")
+    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in message
 
 
 def test_missing_files_are_refused(tmp_path: Path, coding: CodingModel) -> None:
@@ -80,11 +80,11 @@ def test_a_newer_version_says_so(
 
 def test_another_model_is_refused_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
     other = CodingModel.load(saved(tmp_path / "second", tiny_model(seed=1)), "second")
-    told = refusal(other, coded)
-    assert coding.hash[:12] in told
-    assert other.hash[:12] in told
-    assert "then named first" in told
-    assert "--model" in told
+    message = refusal(other, coded)
+    assert coding.hash[:12] in message
+    assert other.hash[:12] in message
+    assert "then named first" in message
+    assert "--model" in message
 
 
 def test_a_copy_of_the_model_with_another_history_is_the_same_model(

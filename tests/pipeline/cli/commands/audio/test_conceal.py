@@ -88,28 +88,28 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
     with pytest.raises(SystemExit) as stopped:
         run(tmp_path / "in", "-o", tmp_path / "out", "--method", "ar", "--json")
     assert stopped.value.code == 1
-    told = capsys.readouterr()
-    assert [Path(facts["output"]).name for facts in json.loads(told.out)] == ["a.wav", "b.wav"]
-    assert told.err.count("\n") == 1
-    assert "c.wav" in told.err
+    message = capsys.readouterr()
+    assert [Path(facts["output"]).name for facts in json.loads(message.out)] == ["a.wav", "b.wav"]
+    assert message.err.count("\n") == 1
+    assert "c.wav" in message.err
     run(tmp_path / "in" / "a.wav", "-o", tmp_path / "a.flac", "--method", "repeat")
     assert capsys.readouterr().out == f"{tmp_path / 'a.flac'}  2 gaps, 0.03 s in all, the longest 20 ms\n"
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
-        (["--trace", "none.txt"], "none.txt: no such file"),
+        (["--loss-trace", "none.txt"], "none.txt: no such file"),
         (["--gaps", "none.csv"], "none.csv: no such file"),
-        (["--trace", "t", "--gaps", "g"], "one of --trace and --gaps"),
-        (["--packet", "0"], "more than 0 ms"),
-        (["--shortest", "nan"], "more than 0 ms"),
+        (["--loss-trace", "t", "--gaps", "g"], "one of --loss-trace and --gaps"),
+        (["--packet-ms", "0"], "more than 0 ms"),
+        (["--min-gap-ms", "nan"], "more than 0 ms"),
         (["--method", "model", "--model", "nowhere"], "nowhere"),
     ],
 )
-def test_mistakes_are_a_line(tmp_path: Path, arguments: list[str], told: str) -> None:
+def test_mistakes_are_a_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     sound = write_sound(tmp_path / "in.wav", damaged(4_000))
-    with pytest.raises(UserError, match=told):
+    with pytest.raises(UserError, match=message):
         run(sound, "-o", tmp_path / "out.wav", *arguments)
     assert not (tmp_path / "out.wav").exists()
 

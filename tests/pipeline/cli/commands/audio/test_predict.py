@@ -80,11 +80,31 @@ def test_many_recordings_go_into_a_folder_and_a_bad_one_is_told(
     }
 
 
-def test_a_guard_says_when_it_acted(wavecast: Run, model: Path, talk: Path, tmp_path: Path) -> None:
-    done = wavecast("predict", talk, "-o", tmp_path / "x.wav", "-m", model, "--temperature", 3)
-    assert "held back from" in done.out
-    calm = wavecast("predict", talk, "-o", tmp_path / "y.wav", "-m", model, "--spread", 0, "--kind", "likely")
-    assert "held back" not in calm.out
+def test_a_reduced_level_is_reported_where_it_lasts(
+    wavecast: Run, model: Path, talk: Path, tmp_path: Path
+) -> None:
+    loud = ["predict", talk, "-m", model, "--temperature", 3, "--noise-scale", 3]
+    done = wavecast(*loud, "-o", tmp_path / "x.wav")
+    assert "its level was reduced in" in done.out
+    facts = json.loads(wavecast(*loud, "-o", tmp_path / "json.wav", "--json").out)
+    assert facts["takes"][0]["limiter"]["gain_reduced_seconds"] > 0.05 * facts["continuation_seconds"]
+    usual = ["-m", model, "--noise-scale", 0, "--mode", "likely"]
+    assert "its level" not in wavecast("predict", talk, "-o", tmp_path / "y.wav", *usual).out
+
+
+def test_old_spellings_of_options_are_still_accepted(
+    wavecast: Run, model: Path, talk: Path, tmp_path: Path
+) -> None:
+    common = ["predict", talk, "-m", model, "--seconds", 0.1]
+    new = ["--trim-end", 0.1, "--mode", "mean", "--noise-scale", 0.5, "--output-rate=input"]
+    old = ["--cut", 0.1, "--kind", "mean", "--spread", 0.5, "--rate=input"]
+    for name, options in (("new.wav", new), ("old.wav", old)):
+        done = wavecast(*common, *options, "-o", tmp_path / name)
+        assert done.code == 0, done.error
+    assert (tmp_path / "new.wav").read_bytes() == (tmp_path / "old.wav").read_bytes()
+    help_text = wavecast("predict", "--help").out
+    assert "--trim-end" in help_text
+    assert "--cut" not in help_text
 
 
 @pytest.mark.parametrize("kind", ["mean", "likely"])
@@ -92,7 +112,7 @@ def test_without_chance_the_seed_does_not_matter(
     wavecast: Run, model: Path, talk: Path, tmp_path: Path, kind: str
 ) -> None:
     for seed in (1, 2):
-        arguments = ["--kind", kind, "--seed", seed, "-m", model, "--seconds", 0.1]
+        arguments = ["--mode", kind, "--seed", seed, "-m", model, "--seconds", 0.1]
         assert wavecast("predict", talk, "-o", tmp_path / f"{seed}.wav", *arguments).code == 0
     assert (tmp_path / "1.wav").read_bytes() == (tmp_path / "2.wav").read_bytes()
 
@@ -128,9 +148,9 @@ def test_a_spectrogram_model_is_heard_through_griffin_lim(wavecast: Run, talk: P
         (["predict", "{talk}", "-o", "x.wav", "--takes", "0"], 2, ["takes"]),
         (["predict", "{talk}", "-o", "x.wav", "--temperature", "-1"], 2, ["temperature"]),
         (["predict", "{talk}", "-o", "x.wav", "--seed", "-1"], 2, ["seed"]),
-        (["predict", "{talk}", "-o", "x.wav", "--cut", "9"], 1, ["cut"]),
+        (["predict", "{talk}", "-o", "x.wav", "--trim-end", "9"], 1, ["cut"]),
         (["predict", "{talk}", "-o", "x.wav", "--context", "0"], 2, ["context"]),
-        (["predict", "{talk}", "-o", "x.wav", "--kind", "loud"], 2, ["kind"]),
+        (["predict", "{talk}", "-o", "x.wav", "--mode", "loud"], 2, ["--mode"]),
         (["predict", "*.nothing", "-o", "x"], 1, ["nothing"]),
         (["generate"], 2, ["--output"]),
         (["generate", "-o", "x.wav", "--seconds", "0"], 2, ["seconds"]),

@@ -68,11 +68,11 @@ def test_a_bad_recording_is_a_line_and_the_rest_goes_on(
     (sounds / "a-text.wav").write_text("no sound")
     with pytest.raises(SystemExit) as stopped:
         score((str(sounds),), model=model, json=True)
-    told = capsys.readouterr()
+    message = capsys.readouterr()
     assert stopped.value.code == 1
-    assert told.err.count("\n") == 1
-    assert "a-text.wav" in told.err
-    facts = json.loads(told.out)
+    assert message.err.count("\n") == 1
+    assert "a-text.wav" in message.err
+    facts = json.loads(message.out)
     assert facts["refused"] == [str(sounds / "a-text.wav")]
     assert len(facts["recordings"]) == 5
 
@@ -141,7 +141,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({}, "no recordings named"),
         ({"sounds": ("missing.wav",)}, "no such file"),
@@ -153,11 +153,11 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
     ],
 )
 def test_mistakes_are_told_in_a_line(
-    arguments: dict[str, Any], told: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: dict[str, Any], message: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     sounds = arguments.pop("sounds", ())
-    with pytest.raises(UserError, match=told) as problem:
+    with pytest.raises(UserError, match=message) as problem:
         score(sounds, model=model, **arguments)
     assert "\n" not in str(problem.value)
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.distributions.mixture import GaussianMixture
+from models.distributions.mixture import DiagonalMixture
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.heads import GaussianMixtureHead
 from models.recurrent.stack import State
@@ -35,26 +35,26 @@ def random_inputs(batch: int, steps: int, seed: int = 0) -> Tensor:
     return torch.randn(batch, steps, D_IN, dtype=torch.float64, generator=generator)
 
 
-def run(network: EncoderDecoder, inputs: Tensor, state: State | None = None) -> tuple[GaussianMixture, State]:
+def run(network: EncoderDecoder, inputs: Tensor, state: State | None = None) -> tuple[DiagonalMixture, State]:
     """From the initial state where none is given."""
     found, after = network(inputs, state or network.initial_state(len(inputs)))
-    assert isinstance(found, GaussianMixture)
+    assert isinstance(found, DiagonalMixture)
     return found, after
 
 
-def one_step(network: EncoderDecoder, inputs: Tensor, state: State) -> tuple[GaussianMixture, State]:
+def one_step(network: EncoderDecoder, inputs: Tensor, state: State) -> tuple[DiagonalMixture, State]:
     """As `run`, for inputs (B, 1, D_in) by `step`."""
     one, after = network.step(inputs[:, 0], state)
-    assert isinstance(one, GaussianMixture)
-    return GaussianMixture(one.logits[:, None], one.mean[:, None], one.scale[:, None]), after
+    assert isinstance(one, DiagonalMixture)
+    return DiagonalMixture(one.logits[:, None], one.mean[:, None], one.scale[:, None]), after
 
 
-def assert_same(found: GaussianMixture, expected: GaussianMixture) -> None:
+def assert_same(found: DiagonalMixture, expected: DiagonalMixture) -> None:
     for name in ("logits", "mean", "scale"):
         torch.testing.assert_close(getattr(found, name), getattr(expected, name), rtol=1e-10, atol=1e-10)
 
 
-def joined(parts: list[GaussianMixture]) -> GaussianMixture:
+def joined(parts: list[DiagonalMixture]) -> DiagonalMixture:
     """Distributions of consecutive stretches (B, t) as one of (B, T)."""
     fields = ("logits", "mean", "scale")
-    return GaussianMixture(*(torch.cat([getattr(part, name) for part in parts], 1) for name in fields))
+    return DiagonalMixture(*(torch.cat([getattr(part, name) for part in parts], 1) for name in fields))

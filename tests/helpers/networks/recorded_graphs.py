@@ -17,7 +17,7 @@ from models.cuda_graphs.layer import CALLS_BEFORE_CAPTURE, Steps
 from models.recurrent.stack import RecurrentStack, State, detach_state, weight_noise
 
 B, T, D, H = 3, 6, 4, 5
-CELLS = ("study-tanh", "study-gru", "study-lstm")
+CELLS = ("chung2014-tanh", "chung2014-gru", "chung2014-lstm")
 every_cell = pytest.mark.parametrize("cell", CELLS)
 
 

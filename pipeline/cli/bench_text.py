@@ -1,0 +1,49 @@
+"""Timings for people."""
+
+from typing import Any
+
+from pipeline.cli.output import write_json_text
+
+GENERATION_COLUMNS = {
+    "cell": "cell",
+    "takes": "takes",
+    "compiled_steps_per_second": "compiled",
+    "torch_steps_per_second": "torch",
+    "plain_steps_per_second": "plain loop",
+    "ratio": "ratio",
+    "real_time": "x real time",
+    "memory_mib": "MiB",
+}
+
+
+def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """How fast sound is made: a line for each model and number of takes."""
+    if as_json:
+        write_json_text(rows)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"steps a second, {rows[0]['device']}", title_justify="left")
+    for heading in GENERATION_COLUMNS.values():
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    for row in rows:
+        cells = (row.get(key, "") for key in GENERATION_COLUMNS)
+        table.add_row(*(cell if isinstance(cell, str) else f"{cell:,}" for cell in cells))
+    Console().print(table)
+
+
+def print_bench(figures: dict[str, Any], as_json: bool) -> None:
+    """Timings: a line for each figure."""
+    if as_json:
+        write_json_text(figures)
+        return
+    print(figures.pop("what"))
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            print(f"  {name}")
+            for part, ratio in value.items():
+                print(f"    {part:26} {ratio:,.2f}")
+            continue
+        shown = " to ".join(f"{x:,.2f}" for x in value) if isinstance(value, list) else f"{value:,.2f}"
+        print(f"  {name.replace('_', ' '):28} {shown}")

@@ -1,0 +1,56 @@
+"""`wavecast decompress`: compressed recordings back to sound files."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from pipeline.cli.arguments import Json, Model, Output, Overwrite
+from pipeline.cli.commands.audio.compress import coding_model
+from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
+from pipeline.cli.output import print_json
+
+EXAMPLES = ["decompress talk.wcz -o talk.wav", "decompress compressed/ -o restored/ --model gru"]
+Files = Annotated[
+    tuple[str, ...],
+    Parameter(help="Files that `wavecast compress` wrote, folders of them, or patterns such as 'x/*.wcz'."),
+]
+
+
+def decompress(
+    files: Files, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
+) -> None:
+    """Restore recordings that `wavecast compress` wrote, exactly, with the same model.
+
+    The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. In a folder it is .wav.
+    """
+    found = find_sounds(files)
+    many = is_many(files, found)
+    targets = dict(zip(found, output_paths(found, output, ".wav", many, overwrite), strict=True))
+    from pipeline.compression.pcm_files import check_format
+
+    for target in targets.values():
+        check_format(target)
+    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    from pipeline.compression.codec import decompress_sound
+
+    for file, sound in each_sound(found, lambda path: decompress_sound(coding, path, targets[path]), refused):
+        facts = {
+            "file": str(file),
+            "output": str(targets[file]),
+            "seconds": sound.frames / sound.sample_rate,
+            "sample_rate": sound.sample_rate,
+            "channels": sound.channels,
+            "bits": sound.depth,
+        }
+        results.append(facts)
+        if not json:
+            print(
+                f"{facts['output']}  {facts['seconds']:.2f} s, {sound.channels} channel(s) "
+                f"of {sound.depth} bits at {sound.sample_rate} Hz, bit for bit"
+            )
+    if json:
+        print_json(results, many)
+    if refused:
+        sys.exit(1)

@@ -1,0 +1,17 @@
+"""`wavecast ui`: MLflow's pages."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+EXAMPLES = ["ui", "ui --port 5001"]
+
+
+def ui(*, port: Annotated[int, Parameter(help="Port on the loopback address.")] = 5000) -> None:
+    """Serve MLflow's pages about all runs and models on this machine, until stopped."""
+    from pipeline.common.files import data_dir
+    from pipeline.tracking.store import serve_ui
+    from pipeline.tracking.sync import sync_pending
+
+    sync_pending(data_dir() / "runs")
+    serve_ui(port=port)

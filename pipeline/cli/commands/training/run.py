@@ -1,0 +1,75 @@
+"""`wavecast run`: the whole pipeline, from recordings to a champion."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from pipeline.cli.arguments import Json
+from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of
+
+if TYPE_CHECKING:
+    from pipeline.config.run import RunConfig
+
+EXAMPLES = ["run recordings/", "run recordings/ --config speech", "run nightly.yaml --no-prefect"]
+
+
+def run(
+    recordings: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Folders, sound files, CSV tables or text lists of recordings. The first may be a "
+            "configuration instead: a YAML file, or the name of one that is included."
+        ),
+    ] = (),
+    /,
+    *,
+    config: Config = Path("base"),
+    settings: Settings = (),
+    prefect: Prefect = True,
+    json: Json = False,
+) -> None:
+    """Run the whole pipeline: prepare, train each variant, evaluate, promote the best, report."""
+    from pipeline.cli.output import print_summary
+
+    config, names = split_configuration(config, recordings)
+    chosen = config_of(config, settings, names)
+    print_summary(run_pipeline(chosen, prefect), json)
+
+
+def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Path, ...]]:
+    """Return configuration and recordings: the first name is a configuration where it reads as one.
+
+    That is a name that ends in .yaml or .yml, or that of an included configuration. Where a file or folder
+    has the same name, it is a configuration if others follow, and that is printed on standard error.
+    """
+    from pipeline.config.loading import included_configs
+
+    paths = tuple(map(Path, named))
+    if not named or config != Path("base"):
+        return config, paths
+    first, rest = named[0], paths[1:]
+    if first.lower().endswith((".yaml", ".yml")):
+        return Path(first), rest
+    if first not in included_configs():
+        return config, paths
+    if os.path.lexists(first):
+        other = f"`./{first}` means the folder" if rest else f"`--config {first}` means the configuration"
+        meaning = "a configuration" if rest else "recordings"
+        print(f"wavecast: {first} is read as {meaning}; {other}", file=sys.stderr)
+        return (Path(first), rest) if rest else (config, paths)
+    return Path(first), rest
+
+
+def run_pipeline(config: "RunConfig", prefect: bool) -> Path:
+    """Run all stages, as a Prefect flow if wanted; return the path of the summary."""
+    from pipeline.stages import check_recordings, run_stages
+
+    check_recordings(config)  # before Prefect, whose start takes longer than that
+    if not prefect:
+        return run_stages(config)
+    from flows.pipeline import run_as_flow
+
+    return run_as_flow(config)

@@ -1,0 +1,52 @@
+"""Registered models for people: a table on a terminal, tab-separated lines in a pipe."""
+
+import sys
+from typing import Any, Literal
+
+COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "run", "created")
+LONG = ("variant", "aliases", "run")
+"""Columns that are folded where a terminal is narrow."""
+
+
+def print_models(found: list[dict[str, Any]]) -> None:
+    """Print registered models, the newest first.
+
+    `bits` are bits per sample and `nats` nats per step, both on the validation split. A pipe gets all columns
+    in full, separated by tabs; a terminal gets what fits its width.
+    """
+    if not found:
+        print("no model is registered yet: run `make demo`, or `wavecast train FOLDER`")
+        return
+    rows = [_cells(version) for version in found]
+    if not sys.stdout.isatty():
+        for row in (COLUMNS, *rows):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    console, table = Console(), Table(box=None, pad_edge=False)
+    shown = [name for name in COLUMNS if name != "run" or console.width >= 110]
+    for name in shown:
+        justify: Literal["left", "right"] = "right" if name in ("bits", "nats") else "left"
+        table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in LONG)
+    for row in rows:
+        table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
+    console.print(table)
+    print("bits per sample, nats per step: validation split; more with --json")
+
+
+def _cells(version: dict[str, Any]) -> tuple[str, ...]:
+    rate = version["sample_rate"]
+    nats = version["metrics"].get("valid_nats_per_step")
+    bits = version["valid_bits_per_sample"]
+    return (
+        f"{version['name']}/{version['version']}",
+        version["variant"],
+        f"{version['kind']} {rate / 1000:g} kHz" if rate else version["kind"],
+        "" if bits is None else f"{bits:.2f}",
+        "" if nats is None else f"{nats:.2f}",
+        ", ".join(version["aliases"]),
+        version["run_name"],
+        version["created"][:10],
+    )

@@ -1,0 +1,141 @@
+"""From what a user calls a model to the model: by path, run, variant, alias, version or MLflow address."""
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline.common.files import data_dir, expanded
+from pipeline.errors import UserError
+from pipeline.registry.catalogue import RegisteredVersion, trained_runs, variant_of
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.store import ModelReference
+
+CHAMPION = "champion"
+NOTHING_TRAINED = "no model has been trained yet: run `make demo`, or `wavecast train FOLDER`"
+MOST_NAMES = 8
+
+
+def run_folder(reference: str) -> Path:
+    """Return the folder of a run that is named by its folder, its name or its variant.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    for folder in (expanded(reference), data_dir() / "runs" / reference):
+        if reference and (folder / "run.json").is_file():
+            return folder
+    for run in trained_runs():
+        if variant_of(run) == reference:
+            return run.path
+    names = [path.parent.name for path in (data_dir() / "runs").glob("*/run.json")]
+    raise UserError(f"{reference}: no such run{_suggestion(reference, names)}")
+
+
+def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
+    """Return the version that is used when no model is named: the champion, else the newest.
+
+    A version of another registered model is taken if ``name`` has none: the model may have been renamed.
+    """
+    own = [version for version in versions if version.name == name]
+    champions = [version for version in (*own, *versions) if CHAMPION in version.aliases]
+    return next(iter([*champions, *own, *versions]), None)
+
+
+def find_version(
+    versions: Sequence[RegisteredVersion], reference: str, name: str
+) -> RegisteredVersion | None:
+    """Return the registered version that ``reference`` means, None where it means none.
+
+    It is a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME alone, which
+    is its champion or newest version. Numbers and aliases are those of ``name``; aliases of other registered
+    models are tried after them.
+    """
+    text = reference.removeprefix("models:/")
+    own = [version for version in versions if version.name == name]
+    if number := re.fullmatch(r"v?(\d+)", text):
+        return next((v for v in own if v.version == int(number[1])), None)
+    for version in (*own, *versions):
+        named = (f"{version.name}/{version.version}", version.run_name, version.run_id)
+        addressed = [f"{version.name}@{alias}" for alias in version.aliases]
+        if text in (*version.aliases, *addressed) or text in filter(None, named):
+            return version
+    return default_version([v for v in versions if v.name == text], text)
+
+
+def local_model(reference: str) -> Path | None:
+    """Return the model folder of a path, or of a run on this machine; None where neither is meant.
+
+    Raises:
+        UserError: a run is meant that has no model yet.
+    """
+    for folder in (expanded(reference), data_dir() / "runs" / reference):
+        if (folder / "run.json").is_file():
+            if (folder / "model" / "config.json").is_file():
+                return folder / "model"
+            raise UserError(
+                f"{reference}: this run has no model yet; finish it: wavecast train --resume {folder}"
+            )
+        if folder == expanded(reference) and folder.is_dir():
+            return folder
+    return None
+
+
+def run_of_variant(reference: str) -> RunFolder | None:
+    """Return the newest trained run of this variant on this machine."""
+    return next((run for run in trained_runs() if variant_of(run) == reference), None)
+
+
+def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersion]) -> UserError:
+    """Return the `UserError` for a model that is not there, with the names that are near it."""
+    runs = trained_runs()
+    if not versions and not runs:
+        return UserError(f"{reference}: no such model; {NOTHING_TRAINED}")
+    if re.fullmatch(r"v?\d+", reference):
+        return UserError(f"{reference}: no such model; {versions_text(versions, name)}")
+    known = {
+        name: None for version in versions for name in (*version.aliases, version.name, version.run_name)
+    }
+    known |= dict.fromkeys(run.path.name for run in runs) | dict.fromkeys(map(variant_of, runs))
+    return UserError(f"{reference}: no such model{_suggestion(reference, filter(None, known))}")
+
+
+def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]) -> UserError:
+    """Return the `UserError` for an address that the store does not have, saying which part is wrong."""
+    where = f"{wanted.text}: no such model"
+    if wanted.run_id:
+        return UserError(f"{where}; the store has no such run, or the run no such folder")
+    names = dict.fromkeys(version.name for version in versions)
+    own = [version for version in versions if version.name == wanted.name]
+    aliases = [alias for version in own for alias in version.aliases]
+    if not names:
+        return UserError(f"{where}; none is registered yet: `wavecast train FOLDER` registers one")
+    if not own:
+        return UserError(f"{where}; no model is named {wanted.name!r}{_suggestion(wanted.name, names)}")
+    if wanted.version and int(wanted.version) not in [version.version for version in own]:
+        return UserError(f"{where}; {versions_text(versions, wanted.name)}")
+    if wanted.alias and wanted.alias not in aliases:
+        near = _suggestion(wanted.alias, aliases)
+        return UserError(f"{where}; {wanted.name} has no alias {wanted.alias!r}{near}")
+    return UserError(f"{where}; it is registered, but its files are gone from the store")
+
+
+def versions_text(versions: Sequence[RegisteredVersion], name: str) -> str:
+    """Return in words which versions a registered model has."""
+    numbers = sorted(version.version for version in versions if version.name == name)
+    if not numbers:
+        others = ", ".join(dict.fromkeys(version.name for version in versions))
+        return f"no version of {name} is registered" + (f"; there are: {others}" if others else " yet")
+    return f"{name} has version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
+
+
+def _suggestion(name: str, known: Iterable[str]) -> str:
+    """Return the near names, or all if they are few, as the end of a sentence."""
+    names = list(dict.fromkeys(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.7)
+    if near:
+        return f"; did you mean {' or '.join(map(repr, near))}?"
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"; there are: {', '.join(names[:MOST_NAMES])}{more}"

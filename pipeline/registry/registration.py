@@ -1,0 +1,136 @@
+"""Registration of trained models: versions under a name, their aliases, and the list of them.
+
+What is registered is an MLflow model around the model folder, so that MLflow can serve it.
+"""
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.common.files import data_dir
+from pipeline.errors import UserError
+from pipeline.registry.catalogue import registered_versions, validation_bits
+from pipeline.registry.references import not_registered
+from pipeline.registry.registry import found_or_none
+from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.store import ModelReference, sqlite_file, store_uri, tracking_errors
+from pipeline.tracking.sync import sending
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+
+def register(run: RunFolder, name: str) -> int:
+    """Make the run's model a version of the registered model ``name``; returns the version's number.
+
+    Sends the run first. A run has one version: registered again, that one is returned.
+
+    Raises `TrackingUnavailable` where the store cannot be used, `UserError` where the run has no model yet.
+    """
+    if not (run.model / "config.json").exists():
+        raise UserError(f"{run.path}: has no model yet; finish its training first")
+    uri = store_of(run)
+    with sending(run):
+        run_id = send(run, None)
+        with tracking_errors(uri):
+            client = connect(uri)
+            for version in client.search_model_versions(f"run_id='{run_id}'"):
+                if version.name == name:
+                    return int(version.version)
+            from pipeline.registry.served_model import save_served_model  # imports MLflow, which now is there
+
+            with tempfile.TemporaryDirectory() as folder:
+                save_served_model(run.model, Path(folder) / "model")
+                client.log_artifacts(run_id, folder)
+            return _create_version(client, run, run_id, name)
+
+
+def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: str) -> int:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.create_registered_model(name)
+    except MlflowException as problem:
+        if problem.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    tags = {RUN_TAG: run.path.name}
+    source = f"runs:/{run_id}/model"
+    return int(client.create_model_version(name, source, run_id, tags, await_creation_for=0).version)
+
+
+def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> None:
+    """Let ``alias`` mean this version, and no other, of the registered model.
+
+    ``uri`` is the store as configured, None the default one; so it is in the functions below.
+
+    Raises `UserError` where there is no such version, and for what MLflow rejects: aliases of other than
+    letters, digits, - and _; v1; latest.
+    """
+    store = store_uri(uri)
+    versions = registered_versions(store)
+    if version not in [found.version for found in versions if found.name == name]:
+        raise not_registered(ModelReference.parse(f"models:/{name}/{version}"), versions)
+    with tracking_errors(store):
+        connect(store).set_registered_model_alias(name, alias, str(version))
+
+
+def champion(name: str, uri: str | None = None) -> dict[str, Any] | None:
+    """The version that the command line uses by default, as in `list_models`; None where there is none."""
+    store = store_uri(uri)
+    if _is_absent(store):
+        return None
+    with tracking_errors(store):
+        client = connect(store)
+        found = found_or_none(lambda: client.get_model_version_by_alias(name, "champion"))
+        return _describe(client, found, list(found.aliases)) if found else None
+
+
+def list_models(uri: str | None = None) -> list[dict[str, Any]]:
+    """Return all registered versions, the newest first.
+
+    Each has `name`, `version`, `aliases`, `run_id`, `run_name` (its folder's), `variant`, `kind` and
+    `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure),
+    `valid_bits_per_sample` (None where that is not known) and `created` (date, time, offset from UTC).
+    """
+    store = store_uri(uri)
+    if _is_absent(store):
+        return []
+    with tracking_errors(store):
+        client = connect(store)
+        aliases: dict[tuple[str, int], list[str]] = {}
+        for model in client.search_registered_models():
+            for alias, version in model.aliases.items():
+                aliases.setdefault((model.name, int(version)), []).append(alias)
+        versions = sorted(client.search_model_versions(), key=lambda v: -v.creation_timestamp)
+        return [_describe(client, v, aliases.get((v.name, int(v.version)), [])) for v in versions]
+
+
+def _is_absent(uri: str) -> bool:
+    """Whether this is a local store that nothing was recorded in yet."""
+    database = sqlite_file(uri)
+    return database is not None and not database.exists()
+
+
+def _describe(client: "MlflowClient", version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
+    run_id = version.run_id
+    created = datetime.fromtimestamp(version.creation_timestamp / 1000).astimezone()
+    run = found_or_none(lambda: client.get_run(run_id)) if run_id else None
+    settings = run.data.params if run else {}
+    return {
+        "name": version.name,
+        "version": int(version.version),
+        "aliases": sorted(aliases),
+        "run_id": run_id,
+        "run_name": version.tags.get(RUN_TAG, ""),
+        "variant": settings.get("variant", ""),
+        "kind": settings.get("input.kind", ""),
+        "sample_rate": int(rate) if (rate := settings.get("input.sample_rate", "")).isdigit() else None,
+        "metrics": dict(run.data.metrics) if run else {},
+        "valid_bits_per_sample": validation_bits(
+            data_dir() / "runs" / version.tags.get(RUN_TAG, "-") / "model"
+        ),
+        "created": created.isoformat(sep=" ", timespec="minutes"),
+    }
