@@ -17,12 +17,11 @@ from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import LinearPredictor, fit_linear_predictor
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.common.files import read_json, write_json
-from pipeline.config.inputs import WaveformConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset
 from pipeline.evaluation.nll import code_length_bits
 from pipeline.evaluation.note_baselines import note_baselines
-from pipeline.features.normalisation import Normaliser, quantisation_step, unit
+from pipeline.features.normaliser import Normaliser
 from pipeline.music.midi import KEYS
 
 BLOCK = 1 << 18
@@ -47,9 +46,9 @@ def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Ba
         return {name: Baseline(**found) for name, found in read_json(path, "table of baselines").items()}
     dataset.require(split)
     dataset.require("train")
-    if dataset.input.kind == "waveform":
+    if dataset.representation.rows_are_samples:
         table = _waveform_baselines(dataset, split, linear_order)
-    elif dataset.input.kind == "piano-roll":
+    elif dataset.representation.notes is not None:
         table = _note_baselines(dataset, split)
     else:
         table = _frame_baselines(dataset, split)
@@ -68,14 +67,15 @@ def _note_baselines(dataset: Dataset, split: Split) -> dict[str, Baseline]:
 def _waveform_baselines(dataset: Dataset, split: Split, order: int) -> dict[str, Baseline]:
     recordings = [dataset.recording_rows(i)[:, 0].numpy() for i in dataset.require(split)]
     train = (dataset.recording_rows(i)[:, 0].numpy() for i in dataset.require("train"))
-    normaliser = Normaliser(dataset.input, dataset.normalisation, torch.device("cpu"))
+    normaliser = Normaliser(dataset.representation, dataset.normalisation, torch.device("cpu"))
     std = dataset.normalisation.std[0]
-    assert isinstance(dataset.input, WaveformConfig)
+    audio = dataset.representation.sound
+    assert audio is not None
     return {
-        "uniform": Baseline(math.log(2 * INT16_SCALE * unit(dataset.input) / std), 16.0),
+        "uniform": Baseline(math.log(2 * INT16_SCALE * audio.unit / std), 16.0),
         "fixed Gaussian": _fixed_gaussian(recordings, normaliser),
         f"linear predictor ({order})": _linear(fit_linear_predictor(train, order), recordings, normaliser),
-        "FLAC": Baseline(None, flac_bits_per_sample(recordings, dataset.input.sample_rate)),
+        "FLAC": Baseline(None, flac_bits_per_sample(recordings, audio.sample_rate)),
     }
 
 
@@ -130,13 +130,13 @@ def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> 
 
 def _frame_baselines(dataset: Dataset, split: Split) -> dict[str, Baseline]:
     """For frames (T, D): the training split's Gaussian for each bin, and the frame before as the mean."""
-    normaliser = Normaliser(dataset.input, dataset.normalisation, torch.device("cpu"))
+    normaliser = Normaliser(dataset.representation, dataset.normalisation, torch.device("cpu"))
     squares, count = torch.zeros(normaliser.mean.shape[0], dtype=torch.float64), 0
     for index in dataset.require("train"):
         steps = normaliser.normalise(dataset.recording_rows(int(index))).double().diff(dim=0)
         squares += steps.square().sum(0)
         count += len(steps)
-    floor = quantisation_step(dataset.input, dataset.normalisation)
+    floor = dataset.representation.quantisation_step(dataset.normalisation)
     change_scale = (squares / max(count, 1)).sqrt().clamp(min=floor).float()
     totals, values = torch.zeros(2, dtype=torch.float64), 0
     for index in dataset.require(split):

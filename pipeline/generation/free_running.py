@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.common.progress import progress_bar
-from pipeline.config.inputs import WaveformConfig
-from pipeline.features.representations import row_dtype
 from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
@@ -91,7 +89,7 @@ class FreeRun(ABC):
         What the last step predicts beyond them is lost.
         """
         frames = self.model.framing
-        portions = [np.empty((self.sampling.takes, 0, frames.width), row_dtype(self.model.input))]
+        portions = [np.empty((self.sampling.takes, 0, frames.width), self.model.representation.row_dtype)]
         with progress_bar("steps") as bar:
             task = bar.add_task("generate", total=frames.steps(count), note="")
             for portion in self.rows(count):
@@ -110,5 +108,5 @@ class FreeRun(ABC):
 
 def maximum_scale(model: TrainedModel) -> float:
     """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
-    given_neighbours = isinstance(model.input, WaveformConfig) and model.model.covariance != "diagonal"
+    given_neighbours = model.representation.rows_are_samples and model.model.covariance != "diagonal"
     return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE
