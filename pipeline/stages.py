@@ -36,10 +36,11 @@ def check_recordings(config: RunConfig) -> None:
     """
     from pipeline.audio.decode import probe
     from pipeline.data.corpus import find_sources
+    from pipeline.features.representations import representation_of
 
     require_inputs(config)
     sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
-    if config.input.kind == "piano-roll":
+    if representation_of(config.input).sound is None:
         return
     first = ""
     for source in sources:

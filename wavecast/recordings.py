@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from pipeline.api import Model, Recording, load_model
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind
+from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind
 
 if TYPE_CHECKING:
     from pipeline.audio.decode import Samples
@@ -31,7 +31,7 @@ def predict(
     takes: int = 1,
     seed: int = 0,
     temperature: float = DEFAULT_TEMPERATURE,
-    spread: float | None = None,
+    noise_scale: float = DEFAULT_NOISE_SCALE,
     kind: Kind = "sample",
     join: JoinOptions = END_TO_END,
 ) -> Continuation:
@@ -45,7 +45,7 @@ def predict(
         takes: how many continuations are drawn.
         seed: of the random numbers; the same seed gives the same continuation.
         temperature: of the choice of component, see `pipeline.generation.options.SamplingOptions`.
-        spread: of the noise within a component.
+        noise_scale: factor of the standard deviation within a component.
         kind: draw, or take the mean, or the mean of the likeliest component.
         join: how the recording and its continuation are joined.
 
@@ -55,7 +55,12 @@ def predict(
     Raises:
         UserError: the recording or the model cannot be used.
     """
-    sampling: dict[str, Any] = {"takes": takes, "seed": seed, "temperature": temperature, "spread": spread}
+    sampling: dict[str, Any] = {
+        "takes": takes,
+        "seed": seed,
+        "temperature": temperature,
+        "noise_scale": noise_scale,
+    }
     return _loaded(model).predict(recording, sample_rate, seconds, kind=kind, join=join, **sampling)
 
 
@@ -66,14 +71,19 @@ def generate(
     takes: int = 1,
     seed: int = 0,
     temperature: float = DEFAULT_TEMPERATURE,
-    spread: float | None = None,
+    noise_scale: float = DEFAULT_NOISE_SCALE,
 ) -> Continuation:
     """Generate audio from nothing; for the arguments see `predict`.
 
     Returns:
         A continuation of an empty recording: its `added` (takes, M) is what was generated.
     """
-    sampling: dict[str, Any] = {"takes": takes, "seed": seed, "temperature": temperature, "spread": spread}
+    sampling: dict[str, Any] = {
+        "takes": takes,
+        "seed": seed,
+        "temperature": temperature,
+        "noise_scale": noise_scale,
+    }
     return _loaded(model).generate(seconds, **sampling)
 
 

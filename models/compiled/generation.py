@@ -1,7 +1,7 @@
 """Free-running generation, compiled: a model hears each block of samples that it draws.
 
 The same as `pipeline.generation.generate` does with the torch model,
-`pipeline.features.normalisation.Normaliser` and `pipeline.model.limiter.RmsLimiter`, in one loop without
+`pipeline.features.normaliser.Normaliser` and `pipeline.model.limiter.RmsLimiter`, in one loop without
 Python.
 """
 

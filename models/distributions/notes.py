@@ -52,10 +52,10 @@ class BernoulliNotes:
 
 @dataclass(frozen=True)
 class NadeNotes:
-    """Each note given those below it: a network of N hidden units that hears the notes one by one.
+    """Each note given those below it: a network of N hidden units that reads the notes one by one.
 
-        h_i = sigmoid(hidden_bias + sum over j < i of value_j heard_j)
-        P(note i | notes below) = sigmoid(note_bias_i + said_i . h_i)
+        h_i = sigmoid(hidden_bias + sum over j < i of value_j encoder_j)
+        P(note i | notes below) = sigmoid(note_bias_i + decoder_i . h_i)
 
     h changes only above a note that sounds, so a vector of M sounding notes has M + 1 different ones, not D.
     With the four voices of a chorale among 88 notes that makes training some 25 times faster, and is exact.
@@ -63,14 +63,14 @@ class NadeNotes:
     Attributes:
         note_bias: (..., D).
         hidden_bias: (..., N), with the same batch shape.
-        heard: (D, N), what a sounding note adds to the hidden units.
-        said: (D, N), what the hidden units say about a note.
+        encoder_weight: (D, N), W of the paper: what a sounding note adds to the hidden units.
+        decoder_weight: (D, N), V of the paper: what the hidden units add to a note's log odds.
     """
 
     note_bias: Tensor
     hidden_bias: Tensor
-    context: Tensor
-    said: Tensor
+    encoder_weight: Tensor
+    decoder_weight: Tensor
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
         """Natural log of the probability of ``value`` (..., D), 0 or 1, as (...).
@@ -88,11 +88,11 @@ class NadeNotes:
         # The sounding notes, lowest first, then silent ones to fill up.
         lowest_first = torch.arange(value.shape[-1], 0, -1, device=value.device) * sounding
         pitch = lowest_first.topk(most).indices
-        added = embedding(pitch, self.context) * sounding.gather(-1, pitch).unsqueeze(-1)
+        added = embedding(pitch, self.encoder_weight) * sounding.gather(-1, pitch).unsqueeze(-1)
         start = self.hidden_bias.unsqueeze(-2)
-        said = self._said(torch.cat([start, start + added.cumsum(-2)], -2))  # (..., M + 1, D)
+        log_odds = self._log_odds(torch.cat([start, start + added.cumsum(-2)], -2))  # (..., M + 1, D)
         below = (counted - sounding.long()).unsqueeze(-2)
-        return self.note_bias + said.gather(-2, below).squeeze(-2)
+        return self.note_bias + log_odds.gather(-2, below).squeeze(-2)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Draw notes (..., D); see `draw`."""
@@ -115,10 +115,10 @@ class NadeNotes:
         """
         return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[1]
 
-    def _said(self, total: Tensor) -> Tensor:
+    def _log_odds(self, total: Tensor) -> Tensor:
         """What hidden units with these inputs (..., N) say about all notes, (..., D); in float32 always."""
         with torch.autocast(total.device.type, enabled=False):
-            return linear(torch.sigmoid(total), self.said)
+            return linear(torch.sigmoid(total), self.decoder_weight)
 
     def _climb(self, threshold: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
         """Note after note, a note sounds where its probability passes ``threshold`` (..., D).
@@ -134,13 +134,13 @@ class NadeNotes:
         total = self.hidden_bias
         decided = torch.full((*threshold.shape[:-1], 1), -1, device=threshold.device)
         while bool((decided < notes - 1).any()):
-            now = torch.sigmoid((self.note_bias + self._said(total)) / temperature)
+            now = torch.sigmoid((self.note_bias + self._log_odds(total)) / temperature)
             sounds = (now > threshold) & (order > decided)
             found = sounds.any(-1, keepdim=True)
             reached = torch.where(found, sounds.byte().argmax(-1, keepdim=True), notes - 1)
             probability = torch.where((order > decided) & (order <= reached), now, probability)
             value = torch.where((order == reached) & found, 1.0, value)
-            total = total + embedding(reached.squeeze(-1), self.context) * found
+            total = total + embedding(reached.squeeze(-1), self.encoder_weight) * found
             decided = reached
         return value, probability
 
@@ -171,17 +171,25 @@ class NadeHead(nn.Module):
         super().__init__()
         self.sizes = (target_size, nade_hidden)
         self.projection = nn.Linear(hidden_size, target_size + nade_hidden)
-        self.context = nn.Parameter(torch.empty(target_size, nade_hidden))
-        self.said = nn.Parameter(torch.empty(target_size, nade_hidden))
-        for weight in (self.context, self.said):
+        self.encoder_weight = nn.Parameter(torch.empty(target_size, nade_hidden))
+        self.decoder_weight = nn.Parameter(torch.empty(target_size, nade_hidden))
+        for weight in (self.encoder_weight, self.decoder_weight):
             nn.init.normal_(weight, std=1 / math.sqrt(nade_hidden))
+        self.register_load_state_dict_pre_hook(_present_names)  # type: ignore[no-untyped-call]
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> NadeNotes:
         """Hidden vectors (..., H) to distributions of batch shape (...); ``inputs`` are not looked at."""
         with torch.autocast(hidden.device.type, enabled=False):
             biases = self.projection(hidden.to(self.projection.weight.dtype))
         note_bias, hidden_bias = biases.split(self.sizes, -1)
-        return NadeNotes(note_bias, hidden_bias, self.context, self.said)
+        return NadeNotes(note_bias, hidden_bias, self.encoder_weight, self.decoder_weight)
+
+
+def _present_names(head: nn.Module, state: dict[str, Any], prefix: str, *_: Any) -> None:
+    """Rename the weights of a model that an earlier release saved."""
+    for earlier, present in (("heard", "encoder_weight"), ("said", "decoder_weight")):
+        if prefix + earlier in state:
+            state[prefix + present] = state.pop(prefix + earlier)
 
 
 def _sum_of_notes(logits: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:

@@ -25,8 +25,6 @@ from pipeline.data.batching import batches
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.data.preparation import prepare
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import unit
-from pipeline.features.representations import row_rate_hz
 from pipeline.model.build import Network
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import begin, epoch_plan
@@ -104,7 +102,7 @@ class _Chunks(TorchDataset[tuple[Tensor, Tensor]]):
         begin_row = int(self.dataset.offset[index]) + start
         stretch = np.array(self.dataset.rows[begin_row : begin_row + self.rows], np.float32)
         mean, std = self.dataset.normalisation.mean, self.dataset.normalisation.std
-        stretch *= unit(self.dataset.input)
+        stretch *= self.dataset.representation.unit
         values = (torch.from_numpy(stretch) - torch.tensor(mean)) / torch.tensor(std)
         framing = self.framing
         inputs = values[: -framing.hop].unfold(0, framing.window, framing.hop).transpose(1, 2).flatten(1)
@@ -158,7 +156,7 @@ def bench_prepare(config: RunConfig) -> dict[str, Any]:
             os.environ.pop("WAVECAST_DATA")
             if before is not None:
                 os.environ["WAVECAST_DATA"] = before
-        seconds = float(dataset.length.sum()) / row_rate_hz(config.input)
+        seconds = float(dataset.length.sum()) / dataset.representation.row_rate_hz
         return {
             "what": f"{len(dataset.length)} recordings, {seconds / 60:.1f} min, to {config.input.kind} rows",
             "times_real_time": seconds / wall_s,

@@ -18,9 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.compression import bit_probabilities as bits
-from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
-from pipeline.features.normalisation import quantisation_step, unit
 from pipeline.model.trained_model import TrainedModel
 
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -56,8 +54,8 @@ class Alphabet:
         coarse = 1 << (MODEL_BITS - levels)  # 16-bit steps in one of these
         integers = np.arange(-INT16_SCALE, INT16_SCALE, coarse)
         mean, std = np.float32(model.normalisation.mean[0]), np.float32(model.normalisation.std[0])
-        scale = unit(model.input)
-        values = (integers.astype(np.float32) * np.float32(scale) - mean) / std
+        scale = model.representation.unit
+        values = model.representation.normalise(integers[:, None], model.normalisation)[:, 0]
         lower = ((integers - coarse / 2) * scale - np.float64(mean)) / np.float64(std)
         return cls(values, np.concatenate([[-np.inf], lower[1:], [np.inf]]))
 
@@ -81,7 +79,7 @@ class Coder:
         self.hop = model.framing.hop
         self._alphabet = alphabet
         self._kind = KINDS[model.model.covariance]
-        self._floor = model.model.scale_floor * quantisation_step(model.input, model.normalisation)
+        self._floor = model.model.scale_floor * model.quantisation_step
         self._project = _projection(model)
         order = model.model.autoregressive_order if self._kind == bits.AUTOREGRESSIVE else 0
         weights = model.weights() if order else {}
@@ -162,7 +160,7 @@ class Coder:
 
 def check_codes(model: TrainedModel) -> None:
     """Raise `UserError` for a model that gives no probabilities of samples."""
-    if not isinstance(model.input, WaveformConfig):
+    if not model.representation.quantised:
         raise UserError("this model predicts no samples but spectrograms or notes: name one of samples")
 
 

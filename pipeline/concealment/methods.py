@@ -10,7 +10,6 @@ import numpy as np
 
 from pipeline.concealment.extrapolation import autoregression, repetition, silence
 from pipeline.concealment.fill import Extrapolate, Floats, GapFiller, Samples
-from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.model.trained_model import TrainedModel
 
@@ -47,7 +46,7 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
     """
     if model is None:
         raise UserError("a model is needed to fill gaps by one", 2)
-    if not isinstance(model.audio, WaveformConfig):
+    if not model.audio.rows_are_samples:
         raise UserError("this model is of spectrograms, too coarse for gaps; name a model of waveforms")
 
     def expectation(history: Samples, count: int, sample_rate: int) -> Floats:

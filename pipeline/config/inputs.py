@@ -1,6 +1,6 @@
 """Settings of the kinds of input: what a recording is turned into before a model sees it."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -70,8 +70,12 @@ class PianoRollConfig(Section):
 READ_LATER = {"window", "hop", "quarters_per_minute"}
 """Settings that say how prepared rows are read or played; all others determine the rows themselves."""
 
-AudioConfig = WaveformConfig | SpectrogramConfig
 InputConfig = Annotated[WaveformConfig | SpectrogramConfig | PianoRollConfig, Field(discriminator="kind")]
+
+KINDS: tuple[str, ...] = tuple(
+    get_args(each.model_fields["kind"].annotation)[0] for each in get_args(get_args(InputConfig)[0])
+)
+"""The kinds by name. Pydantic puts one between `input` and a key where it reports a problem."""
 
 
 def row_settings(config: InputConfig) -> dict[str, Any]:

@@ -9,13 +9,10 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config.inputs import READ_LATER, row_settings
+from pipeline.config.inputs import KINDS, READ_LATER, row_settings
 from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
-
-KINDS = ("waveform", "spectrogram", "piano-roll")
-"""What pydantic puts between `input` and a key, and nobody wrote."""
 
 SHARED = ("name", "corpus", "evaluate", "tracking", "variants")
 """Sections of which a run has one for all its variants."""

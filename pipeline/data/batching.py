@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pipeline.data.dataset import SplitRows
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
 
 EMPTY = -1
 

@@ -4,6 +4,7 @@ Opening one maps the rows into memory and copies nothing; the rows of a split go
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,14 @@ from torch import Tensor
 
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_json
-from pipeline.config.inputs import InputConfig, PianoRollConfig, row_settings
+from pipeline.config.inputs import InputConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.data.row_store import RowStore
 from pipeline.errors import UserError
-from pipeline.features.normalisation import Normalisation, unit
-from pipeline.features.representations import row_dtype, row_width
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representation import Representation
+from pipeline.features.representations import representation_of
 
 DATASET_VERSION = 1
 """Raise it when prepared rows change their meaning: older ones are then made anew."""
@@ -52,6 +54,11 @@ class Dataset:
     split: list[Split]
     group: list[str]
     recording: list[str]
+
+    @cached_property
+    def representation(self) -> Representation:
+        """What its recordings were converted to, as the settings of the input say."""
+        return representation_of(self.input)
 
     def indices(self, split: Split) -> np.ndarray:
         """Which recordings belong to ``split``."""
@@ -125,10 +132,10 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
         return path
     stored = [store.catalogue.stored[str(record.content_hash)] for record in used]
     trained_on = [s for s, r in zip(stored, used, strict=True) if r.split == "train" and s.length]
+    representation = representation_of(config)
     mean, std, low, high = store.moments(trained_on or stored)
-    if isinstance(config, PianoRollConfig):  # notes meet the model as they are, 0 and 1
-        mean, std = np.zeros_like(mean), np.ones_like(std)
-    scale = unit(config)
+    mean, std = representation.moments(mean, std)
+    scale = representation.unit
     content = {
         "fingerprint": fingerprint,
         "settings": dataset_settings(config),
@@ -157,11 +164,11 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     recordings = content["recordings"]
     offset = np.array([r["offset"] for r in recordings], np.int64)
     length = np.array([r["length"] for r in recordings], np.int64)
-    store = path.parent.parent
+    store, representation = path.parent.parent, representation_of(config)
     try:
         # Only as far as this data set reaches: rows behind may be another run's, still being written.
-        shape = (int((offset + length).max()), row_width(config))
-        rows = np.memmap(store / "rows.bin", row_dtype(config), "c", shape=shape)
+        shape = (int((offset + length).max()), representation.row_width)
+        rows = np.memmap(store / "rows.bin", representation.row_dtype, "c", shape=shape)
     except (OSError, ValueError) as problem:
         raise UserError(
             f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "

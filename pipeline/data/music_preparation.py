@@ -10,17 +10,17 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.config.inputs import PianoRollConfig
 from pipeline.config.types import SPLITS
 from pipeline.data.corpus import Source
 from pipeline.data.manifest import Recording, content_hash
 from pipeline.data.row_store import RowStore, Stored
 from pipeline.errors import RecordingRejected
+from pipeline.features.representation import NoteRepresentation
 from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
 
 
 def music_records(
-    store: RowStore, sources: Iterable[Source], config: PianoRollConfig
+    store: RowStore, sources: Iterable[Source], notes: NoteRepresentation
 ) -> Iterator[list[Recording]]:
     """For each source, append what the store lacks and yield the records of its sequences, or its refusal.
 
@@ -31,7 +31,7 @@ def music_records(
     first_with: dict[str, tuple[Path, Path]] = {}
     for source in sources:
         try:
-            records = _records_of(store, source, config)
+            records = _records_of(store, source, notes)
         except RecordingRejected as refusal:
             records = [Recording(path=source.path, refused=str(refusal))]
         except OSError as problem:
@@ -42,14 +42,14 @@ def music_records(
         yield [_once(record, source.path, first_with) for record in records]
 
 
-def _records_of(store: RowStore, source: Source, config: PianoRollConfig) -> list[Recording]:
+def _records_of(store: RowStore, source: Source, notes: NoteRepresentation) -> list[Recording]:
     if kind_of(source.path) == "MIDI":
-        return [_midi_record(store, source, config)]
-    sequences = read_sequences(source.path, config.steps_per_quarter)
-    return _without_leaks([_set_record(store, source.path, sequence, config) for sequence in sequences])
+        return [_midi_record(store, source, notes)]
+    sequences = read_sequences(source.path, notes.steps_per_quarter)
+    return _without_leaks([_set_record(store, source.path, sequence, notes) for sequence in sequences])
 
 
-def _midi_record(store: RowStore, source: Source, config: PianoRollConfig) -> Recording:
+def _midi_record(store: RowStore, source: Source, notes: NoteRepresentation) -> Recording:
     path = source.path
     status = path.stat()
     stamp = (status.st_size, status.st_mtime_ns)
@@ -57,20 +57,20 @@ def _midi_record(store: RowStore, source: Source, config: PianoRollConfig) -> Re
     found = seen[2] if seen and tuple(seen[:2]) == stamp else content_hash(path)
     stored = store.catalogue.stored.get(found)
     if stored is None:
-        (sequence,) = read_sequences(path, config.steps_per_quarter)
+        (sequence,) = read_sequences(path, notes.steps_per_quarter)
         stored = _append(store, found, sequence)
     store.remember(str(path), (*stamp, found))
     group = source.group or f"recording-{stored.audio_hash[:16]}"
-    return _record(path, found, stored, config).model_copy(update={"group": group})
+    return _record(path, found, stored, notes).model_copy(update={"group": group})
 
 
-def _set_record(store: RowStore, file: Path, sequence: NoteSequence, config: PianoRollConfig) -> Recording:
+def _set_record(store: RowStore, file: Path, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
     """One sequence of a set, a group by itself; the hash of its notes stands for that of a file."""
     path = file.with_name(f"{file.name}#{sequence.name}")
     key = _notes_hash(sequence)
     stored = store.catalogue.stored.get(key) or _append(store, key, sequence)
     place = {"group": path.name, "split": sequence.split}
-    return _record(path, key, stored, config).model_copy(update=place)
+    return _record(path, key, stored, notes).model_copy(update=place)
 
 
 def _append(store: RowStore, key: str, sequence: NoteSequence) -> Stored:
@@ -82,8 +82,8 @@ def _notes_hash(sequence: NoteSequence) -> str:
     return hashlib.sha256(sequence.notes.tobytes()).hexdigest()
 
 
-def _record(path: Path, key: str, stored: Stored, config: PianoRollConfig) -> Recording:
-    seconds = stored.length / config.steps_per_quarter * 60 / config.quarters_per_minute
+def _record(path: Path, key: str, stored: Stored, notes: NoteRepresentation) -> Recording:
+    seconds = stored.length / notes.steps_per_quarter * 60 / notes.quarters_per_minute
     return Recording(
         path=path, content_hash=key, audio_hash=stored.audio_hash, seconds=seconds, **stored.facts
     )

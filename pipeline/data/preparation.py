@@ -27,7 +27,6 @@ from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.common.progress import progress_bar
-from pipeline.config.inputs import AudioConfig, InputConfig, PianoRollConfig
 from pipeline.config.run import CorpusConfig, RunConfig
 from pipeline.data.corpus import Source, find_sources
 from pipeline.data.dataset import dataset_settings, write_dataset
@@ -36,7 +35,8 @@ from pipeline.data.music_preparation import music_records
 from pipeline.data.row_store import RowStore, settings_key
 from pipeline.data.splits import assign_splits
 from pipeline.errors import RecordingRejected, UserError
-from pipeline.features.representations import row_dtype, row_width, rows_of_blocks
+from pipeline.features.representation import Representation, SoundRepresentation
+from pipeline.features.representations import representation_of
 
 MEMORY_BYTES = 32 << 20
 """A recording's rows stay in memory up to this size while they wait for their turn to be appended."""
@@ -67,9 +67,10 @@ def prepare(config: RunConfig) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
     with announced_lock(folder / ".lock", f"{folder} is being prepared"):
-        store = RowStore(folder, row_width(config.input), row_dtype(config.input))
+        representation = representation_of(config.input)
+        store = RowStore(folder, representation.row_width, representation.row_dtype)
         try:
-            records = _convert_all(store, sources, config.input)
+            records = _convert_all(store, sources, representation)
         finally:
             store.commit()
         records = _with_splits(store, records, sources, config.corpus)
@@ -83,12 +84,12 @@ def prepare(config: RunConfig) -> Path:
         return write_dataset(store, records, config.input)
 
 
-def _convert_all(store: RowStore, sources: list[Source], config: InputConfig) -> list[Recording]:
+def _convert_all(store: RowStore, sources: list[Source], representation: Representation) -> list[Recording]:
     records: list[Recording] = []
     saved = time.monotonic()
     with progress_bar("recordings") as bar:
         task = bar.add_task("prepare", total=len(sources), note="")
-        for found in _records(store, sources, config):
+        for found in _records(store, sources, representation):
             records += found
             bar.advance(task)
             if time.monotonic() - saved > COMMIT_SECONDS:
@@ -97,41 +98,45 @@ def _convert_all(store: RowStore, sources: list[Source], config: InputConfig) ->
     return records
 
 
-def _records(store: RowStore, sources: list[Source], config: InputConfig) -> Iterator[list[Recording]]:
+def _records(
+    store: RowStore, sources: list[Source], representation: Representation
+) -> Iterator[list[Recording]]:
     """The records of each source in turn: of a set of music there are many, else one."""
-    if isinstance(config, PianoRollConfig):
-        yield from music_records(store, sources, config)
+    if representation.notes is not None:
+        yield from music_records(store, sources, representation.notes)
         return
+    sound = representation.sound
+    assert sound is not None
     first_with: dict[str, str] = {}
-    for source, result in _in_order(store, sources, config):
+    for source, result in _in_order(store, sources, sound):
         yield [_record(store, source, result, first_with)]
 
 
 def _in_order(
-    store: RowStore, sources: Iterable[Source], config: AudioConfig
+    store: RowStore, sources: Iterable[Source], sound: SoundRepresentation
 ) -> Iterator[tuple[Source, "Future[Converted]"]]:
     """Convert with a thread per core, a few files ahead of the reader, in the order of ``sources``."""
     workers = os.cpu_count() or 1
     waiting: deque[tuple[Source, Future[Converted]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for source in sources:
-            waiting.append((source, pool.submit(_convert, store, source, config)))
+            waiting.append((source, pool.submit(_convert, store, source, sound)))
             if len(waiting) > 2 * workers:
                 yield waiting.popleft()
         yield from waiting
 
 
-def _convert(store: RowStore, source: Source, config: AudioConfig) -> Converted:
+def _convert(store: RowStore, source: Source, sound: SoundRepresentation) -> Converted:
     """Decode one file in a worker thread; whatever is wrong with the file itself refuses it alone."""
     try:
-        return _decoded(store, source, config)
+        return _decoded(store, source, sound)
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise RecordingRejected("unreadable", f"cannot be read ({problem.strerror or problem})") from None
 
 
-def _decoded(store: RowStore, source: Source, config: AudioConfig) -> Converted:
+def _decoded(store: RowStore, source: Source, sound: SoundRepresentation) -> Converted:
     stat = source.path.stat()
     stamp = (stat.st_size, stat.st_mtime_ns)
     seen = store.catalogue.seen.get(str(source.path))
@@ -142,18 +147,18 @@ def _decoded(store: RowStore, source: Source, config: AudioConfig) -> Converted:
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
     digest = hashlib.sha256()
     with open_decoding(source.path) as recording:
-        for block in recording.blocks(config.sample_rate):
+        for block in recording.blocks(sound.sample_rate):
             digest.update(block.data)
             spool.write(block.data)
-    rows = _spectrogram_rows(spool, config) if config.kind == "spectrogram" else spool
-    facts = _plain_facts(recording.facts, config.sample_rate)
+    rows = spool if sound.rows_are_samples else _rows(spool, sound)
+    facts = _plain_facts(recording.facts, sound.sample_rate)
     return Converted(source, stamp, found, digest.hexdigest(), rows, facts)
 
 
-def _spectrogram_rows(samples: IO[bytes], config: AudioConfig) -> IO[bytes]:
+def _rows(samples: IO[bytes], sound: SoundRepresentation) -> IO[bytes]:
     blocks = (block[:, 0] for block in read_blocks(samples, 1, np.dtype("int16")))
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
-    for rows in rows_of_blocks(config, blocks):
+    for rows in sound.rows_of_blocks(blocks):
         spool.write(np.ascontiguousarray(rows).data)
     samples.close()
     return spool

@@ -38,16 +38,17 @@ def enough_sound(steps: float, parameters: int, seconds: float) -> Iterator[Find
 def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
     """Parameters of the network that these settings describe."""
     from pipeline.features.normalisation import Normalisation
-    from pipeline.features.representations import row_width
+    from pipeline.features.representations import representation_of
     from pipeline.model.build import build_network
 
-    width = row_width(input_config)
+    width = representation_of(input_config).row_width
     network = build_network(input_config, model, Normalisation((0.0,) * width, (1.0,) * width))
     return sum(weight.numel() for weight in network.parameters())
 
 
 def steps_a_second(input_config: "InputConfig", model: "ModelConfig") -> float:
     """Predictions that a model makes for a second of its input."""
-    from pipeline.features.representations import framing, row_rate_hz
+    from pipeline.features.representations import representation_of
 
-    return row_rate_hz(input_config) / framing(input_config, model).hop
+    representation = representation_of(input_config)
+    return representation.row_rate_hz / representation.framing(model).hop

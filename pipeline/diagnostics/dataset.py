@@ -62,20 +62,20 @@ def _input(settings: dict[str, Any]) -> Any:
 
 
 def _rate(settings: dict[str, Any]) -> float:
-    from pipeline.features.representations import row_rate_hz
+    from pipeline.features.representations import representation_of
 
     try:
-        return row_rate_hz(_input(settings))
+        return representation_of(_input(settings)).row_rate_hz
     except UserError:
         return float(settings.get("sample_rate", 1))
 
 
 def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding]:
     from pipeline.data.dataset import DATASET_VERSION
-    from pipeline.features.representations import row_dtype, row_width
+    from pipeline.features.representations import representation_of
 
     try:
-        config = _input(settings)
+        representation = representation_of(_input(settings))
     except UserError as problem:
         yield Finding("problem", "version", f"It cannot be opened: {problem}.", PREPARE)
         return
@@ -83,7 +83,7 @@ def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding
         what = f"It was prepared as version {settings.get('version')}, this wavecast reads {DATASET_VERSION}."
         yield Finding("problem", "version", what, PREPARE)
     rows = file.parent.parent / "rows.bin"
-    needed = reach * row_width(config) * row_dtype(config).itemsize
+    needed = reach * representation.row_width * representation.row_dtype.itemsize
     there = rows.stat().st_size if rows.is_file() else 0
     if there < needed:
         what = f"Its rows are not all there: {rows} has {there:,} of {needed:,} bytes."
@@ -119,11 +119,18 @@ def _splits(recordings: list[dict[str, Any]], lengths: Mapping[Split, int]) -> I
 
 def _spread(settings: dict[str, Any], smallest: float) -> Iterator[Finding]:
     from pipeline.data.dataset import SMALLEST_STD
+    from pipeline.features.representations import representation_of
 
-    if settings.get("kind") == "waveform" and smallest <= SMALLEST_STD:
+    try:
+        representation = representation_of(_input(settings))
+    except UserError:
+        return
+    if smallest > SMALLEST_STD or representation.sound is None:
+        return
+    if representation.rows_are_samples:
         what = f"The training sound is digital silence, or nearly (standard deviation {smallest:.1g})."
         yield Finding("problem", "silent", what, "Look at the recordings with `wavecast doctor FOLDER`.")
-    elif settings.get("kind") == "spectrogram" and smallest <= SMALLEST_STD:
+    else:
         what = "A band of the training frames never changes: nothing is heard there."
         yield Finding("warning", "silent", what, "Lower input.max_frequency_hz or input.floor.")
 
@@ -131,12 +138,13 @@ def _spread(settings: dict[str, Any], smallest: float) -> Iterator[Finding]:
 def _size(settings: dict[str, Any], lengths: Mapping[Split, int]) -> Iterator[Finding]:
     """Against the model of the base configuration: of notes, there are too few kinds to say."""
     from pipeline.config.model import ModelConfig
+    from pipeline.features.representations import representation_of
 
-    if settings.get("kind") not in ("waveform", "spectrogram") or not lengths["train"]:
-        return
     try:
         config = _input(settings)
     except UserError:
+        return
+    if representation_of(config).sound is None or not lengths["train"]:
         return
     seconds = lengths["train"] / _rate(settings)
     parameters = parameter_count(config, ModelConfig())

@@ -17,7 +17,6 @@ from pipeline.data.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.nll import predictions, score
-from pipeline.features.representations import row_rate_hz, rows_of_blocks
 from pipeline.model.trained_model import TrainedModel
 
 TRIAL_S = 20.0
@@ -69,14 +68,14 @@ class _Use:
 
 def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
     """Run a model on the beginnings of recordings; raises `UserError` where none of them can be used."""
-    config, refusals, rows = model.audio, [], []
+    audio, refusals, rows = model.audio, [], []
     for path in sounds[:RECORDINGS]:
         try:
-            blocks = _beginning(path, config.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
+            blocks = _beginning(path, audio.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
         except (RecordingRejected, OSError) as problem:
             refusals.append(f"{path}: {problem}")
             continue
-        rows.append(np.concatenate(list(rows_of_blocks(config, [blocks]))))
+        rows.append(np.concatenate(list(audio.rows_of_blocks([blocks]))))
     if not rows:
         raise UserError(refusals[0])
     names = f"{sounds[0]}" if len(rows) == 1 else f"{len(rows)} of the named recordings"
@@ -87,7 +86,7 @@ def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
     """Run a model on the beginnings of recordings that it was validated on; raises `UserError`."""
     dataset = open_dataset(path, model.input)
     chosen = dataset.require("valid")[:RECORDINGS]
-    most = max(1, int(TRIAL_S * row_rate_hz(model.input) / len(chosen)))
+    most = max(1, int(TRIAL_S * model.row_rate_hz / len(chosen)))
     rows = [dataset.recording_rows(int(index))[:most].numpy() for index in chosen]
     return _run(model, rows, "recordings that it was validated on")
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from pipeline.config.inputs import InputConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representation import Representation
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Comparison:
 
     def normaliser(self) -> Normaliser:
         """Return the normalisation of the training split, on the CPU."""
-        return Normaliser(self.dataset.input, self.dataset.normalisation, torch.device("cpu"))
+        return Normaliser(self.dataset.representation, self.dataset.normalisation, torch.device("cpu"))
 
 
 @dataclass(frozen=True)
@@ -53,12 +53,12 @@ class Baseline:
 
     Attributes:
         name: in tables and plots; ``{order}`` stands for the order of linear prediction.
-        applies: whether there is such a baseline for an input.
+        applies: whether there is such a baseline for a kind of input.
         score: fits it on the training split, and returns its figures on the split to score.
         version: raise it when the figures change, so that kept ones are computed again.
     """
 
     name: str
-    applies: Callable[[InputConfig], bool]
+    applies: Callable[[Representation], bool]
     score: Callable[[Comparison], Figures]
     version: int = 1

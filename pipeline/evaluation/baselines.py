@@ -39,7 +39,7 @@ def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Fi
     """
     path = dataset.path.parent / f"baselines-{split}-{linear_order}.json"
     kept: dict[str, Any] = read_json(path, "table of baselines") if path.exists() else {}
-    asked = {b.name.format(order=linear_order): b for b in BASELINES if b.applies(dataset.input)}
+    asked = {b.name.format(order=linear_order): b for b in BASELINES if b.applies(dataset.representation)}
     missing = {name: b for name, b in asked.items() if not _is_current(kept.get(name), b)}
     if missing:
         dataset.require(split)

@@ -12,7 +12,6 @@ from pipeline.evaluation.baselines import baselines
 from pipeline.evaluation.horizons import HorizonScore, horizon_nats
 from pipeline.evaluation.nll import Scores, score
 from pipeline.features.normalisation import Normalisation
-from pipeline.features.representations import row_rate_hz
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 
@@ -51,13 +50,13 @@ def evaluate(
         "data_fingerprint": dataset.fingerprint,
         "recordings": len(chosen),
         "groups": len({dataset.group[i] for i in chosen}),
-        "seconds": round(rows / row_rate_hz(model.input), 3),
+        "seconds": round(rows / model.row_rate_hz, 3),
         "steps": int(model.framing.steps(rows)),
         "model": {
             "nats_per_step": scores.nats_per_step - unit_nats,
             "bits_per_sample": scores.bits_per_sample,
         },
-        "of_recordings": _of_recordings(dataset, chosen, scores, unit_nats, row_rate_hz(model.input)),
+        "of_recordings": _of_recordings(dataset, chosen, scores, unit_nats, model.row_rate_hz),
         "horizons": {
             str(steps): {
                 "nats_per_step": found.nats - unit_nats,

@@ -4,14 +4,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from pipeline.config.inputs import InputConfig
 from pipeline.evaluation.baseline import Comparison, Figures
-from pipeline.features.normalisation import quantisation_step
+from pipeline.features.representation import Representation
 
 
-def are_frames(config: InputConfig) -> bool:
+def are_frames(representation: Representation) -> bool:
     """Whether rows are frames of real numbers, neither samples nor notes."""
-    return config.kind not in ("waveform", "piano-roll")
+    return not representation.rows_are_samples and representation.notes is None
 
 
 def fixed_gaussian(comparison: Comparison) -> Figures:
@@ -45,5 +44,5 @@ def _change_scale(comparison: Comparison) -> Tensor:
         steps = normaliser.normalise(rows).double().diff(dim=0)
         squares += steps.square().sum(0)
         count += len(steps)
-    floor = quantisation_step(dataset.input, dataset.normalisation)
+    floor = dataset.representation.quantisation_step(dataset.normalisation)
     return (squares / max(count, 1)).sqrt().clamp(min=floor).float()

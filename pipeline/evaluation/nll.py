@@ -18,7 +18,7 @@ from pipeline.common.progress import shown
 from pipeline.data.batching import Batch, batches, whole_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
 from pipeline.model.likelihood import log_likelihood
 

@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.config.inputs import InputConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.baseline import Comparison, Figures
+from pipeline.features.representation import Representation
 from pipeline.music.midi import KEYS, Roll
 
 
-def are_notes(config: InputConfig) -> bool:
+def are_notes(representation: Representation) -> bool:
     """Whether rows are notes on and off."""
-    return config.kind == "piano-roll"
+    return representation.notes is not None
 
 
 def frequencies(comparison: Comparison) -> Figures:

@@ -10,25 +10,25 @@ import torch
 from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import fit_linear_predictor
 from pipeline.audio.pcm import INT16_SCALE
-from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.evaluation.baseline import Comparison, Figures
 from pipeline.evaluation.nll import code_length_bits
-from pipeline.features.normalisation import Normaliser, unit
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representation import Representation
 
 BLOCK = 1 << 18
 """Values scored at a time, so that memory stays flat."""
 
 
-def are_samples(config: InputConfig) -> bool:
+def are_samples(representation: Representation) -> bool:
     """Whether rows are single samples."""
-    return config.kind == "waveform"
+    return representation.rows_are_samples
 
 
 def uniform(comparison: Comparison) -> Figures:
     """Every 16-bit value is equally likely."""
     dataset = comparison.dataset
     std = dataset.normalisation.std[0]
-    return Figures(math.log(2 * INT16_SCALE * unit(dataset.input) / std), 16.0)
+    return Figures(math.log(2 * INT16_SCALE * dataset.representation.unit / std), 16.0)
 
 
 def fixed_gaussian(comparison: Comparison) -> Figures:
@@ -62,9 +62,9 @@ def linear_predictor(comparison: Comparison) -> Figures:
 def flac(comparison: Comparison) -> Figures:
     """The lossless code of the best setting, which has no density."""
     recordings = (rows[:, 0].numpy() for rows in comparison.scored())
-    config = comparison.dataset.input
-    assert isinstance(config, WaveformConfig)
-    return Figures(None, flac_bits_per_sample(recordings, config.sample_rate))
+    sound = comparison.dataset.representation.sound
+    assert sound is not None
+    return Figures(None, flac_bits_per_sample(recordings, sound.sample_rate))
 
 
 def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> float:

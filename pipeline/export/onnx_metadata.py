@@ -9,9 +9,6 @@ from typing import TYPE_CHECKING
 
 from models.distributions.correlated_mixtures import POLE_LIMIT
 from models.head_kinds import GAUSSIAN_MIXTURE, head_kind
-from pipeline.config.inputs import PianoRollConfig
-from pipeline.features.normalisation import unit
-from pipeline.features.representations import row_rate_hz
 from pipeline.generation.free_running import maximum_scale
 from pipeline.model.limiter import MOMENT_S
 
@@ -46,11 +43,6 @@ OUTPUTS = {
     "sigmoid((note_bias[n] + said[n] . h) / temperature), h = sigmoid(hidden_bias + sum of "
     "heard[m] over the notes m < n that sound)",
 }
-ROWS = {
-    "waveform": "row = round((x * std + mean) / unit), held between -32768 and 32767",
-    "spectrogram": "row = x * std + mean, held between low and high",
-    "piano-roll": "row = x",
-}
 LEVEL = (
     f"the training split's root mean square x over {1_000 * MOMENT_S:.0f} ms is at most loudest_level; a "
     "free run that is held below it does not run away"
@@ -59,17 +51,17 @@ LEVEL = (
 
 def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]:
     """The metadata of a model's exported step, by key."""
-    frames, normalisation, kind = model.framing, model.normalisation, model.input.kind
+    frames, normalisation, representation = model.framing, model.normalisation, model.representation
     head = head_kind(model.model.head, model.model.covariance).name
     initial = zip(step.state_names, step.initial_state(1), strict=True)
     facts = {
         "format": FORMAT,
-        "kind": kind,
-        "rows_per_second": row_rate_hz(model.input),
+        "kind": model.input.kind,
+        "rows_per_second": model.row_rate_hz,
         "window": frames.window,
         "hop": frames.hop,
         "width": frames.width,
-        "unit": unit(model.input),
+        "unit": representation.unit,
         "mean": normalisation.mean,
         "std": normalisation.std,
         "low": normalisation.low,
@@ -78,15 +70,15 @@ def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]
         "inputs": INPUTS,
         "state": STATE,
         "outputs": OUTPUTS[head],
-        "rows": ROWS[kind],
+        "rows": representation.restoring,
         "initial_state": {name: part.tolist() for name, part in initial},
         "weights_sha256": weights_digest(model),
     }
-    if not isinstance(model.input, PianoRollConfig):
-        facts["sample_rate"] = model.input.sample_rate
+    if representation.sound is not None:
+        facts["sample_rate"] = representation.sound.sample_rate
     if model.model.head == GAUSSIAN_MIXTURE:
         facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": maximum_scale(model)}
-    limiter = model.limiter()
+    limiter = model.limiter
     if limiter is not None:
         facts |= {"loudest_level": limiter.limit, "level": LEVEL}
     return {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}

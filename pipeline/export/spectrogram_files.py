@@ -57,10 +57,10 @@ class Frames:
 
     def parts(self) -> Iterator[npt.NDArray[np.float32]]:
         """The frames (t, D) in order: natural logarithms of magnitudes, the same as of the whole at once."""
-        from pipeline.features.representations import analysis
+        from pipeline.features.spectrogram_frames import SpectrogramFrames
 
         blocks = (block[:, 0] for block in read_blocks(self.spool, 1, np.dtype("int16")))
-        yield from analysis(self.config).stream(blocks)
+        yield from SpectrogramFrames(self.config).analysis.stream(blocks)
 
 
 def write_spectrogram(
@@ -75,10 +75,10 @@ def write_spectrogram(
     """
     check_suffix(picture, PICTURES)
     check_suffix(array, ARRAYS)
-    from pipeline.features.representations import analysis
+    from pipeline.features.spectrogram_frames import SpectrogramFrames
     from pipeline.plots.spectrogram import draw
 
-    dimension = analysis(config).dimension
+    dimension = SpectrogramFrames(config).analysis.dimension
     frequencies_hz = band_frequencies(config)
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as spool:
         with naming(sound), open_decoding(sound) as recording:

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from models.head_kinds import head_kind
 from pipeline.common.progress import progress_bar
-from pipeline.config.inputs import WaveformConfig
-from pipeline.features.representations import row_dtype
 from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
@@ -92,7 +90,7 @@ class FreeRun(ABC):
         What the last step predicts beyond them is lost.
         """
         frames = self.model.framing
-        portions = [np.empty((self.sampling.takes, 0, frames.width), row_dtype(self.model.input))]
+        portions = [np.empty((self.sampling.takes, 0, frames.width), self.model.representation.row_dtype)]
         with progress_bar("steps") as bar:
             task = bar.add_task("generate", total=frames.steps(count), note="")
             for portion in self.rows(count):
@@ -111,8 +109,6 @@ class FreeRun(ABC):
 
 def maximum_scale(model: TrainedModel) -> float:
     """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
-    given_neighbours = (
-        isinstance(model.input, WaveformConfig)
-        and head_kind(model.model.head, model.model.covariance).knows_neighbours
-    )
+    kind = head_kind(model.model.head, model.model.covariance)
+    given_neighbours = model.representation.rows_are_samples and kind.knows_neighbours
     return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE

@@ -4,7 +4,6 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipeline.features.normalisation import unit
 from pipeline.generation.free_running import FreeRun, Rows, maximum_scale
 
 CHUNK_STEPS = 2_000
@@ -18,11 +17,14 @@ class CompiledFreeRun(FreeRun):
         frames, compiled, takes = self.model.framing, self.model.compiled, self.sampling.takes
         assert compiled is not None
         self._compiled = compiled
-        mean, std = self.model.normalisation.mean[0], self.model.normalisation.std[0]
-        self._scaling = {"mean": mean, "std": std, "unit": unit(self.model.input)}
-        context = rows[:, 0].astype(np.float32) * np.float32(unit(self.model.input))
-        values = np.zeros(frames.window + len(context), np.float32)
-        values[frames.window :] = (context - np.float32(mean)) / np.float32(std)
+        representation, normalisation = self.model.representation, self.model.normalisation
+        self._scaling = {
+            "mean": normalisation.mean[0],
+            "std": normalisation.std[0],
+            "unit": representation.unit,
+        }
+        values = np.zeros(frames.window + len(rows), np.float32)
+        values[frames.window :] = representation.normalise(rows, normalisation)[:, 0]
         windows = sliding_window_view(values, frames.window)[:: frames.hop]
         state = compiled.initial_state(1)
         steps = len(rows) // frames.hop
@@ -35,7 +37,7 @@ class CompiledFreeRun(FreeRun):
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
         """The rows (B, n * hop, 1) of the next steps."""
-        limiter, sampling = self.model.limiter(), self.sampling
+        limiter, sampling = self.model.limiter, self.sampling
         samples, self._state, self._window, self._power, gain_reduced, scale_clipped = (
             self._compiled.generate(
                 uniform.shape[1],

@@ -48,7 +48,7 @@ class TorchFreeRun(FreeRun):
     def hear(self, rows: Rows) -> None:
         """Begin with what these rows (N, width) leave in memory."""
         takes, device = self.sampling.takes, self.model.device
-        self._normaliser, self._level = self.model.normaliser(), self.model.limiter()
+        self._normaliser, self._level = self.model.normaliser(), self.model.limiter
         self._widest = maximum_scale(self.model)
         with one_thread():
             state, window = warm_state(self.model, torch.from_numpy(np.ascontiguousarray(rows)))

@@ -12,19 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.pcm import Samples, to_int16
-from pipeline.config.inputs import SpectrogramConfig
+from pipeline.audio.pcm import Samples
 from pipeline.errors import RecordingRejected, UserError
-from pipeline.features.representations import analysis, rows_of_blocks
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions, crossfade
 from pipeline.generation.engine import ONE_TAKE, free_run
 from pipeline.generation.free_running import Rows
 from pipeline.generation.options import SamplingOptions
 from pipeline.generation.ranking import continuation_nll, spectral_distance_db
 from pipeline.model.trained_model import TrainedModel
-
-SEAM_FRAMES = 8
-"""Frames before the seam that take part in the inversion of a spectrogram, so that its phase runs through."""
 
 
 def continue_samples(
@@ -110,25 +105,19 @@ class _Takes:
 
 def _takes(model: TrainedModel, samples: Samples, count: int, sampling: SamplingOptions) -> _Takes:
     """The ``count`` samples that follow ``samples`` (N,), in the order of the seeds."""
-    config = model.audio
-    rows = encode_context(model, samples)
-    if not isinstance(config, SpectrogramConfig):
-        run = free_run(model, rows, sampling)
-        found = run.take(count)
-        sounds = found[:, :, 0]
-    else:
-        # A frame that reaches past the end has heard silence there: it is predicted, too, and so is what
-        # lies between its centre and the end.
-        rows = rows[: max(0, 1 + (len(samples) - config.window_length // 2) // config.hop_length)]
-        late = len(samples) - len(rows) * config.hop_length
-        run = free_run(model, rows, sampling)
-        found = run.take(-(-(late + count) // config.hop_length))
-        audible = [frames_to_samples(config, rows, frames, sampling.seed) for frames in found]
-        sounds = np.stack([sound[late : late + count] for sound in audible])
+    audio = model.audio
+    # A row that reaches past the end contains silence from there: it is predicted, too, and so is what lies
+    # between its own time and the end.
+    rows = encode_context(model, samples)[: audio.rows_within(len(samples))]
+    late = len(samples) - len(rows) * audio.samples_per_row
+    run = free_run(model, rows, sampling)
+    found = run.take(-(-(late + count) // audio.samples_per_row))
+    audible = [audio.samples_after(rows, added, sampling.seed) for added in found]
+    sounds = np.stack([sound[late : late + count] for sound in audible])
     several = sampling.takes > 1
     nats = continuation_nll(model, rows, found) if several else None
     near = several and len(samples) > 0
-    distance = spectral_distance_db(samples, sounds, config.sample_rate) if near else None
+    distance = spectral_distance_db(samples, sounds, audio.sample_rate) if near else None
     limiter = [run.limiter.report(take, model.step_s) for take in range(sampling.takes)]
     return _Takes(sounds, limiter, nats, distance)
 
@@ -143,14 +132,4 @@ def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[S
 
 def encode_context(model: TrainedModel, samples: Samples) -> Rows:
     """The rows (N, width) that the model's data set would store for these int16 samples."""
-    return np.concatenate(list(rows_of_blocks(model.audio, [samples])))
-
-
-def frames_to_samples(config: SpectrogramConfig, context: Rows, predicted: Rows, seed: int) -> Samples:
-    """Sound (M,) int16 for predicted frames (T, D) that follow heard ones, M >= T * hop_length."""
-    import torch
-
-    before = context[-SEAM_FRAMES:]
-    frames = np.concatenate([before, predicted, predicted[-1:]]).astype(np.float32)
-    sound = analysis(config).invert(torch.from_numpy(frames), seed=seed)
-    return to_int16(sound[len(before) * config.hop_length :].numpy())
+    return np.concatenate(list(model.audio.rows_of_blocks([samples])))

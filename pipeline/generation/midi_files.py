@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.config.inputs import PianoRollConfig
 from pipeline.errors import RecordingRejected, UserError
-from pipeline.features.representations import row_rate_hz
 from pipeline.generation.engine import free_run
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
@@ -32,20 +30,20 @@ def continue_notes(
     from pipeline.generation.output_paths import take_paths
     from pipeline.music.piano_roll import read_sequence
 
-    config = model.input
-    if not isinstance(config, PianoRollConfig):
+    notes = model.representation.notes
+    if notes is None:
         raise UserError(f"{output}: this model continues sound; name a sound file, or another model")
     try:
-        sequence = read_sequence(piece, config.steps_per_quarter)
+        sequence = read_sequence(piece, notes.steps_per_quarter)
     except RecordingRejected as refusal:
         raise refusal.about(piece) from None
-    rate_hz = row_rate_hz(config)
+    rate_hz = model.row_rate_hz
     context, count = sequence.notes, max(1, round(seconds * rate_hz))
     takes = free_run(model, context, sampling).take(count)
     rolls = [added if only_continuation else np.concatenate([context, added]) for added in takes]
     paths = take_paths(output, sampling.takes)
     for path, roll in zip(paths, rolls, strict=True):
-        write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite)
+        write_midi(path, roll, notes.steps_per_quarter, notes.quarters_per_minute, overwrite)
     seam_s = 0.0 if only_continuation else len(context) / rate_hz
     if plot is not None:
         from pipeline.plots.piano_roll import plot_piano_roll

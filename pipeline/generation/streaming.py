@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 from pipeline.audio.decode import Samples
 from pipeline.audio.write import open_sound
-from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.generation.generate import stream_samples
 from pipeline.generation.options import SamplingOptions
@@ -55,7 +54,7 @@ def wav_header(sample_rate: int) -> bytes:
 
 
 def _blocks(model: TrainedModel, sampling: SamplingOptions, seconds: float | None) -> Iterator[Samples]:
-    if not isinstance(model.audio, WaveformConfig):
+    if not model.audio.rows_are_samples:
         raise UserError("a spectrogram is inverted whole: give --seconds and --output in place of --stream")
     count = None if seconds is None else round(seconds * model.audio.sample_rate)
     return _cut(stream_samples(model, sampling), count)

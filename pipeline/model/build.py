@@ -17,8 +17,8 @@ from pipeline.config.inputs import InputConfig
 from pipeline.config.model import ModelConfig
 from pipeline.data.dataset import Dataset
 from pipeline.errors import UserError
-from pipeline.features.normalisation import Normalisation, quantisation_step, unit
-from pipeline.features.representations import framing, row_width, window_and_advance
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representations import representation_of
 
 Network = Predictor | EncoderDecoder
 
@@ -51,19 +51,20 @@ def _build(
         "residual": model.residual,
         "learned_initial_state": model.learned_initial_state,
     }
-    window, advance = window_and_advance(input_config)
-    width = row_width(input_config)
-    floor = model.scale_floor * quantisation_step(input_config, normalisation)
-    head = _head(model, hidden_size, framing(input_config, model).target_size, floor)
+    representation = representation_of(input_config)
+    window, width = representation.window, representation.row_width
+    step = representation.quantisation_step(normalisation)
+    head = _head(
+        model, hidden_size, representation.framing(model).target_size, floor=model.scale_floor * step
+    )
     if model.architecture == "encoder-decoder":
         layers |= {"decode_steps": model.decode_steps, "attention_steps": model.attention_steps}
         return EncoderDecoder(window, width, model.cell, hidden_size, head=head, **layers)
     if not model.convolutions:
-        step = quantisation_step(input_config, normalisation) if model.companding else None
         features = window * width * (2 if model.companding else 1)
         recurrent = RecurrentStack(model.cell, features, hidden_size, **layers)
-        return Predictor(window * width, recurrent, head, companding_step=step)
-    frontend = ConvolutionFrontend(window, advance, width, model.convolutions)
+        return Predictor(window * width, recurrent, head, companding_step=step if model.companding else None)
+    frontend = ConvolutionFrontend(window, representation.hop, width, model.convolutions)
     recurrent = RecurrentStack(model.cell, frontend.output_size, hidden_size, **layers)
     return Predictor(frontend.input_rows * width, recurrent, head, frontend)
 
@@ -87,6 +88,8 @@ def start_head(network: Network, dataset: Dataset) -> None:
     fitted = fit_linear_predictor(recordings, head.order)
     mean, std = dataset.normalisation.mean[0], dataset.normalisation.std[0]
     coefficients = torch.from_numpy(fitted.coefficients).float()
-    residual_std = math.sqrt(fitted.residual_weight @ fitted.residual_std**2) * unit(dataset.input) / std
+    residual_std = (
+        math.sqrt(fitted.residual_weight @ fitted.residual_std**2) * dataset.representation.unit / std
+    )
     # x = m + s v turns sum a x into an offset beside sum a v.
     head.start_at(coefficients, residual_std, float(coefficients.sum() - 1) * mean / std)

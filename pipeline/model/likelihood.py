@@ -7,7 +7,7 @@ from torch import Tensor
 from models.distributions.distribution import Distribution
 from models.distributions.mixture import Mixture
 from pipeline.data.batching import Batch
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
 
 
 def log_likelihood(

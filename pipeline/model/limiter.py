@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipeline.features.normalisation import unit
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -27,13 +25,13 @@ MOMENTS = 20_000
 """Moments of the training split that are looked at."""
 
 
-def loudest_level(dataset: Dataset, sample_rate: int) -> float:
+def loudest_level(dataset: Dataset) -> float:
     """The loudest moment of the training split, as a root mean square of normalised values.
 
     Of a large split only some moments are looked at, the same ones each time.
     """
     chosen = dataset.require("train")
-    length = round(MOMENT_S * sample_rate)
+    length = round(MOMENT_S * dataset.representation.row_rate_hz)
     random = np.random.default_rng(0)
     ends = np.cumsum(dataset.length[chosen])
     loudest = 0.0
@@ -42,7 +40,7 @@ def loudest_level(dataset: Dataset, sample_rate: int) -> float:
         begin = int(position - ends[index] + dataset.length[chosen][index])
         moment = dataset.recording_rows(int(chosen[index]))[begin : begin + length].float()
         loudest = max(loudest, float(moment.square().mean()))
-    return math.sqrt(loudest) * unit(dataset.input) / dataset.normalisation.std[0]
+    return math.sqrt(loudest) * dataset.representation.unit / dataset.normalisation.std[0]
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class RmsLimiter:
     memory: float
 
     @classmethod
-    def of(cls, limit: float, hop: int, sample_rate: int) -> RmsLimiter:
+    def of(cls, limit: float, hop: int, sample_rate: float) -> RmsLimiter:
         """A guard for blocks of ``hop`` samples."""
         return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
 

@@ -19,7 +19,7 @@ from pipeline.config.inputs import InputConfig
 from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.features.normalisation import Normalisation
-from pipeline.features.representations import row_width
+from pipeline.features.representations import representation_of
 from pipeline.model.trained_model import TrainedModel, Weights
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def _normalisation(moments: dict[str, list[float]], config: InputConfig) -> Norm
     if not isinstance(moments, dict):
         raise ValueError("the normalisation must be an object")
     found = Normalisation(**{name: tuple(values) for name, values in moments.items()})
-    if any(len(values) != row_width(config) for values in moments.values()):
+    width = representation_of(config).row_width
+    if any(len(values) != width for values in moments.values()):
         raise ValueError("the normalisation is of another width than the input")
     if not all(map(math.isfinite, found.mean)) or not all(0 < each < math.inf for each in found.std):
         raise ValueError("the normalisation must be finite, its standard deviations positive")

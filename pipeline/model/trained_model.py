@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.inputs import AudioConfig, InputConfig, PianoRollConfig, WaveformConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.config.model import ModelConfig
 from pipeline.errors import UserError
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import Normalisation, Normaliser, quantisation_step
-from pipeline.features.representations import framing, row_rate_hz, window_and_advance
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representation import Representation, SoundRepresentation
+from pipeline.features.representations import representation_of
 from pipeline.model.limiter import RmsLimiter
 
 if TYPE_CHECKING:
@@ -76,7 +78,7 @@ class TrainedModel:
         """Why the model generates and compresses in torch; None where it is compiled for a CPU."""
         from models.compiled.predictor import unsupported
 
-        if not isinstance(self.input, WaveformConfig):
+        if not self.representation.rows_are_samples:
             return f"models of {self.input.kind} have no compiled form"
         model = self.model
         return unsupported(
@@ -99,13 +101,13 @@ class TrainedModel:
         if self.why_not_compiled is not None:
             return None
         model = self.model
-        step, weights = quantisation_step(self.input, self.normalisation), self.weights()
+        step, weights = self.quantisation_step, self.weights()
         try:
             _require_parts(weights, model)
             return CompiledPredictor(
                 weights,
                 model.cell,
-                seen=window_and_advance(self.input)[0],
+                seen=self.representation.window,
                 target_size=self.framing.target_size,
                 components=model.mixture_components,
                 covariance=model.covariance,
@@ -122,31 +124,48 @@ class TrainedModel:
         return next(self.network.parameters()).device
 
     @cached_property
+    def representation(self) -> Representation:
+        """What recordings are converted to, as the settings of the input say."""
+        return representation_of(self.input)
+
+    @cached_property
     def framing(self) -> Framing:
         """How rows become the model's steps."""
-        return framing(self.input, self.model)
+        return self.representation.framing(self.model)
+
+    @cached_property
+    def row_rate_hz(self) -> float:
+        """Rows per second."""
+        return self.representation.row_rate_hz
 
     @cached_property
     def step_s(self) -> float:
         """Seconds that a step predicts."""
-        return self.framing.hop / row_rate_hz(self.input)
+        return self.framing.hop / self.row_rate_hz
 
     @cached_property
-    def audio(self) -> AudioConfig:
-        """The kind of sound; `UserError` where the model is of notes."""
-        if isinstance(self.input, PianoRollConfig):
-            raise UserError("this model continues MIDI files, not sound; name another with --model")
-        return self.input
+    def quantisation_step(self) -> float:
+        """One quantisation step in normalised values."""
+        return self.representation.quantisation_step(self.normalisation)
 
+    @cached_property
+    def audio(self) -> SoundRepresentation:
+        """The representation of sound; `UserError` where the model is of notes."""
+        sound = self.representation.sound
+        if sound is None:
+            raise UserError("this model continues MIDI files, not sound; name another with --model")
+        return sound
+
+    @cached_property
     def limiter(self) -> RmsLimiter | None:
         """The guard that keeps generated samples as loud as the training split was at most."""
-        if not isinstance(self.input, WaveformConfig) or "loudest_level" not in self.trained:
+        if not self.representation.rows_are_samples or "loudest_level" not in self.trained:
             return None
-        return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.input.sample_rate)
+        return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.row_rate_hz)
 
     def normaliser(self) -> Normaliser:
         """Between stored rows and the values that the network in torch sees."""
-        return Normaliser(self.input, self.normalisation, self.device)
+        return Normaliser(self.representation, self.normalisation, self.device)
 
 
 def _require_parts(weights: Weights, model: ModelConfig) -> None:

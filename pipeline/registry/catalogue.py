@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.common.files import data_dir
-from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import UserError
 from pipeline.tracking.mlflow_client import RUN_TAG, connect
 from pipeline.tracking.run_folder import RunFolder
@@ -121,7 +120,6 @@ def validation_bits(folder: Path) -> float | None:
 
     None for a model that is not there or damaged, of other than samples, or without that figure.
     """
-    from pipeline.features.normalisation import unit
     from pipeline.model.storage import load_model
 
     try:
@@ -129,7 +127,6 @@ def validation_bits(folder: Path) -> float | None:
     except UserError:
         return None
     nats = model.trained.get("valid_nats_per_step")
-    if nats is None or not isinstance(model.input, WaveformConfig):
+    if nats is None or not model.representation.quantised:
         return None
-    step_in_deviations = unit(model.input) / model.normalisation.std[0]
-    return (float(nats) / model.framing.target_size - math.log(step_in_deviations)) / math.log(2)
+    return (float(nats) / model.framing.target_size - math.log(model.quantisation_step)) / math.log(2)

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.evaluate import validation_nats
-from pipeline.features.representations import framing
+from pipeline.features.representations import representation_of
 from pipeline.registry.references import CHAMPION
 from pipeline.registry.registration import champion, register, set_alias
 from pipeline.registry.registry import fetch_model
@@ -44,7 +44,7 @@ def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:
 def _validation_nats_per_value(run: RunFolder) -> float:
     config = run.config()
     nats_per_step: float = run.status()["summary"]["valid_nats_per_step"]
-    return nats_per_step / framing(config.input, config.model).target_size
+    return nats_per_step / representation_of(config.input).framing(config.model).target_size
 
 
 def _compare(best: RunFolder, held: dict[str, Any], name: str, uri: str | None) -> tuple[bool, str]:

@@ -76,7 +76,9 @@ def local_model(reference: str) -> Path | None:
             raise UserError(
                 f"{reference}: this run has no model yet; finish it: wavecast train --resume {folder}"
             )
-        if folder == expanded(reference) and folder.is_dir():
+        # A bare name may be that of a registered model, whatever else has it in the working directory.
+        is_path = (folder / "config.json").is_file() or len(Path(reference).parts) > 1
+        if folder == expanded(reference) and folder.is_dir() and is_path:
             return folder
     return None
 

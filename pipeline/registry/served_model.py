@@ -18,7 +18,7 @@ from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 from pydantic import TypeAdapter
 
 from pipeline.common.files import read_json
-from pipeline.config.inputs import InputConfig, SpectrogramConfig
+from pipeline.config.inputs import InputConfig
 from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE
 from pipeline.tracking.store import MODEL_IN_ARTIFACTS
 
@@ -81,10 +81,9 @@ class Continuation(PythonModel):  # type: ignore[misc]
         return to_float(added)
 
     def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.features.representations import row_rate_hz
         from pipeline.generation.engine import free_run
 
-        count = round(settings["seconds"] * row_rate_hz(self.model.input))
+        count = round(settings["seconds"] * self.model.row_rate_hz)
         rows = free_run(self.model, row, _sampling(settings, index)).take(count)
         return np.asarray(rows[0], np.float32)
 
@@ -118,11 +117,12 @@ def _public(version: str) -> str:
 
 def _signature(model: Path) -> ModelSignature:
     """Recordings (B, N) or spectrograms (B, T, D) in, their continuations out."""
-    from pipeline.features.representations import row_width
+    from pipeline.features.representations import representation_of
 
     settings = read_json(model / "config.json", "model")["input"]
     config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(settings))
-    shape = (-1, -1, row_width(config)) if isinstance(config, SpectrogramConfig) else (-1, -1)
+    representation = representation_of(config)
+    shape = (-1, -1) if representation.rows_are_samples else (-1, -1, representation.row_width)
     tensor = TensorSpec(np.dtype("float32"), shape)
     seconds = ParamSpec("seconds", "double", DEFAULT_SECONDS)
     temperature = ParamSpec("temperature", "double", DEFAULT_TEMPERATURE)

@@ -143,10 +143,9 @@ def _sound_of(
 def generated(folder: Path, room: EmbedBudget) -> list[Example]:
     """Return a sound from nothing by the model in this folder, if it is one of samples."""
     from pipeline.api import load_model
-    from pipeline.config.inputs import WaveformConfig
 
     model = load_model(folder)
-    if not isinstance(model.trained.input, WaveformConfig):
+    if not model.trained.representation.rows_are_samples:
         return []
     (sound,) = model.generate(GENERATED_S).added
     data = _mp3(to_float(sound, np.float64), model.sample_rate)

@@ -4,20 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from pipeline.audio.pcm import to_int16
 from pipeline.audio.write import write_audio
 from pipeline.common.files import read_json, write_json
-from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
 from pipeline.config.run import SamplesConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.evaluation.temporal_sensitivity import measure_temporal_sensitivity
-from pipeline.features.representations import analysis, row_rate_hz
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
-from pipeline.generation.generate import frames_to_samples
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
@@ -117,14 +112,14 @@ def write_sample_continuations(run: RunFolder, config: SamplesConfig, split: Spl
 def _continue(
     run: RunFolder, model: TrainedModel, dataset: Dataset, index: int, config: SamplesConfig
 ) -> list[Path]:
-    row_rate = row_rate_hz(model.input)
+    row_rate = model.row_rate_hz
     rows = dataset.recording_rows(index).numpy()
     context, count = rows[: round(config.context_seconds * row_rate)], round(config.seconds * row_rate)
     sampling = SamplingOptions(TAKES, index, config.temperature, config.noise_scale)
     takes = free_run(model, context, sampling).take(count)
     true = rows[len(context) : len(context) + count]
     name = dataset.name(index)
-    show = _show_notes if isinstance(model.input, PianoRollConfig) else _show_sound
+    show = _show_sound if model.representation.notes is None else _show_notes
     paths = []
     for suffix, title, after, pictured in (
         (CONTINUED, "model's continuation", takes[0], True),
@@ -140,11 +135,11 @@ def _continue(
 def _show_notes(
     run: RunFolder, model: TrainedModel, context: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
-    config = model.input
-    assert isinstance(config, PianoRollConfig)
-    roll, rate_hz = np.concatenate([context, after]), row_rate_hz(config)
+    notes = model.representation.notes
+    assert notes is not None
+    roll, rate_hz = np.concatenate([context, after]), model.row_rate_hz
     path = run.artifacts / "sounds" / f"{name}.mid"
-    write_midi(path, roll, config.steps_per_quarter, config.quarters_per_minute, overwrite=True)
+    write_midi(path, roll, notes.steps_per_quarter, notes.quarters_per_minute, overwrite=True)
     if title is not None:
         picture = run.artifacts / "pictures" / f"{name}.png"
         plot_piano_roll(picture, roll, rate_hz, len(context) / rate_hz, title)
@@ -154,21 +149,16 @@ def _show_notes(
 def _show_sound(
     run: RunFolder, model: TrainedModel, context: Rows, after: Rows, name: str, title: str | None
 ) -> Path:
-    config = model.audio
-    seam_s = len(context) / row_rate_hz(config)
+    audio, seam_s = model.audio, len(context) / model.row_rate_hz
     pictures = run.artifacts / "pictures"
-    if isinstance(config, SpectrogramConfig):
-        before = analysis(config).invert(torch.from_numpy(context).float(), seed=0).numpy()
-        sound = np.concatenate([to_int16(before), frames_to_samples(config, context, after, seed=0)])
-        if title is not None:
-            frames = np.concatenate([context, after]).astype(np.float32)
-            picture = pictures / f"{name.removesuffix(f'-{CONTINUED}')}-frames.png"
-            plots.spectrogram_frames_picture(picture, frames, row_rate_hz(config), seam_s, title)
-    else:
-        sound = np.concatenate([context, after])[:, 0]
+    if title is not None and not audio.rows_are_samples:
+        frames = np.concatenate([context, after]).astype(np.float32)
+        picture = pictures / f"{name.removesuffix(f'-{CONTINUED}')}-frames.png"
+        plots.spectrogram_frames_picture(picture, frames, model.row_rate_hz, seam_s, title)
+    sound = np.concatenate([audio.samples_of(context, seed=0), audio.samples_after(context, after, seed=0)])
     path = run.artifacts / "sounds" / f"{name}.wav"
-    write_audio(path, sound, config.sample_rate, overwrite=True)
+    write_audio(path, sound, audio.sample_rate, overwrite=True)
     if title is not None:
         picture = pictures / f"{name}.png"
-        plots.plot_recording(picture, sound, config.sample_rate, seam_s, title, HALF_WIDTH_PX)
+        plots.plot_recording(picture, sound, audio.sample_rate, seam_s, title, HALF_WIDTH_PX)
     return path

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from models.distributions.distribution import Distribution
     from pipeline.features.framing import Framing
-    from pipeline.features.normalisation import Normaliser
+    from pipeline.features.normaliser import Normaliser
     from pipeline.model.trained_model import TrainedModel
 
 CHUNK_STEPS = 1000
@@ -50,7 +50,6 @@ def score_samples(
     model of notes or a window that is not positive.
     """
     from pipeline.common.devices import one_thread
-    from pipeline.features.representations import rows_of_blocks
 
     window_steps = _window_steps(model, window_s)
     audio, samples = model.audio, 0
@@ -63,7 +62,7 @@ def score_samples(
 
     stretches = Stretches(window_steps)
     with one_thread():
-        for steps in step_scores(model, rows_of_blocks(audio, counted())):
+        for steps in step_scores(model, audio.rows_of_blocks(counted())):
             stretches.add(steps)
     if not samples:
         raise RecordingRejected("no-samples", "no samples")

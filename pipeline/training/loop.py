@@ -15,14 +15,12 @@ from filelock import FileLock, Timeout
 
 from pipeline.common.devices import choose_device, describe_device
 from pipeline.common.progress import progress_bar
-from pipeline.config.inputs import WaveformConfig
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
-from pipeline.features.normalisation import Normaliser
-from pipeline.features.representations import framing
+from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model
@@ -79,11 +77,11 @@ def begin(
         folder=folder,
         device=device,
         network=network,
-        framing=framing(config.input, config.model),
+        framing=dataset.representation.framing(config.model),
         optimizer=make_optimizer(network.parameters(), config.train),
         position=Position(),
         data=data,
-        normaliser=Normaliser(config.input, dataset.normalisation, device),
+        normaliser=Normaliser(dataset.representation, dataset.normalisation, device),
         updates_per_epoch=0,
         on_checkpoint=on_checkpoint,
     )
@@ -190,8 +188,8 @@ def _finish(training: Training, config: RunConfig) -> None:
         "valid_nats_per_step": position.best_valid,
         "elapsed_s": round(position.elapsed_s, 1),
     }
-    if isinstance(config.input, WaveformConfig):
-        facts["loudest_level"] = loudest_level(training.dataset, config.input.sample_rate)
+    if training.dataset.representation.rows_are_samples:
+        facts["loudest_level"] = loudest_level(training.dataset)
     save_model(
         training.folder.model, weights, config.input, config.model, training.dataset.normalisation, facts
     )

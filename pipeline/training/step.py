@@ -14,7 +14,7 @@ from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
 from pipeline.errors import UserError
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
 from pipeline.model.likelihood import log_likelihood
 from pipeline.tracking.run_folder import RunFolder

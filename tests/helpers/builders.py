@@ -17,8 +17,9 @@ from pipeline.data.dataset import Dataset, SplitRows, open_dataset, write_datase
 from pipeline.data.manifest import Recording
 from pipeline.data.preparation import prepare
 from pipeline.data.row_store import RowStore
-from pipeline.features.normalisation import Normalisation, Normaliser
-from pipeline.features.representations import row_dtype, row_width
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representations import representation_of
 from pipeline.model.build import build_network
 from pipeline.model.trained_model import TrainedModel
 
@@ -81,14 +82,16 @@ def join_rows(recordings: Sequence[NDArray[Any]], lead: int = 3, gap: int = 2) -
 
 def normaliser_of(config: InputConfig, mean: float = 0.01, std: float = 0.05) -> Normaliser:
     """On the CPU, with the same mean and standard deviation for every value of a row."""
-    width = row_width(config)
-    return Normaliser(config, Normalisation((mean,) * width, (std,) * width), torch.device("cpu"))
+    width = representation_of(config).row_width
+    return Normaliser(
+        representation_of(config), Normalisation((mean,) * width, (std,) * width), torch.device("cpu")
+    )
 
 
 def tiny_model(config: InputConfig | None = None, seed: int = 0, **model: Any) -> TrainedModel:
     """An untrained model of 12 units and 3 components; keywords change its settings."""
     config = config or WaveformConfig(sample_rate=8_000)
-    width = row_width(config)
+    width = representation_of(config).row_width
     settings = ModelConfig(**{"hidden_size": 12, "mixture_components": 3, **model})
     notes = isinstance(config, PianoRollConfig)  # which meet the model as they are
     normalisation = Normalisation((0.0 if notes else 0.01,) * width, (1.0 if notes else 0.05,) * width)
@@ -103,12 +106,12 @@ def dataset_of(
     """A prepared data set of these rows (N, width) or samples (N,), each a recording of its own group."""
     config = config or WaveformConfig(sample_rate=8_000)
     folder.mkdir(parents=True, exist_ok=True)
-    store = RowStore(folder, row_width(config), row_dtype(config))
+    store = RowStore(folder, representation_of(config).row_width, representation_of(config).row_dtype)
     records = []
     for split, recordings in splits.items():
         for index, rows in enumerate(recordings):
             name = f"{split}-{index}"
-            data = io.BytesIO(rows.astype(row_dtype(config)).tobytes())
+            data = io.BytesIO(rows.astype(representation_of(config).row_dtype).tobytes())
             store.append(name, name, data, {})
             records.append(Recording(path=Path(name), content_hash=name, group=name, split=split))
     store.commit()

@@ -42,7 +42,7 @@ def test_a_path_a_list_and_an_array_are_one_recording(folder: Path, tmp_path: Pa
 
 def test_models_and_results_say_what_they_are_in_a_line(folder: Path) -> None:
     model = wavecast.load_model(folder)
-    assert repr(model) == f"<Model of waveform at 8000 Hz: gru, gaussians head, {folder}>"
+    assert repr(model) == f"<Model of waveform at 8000 Hz: gru, gaussian_mixture head, {folder}>"
     continued = model.predict(tone(800), 8_000, 0.05, takes=2)
     assert repr(continued) == "<Continuation of 0.05 s after 0.10 s at 8000 Hz, takes: 2>"
     score = model.score(tone(800), 8_000)

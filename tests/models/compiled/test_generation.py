@@ -26,14 +26,14 @@ def torch_generation(
     for t in range(uniform.shape[1]):
         mixture, state = network.step(window, state)
         if how["kind"] == "mean":
-            drawn = mixture.expected()
+            drawn = mixture.expectation()
         else:
             drawn = mixture.draw(
                 uniform[:, t], noise[:, t], temperature, noise_scale=noise_scale, max_scale=max_scale
             )
         chosen = mixture.choose(uniform[:, t], temperature)
         wide.append((select_component(mixture.scale, chosen) > max_scale).any(-1))
-        limit, memory = how["guard_limit"] or np.inf, how["guard_memory"]
+        limit, memory = how["limiter_limit"] or np.inf, how["limiter_memory"]
         block = drawn.double().square().mean(-1)
         loud.append(memory * power + (1 - memory) * block > limit**2)
         room = (limit**2 - memory * torch.as_tensor(power)).clamp(min=0) / (1 - memory)
@@ -53,7 +53,7 @@ def torch_generation(
 def how(**changes: Any) -> dict[str, Any]:
     scaling = {"mean": MEAN, "std": STD, "unit": UNIT}
     usual = {"temperature": 1.0, "noise_scale": 1.0, "max_scale": 1.0, "kind": "sample"}
-    return {**scaling, **usual, "guard_limit": None, "guard_memory": 0.0, **changes}
+    return {**scaling, **usual, "limiter_limit": None, "limiter_memory": 0.0, **changes}
 
 
 @pytest.mark.parametrize("batch", [1, 3, 9])
@@ -108,10 +108,10 @@ def test_takes_and_pieces_change_no_bit(cell: str, covariance: str) -> None:
         one = slice(b, b + 1)
         begin = uniform[one, :50], noise[one, :50]
         first = fast.generate(50, fast.initial_state(1), window[one], *begin, **settings)
-        settings_after = {**settings, "guard_power": first.limiter_power}
+        settings_after = {**settings, "limiter_power": first.limiter_power}
         rest = uniform[one, 50:], noise[one, 50:]
         second = fast.generate(70, first.state, first.window, *rest, **settings_after)
-        for name in ("samples", "turned_down", "narrowed"):
+        for name in ("samples", "gain_reduced", "scale_clipped"):
             parts = [getattr(first, name), getattr(second, name)]
             np.testing.assert_array_equal(np.concatenate(parts, 1)[0], getattr(whole, name)[b])
         np.testing.assert_array_equal(second.limiter_power[0], whole.limiter_power[b])

@@ -21,7 +21,7 @@ from models.cuda_graphs.step import CapturedStep, Memory
 from models.distributions.correlated_mixtures import POLE_LIMIT, is_stable, stable
 from models.distributions.stability import poles_are_inside, pull_inside
 from pipeline.config.inputs import PianoRollConfig
-from pipeline.features.normalisation import Normaliser
+from pipeline.features.normaliser import Normaliser
 from pipeline.model.limiter import RmsLimiter
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model

@@ -12,7 +12,9 @@ from torch import Tensor
 from models.distributions.mixture import DiagonalMixture
 from models.distributions.normal import log_normal_interval
 from pipeline.config.inputs import WaveformConfig
-from pipeline.features.normalisation import Normalisation, Normaliser
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.waveform import Waveform
 
 ALL_INTEGERS = torch.arange(-32_768, 32_768, dtype=torch.int32)[:, None]
 STEP = 1 / 32_768
@@ -36,7 +38,7 @@ def single(mean: float, scale: float) -> DiagonalMixture:
 
 
 def normaliser(mean: float = 0.0, std: float = 1.0) -> Normaliser:
-    return Normaliser(WaveformConfig(), Normalisation((mean,), (std,)), torch.device("cpu"))
+    return Normaliser(Waveform(WaveformConfig()), Normalisation((mean,), (std,)), torch.device("cpu"))
 
 
 @pytest.mark.parametrize(("logits", "mean", "scale"), CODES.values(), ids=CODES)

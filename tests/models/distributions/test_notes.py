@@ -41,7 +41,10 @@ def repeated(distribution: Notes, count: int) -> Notes:
         return BernoulliNotes(distribution.logits.expand(count, -1))
     note_bias, hidden_bias = distribution.note_bias, distribution.hidden_bias
     return NadeNotes(
-        note_bias.expand(count, -1), hidden_bias.expand(count, -1), distribution.context, distribution.printed
+        note_bias.expand(count, -1),
+        hidden_bias.expand(count, -1),
+        distribution.encoder_weight,
+        distribution.decoder_weight,
     )
 
 
@@ -51,8 +54,8 @@ def slow_nade_logits(distribution: NadeNotes, value: Tensor) -> Tensor:
     total = distribution.hidden_bias
     for note in range(len(value)):
         hidden = torch.sigmoid(total)
-        logits.append(distribution.note_bias[note] + (distribution.printed[note] * hidden).sum())
-        total = total + distribution.context[note] * value[note]
+        logits.append(distribution.note_bias[note] + (distribution.decoder_weight[note] * hidden).sum())
+        total = total + distribution.encoder_weight[note] * value[note]
     return torch.stack(logits)
 
 
@@ -107,8 +110,8 @@ def test_nade_is_the_slow_loop_over_notes(notes: int, density: float, seed: int)
         one = NadeNotes(
             distribution.note_bias[row, column],
             distribution.hidden_bias[row, column],
-            distribution.context,
-            distribution.printed,
+            distribution.encoder_weight,
+            distribution.decoder_weight,
         )
         slow = slow_nade_logits(one, value[row, column])
         torch.testing.assert_close(fast[row, column], slow)
@@ -161,8 +164,8 @@ def test_nade_draws_what_a_slow_climb_with_the_same_numbers_draws() -> None:
         one = NadeNotes(
             distribution.note_bias[row],
             distribution.hidden_bias[row],
-            distribution.context,
-            distribution.printed,
+            distribution.encoder_weight,
+            distribution.decoder_weight,
         )
         value = torch.zeros(16, dtype=torch.float64)
         for note in range(16):

@@ -39,18 +39,18 @@ every_form = pytest.mark.parametrize(
 
 def written_out(network: EncoderDecoder, inputs: Tensor) -> DiagonalMixture:
     """One recording (T, D_in), every step of every block by itself, attention entry by entry."""
-    context: list[Tensor] = []
+    states: list[Tensor] = []
     distributions = []
     encoder, decoder = network.encoder.initial_state(1), network.decoder.initial_state(1)
     layers, parts = len(network.decoder.layers), network.decoder.parts
     for time, row in enumerate(inputs):
         seen = row[None, -INPUT_ROWS * WIDTH :]
         top, encoder = network.encoder.step(seen, encoder)
-        context.append(top[0])
+        states.append(top[0])
         if time % network.decode_steps == 0:
             start = torch.tanh(network.bridge.weight @ top[0] + network.bridge.bias)
             decoder = tuple(start.view(parts, layers, 1, H))
-            memory = context[max(0, len(context) - network.attention_steps) :]
+            memory = states[max(0, len(states) - network.attention_steps) :]
         if network.attention is not None:
             question = network.attention.question.weight @ decoder[0][-1, 0]
             weights = torch.softmax(torch.stack([question @ entry for entry in memory]) / math.sqrt(H), 0)

@@ -12,7 +12,8 @@ from pipeline.config.inputs import SpectrogramConfig
 from pipeline.config.loading import CONFIGS, load_config, variant_config
 from pipeline.config.run import RunConfig
 from pipeline.config.types import Section
-from pipeline.features.representations import analysis, row_width
+from pipeline.features.representations import representation_of
+from pipeline.features.spectrogram_frames import SpectrogramFrames
 from tests.helpers.configurations import refusal, written
 
 SHIPPED = sorted(CONFIGS.glob("*.yaml"))
@@ -43,7 +44,7 @@ def test_the_base_file_is_the_defaults_and_names_them_all() -> None:
 def test_every_shipped_configuration_loads_by_path_and_by_name(path: Path) -> None:
     config = load_config(path)
     assert config == load_config(Path(path.name)) == load_config(Path(path.stem))
-    assert row_width(config.input) > 0
+    assert representation_of(config.input).row_width > 0
     for variant in config.variants:
         assert variant_config(config, variant).variants == {}
     assert path.stem in (config.name, "base")
@@ -182,4 +183,7 @@ def test_a_row_is_as_wide_as_its_analysis(
     )
     import torch
 
-    assert row_width(config) == analysis(config).frames(torch.zeros(500)).shape[1]
+    assert (
+        representation_of(config).row_width
+        == SpectrogramFrames(config).analysis.frames(torch.zeros(500)).shape[1]
+    )

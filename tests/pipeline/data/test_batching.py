@@ -13,8 +13,9 @@ from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfi
 from pipeline.config.model import ModelConfig
 from pipeline.data.batching import EMPTY, Plan, batches, carried_plan, independent_plan, whole_plan
 from pipeline.features.framing import Framing
-from pipeline.features.normalisation import Normalisation, Normaliser
-from pipeline.features.representations import framing, row_dtype, row_width
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representations import representation_of
 from tests.helpers.builders import join_rows, noise, normaliser_of
 
 Chunk = tuple[int, int]
@@ -124,17 +125,23 @@ WAVEFORM = WaveformConfig(window=7, hop=3)
 FRAMES = SpectrogramConfig(kind="spectrogram", n_mels=4)
 
 
+def framing_of(config: InputConfig) -> Framing:
+    return representation_of(config).framing(ModelConfig())
+
+
 def recordings_of(config: InputConfig, rows: list[int]) -> list[NDArray[np.generic]]:
-    width = row_width(config)
+    width = representation_of(config).row_width
     sounds = [noise(count * width, seed).reshape(count, width) for seed, count in enumerate(rows)]
-    return [(sound if width == 1 else sound / 300).astype(row_dtype(config)) for sound in sounds]
+    return [
+        (sound if width == 1 else sound / 300).astype(representation_of(config).row_dtype) for sound in sounds
+    ]
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
 @pytest.mark.parametrize("rows", [[1], [60], [50, 3, 41, 1, 29, 60]], ids=str)
 def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[int]) -> None:
     recordings = recordings_of(config, rows)
-    frames, normaliser = framing(config, ModelConfig()), normaliser_of(config)
+    frames, normaliser = framing_of(config), normaliser_of(config)
     steps = [frames.steps(count) for count in rows]
     unit = 1 / 32_768 if config.kind == "waveform" else 1.0
     seen = 0
@@ -175,7 +182,7 @@ def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[in
 def test_a_full_batch_needs_no_mask_and_a_partial_one_has_it() -> None:
     steps, data = [10, 9], join_rows(recordings_of(WAVEFORM, [30, 26]))
     plan = whole_plan(np.array(steps), 2, 5)
-    full, partial = batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM))
+    full, partial = batches(plan, data, framing_of(WAVEFORM), normaliser_of(WAVEFORM))
     assert full.mask is None
     assert full.values == 30
     assert partial.mask is not None
@@ -185,9 +192,15 @@ def test_a_full_batch_needs_no_mask_and_a_partial_one_has_it() -> None:
 def test_batches_begin_at_any_update() -> None:
     data = join_rows(recordings_of(WAVEFORM, [200, 170, 90]))
     plan = carried_plan(np.array([67, 57, 30]), 3, 4, np.array([2, 0, 1]))
-    from_start = list(batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM)))
+    from_start = list(batches(plan, data, framing_of(WAVEFORM), normaliser_of(WAVEFORM)))
     from_seven = list(
-        batches(plan, data, framing(WAVEFORM, ModelConfig()), normaliser_of(WAVEFORM), first_update=7)
+        batches(
+            plan,
+            data,
+            framing_of(WAVEFORM),
+            normaliser_of(WAVEFORM),
+            first_update=7,
+        )
     )
     assert len(from_start) == len(plan)
     assert len(from_seven) == len(plan) - 7
@@ -209,7 +222,9 @@ def test_the_first_row_of_every_recording_is_seen_but_never_asked_for(
     random = np.random.default_rng(0)
     data = join_rows([random.integers(-9, 9, (count, plain.width)).astype(np.int16) for count in rows])
     normaliser = Normaliser(
-        WAVEFORM, Normalisation((0.0,) * plain.width, (1.0,) * plain.width), torch.device("cpu")
+        representation_of(WAVEFORM),
+        Normalisation((0.0,) * plain.width, (1.0,) * plain.width),
+        torch.device("cpu"),
     )
     for plan in some_plans([plain.steps(count) for count in rows], 4, 5, seed=1).values():
         pairs = zip(

@@ -15,7 +15,7 @@ from pipeline.data.dataset import SMALLEST_STD, Dataset, open_dataset, split_row
 from pipeline.data.manifest import Recording, content_hash, read_manifest
 from pipeline.data.preparation import prepare
 from pipeline.errors import UserError
-from pipeline.features.representations import analysis
+from pipeline.features.spectrogram_frames import SpectrogramFrames
 from tests.helpers.builders import noise, prepared, rows_of, run_config, speakers_folder, tone, write_sound
 
 
@@ -67,11 +67,11 @@ def test_frames_are_those_of_the_decoded_samples(config: SpectrogramConfig, tmp_
         write_sound(tmp_path / "a" / f"{index}.wav", tone(length, index))
     dataset = prepared(run_config(tmp_path, config))
     for index, length in enumerate(lengths):
-        expected = analysis(config).frames(torch.from_numpy(tone(length, index))).numpy()
+        expected = SpectrogramFrames(config).analysis.frames(torch.from_numpy(tone(length, index))).numpy()
         found = rows_of(dataset, f"{index}.wav")
         assert found.dtype == np.dtype(config.dtype)
         assert np.array_equal(found, expected.astype(config.dtype))
-    assert len(dataset.normalisation.mean) == analysis(config).dimension
+    assert len(dataset.normalisation.mean) == SpectrogramFrames(config).analysis.dimension
 
 
 def test_normalisation_is_that_of_the_training_split_alone(tmp_path: Path) -> None:

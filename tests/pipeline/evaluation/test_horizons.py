@@ -21,7 +21,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.horizons import horizon_nats, stretches
 from pipeline.evaluation.nll import score
 from pipeline.features.normalisation import Normalisation
-from pipeline.features.representations import row_dtype, row_width
+from pipeline.features.representations import representation_of
 from pipeline.model.trained_model import TrainedModel
 from pipeline.plots.figure import COLOURS
 from pipeline.plots.horizons import horizon_curves
@@ -145,8 +145,10 @@ BLOCKS = {"architecture": "encoder-decoder", "decode_steps": 4, "attention_steps
 
 
 def rows_of_kind(config: InputConfig, count: int) -> NDArray[Any]:
-    sound = noise(count * row_width(config)).reshape(count, -1)
-    return (sound > 0 if isinstance(config, PianoRollConfig) else sound / 100).astype(row_dtype(config))
+    sound = noise(count * representation_of(config).row_width).reshape(count, -1)
+    return (sound > 0 if isinstance(config, PianoRollConfig) else sound / 100).astype(
+        representation_of(config).row_dtype
+    )
 
 
 @pytest.mark.parametrize("kind", INPUTS)

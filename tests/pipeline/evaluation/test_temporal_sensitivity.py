@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.temporal_sensitivity import MAX_LAG_STEPS, measure_temporal_sensitivity
-from pipeline.features.representations import row_width
+from pipeline.features.representations import representation_of
 from pipeline.model.trained_model import TrainedModel
 from pipeline.plots.temporal_sensitivity import plot_temporal_sensitivity
 from tests.helpers.builders import dataset_of, tiny_model, tone
@@ -33,7 +33,7 @@ def recording(config: InputConfig, steps: float, seed: int) -> NDArray[Any]:
     """Rows (N, width) that fill so many steps of a model without convolutions."""
     if isinstance(config, WaveformConfig):
         return tone(round(steps * config.hop), seed)[:, None]
-    rows = np.random.default_rng(seed).random((max(1, round(steps)), row_width(config)))
+    rows = np.random.default_rng(seed).random((max(1, round(steps)), representation_of(config).row_width))
     return (rows < 0.1).astype(np.uint8) if isinstance(config, PianoRollConfig) else rows
 
 

@@ -13,8 +13,10 @@ from models.distributions.mixture import DiagonalMixture
 from models.recurrent.cells import CELLS
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
-from pipeline.features.normalisation import Normalisation, Normaliser
-from pipeline.features.representations import analysis, row_width, rows_of_blocks
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representations import representation_of
+from pipeline.features.spectrogram_frames import SpectrogramFrames
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import FreeRun, Rows
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
@@ -97,7 +99,7 @@ def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputCo
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
 def test_as_many_rows_as_asked_for(config: InputConfig, context: int, count: int) -> None:
     model = tiny_model(config)
-    (rows,) = rows_of_blocks(config, [tone(80 * context)]) if config is FRAMES else (tone(context)[:, None],)
+    rows = encode_context(model, tone(context * model.audio.samples_per_row))
     continuation = free_run(model, rows[:context], SamplingOptions(takes=2)).take(count)
     assert continuation.shape == (2, count, model.framing.width)
     assert np.isfinite(continuation).all()
@@ -165,7 +167,7 @@ def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., Free
             begin = len(context[0]) + self.limiter.steps
             none = np.zeros(uniform.shape, bool)
             self.limiter.note(none, none)
-            frames = analysis(FRAMES).frames(torch.from_numpy(future)).numpy()
+            frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(future)).numpy()
             return frames[None, begin : begin + uniform.shape[1]]
 
     return Oracle
@@ -183,7 +185,7 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
     assert len(continuation) == 2_000
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4
-    frames = analysis(FRAMES).frames(torch.from_numpy(whole)).to(torch.float16)
+    frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(whole)).to(torch.float16)
     torch.testing.assert_close(torch.from_numpy(context[0]), frames[: len(context[0])])
     assert length - FRAMES.window_length < len(context[0]) * FRAMES.hop_length <= length
 
@@ -191,14 +193,14 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
 def test_heard_rows_are_what_a_data_set_would_store() -> None:
     samples = tone(4_321)
     assert np.array_equal(encode_context(tiny_model(WAVEFORM), samples), samples[:, None])
-    frames = analysis(FRAMES).frames(torch.from_numpy(samples)).to(torch.float16)
+    frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(samples)).to(torch.float16)
     assert np.array_equal(encode_context(tiny_model(FRAMES), samples), frames.numpy())
 
 
 def test_predicted_frames_stay_within_what_training_knew() -> None:
-    width = row_width(FRAMES)
+    width = representation_of(FRAMES).row_width
     known = Normalisation((0.0,) * width, (1.0,) * width, (-2.0,) * width, (1.0,) * width)
     wild = torch.full((width,), 50.0)
-    normaliser = Normaliser(FRAMES, known, torch.device("cpu"))
+    normaliser = Normaliser(representation_of(FRAMES), known, torch.device("cpu"))
     assert normaliser.restore(wild).tolist() == [1.0] * width
     assert normaliser.restore(-wild).tolist() == [-2.0] * width

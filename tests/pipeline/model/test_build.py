@@ -18,7 +18,7 @@ from pipeline.data.batching import batches, independent_plan
 from pipeline.data.dataset import SplitRows
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
-from pipeline.features.representations import framing, row_width
+from pipeline.features.representations import representation_of
 from pipeline.generation.engine import free_run
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.build import Network, build_network, start_head
@@ -56,7 +56,7 @@ def rows_for(config: InputConfig) -> SplitRows:
     if config is NOTES:
         chords = random.random((3, 61, KEYS)) < 0.05
         return join_rows([(chord | np.roll(chord, 1, 0)).astype(np.uint8) for chord in chords])
-    walks = np.cumsum(random.standard_normal((3, 61, row_width(config))) * 0.05, 1)
+    walks = np.cumsum(random.standard_normal((3, 61, representation_of(config).row_width)) * 0.05, 1)
     return join_rows([walk.astype(np.float16) for walk in walks])
 
 
@@ -104,7 +104,7 @@ def test_every_combination_learns_is_saved_and_generates(
         assert found[0].bits.isfinite().all()
     rows = data.rows[int(data.offset[0]) :][:50].numpy()
     continuation = free_run(loaded, rows, SamplingOptions(takes=2, seed=1)).take(31)
-    assert continuation.shape == (2, 31, row_width(config))
+    assert continuation.shape == (2, 31, representation_of(config).row_width)
     assert continuation.dtype == (np.float32 if config is FRAMES else rows.dtype)
     assert np.isfinite(continuation).all()
     second = free_run(loaded, rows, SamplingOptions(seed=2)).take(31)
@@ -164,7 +164,9 @@ def test_too_small_a_budget_is_refused() -> None:
 
 
 def test_strides_make_a_prediction_cover_as_many_hops() -> None:
-    plain, strided = (framing(SOUND, ModelConfig(convolutions=each)) for each in ([], [[8, 4, 2], [8, 3, 3]]))
+    convolutions: list[list[list[int]]] = [[], [[8, 4, 2], [8, 3, 3]]]
+    models = [ModelConfig(convolutions=each) for each in convolutions]
+    plain, strided = (representation_of(SOUND).framing(model) for model in models)
     assert (plain.window, plain.hop) == (20, 10)
     assert (strided.window, strided.hop) == (20 + 5 * 10, 6 * 10)
 
@@ -203,7 +205,7 @@ def test_an_autoregressive_head_begins_at_the_training_splits_linear_predictor(
     for component in known:
         np.testing.assert_allclose(component[order:], expected[order:], atol=0.2)
     # And not knowing those: the predictor runs on its own predictions.
-    ahead = in_samples(distribution.expected())[0]
+    ahead = in_samples(distribution.expectation())[0]
     for step in range(2, steps, 17):
         context = list(chosen[: step * frames.hop].astype(float))
         for _ in range(frames.hop):

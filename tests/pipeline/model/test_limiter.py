@@ -36,7 +36,7 @@ def test_the_loudest_level_is_that_of_the_loudest_moment(tmp_path: Path) -> None
     recordings = [tone(4_000, seed) for seed in range(5)] + [noise(3_000, 7, 6_000.0)]
     dataset = dataset_of(tmp_path, {"train": recordings, "valid": [noise(3_000, 8, 20_000.0)]})
     loudest = max(loudest_moment(samples) for samples in recordings) / 32_768 / dataset.normalisation.std[0]
-    assert 0.8 * loudest < loudest_level(dataset, RATE) <= loudest * 1.2  # moments are drawn, ends are short
+    assert 0.8 * loudest < loudest_level(dataset) <= loudest * 1.2  # moments are drawn, ends are short
 
 
 @pytest.mark.parametrize("growth", [0.99, 1.0, 1.5, 3.0])

@@ -14,7 +14,6 @@ from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.nll import score
-from pipeline.features.representations import rows_of_blocks
 from pipeline.model.trained_model import TrainedModel
 from pipeline.scoring.plot import score_with_picture
 from pipeline.scoring.recordings import score_samples, step_scores, whole_window_s
@@ -54,7 +53,7 @@ def sound(count: int = 9_137) -> Samples:
 def test_what_stretches_add_up_to_is_the_score_of_the_whole(kind: str, block: int) -> None:
     model = model_of(kind)
     found = score_samples(model, cut(sound(), block), 0.1)
-    rows = np.concatenate(list(rows_of_blocks(model.audio, [sound()])))
+    rows = np.concatenate(list(model.audio.rows_of_blocks([sound()])))
     expected = score(model.network, join_rows([rows]), model.framing, model.normaliser(), exact=True)
     assert found.nats_per_step == pytest.approx(expected.nats_per_step, rel=2e-5, abs=1e-5)
     assert found.seconds == len(sound()) / RATE
@@ -74,7 +73,7 @@ def test_what_stretches_add_up_to_is_the_score_of_the_whole(kind: str, block: in
 @pytest.mark.parametrize("chunk_steps", [1, 7, 100])
 def test_chunks_and_blocks_change_nothing(kind: str, chunk_steps: int) -> None:
     model, samples = model_of(kind), sound(2_345)
-    rows = np.concatenate(list(rows_of_blocks(model.audio, [samples])))
+    rows = np.concatenate(list(model.audio.rows_of_blocks([samples])))
 
     def steps(blocks: Iterator[Samples], length: int) -> Iterator[NDArray[np.float64]]:
         for found in step_scores(model, blocks, length):

@@ -88,13 +88,14 @@ def spectrogram(
 
 def _analysis(config: Path, settings: tuple[str, ...], linear: bool) -> "SpectrogramConfig":
     """The section `input` of the configuration; `UserError` where it is no spectrogram."""
-    from pipeline.config.inputs import SpectrogramConfig
     from pipeline.config.loading import load_config
+    from pipeline.features.representations import representation_of
 
     loaded = load_config(config, (*settings, *(["input.n_mels=0"] if linear else []))).input
-    if not isinstance(loaded, SpectrogramConfig):
+    frames = representation_of(loaded).frames
+    if frames is None:
         raise UserError(f"{config}: its input.kind is {loaded.kind}; name one of spectrograms", 2)
-    return loaded
+    return frames.config
 
 
 def _places(

@@ -22,7 +22,7 @@ from pipeline.export.spectrogram_files import (
     columns,
     write_spectrogram,
 )
-from pipeline.features.representations import analysis
+from pipeline.features.spectrogram_frames import SpectrogramFrames
 from tests.helpers.builders import noise, write_sound
 
 RATE = 16_000
@@ -48,7 +48,9 @@ def test_the_array_is_the_analysis_of_the_samples(
     facts = write_spectrogram(write_sound(tmp_path / "a.wav", samples, RATE), config, array=path)
     stored = np.load(path)
     frames = stored["frames"] if suffix == ".npz" else stored
-    assert np.array_equal(frames, analysis(config).frames(torch.from_numpy(samples)).numpy())
+    assert np.array_equal(
+        frames, SpectrogramFrames(config).analysis.frames(torch.from_numpy(samples)).numpy()
+    )
     assert frames.shape == (facts["frames"], facts["bands"])
     if suffix == ".npz":
         assert stored["times_s"].shape == frames.shape[:1]
@@ -99,7 +101,7 @@ def test_linear_bins_lie_where_the_transform_has_them() -> None:
     expected = librosa.fft_frequencies(sr=RATE, n_fft=512)
     expected = expected[(expected >= 100) & (expected <= 4000)]
     np.testing.assert_allclose(band_frequencies(config), expected)
-    assert len(expected) == analysis(config).dimension
+    assert len(expected) == SpectrogramFrames(config).analysis.dimension
 
 
 @pytest.mark.parametrize("count", [1, 500, 160 * MOST_COLUMNS, 160 * 4 * MOST_COLUMNS + 7])

@@ -1,0 +1,49 @@
+"""Between stored rows and the values that a model sees, in torch."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pipeline.audio.pcm import INT16_SCALE
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.representation import Representation
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+
+class Normaliser:
+    """Between stored rows and the values that the model sees, on one device."""
+
+    def __init__(
+        self, representation: Representation, normalisation: Normalisation, device: torch.device
+    ) -> None:
+        import torch
+
+        self.unit, self.quantised = representation.unit, representation.quantised
+        self._to_stored = representation.to_stored
+        self.mean, self.std = normalisation.tensors(device)
+        self.low = torch.tensor(normalisation.low or [-math.inf], device=device)
+        self.high = torch.tensor(normalisation.high or [math.inf], device=device)
+
+    def normalise(self, rows: Tensor) -> Tensor:
+        """Stored rows (..., width) to float32 values of mean 0 and variance 1 over the training split."""
+        return (rows.float() * self.unit - self.mean) / self.std
+
+    def restore(self, values: Tensor) -> Tensor:
+        """Values (..., width) to stored rows: the nearest that the representation can store."""
+        return self._to_stored((values * self.std + self.mean) / self.unit, self.low, self.high)
+
+    def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Bounds of the quantisation interval of integer samples (...), in normalised values, float64.
+
+        The outermost intervals reach to infinity, so that the probabilities of all 65,536 values sum to 1.
+        """
+        integers = rows.double()
+        mean, std = self.mean.double(), self.std.double()
+        lower = ((integers - 0.5) * self.unit - mean) / std
+        upper = ((integers + 0.5) * self.unit - mean) / std
+        lower = lower.masked_fill(integers <= -INT16_SCALE, -math.inf)
+        return lower, upper.masked_fill(integers >= INT16_SCALE - 1, math.inf)
