@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from models.head_kinds import COVARIANCES, HEADS
 from models.recurrent.cells import CELLS
 from pipeline.config.run import RunConfig
 
@@ -21,7 +22,7 @@ outside its bounds are rejected with one message that lists all problems.
 PIPE = "\\|"
 """A vertical bar inside a table."""
 SIGNS = {Gt: ">", Ge: "≥", Lt: "<", Le: "≤"}
-REGISTERED = {"model.cell": CELLS}
+REGISTERED = {"model.cell": CELLS, "model.head": HEADS, "model.covariance": COVARIANCES}
 """Settings whose values are names in a registry."""
 
 BOUND = {Gt: "gt", Ge: "ge", Lt: "lt", Le: "le"}

@@ -16,8 +16,6 @@ from models.compiled.generation import generate_samples
 from models.compiled.sequence import project, run_sequence, run_step
 from models.compiled.shapes import checked
 from models.compiled.weights import (
-    COVARIANCES,
-    KINDS,
     Array,
     Weights,
     aligned,
@@ -26,6 +24,8 @@ from models.compiled.weights import (
     padded,
     panels,
 )
+from models.head_kinds import HEADS, head_kind
+from models.recurrent.cells import find_cell
 
 State = tuple[Array, ...]
 """Of all layers, (layers, B, H): hidden vectors, and for LSTMs the cells."""
@@ -52,10 +52,18 @@ class Generated(NamedTuple):
     scale_clipped: NDArray[np.bool_]
 
 
-def supported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> bool:
-    """Whether a model of these settings, with so many convolutions, can be compiled."""
-    plain = architecture == "predictor" and not convolutions
-    return plain and head == "gaussian_mixture" and cell in KINDS and covariance in COVARIANCES
+def unsupported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> str | None:
+    """Return why a model of these settings, with so many convolutions, is not compiled; None where it is."""
+    if architecture != "predictor":
+        return f"the {architecture} has no compiled form"
+    if convolutions:
+        return "convolutions have no compiled form"
+    if find_cell(cell).compiled is None:
+        return f"the cell {find_cell(cell).name} has no compiled form"
+    if not HEADS[head].compiled:
+        return f"the head {head} has no compiled form"
+    compiled = head_kind(head, covariance).compiled
+    return None if compiled else f"the {covariance} covariance has no compiled form"
 
 
 class CompiledPredictor:
@@ -83,7 +91,7 @@ class CompiledPredictor:
         seen: int,
         target_size: int,
         components: int,
-        covariance: Literal["diagonal", "full", "autoregressive"],
+        covariance: str,
         scale_floor: float,
         companding_step: float | None,
         residual: bool,
@@ -98,7 +106,7 @@ class CompiledPredictor:
         self._bias = aligned(padded(weights["head.projection.bias"]))
         self.parameter_count = len(weights["head.projection.bias"])
         depth, size = self._layers[5].shape[0], self._layers[5].shape[2]
-        zeros = np.zeros((2 if "lstm" in cell else 1, depth, 1, size), np.float32)
+        zeros = np.zeros((len(find_cell(cell).state_names), depth, 1, size), np.float32)
         self._start = weights.get("recurrent.start", zeros)
         # A head may look further back than the network.
         self._window = max(seen, len(weights.get("head.start", ())))

@@ -9,20 +9,31 @@ from models.compiled import cells
 from models.compiled.cells import GRU, RESET_BEFORE_GRU, Layers
 from models.compiled.heads import AUTOREGRESSIVE, DIAGONAL, FULL, Head
 from models.compiled.simd import PANEL
-from models.recurrent.cells import CELLS
+from models.recurrent.cells import find_cell
 
 Array = NDArray[np.float32]
 Weights = Mapping[str, Array]
 
-KINDS = {name: getattr(cells, cell.compiled) for name, cell in CELLS.items() if cell.compiled}
 COVARIANCES = {"diagonal": DIAGONAL, "full": FULL, "autoregressive": AUTOREGRESSIVE}
 
 _CACHE_LINE = 64
 
 
+def kind_of(cell: str) -> int:
+    """Return which of the kinds in `models.compiled.cells` computes a cell.
+
+    Raises:
+        ValueError: the cell is not compiled for CPUs.
+    """
+    name = find_cell(cell).compiled
+    if name is None:
+        raise ValueError(f"the cell {cell} has no compiled form")
+    return int(getattr(cells, name))
+
+
 def layers_of(weights: Weights, cell: str, residual: bool) -> Layers:
     """What `models.compiled.cells` reads, of any number of layers."""
-    kind = KINDS[cell]
+    kind = kind_of(cell)
     size = weights[f"recurrent.layers.0.{_names(weights)[1]}"].shape[1]
     count = _layer_count(weights)
     stack = [_layer(weights, index, kind) for index in range(count)]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
+_TORCH = "models.recurrent.torch_layers:"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -26,6 +28,9 @@ class Cell:
         step: one step as a function of tensors, for export to ONNX; None where there is none.
         compiled: name of the kind in `models.compiled.cells`; None where the cell is not compiled for CPUs.
         aliases: other names that settings may use.
+        size: units of a layer, and layers, that have about the parameters of the study's units (168 to 169
+            thousand on 20 inputs), at which benchmarks compare the cell; None leaves it out of them.
+        timed_against: another cell, whose time is the unit of the benchmark of cells.
     """
 
     name: str
@@ -39,6 +44,32 @@ class Cell:
     step: str | None = None
     compiled: str | None = None
     aliases: tuple[str, ...] = ()
+    size: tuple[int, int] | None = None
+    timed_against: str | None = None
+
+    @property
+    def is_torchs(self) -> bool:
+        """Whether it is a layer of torch's own kernels."""
+        return self.layer.startswith(_TORCH)
+
+    def parameter_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of a layer's parameters by name; those of a cell compiled for CPUs must be these."""
+        rows, carried = self.gates * hidden_size, self.gates * hidden_size
+        if self.recurrent_gates is not None:
+            carried = self.recurrent_gates * hidden_size
+        if self.is_torchs:
+            shapes: dict[str, tuple[int, ...]] = {"weight_ih_l0": (rows, input_size)}
+            return shapes | {
+                "weight_hh_l0": (carried, hidden_size),
+                "bias_ih_l0": (rows,),
+                "bias_hh_l0": (carried,),
+            }
+        shapes = {"weight_ih": (rows, input_size), "bias": (rows,)}
+        if carried:
+            shapes["weight_hh"] = (carried, hidden_size)
+        if self.peepholes:
+            shapes["peephole"] = (self.peepholes, hidden_size)
+        return shapes
 
     def make_layer(self, input_size: int, hidden_size: int) -> Any:
         """One layer, a `torch.nn.Module`."""
@@ -86,20 +117,40 @@ def load(reference: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-_TORCH, _STUDY, _STEPS = "models.recurrent.torch_layers:", "models.recurrent.chung2014:", "models.onnx_step:"
-_PAIR = ("hidden", "cell")
+_STUDY, _STEPS, _PAIR = "models.recurrent.chung2014:", "models.onnx_step:", ("hidden", "cell")
 for _cell in (
-    Cell("tanh", _TORCH + "tanh", "tanh", 1, biases=2, step=_STEPS + "tanh_step", compiled="TANH"),
-    Cell("gru", _TORCH + "gru", "GRU", 3, biases=2, step=_STEPS + "gru_step", compiled="GRU"),
-    Cell("lstm", _TORCH + "lstm", "LSTM", 4, None, 2, 0, _PAIR, _STEPS + "lstm_step", "LSTM"),
+    Cell(
+        "tanh",
+        _TORCH + "tanh",
+        "tanh",
+        1,
+        biases=2,
+        step=_STEPS + "tanh_step",
+        compiled="TANH",
+        size=(400, 1),
+    ),
+    Cell("gru", _TORCH + "gru", "GRU", 3, biases=2, step=_STEPS + "gru_step", compiled="GRU", size=(227, 1)),
+    Cell(
+        "lstm",
+        _TORCH + "lstm",
+        "LSTM",
+        4,
+        biases=2,
+        state_names=_PAIR,
+        step=_STEPS + "lstm_step",
+        compiled="LSTM",
+        size=(195, 1),
+    ),
     Cell(
         "chung2014-tanh",
         _STUDY + "OneBiasTanh",
         "tanh of Chung et al. (2014)",
         1,
         step=_STEPS + "study_tanh_step",
-        aliases=("study-tanh",),
         compiled="TANH",
+        aliases=("study-tanh",),
+        size=(400, 1),
+        timed_against="tanh",
     ),
     Cell(
         "chung2014-gru",
@@ -107,8 +158,10 @@ for _cell in (
         "GRU of Chung et al. (2014)",
         3,
         step=_STEPS + "study_gru_step",
-        aliases=("study-gru",),
         compiled="RESET_BEFORE_GRU",
+        aliases=("study-gru",),
+        size=(227, 1),
+        timed_against="gru",
     ),
     Cell(
         "chung2014-lstm",
@@ -118,9 +171,20 @@ for _cell in (
         peepholes=3,
         state_names=_PAIR,
         step=_STEPS + "study_lstm_step",
-        aliases=("study-lstm",),
         compiled="LSTM",
+        aliases=("study-lstm",),
+        size=(195, 1),
+        timed_against="lstm",
     ),
-    Cell("mingru", "models.recurrent.mingru:MinGRU", "minGRU", 2, 0, step="models.recurrent.mingru:step"),
+    Cell(
+        "mingru",
+        "models.recurrent.mingru:MinGRU",
+        "minGRU",
+        2,
+        recurrent_gates=0,
+        step="models.recurrent.mingru:step",
+        size=(199, 3),
+        timed_against="gru",
+    ),
 ):
     register_cell(_cell)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
-from pipeline.audio.reader import AudioInfo, Note, Reader
+from pipeline.audio.reader import AudioInfo, Note, OpenRecording
 from pipeline.audio.readers import open_recording
 from pipeline.errors import RecordingRejected
 
@@ -56,7 +56,7 @@ class Decoding:
         info: what its header says.
     """
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: OpenRecording) -> None:
         self.info = reader.info
         self._reader = reader
         self._facts: DecodedFacts | None = None
@@ -194,7 +194,7 @@ class _Tally:
         return (Note("clipped", text),)
 
 
-def _mono_blocks(reader: Reader) -> Iterator[Floats]:
+def _mono_blocks(reader: OpenRecording) -> Iterator[Floats]:
     """Average the channels; refuse at the end, with totals, what cannot be amplitudes."""
     position, worst, bad, first_bad = 0, 0.0, 0, 0
     for block in reader.blocks("float64" if reader.holds_float64 else "float32"):

@@ -13,15 +13,17 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Note
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Availability, CannotRead, Note, Reader
 from pipeline.errors import RecordingRejected
 
+NEEDS_FFMPEG = "m4a, aac, alac, wma, webm, mka, ac3 and speex"
 STALL_S = 60.0  # a decoder that gives nothing for so long is taken to hang, and killed
 AU_FLOAT = 6
 # Audio containers only: ffmpeg would also read playlists (and the files they name), images, text as video,
@@ -36,13 +38,11 @@ OUTPUT = ["-map", "0:a:0", "-c:a", "pcm_f32be", "-f", "au", "pipe:1"]
 
 
 @contextmanager
-def ffmpeg_reader(path: Path, complaint: str, notes: tuple[Note, ...]) -> Iterator["FfmpegReader"]:
-    """Read ``path``, of which libsndfile said ``complaint``; raises `RecordingRejected`."""
+def open_with_ffmpeg(path: Path, _: BufferedReader, notes: tuple[Note, ...]) -> Iterator["FfmpegReader"]:
+    """Open ``path``; raises `CannotRead`, and `RecordingRejected` where ffmpeg hangs."""
     program = shutil.which("ffmpeg")
     if program is None:
-        raise RecordingRejected(
-            "no-decoder", f"not readable by libsndfile ({complaint}) and ffmpeg is not installed"
-        )
+        raise CannotRead("not installed", installed=False)
     with tempfile.TemporaryFile() as log, selectors.DefaultSelector() as selector:
         process = subprocess.Popen(
             [program, *ARGUMENTS, *INPUT, "-i", f"file:{path}", *OUTPUT],
@@ -53,11 +53,19 @@ def ffmpeg_reader(path: Path, complaint: str, notes: tuple[Note, ...]) -> Iterat
         assert process.stdout is not None
         selector.register(process.stdout, selectors.EVENT_READ)
         try:
-            yield FfmpegReader(process, selector, log.fileno(), complaint, notes)
+            yield FfmpegReader(process, selector, log.fileno(), notes)
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
+
+
+def ffmpeg_here() -> Availability:
+    """Return whether there is a program of this name."""
+    if shutil.which("ffmpeg") is None:
+        what = f"ffmpeg is not installed: {NEEDS_FFMPEG} cannot be read."
+        return Availability("warning", what, "If needed, install ffmpeg with the system's packages.")
+    return Availability("fine", "ffmpeg is here, for what libsndfile cannot read.")
 
 
 class FfmpegReader:
@@ -71,17 +79,13 @@ class FfmpegReader:
         process: subprocess.Popen[bytes],
         selector: selectors.BaseSelector,
         log: int,
-        complaint: str,
         notes: tuple[Note, ...],
     ) -> None:
         self._process, self._selector, self._log = process, selector, log
         self.notes = notes
         header = self._read(24)
         if len(header) < 24 or header[:4] != b".snd":
-            reason = self._failure() or "it gives no audio"
-            raise RecordingRejected(
-                "not-sound", f"not readable by libsndfile ({complaint}) nor by ffmpeg ({reason})"
-            )
+            raise CannotRead(self._failure() or "it gives no audio")
         _, data_start, _, encoding, rate, channels = struct.unpack(">6I", header)
         assert encoding == AU_FLOAT
         self._read(data_start - 24)
@@ -132,3 +136,6 @@ class FfmpegReader:
         head = os.pread(self._log, 1 << 14, 0)
         tail = os.pread(self._log, 1 << 14, max(1 << 14, size - (1 << 14)))
         return (head + b"\n" + tail).decode(errors="replace")
+
+
+FFMPEG = Reader("ffmpeg", open_with_ffmpeg, ffmpeg_here)

@@ -1,7 +1,10 @@
-"""What every decoder of recordings gives: what a header says, and the frames in blocks."""
+"""What every reader of recordings gives: what a header says, and the frames in blocks."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
 from typing import Any, Literal, Protocol, Self
 
 import numpy.typing as npt
@@ -11,14 +14,22 @@ BLOCK_SAMPLES = 1 << 16  # of all channels together
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a header says: rate in Hz, frames of all channels (None where it gives no length), names."""
+    """What a header says.
+
+    Attributes:
+        sample_rate: in Hz.
+        channels: how many.
+        frames: samples of each channel; None where the header gives no length.
+        container, encoding: as the reader names them.
+        decoder: the reader's name.
+    """
 
     sample_rate: int
     channels: int
     frames: int | None
     container: str
     encoding: str
-    decoder: Literal["libsndfile", "ffmpeg"]
+    decoder: str
 
 
 NoteCode = Literal[
@@ -46,7 +57,7 @@ class Note(str):
         return Note, (self.code, str(self))
 
 
-class Reader(Protocol):
+class OpenRecording(Protocol):
     """An open recording; `blocks` may be run through once."""
 
     info: AudioInfo
@@ -56,3 +67,40 @@ class Reader(Protocol):
 
     def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
         """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRejected`."""
+
+
+class CannotRead(Exception):
+    """A recording is not of the kind that a reader reads; another reader may read it.
+
+    Attributes:
+        installed: False where what the reader needs is missing.
+    """
+
+    def __init__(self, reason: str, installed: bool = True) -> None:
+        super().__init__(reason)
+        self.installed = installed
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a reader can be used here: how bad it is, a sentence on what is there, and what to do."""
+
+    severity: Literal["problem", "warning", "fine"]
+    what: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One way to read recordings.
+
+    Attributes:
+        name: in messages and as `AudioInfo.decoder`.
+        open: opens a path, given also as an open file at its beginning, with notes found so far. Raises
+            `CannotRead` to leave a recording to the next reader, and `RecordingRejected` to end the search.
+        here: whether it can be used on this machine.
+    """
+
+    name: str
+    open: Callable[[Path, BufferedReader, tuple[Note, ...]], AbstractContextManager[OpenRecording]]
+    here: Callable[[], Availability]

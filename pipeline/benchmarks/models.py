@@ -12,13 +12,13 @@ from torch import nn
 
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
 from models.predictor import Predictor
+from models.recurrent.cells import CELLS, Cell
 from models.recurrent.stack import RecurrentStack
 from pipeline.benchmarks.timing import alternating_seconds
 
 ROUNDS = 25
 INPUTS, OUTPUTS, ORDER = 20, 10, 32
 FLOOR = 1e-3
-STUDY_WIDTHS = {"tanh": 400, "gru": 227, "lstm": 195}
 HEADS: dict[str, Callable[[int], nn.Module]] = {
     "diagonal, 20": lambda units: GaussianMixtureHead(units, OUTPUTS, 20, FLOOR),
     "full, 20": lambda units: FullMixtureHead(units, OUTPUTS, 20, FLOOR),
@@ -27,27 +27,29 @@ HEADS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def bench_models(device: str = "cpu") -> dict[str, Any]:
-    """Two tables of ratios at the study's sizes.
+    """Two tables of ratios at the study's sizes, for every cell that is registered with a size.
 
-    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each of the study's cells over that
-    of the library's kernel of the same width. ``heads``: head, loss and their gradients as a share of a
-    whole update of each library cell, 32 sequences of 100 steps.
+    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each cell of its own over that of
+    the library's kernel of the same width and depth. ``heads``: head, loss and their gradients as a share of
+    a whole update of each library cell, 32 sequences of 100 steps.
     """
-    cells = {f"chung2014-{cell}": _cell_ratio(cell, units, device) for cell, units in STUDY_WIDTHS.items()}
+    sized = [cell for cell in CELLS.values() if cell.size]
+    cells = {cell.name: _cell_ratio(cell, device) for cell in sized if cell.timed_against}
     heads = {
-        f"{cell}, {name}": _head_share(cell, units, name, device)
-        for cell, units in STUDY_WIDTHS.items()
+        f"{cell.name}, {name}": _head_share(cell, name, device)
+        for cell in sized
+        if cell.is_torchs
         for name in HEADS
     }
     what = f"study's sizes, {device}, {torch.get_num_threads()} threads"
     return {"what": what, "cells": cells, "heads": heads}
 
 
-def _cell_ratio(cell: str, units: int, device: str) -> float:
+def _cell_ratio(cell: Cell, device: str) -> float:
     inputs = torch.randn(64, 48, INPUTS, device=device)
 
     def pass_through(name: str) -> Callable[[], None]:
-        stack = RecurrentStack(name, INPUTS, units).to(device)
+        stack = _stack(name, cell).to(device)
         state = stack.initial_state(64)
 
         def run() -> None:
@@ -56,12 +58,20 @@ def _cell_ratio(cell: str, units: int, device: str) -> float:
 
         return run
 
-    ours, library = _medians(pass_through(f"chung2014-{cell}"), pass_through(cell))
+    ours, library = _medians(pass_through(cell.name), pass_through(str(cell.timed_against)))
     return ours / library
 
 
-def _head_share(cell: str, units: int, head_name: str, device: str) -> float:
-    stack = RecurrentStack(cell, INPUTS, units)
+def _stack(name: str, sized: Cell) -> RecurrentStack:
+    """Layers of the cell of this name, as many and as wide as those of ``sized`` in benchmarks."""
+    assert sized.size is not None
+    units, layers = sized.size
+    return RecurrentStack(name, INPUTS, units, layers)
+
+
+def _head_share(cell: Cell, head_name: str, device: str) -> float:
+    stack = _stack(cell.name, cell)
+    units = stack.hidden_size
     network = Predictor(INPUTS, stack, HEADS[head_name](units)).to(device)
     optimizer = torch.optim.Adam(network.parameters(), fused=True)
     inputs = torch.randn(32, 100, ORDER, device=device)

@@ -1,10 +1,12 @@
 """Settings of the network."""
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
+from models.head_kinds import COVARIANCES, HEADS
 from models.recurrent.cells import CELLS, find_cell
 from pipeline.config.types import Fraction, Positive, Section
 
@@ -14,8 +16,19 @@ def _known_cell(name: str) -> str:
     try:
         return find_cell(name).name
     except ValueError:
-        names = ", ".join(f"'{known}'" for known in CELLS)
-        raise PydanticCustomError("unknown_cell", "Input should be {names}", {"names": names}) from None
+        return one_of(CELLS)(name)
+
+
+def one_of(registry: Mapping[str, object]) -> Callable[[str], str]:
+    """Return a validator that takes the names in a registry, also those that are registered later."""
+
+    def check(name: str) -> str:
+        if name in registry:
+            return name
+        names = ", ".join(f"'{known}'" for known in registry)
+        raise PydanticCustomError("not_registered", "Input should be {names}", {"names": names})
+
+    return check
 
 
 class ModelConfig(Section):
@@ -50,12 +63,12 @@ class ModelConfig(Section):
     strides, a prediction covers as many hops as their product."""
     companding: bool = False
     """Read samples on a logarithmic scale, too, on which quiet sound is as visible as loud."""
-    head: Literal["gaussian_mixture", "bernoulli", "nade"] = "gaussian_mixture"
+    head: Annotated[str, AfterValidator(one_of(HEADS))] = "gaussian_mixture"
     """What a step's outputs are drawn from: a mixture of Gaussians; for notes, `bernoulli` (each note by
     itself) or `nade` (each note given the lower ones)."""
     mixture_components: Positive = 20
     """Gaussians in the mixture over a step's outputs."""
-    covariance: Literal["diagonal", "full", "autoregressive"] = "diagonal"
+    covariance: Annotated[str, AfterValidator(one_of(COVARIANCES))] = "diagonal"
     """Of each Gaussian: `diagonal`, `full` (a triangular factor), or `autoregressive` (a linear predictor of
     each sample from those before it, inside the step too)."""
     autoregressive_order: Positive = 32

@@ -10,6 +10,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainConfig
@@ -97,6 +98,10 @@ class TrackingConfig(Section):
     """Name in the model registry; its alias `champion` is what the command line uses by default."""
 
 
+def _heads_of(*outputs: str) -> str:
+    return " or ".join(name for name, head in HEADS.items() if head.outputs in outputs)
+
+
 class RunConfig(Section):
     """One run of the whole pipeline: prepare, train each variant, evaluate, promote the best, continue."""
 
@@ -117,12 +122,15 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         rules = {
-            "model.head=gaussian_mixture is for waveform and spectrogram; "
-            "for piano-roll take bernoulli or nade": (
-                (self.model.head == "gaussian_mixture") == (self.input.kind != "piano-roll")
+            f"model.head={_heads_of('numbers', 'samples')} is for waveform and spectrogram; "
+            f"for piano-roll take {_heads_of('notes')}": (
+                (HEADS[self.model.head].outputs == "notes") == (self.input.kind == "piano-roll")
             ),
-            "model.covariance=autoregressive is for input.kind=waveform": (
-                self.model.covariance != "autoregressive" or self.input.kind == "waveform"
+            f"model.head={self.model.head} is for input.kind=waveform": (
+                HEADS[self.model.head].outputs != "samples" or self.input.kind != "spectrogram"
+            ),
+            f"model.covariance={self.model.covariance} is for input.kind=waveform": (
+                COVARIANCES[self.model.covariance].outputs != "samples" or self.input.kind == "waveform"
             ),
             "model.companding is for input.kind=waveform and a predictor without convolutions": (
                 not self.model.companding

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from pipeline.audio.readers import READERS
 from pipeline.common.files import data_location
 from pipeline.diagnostics.findings import Examination, Finding, worst_first
 from pipeline.errors import UserError
@@ -24,7 +25,6 @@ OPTIONAL = {  # package: what is missing without it, how to get it
     "onnxruntime": ("checking an export to ONNX", "pip install 'wavecast[export]'"),
     "pesq": ("the PESQ figure", "pip install 'wavecast[pesq]' (needs a C compiler)"),
 }
-NEEDS_FFMPEG = "m4a, aac, alac, wma, webm, mka, ac3 and speex"
 LITTLE_DISK_GB, NO_DISK_GB = 10.0, 1.0
 ANSWER_S = 3.0
 DISTRIBUTION = "wavecast"
@@ -91,26 +91,9 @@ def _optional() -> Iterator[Finding]:
 
 
 def _decoders() -> Iterator[Finding]:
-    try:
-        import soundfile
-
-        formats = soundfile.available_formats()
-    except (ImportError, OSError) as problem:
-        what = f"libsndfile does not load ({problem}): no recording can be read."
-        yield Finding("problem", "libsndfile", what, "pip install --force-reinstall soundfile")
-        return
-    missing = [name for name in ("FLAC", "MP3", "OGG") if name not in formats]
-    if missing:
-        what = f"libsndfile {soundfile.__libsndfile_version__} cannot read {', '.join(missing)}."
-        yield Finding("warning", "libsndfile", what, "Install libsndfile 1.2 or later.")
-    else:
-        what = f"libsndfile {soundfile.__libsndfile_version__} reads WAV, FLAC, MP3, Ogg and others."
-        yield Finding("fine", "libsndfile", what)
-    if shutil.which("ffmpeg") is None:
-        what = f"ffmpeg is not installed: {NEEDS_FFMPEG} cannot be read."
-        yield Finding("warning", "ffmpeg", what, "If needed, install ffmpeg with the system's packages.")
-    else:
-        yield Finding("fine", "ffmpeg", "ffmpeg is here, for what libsndfile cannot read.")
+    for reader in READERS:
+        found = reader.here()
+        yield Finding(found.severity, reader.name, found.what, found.advice)
 
 
 def _torch(figures: dict[str, Any]) -> Iterator[Finding]:

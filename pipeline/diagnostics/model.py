@@ -35,7 +35,7 @@ def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Exam
 
     model = load_model(folder)
     parameters = sum(weight.numel() for weight in model.network.parameters())
-    findings = [*_weights(model), *_training(model), *_evaluation(folder)]
+    findings = [*_weights(model), *_training(model), *_evaluation(folder), *_engine(model)]
     figures: dict[str, Any] = {"parameters": parameters, "trained": model.trained, "input": model.input.kind}
     if not any(finding.name == "weights" for finding in findings):
         trial = _trial(model, folder, sounds)
@@ -90,6 +90,11 @@ def _training(model: "TrainedModel") -> Iterator[Finding]:
     valid = trained.get("valid_nats_per_step")
     if isinstance(valid, float) and not math.isfinite(valid):
         yield Finding("problem", "validation", "Its validation figure is not finite.", TRAIN_ANEW)
+
+
+def _engine(model: "TrainedModel") -> Iterator[Finding]:
+    if (reason := model.why_not_compiled) is not None:
+        yield Finding("fine", "engine", f"It generates in torch, which is slower: {reason}.")
 
 
 def _evaluation(folder: Path) -> Iterator[Finding]:

@@ -5,27 +5,59 @@ each frame but the first of a sequence is predicted; nats are summed over the no
 steps of the whole set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.music.midi import Roll
+from pipeline.evaluation.baseline import Comparison, Figures
+from pipeline.features.representation import Representation
+from pipeline.music.midi import KEYS, Roll
 
 
-def note_baselines(train: Sequence[Roll], test: Sequence[Roll]) -> dict[str, float]:
-    """Nats per step on ``test`` of each baseline fitted on ``train``, both of rolls (T, 88).
+def are_notes(representation: Representation) -> bool:
+    """Whether rows are notes on and off."""
+    return representation.notes is not None
+
+
+def frequencies(comparison: Comparison) -> Figures:
+    """Each note by its frequency in the training split."""
+    return _figures(frequency_nats, comparison)
+
+
+def last_frame(comparison: Comparison) -> Figures:
+    """Each note by whether it sounded before."""
+    return _figures(last_frame_nats, comparison)
+
+
+def frequency_nats(train: Sequence[Roll], test: Sequence[Roll]) -> float:
+    """Return nats per step on ``test`` of each note's frequency in ``train``, both of rolls (T, 88).
 
     Raises `UserError` where there is no frame to predict.
     """
-    if not any(len(roll) > 1 for roll in test):
+    scored = _scored(test)
+    return _nats(_transitions(train).sum(0), scored.sum(0)) / _steps(scored)
+
+
+def last_frame_nats(train: Sequence[Roll], test: Sequence[Roll]) -> float:
+    """As `frequency_nats`, for each note's frequency after a step with the note, and after one without."""
+    scored = _scored(test)
+    return _nats(_transitions(train), scored) / _steps(scored)
+
+
+def _figures(nats: Callable[[Sequence[Roll], Sequence[Roll]], float], comparison: Comparison) -> Figures:
+    train, scored = ([rows.numpy() for rows in each] for each in (comparison.train(), comparison.scored()))
+    return Figures(nats(train, scored) / KEYS, None)
+
+
+def _scored(rolls: Sequence[Roll]) -> np.ndarray:
+    if not any(len(roll) > 1 for roll in rolls):
         raise UserError("no sequence of the split has two steps, so there is nothing to predict")
-    counts, scored = _transitions(train), _transitions(test)
-    steps = float(scored.sum()) / scored.shape[-1]
-    return {
-        "note frequencies": _nats(counts.sum(0), scored.sum(0)) / steps,
-        "last frame again": _nats(counts, scored) / steps,
-    }
+    return _transitions(rolls)
+
+
+def _steps(transitions: np.ndarray) -> float:
+    return float(transitions.sum()) / int(transitions.shape[-1])
 
 
 def _transitions(rolls: Sequence[Roll]) -> np.ndarray:

@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING
 
 from models.distributions.correlated_mixtures import POLE_LIMIT
+from models.head_kinds import GAUSSIAN_MIXTURE, head_kind
 from pipeline.generation.free_running import maximum_scale
 from pipeline.model.limiter import MOMENT_S
 
@@ -51,7 +52,7 @@ LEVEL = (
 def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]:
     """The metadata of a model's exported step, by key."""
     frames, normalisation, representation = model.framing, model.normalisation, model.representation
-    head = model.model.covariance if model.model.head == "gaussian_mixture" else model.model.head
+    head = head_kind(model.model.head, model.model.covariance).name
     initial = zip(step.state_names, step.initial_state(1), strict=True)
     facts = {
         "format": FORMAT,
@@ -75,7 +76,7 @@ def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]
     }
     if representation.sound is not None:
         facts["sample_rate"] = representation.sound.sample_rate
-    if model.model.head == "gaussian_mixture":
+    if model.model.head == GAUSSIAN_MIXTURE:
         facts |= {"scale_floor": step.predictor.head.scale_floor, "widest": maximum_scale(model)}
     limiter = model.limiter
     if limiter is not None:

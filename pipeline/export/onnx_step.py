@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from models.head_kinds import head_kind
 from models.onnx_step import ExplicitStep
 from models.predictor import Predictor
 from pipeline.common.files import atomic_path
 from pipeline.errors import UserError
 from pipeline.export.onnx_check import NEXT, Agreement, compare
-from pipeline.export.onnx_metadata import step_metadata
+from pipeline.export.onnx_metadata import OUTPUTS, step_metadata
 from pipeline.model.trained_model import TrainedModel
 
 OPSET = 17
@@ -72,6 +73,9 @@ def export_step(model: TrainedModel, target: Path, check_steps: int = 1_000) -> 
         network.recurrent.cell.onnx_step()
     except ValueError as problem:
         raise UserError(str(problem)) from None
+    kind = head_kind(model.model.head, model.model.covariance).name
+    if kind not in OUTPUTS:
+        raise UserError(f"the head {kind} has no description for other runtimes, so it cannot be exported")
     require_libraries()
     if target.is_dir():
         raise UserError(f"{target}: is a folder; name a file, like {target}/step.onnx")

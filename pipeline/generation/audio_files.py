@@ -85,6 +85,7 @@ def continue_file(
         "continuation_seconds": found.added.shape[1] / found.sample_rate,
         "seam_seconds": seam_s,
         "notes": list(facts.notes),
+        **model.engine(),
     }
 
 
@@ -106,7 +107,8 @@ def generate_file(
 
         plot_recording(plot, found.added[0], found.sample_rate, None, "from nothing")
     facts = {"output": written[0]["output"], "takes": written, "plot": str(plot) if plot else None}
-    return {**facts, "sample_rate": found.sample_rate, "seconds": found.added.shape[1] / found.sample_rate}
+    facts |= {"sample_rate": found.sample_rate, "seconds": found.added.shape[1] / found.sample_rate}
+    return {**facts, **model.engine()}
 
 
 def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.head_kinds import head_kind
 from pipeline.common.progress import progress_bar
 from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
@@ -108,5 +109,8 @@ class FreeRun(ABC):
 
 def maximum_scale(model: TrainedModel) -> float:
     """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
-    given_neighbours = model.representation.rows_are_samples and model.model.covariance != "diagonal"
+    given_neighbours = (
+        model.representation.rows_are_samples
+        and head_kind(model.model.head, model.model.covariance).knows_neighbours
+    )
     return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE

@@ -10,6 +10,7 @@ from torch import Tensor
 from models.cuda_graphs.step import CapturedStep, Memory
 from models.distributions.distribution import Distribution
 from models.distributions.mixture import Mixture, select_component
+from models.head_kinds import HEADS
 from models.recurrent.stack import State
 from pipeline.common.devices import one_thread
 from pipeline.data.batching import batches, whole_plan
@@ -57,7 +58,7 @@ class TorchFreeRun(FreeRun):
         uniform = torch.zeros(takes, device=device)
         noise = torch.zeros(takes, self.model.framing.target_size, device=device)
         # Each note of NADE depends on whether those below it sound, for which a graph cannot wait.
-        capture = self.model.model.head != "nade"
+        capture = HEADS[self.model.model.head].in_graphs
         self._run = CapturedStep(self._step, memory, uniform, noise, capture=capture)
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:

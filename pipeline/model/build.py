@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from models.convolution import ConvolutionFrontend
-from models.distributions.notes import BernoulliHead, NadeHead
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
-from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
+from models.head_kinds import head_kind
+from models.heads import AutoregressiveMixtureHead
 from models.parameter_counts import largest_width
 from models.predictor import Predictor
 from models.recurrent.stack import RecurrentStack
@@ -70,14 +70,9 @@ def _build(
 
 
 def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) -> nn.Module:
-    if model.head == "bernoulli":
-        return BernoulliHead(hidden_size, target_size)
-    if model.head == "nade":
-        return NadeHead(hidden_size, target_size, model.nade_hidden)
-    mixture = (hidden_size, target_size, model.mixture_components, floor)
-    if model.covariance == "autoregressive":
-        return AutoregressiveMixtureHead(*mixture, model.autoregressive_order)
-    return FullMixtureHead(*mixture) if model.covariance == "full" else GaussianMixtureHead(*mixture)
+    settings = model.model_dump() | {"scale_floor": floor}
+    head: nn.Module = head_kind(model.head, model.covariance).build(hidden_size, target_size, settings)
+    return head
 
 
 def start_head(network: Network, dataset: Dataset) -> None:

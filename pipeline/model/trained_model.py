@@ -74,18 +74,33 @@ class TrainedModel:
         return self.build()
 
     @cached_property
+    def why_not_compiled(self) -> str | None:
+        """Why the model generates and compresses in torch; None where it is compiled for a CPU."""
+        from models.compiled.predictor import unsupported
+
+        if not self.representation.rows_are_samples:
+            return f"models of {self.input.kind} have no compiled form"
+        model = self.model
+        return unsupported(
+            model.cell, model.head, model.covariance, model.architecture, len(model.convolutions)
+        )
+
+    def engine(self) -> dict[str, str | None]:
+        """Return which form generates, and why where it is not the compiled one, for people and machines."""
+        reason = self.why_not_compiled
+        return {"engine": "compiled" if reason is None else "torch", "engine_reason": reason}
+
+    @cached_property
     def compiled(self) -> CompiledPredictor | None:
         """The network compiled for a CPU, or None where it has parts that only torch has.
 
         Raises `UserError` where the weights do not fit the configuration.
         """
-        from models.compiled.predictor import CompiledPredictor, supported
+        from models.compiled.predictor import CompiledPredictor
 
-        model = self.model
-        if not self.representation.rows_are_samples or not supported(
-            model.cell, model.head, model.covariance, model.architecture, len(model.convolutions)
-        ):
+        if self.why_not_compiled is not None:
             return None
+        model = self.model
         step, weights = self.quantisation_step, self.weights()
         try:
             _require_parts(weights, model)

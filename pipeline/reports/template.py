@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from models.head_kinds import HEADS
+from models.recurrent.cells import find_cell
 from pipeline.common.text import duration
 
 
@@ -18,8 +20,27 @@ def render(**facts: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"span": duration, "figure": _figure, "grouped": "{:,}".format}
+    environment.filters |= {
+        "span": duration,
+        "figure": _figure,
+        "grouped": "{:,}".format,
+        "cell_label": _cell_label,
+        "head_gives": _head_gives,
+    }
     return environment.get_template("page.html").render(best=_best, ordered=_ordered, **facts)
+
+
+def _cell_label(name: str) -> str:
+    """Return the cell's name in reports; one that is not registered here keeps its name in settings."""
+    try:
+        return find_cell(name).label
+    except ValueError:
+        return name
+
+
+def _head_gives(name: str) -> str:
+    """Return what the head gives for a step; one that is not registered here is named."""
+    return (HEADS[name].gives if name in HEADS else "") or f"what the head {name} gives"
 
 
 def _figure(value: float | None) -> str:

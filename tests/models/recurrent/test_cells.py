@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from models.parameter_counts import recurrent_parameters
 from models.recurrent.cells import CELLS, Cell, find_cell, register_cell
 
 
@@ -28,6 +29,20 @@ def test_a_name_is_given_once() -> None:
 def test_a_cell_without_a_step_says_so() -> None:
     with pytest.raises(ValueError, match="bare has no ONNX step"):
         Cell("bare", "module:layer", "Bare", 1).onnx_step()
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_layers_parameters_have_the_registered_shapes(name: str) -> None:
+    layer = CELLS[name].make_layer(5, 7)
+    shapes = {key: tuple(weight.shape) for key, weight in layer.named_parameters()}
+    assert CELLS[name].parameter_shapes(5, 7) == shapes
+    assert sum(weight.numel() for weight in layer.parameters()) == recurrent_parameters(name, 5, 7)
+
+
+@pytest.mark.parametrize("name", [name for name, cell in CELLS.items() if cell.size])
+def test_the_sizes_of_benchmarks_have_as_many_parameters(name: str) -> None:
+    units, layers = CELLS[name].size or (0, 0)
+    assert recurrent_parameters(name, 20, units, layers) == pytest.approx(168_800, rel=0.008)
 
 
 def test_settings_are_checked_without_torch() -> None:

@@ -2,10 +2,12 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
@@ -18,7 +20,10 @@ from pipeline.audio.linear_prediction import (
 from pipeline.config.inputs import SpectrogramConfig
 from pipeline.data.dataset import Dataset
 from pipeline.errors import UserError
-from pipeline.evaluation.baselines import Baseline, baselines, flac_bits_per_sample
+from pipeline.evaluation.baseline import Baseline, Comparison, Figures
+from pipeline.evaluation.baselines import BASELINES, baselines
+from pipeline.evaluation.frame_baselines import are_frames
+from pipeline.evaluation.waveform_baselines import are_samples, flac_bits_per_sample
 from tests.helpers.builders import dataset_of, noise, tone
 
 FRAMES = SpectrogramConfig(kind="spectrogram", n_mels=8, dtype="float32")
@@ -40,7 +45,7 @@ def frames(count: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(-3, 0.7, (count, 8)).astype(np.float32)
 
 
-def linear(table: dict[str, Baseline]) -> Baseline:
+def linear(table: dict[str, Figures]) -> Figures:
     (found,) = (baseline for name, baseline in table.items() if name.startswith("linear predictor"))
     return found
 
@@ -212,6 +217,47 @@ def test_a_table_is_computed_once_for_each_data_set_split_and_order(tmp_path: Pa
     path.write_text("{")
     with pytest.raises(UserError, match=r"baselines-test-4\.json: not a readable table of baselines"):
         baselines(dataset, "test", 4)
+
+
+def laplace(comparison: Comparison) -> Figures:
+    """A Laplace density around the sample before, of which only the nats are given."""
+    normaliser = comparison.normaliser()
+    changes = [
+        torch.cat([normaliser.normalise(rows[:, 0]).diff().abs() for rows in recordings])
+        for recordings in (comparison.train(), comparison.scored())
+    ]
+    scale, scored = (float(each.mean()) for each in changes)
+    return Figures(math.log(2 * scale) + scored / scale, None)
+
+
+def test_a_new_baseline_appears_for_a_data_set_that_was_scored_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataset_of(tmp_path, {"train": [tone(900)], "test": [tone(900, 2)]})
+    before = baselines(dataset, "test", 4)
+    for_frames = Baseline("for frames only", are_frames, laplace)
+    registered = [*BASELINES, for_frames, Baseline("Laplace", are_samples, laplace)]
+    monkeypatch.setattr("pipeline.evaluation.baselines.BASELINES", registered)
+    found = baselines(dataset, "test", 4)
+    assert found == {**before, "Laplace": laplace(Comparison(dataset, "test", 4))}
+    assert baselines(dataset, "test", 4) == found
+
+
+def test_only_what_is_missing_or_of_another_version_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = dataset_of(tmp_path, {"train": [tone(900)], "test": [tone(900, 2)]})
+    computed = baselines(dataset, "test", 4)
+    (path,) = dataset.path.parent.glob("baselines-*")
+    # As it was written before there were versions.
+    table = {name: {"nats": found.nats, "bits": found.bits} for name, found in computed.items()}
+    table["FLAC"]["bits"] = 123.0
+    del table["uniform"]
+    path.write_text(json.dumps(table))
+    assert baselines(dataset, "test", 4) == {**computed, "FLAC": Figures(None, 123.0)}
+    raised = [replace(each, version=2) for each in BASELINES]
+    monkeypatch.setattr("pipeline.evaluation.baselines.BASELINES", raised)
+    assert baselines(dataset, "test", 4) == computed
 
 
 def test_without_recordings_to_score_or_to_fit_on_there_is_no_table(tmp_path: Path) -> None:

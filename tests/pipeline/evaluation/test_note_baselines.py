@@ -7,11 +7,18 @@ import numpy as np
 import pytest
 
 from pipeline.errors import UserError
-from pipeline.evaluation.note_baselines import note_baselines
+from pipeline.evaluation.note_baselines import frequency_nats, last_frame_nats
 from pipeline.music.midi import KEYS, Roll
 from pipeline.music.piano_roll import read_sequences
 
 FIRST_PREDICTED = 1  # a sequence's first frame is not scored
+
+
+def note_baselines(train: list[Roll], test: list[Roll]) -> dict[str, float]:
+    return {
+        "note frequencies": frequency_nats(train, test),
+        "last frame again": last_frame_nats(train, test),
+    }
 
 
 def flipping(steps: int, on: float, off: float, seed: int) -> Roll:
@@ -59,8 +66,9 @@ def test_nats_are_averaged_over_the_steps_of_the_set_without_first_frames() -> N
     nats = -(predicted * np.log(frequency) + (1 - predicted) * np.log(1 - frequency)).sum(1).mean()
     assert note_baselines(train, test)["note frequencies"] == pytest.approx(nats)
     for rolls in ([], [train[0][:1]]):
-        with pytest.raises(UserError, match="nothing to predict"):
-            note_baselines(train, rolls)
+        for nats_of in (frequency_nats, last_frame_nats):
+            with pytest.raises(UserError, match="nothing to predict"):
+                nats_of(train, rolls)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import math
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -221,3 +222,13 @@ def runtime() -> Any:
     """onnxruntime; without it and onnx the test is skipped."""
     pytest.importorskip("onnx", reason="not installed: pip install 'wavecast[export]'")
     return pytest.importorskip("onnxruntime", reason="not installed: pip install 'wavecast[export]'")
+
+
+def test_a_cell_without_a_step_is_rejected_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(CELLS, "bare", replace(CELLS["mingru"], name="bare", step=None))
+    monkeypatch.setattr(export, "write_step", lambda *_: pytest.fail("nothing is to be written"))
+    with pytest.raises(UserError, match="the cell bare has no ONNX step, so it cannot be exported"):
+        export_step(tiny_model(cell="bare"), tmp_path / "step.onnx")
+    assert not any(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Continuing a file: what is opened when, and what comes out at which rate."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pipeline.audio.decode as decode
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import WaveformConfig
 from pipeline.errors import RecordingRejected
-from pipeline.generation.audio_files import continue_file
+from pipeline.generation.audio_files import continue_file, generate_file
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
@@ -50,3 +51,20 @@ def test_a_recording_is_opened_once(own_rate: bool, tmp_path: Path, monkeypatch:
     expected = continue_samples(model(), read_mono(source, RATE)[0], 0.1)
     if not own_rate:
         assert np.array_equal(written, expected.sound(0))
+
+
+@pytest.mark.parametrize(
+    ("settings", "engine", "reason"),
+    [
+        ({}, "compiled", None),
+        ({"cell": "mingru"}, "torch", "the cell mingru has no compiled form"),
+        ({"convolutions": [[6, 4, 2]]}, "torch", "convolutions have no compiled form"),
+    ],
+)
+def test_the_facts_name_the_engine_that_generated(
+    settings: dict[str, Any], engine: str, reason: str | None, tmp_path: Path
+) -> None:
+    model = tiny_model(WaveformConfig(sample_rate=RATE), **settings)
+    facts = generate_file(model, tmp_path / "out.wav", seconds=0.05, sampling=ONE_TAKE)
+    assert (facts["engine"], facts["engine_reason"]) == (engine, reason)
+    assert (model.compiled is not None) == (engine == "compiled")

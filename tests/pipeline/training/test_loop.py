@@ -62,7 +62,7 @@ def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None
     assert load_model(run.model).input.sample_rate == 8000
 
 
-@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru", "chung2014-lstm"])
+@pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru", "chung2014-lstm", "mingru"])
 @pytest.mark.parametrize("state", ["carried", "reset"])
 def test_an_interrupted_run_ends_with_the_same_weights(
     corpus: Path, cell: str, state: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,0 +1,126 @@
+"""Reading with libsndfile, in this process: WAV, FLAC, MP3, Ogg, AIFF and others."""
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
+
+from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Availability, CannotRead, Note, Reader
+from pipeline.errors import RecordingRejected
+
+UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's SF_COUNT_MAX
+
+
+@contextmanager
+def open_with_libsndfile(
+    path: Path, file: BufferedReader, notes: tuple[Note, ...]
+) -> Iterator["SoundfileReader"]:
+    """Open ``file``; raises `CannotRead`."""
+    import soundfile
+
+    with ExitStack() as opened:
+        try:
+            # By descriptor, so that neither a suffix nor a name that is not UTF-8 misleads libsndfile.
+            sound = opened.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
+            if sound.format == "MP3":
+                pipe = opened.enter_context(_pipe(file))
+                sound = opened.enter_context(soundfile.SoundFile(pipe, closefd=False))
+        except soundfile.LibsndfileError as problem:
+            raise CannotRead(_complaint(problem)) from None
+        yield SoundfileReader(sound, notes)
+
+
+def libsndfile_here() -> Availability:
+    """Return whether libsndfile loads, and reads what it should."""
+    try:
+        import soundfile
+
+        formats = soundfile.available_formats()
+    except (ImportError, OSError) as problem:
+        what = f"libsndfile does not load ({problem}): no recording can be read."
+        return Availability("problem", what, "pip install --force-reinstall soundfile")
+    version = soundfile.__libsndfile_version__
+    missing = [name for name in ("FLAC", "MP3", "OGG") if name not in formats]
+    if missing:
+        what = f"libsndfile {version} cannot read {', '.join(missing)}."
+        return Availability("warning", what, "Install libsndfile 1.2 or later.")
+    return Availability("fine", f"libsndfile {version} reads WAV, FLAC, MP3, Ogg and others.")
+
+
+def _complaint(problem: Any) -> str:
+    """libsndfile's own words, without its "Error : " and full stop."""
+    return str(problem.error_string).removeprefix("Error : ").strip().rstrip(".")
+
+
+class SoundfileReader:
+    """A recording that libsndfile reads."""
+
+    def __init__(self, sound: Any, notes: tuple[Note, ...]) -> None:
+        # python-soundfile seeks after every read, which costs time and hides frames that were skipped.
+        sound.seekable = lambda: False
+        self._sound = sound
+        frames = None if sound.frames == UNKNOWN_FRAMES else sound.frames
+        self.info = AudioInfo(
+            sound.samplerate, sound.channels, frames, sound.format, sound.subtype, "libsndfile"
+        )
+        self.notes = notes
+        self.holds_int16 = sound.subtype in ("PCM_16", "ALAC_16")
+        self.holds_float64 = sound.subtype == "DOUBLE"
+
+    def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
+        import soundfile
+
+        count, done, promised = max(1, BLOCK_SAMPLES // self.info.channels), 0, self.info.frames
+        while promised is None or done < promised:
+            try:
+                # Never past the promised end: libFLAC takes what may lie there for a damaged frame.
+                wanted = count if promised is None else min(count, promised - done)
+                block = self._sound.read(wanted, dtype=dtype, always_2d=True)
+            except soundfile.LibsndfileError as problem:
+                raise RecordingRejected(
+                    "damaged", f"damaged after frame {done}: {_complaint(problem)}"
+                ) from None
+            if not len(block):
+                break
+            done += len(block)
+            yield block
+        if promised is not None and done < promised:
+            raise RecordingRejected(
+                "damaged", f"damaged: the header promises {promised} frames, {done} decode"
+            )
+
+
+@contextmanager
+def _pipe(file: BufferedReader) -> Iterator[int]:
+    """Give the file as the reading end of a pipe.
+
+    For an MP3 without a table of its length libsndfile guesses one from the size of the file and stops there,
+    which loses most of a recording whose bit rate grows. From a pipe it cannot guess and reads to the end.
+    """
+    reading, writing = os.pipe()
+
+    def pump() -> None:
+        position = 0
+        try:
+            while piece := os.pread(file.fileno(), BLOCK_SAMPLES, position):
+                position += os.write(writing, piece)
+        except OSError:
+            pass  # the reader has seen enough and closed its end
+        finally:
+            os.close(writing)
+
+    feeder = threading.Thread(target=pump, daemon=True)
+    feeder.start()
+    try:
+        yield reading
+    finally:
+        os.close(reading)
+        feeder.join()
+
+
+LIBSNDFILE = Reader("libsndfile", open_with_libsndfile, libsndfile_here)

@@ -1,0 +1,91 @@
+"""Baselines of samples: every value equally likely, one Gaussian, a linear predictor, and FLAC."""
+
+import io
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from models.distributions.mixture import DiagonalMixture
+from pipeline.audio.linear_prediction import fit_linear_predictor
+from pipeline.audio.pcm import INT16_SCALE
+from pipeline.evaluation.baseline import Comparison, Figures
+from pipeline.evaluation.nll import code_length_bits
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representation import Representation
+
+BLOCK = 1 << 18
+"""Values scored at a time, so that memory stays flat."""
+
+
+def are_samples(representation: Representation) -> bool:
+    """Whether rows are single samples."""
+    return representation.rows_are_samples
+
+
+def uniform(comparison: Comparison) -> Figures:
+    """Every 16-bit value is equally likely."""
+    dataset = comparison.dataset
+    std = dataset.normalisation.std[0]
+    return Figures(math.log(2 * INT16_SCALE * dataset.representation.unit / std), 16.0)
+
+
+def fixed_gaussian(comparison: Comparison) -> Figures:
+    """One Gaussian with the mean and standard deviation of the training split."""
+    zero = torch.zeros(1, 1)
+    fixed = DiagonalMixture(torch.zeros(1), zero, torch.ones(1, 1))
+    blocks = (block for samples in comparison.scored() for block in samples.split(BLOCK))
+    return _score(((fixed, block) for block in blocks), comparison.normaliser())
+
+
+def linear_predictor(comparison: Comparison) -> Figures:
+    """Each sample around what the preceding ones predict; the residual's scales are a fixed mixture."""
+    normaliser = comparison.normaliser()
+    train = (rows[:, 0].numpy() for rows in comparison.train())
+    predictor = fit_linear_predictor(train, comparison.linear_order)
+    scale = normaliser.unit / float(normaliser.std)
+    shift = float(normaliser.mean / normaliser.std)
+    std = torch.from_numpy(predictor.residual_std * scale)[:, None]
+    logits = torch.from_numpy(np.log(predictor.residual_weight))
+
+    def distributions() -> Iterator[tuple[DiagonalMixture, torch.Tensor]]:
+        for rows in comparison.scored():
+            mean = torch.from_numpy(predictor.predict(rows[:, 0].numpy()) * scale - shift)[:, None, None]
+            for start in range(0, len(rows), BLOCK):
+                block = slice(start, start + BLOCK)
+                yield DiagonalMixture(logits, mean[block], std), rows[block]
+
+    return _score(distributions(), normaliser)
+
+
+def flac(comparison: Comparison) -> Figures:
+    """The lossless code of the best setting, which has no density."""
+    recordings = (rows[:, 0].numpy() for rows in comparison.scored())
+    sound = comparison.dataset.representation.sound
+    assert sound is not None
+    return Figures(None, flac_bits_per_sample(recordings, sound.sample_rate))
+
+
+def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> float:
+    """FLAC at its best setting on 16-bit samples, all recordings in one stream, as libsndfile writes it."""
+    import soundfile
+
+    written, count = io.BytesIO(), 0
+    rate = sample_rate if sample_rate < 1 << 16 else sample_rate // 10 * 10  # higher ones FLAC has in tens
+    with soundfile.SoundFile(written, "w", rate, 1, "PCM_16", format="FLAC", compression_level=1.0) as stream:
+        for samples in recordings:
+            stream.write(samples)
+            count += len(samples)
+    return 8 * len(written.getbuffer()) / count
+
+
+def _score(scored: Iterable[tuple[DiagonalMixture, torch.Tensor]], normaliser: Normaliser) -> Figures:
+    """Average over distributions and the integer samples (N, 1) that they are asked about."""
+    nats, bits, count = 0.0, 0.0, 0
+    for distribution, samples in scored:
+        values = normaliser.normalise(samples)
+        nats -= float(distribution.log_prob(values).double().sum())
+        bits += float(code_length_bits(distribution, values, samples, None, normaliser).sum())
+        count += len(samples)
+    return Figures(nats / count, bits / count)
