@@ -118,9 +118,9 @@ def test_a_damaged_threshold_is_told(field: str, wrong: Any, tmp_path: Path) -> 
 def test_a_threshold_of_another_model_or_window_is_refused() -> None:
     threshold: Threshold = make_threshold([scored([1.0])], 0.5, MODEL)
     refuse_other(threshold, MODEL, 0.1)
-    with pytest.raises(UserError, match="with a model of weights 0123456789ab"):
+    with pytest.raises(UserError, match="weights 0123456789ab"):
         refuse_other(threshold, MODEL[::-1], 0.1)
-    with pytest.raises(UserError, match=r"stretches of 0\.1 s, not 0\.2 s"):
+    with pytest.raises(UserError, match=r"windows of 0\.1 s, not 0\.2 s"):
         refuse_other(threshold, MODEL, 0.2)
     with pytest.raises(UserError, match="leave out the window"):
         refuse_other(replace(threshold, window_s=0.3), MODEL, 0.1)
@@ -153,7 +153,7 @@ def test_labels_are_relative_to_their_table(tmp_path: Path) -> None:
         ("path,label\n", "no rows"),
         ("path,label\na.wav,2\n", "line 2: label '2' is none of"),
         ("path,label\na.wav,1\nb.wav\n", "line 3: label '' is none of"),
-        ("path,label\n,1\n", "line 2: no path"),
+        ("path,label\n,1\n", "line 2: the path is missing"),
         ("path,label\na.wav,1\n./a.wav,0\n", "line 3: ./a.wav is labelled both"),
         ('path,label\n"a.wav,1\n', "not a table"),
     ],

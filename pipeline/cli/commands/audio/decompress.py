@@ -1,4 +1,4 @@
-"""`wavecast decompress`: compressed recordings back to sound files."""
+"""`wavecast decompress`: restore sound files from compressed recordings."""
 
 import sys
 from pathlib import Path
@@ -14,16 +14,16 @@ from pipeline.cli.output import print_json
 EXAMPLES = ["decompress talk.wcz -o talk.wav", "decompress compressed/ -o restored/ --model gru"]
 Files = Annotated[
     tuple[str, ...],
-    Parameter(help="Files that `wavecast compress` wrote, folders of them, or patterns such as 'x/*.wcz'."),
+    Parameter(help="Files written by `wavecast compress`, folders of them, or patterns such as 'x/*.wcz'."),
 ]
 
 
 def decompress(
     files: Files, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
 ) -> None:
-    """Restore recordings that `wavecast compress` wrote, exactly, with the same model.
+    """Restore compressed recordings exactly, with the model that compressed them.
 
-    The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. In a folder it is .wav.
+    The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. Files in a folder are .wav.
     """
     found = find_sounds(files)
     many = is_many(files, found)

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 EXAMPLES = [
     "score talk.wav",
     "score normal/ --make-threshold usual.json",
-    "score machine.wav --threshold usual.json --plot surprise.png -o surprise.csv",
+    "score machine.wav --threshold usual.json --plot nll.png -o nll.csv",
 ]
 
 
@@ -81,7 +81,7 @@ def score(
     from pipeline.scoring.windows import RecordingScore
 
     if make_threshold is not None and (threshold or labels):
-        raise UserError("--make-threshold takes normal recordings: leave out --threshold and --labels", 2)
+        raise UserError("--make-threshold needs normal recordings; leave out --threshold and --labels", 2)
     thresholds.check_quantile(quantile)
     held = thresholds.read_threshold(threshold) if threshold else None
     table = read_labels(labels) if labels else {}
@@ -139,11 +139,11 @@ def score(
 def _pictures(
     named: Sequence[str], recordings: Sequence[Path], plot: Path | None, overwrite: bool
 ) -> dict[Path, Path]:
-    """Where each recording's picture goes."""
+    """Return the picture's path for each recording; none without ``plot``."""
     if plot is None:
         return {}
     many = is_many(named, recordings) if named else True
     if not many and plot.suffix.lower() != ".png":
-        raise UserError(f"{plot}: a picture ends in .png", 2)
+        raise UserError(f"{plot}: the name of a picture must end in .png", 2)
     places = output_paths(recordings, plot, ".png", many, overwrite)
     return dict(zip(recordings, places, strict=True))

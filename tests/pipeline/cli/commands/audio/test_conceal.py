@@ -93,7 +93,7 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
     assert message.err.count("\n") == 1
     assert "c.wav" in message.err
     run(tmp_path / "in" / "a.wav", "-o", tmp_path / "a.flac", "--method", "repeat")
-    assert capsys.readouterr().out == f"{tmp_path / 'a.flac'}  2 gaps, 0.03 s in all, the longest 20 ms\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'a.flac'}  2 gaps, 0.03 s in total, the longest 20 ms\n"
 
 
 @pytest.mark.parametrize(

@@ -103,8 +103,8 @@ def test_a_threshold_of_normal_recordings_finds_the_others(
         "quiet-2.wav": 0,
     }
     score((str(sounds),), model=model, threshold=normal)
-    assert "2 of 5 recordings with stretches above it" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"stretches of 0\.05 s, not 0\.1 s"):
+    assert "2 of 5 recordings with windows above it" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"windows of 0\.05 s, not 0\.1 s"):
         score((str(sounds),), model=model, threshold=normal, window=0.1)
     (Path(model) / "model.safetensors").write_bytes(b"other")
     with pytest.raises(UserError):
