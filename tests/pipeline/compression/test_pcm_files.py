@@ -99,7 +99,7 @@ def test_a_long_file_comes_in_blocks_across_the_readers_own(tmp_path: Path) -> N
 def test_what_holds_no_integers_is_refused_in_a_line(tmp_path: Path, suffix: str, encoding: str) -> None:
     path = write_sound(tmp_path / f"a{suffix}", tone(800), subtype=encoding)
     for read in (examine, lambda path: list(read_integers(path, 8))):
-        with pytest.raises(RecordingRejected, match=f"with {encoding} holds no plain integers") as refused:
+        with pytest.raises(RecordingRejected, match=f"with {encoding} holds no integer samples") as refused:
             read(path)
         assert "\n" not in str(refused.value)
 

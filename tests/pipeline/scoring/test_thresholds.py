@@ -146,7 +146,7 @@ def test_labels_are_relative_to_their_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("", "no column 'path'"),
         ("path,kind\na.wav,1\n", "no column 'label'"),

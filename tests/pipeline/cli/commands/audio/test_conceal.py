@@ -97,7 +97,7 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--loss-trace", "none.txt"], "none.txt: no such file"),
         (["--gaps", "none.csv"], "none.csv: no such file"),

@@ -141,7 +141,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         ({}, "no recordings named"),
         ({"sounds": ("missing.wav",)}, "no such file"),
