@@ -169,7 +169,7 @@ def test_what_differs_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 weight.mul_(1.001)
 
     monkeypatch.setattr(export, "write_step", write_and_change)
-    with pytest.raises(UserError, match="not written: in 50 steps"):
+    with pytest.raises(UserError, match="not written, since in 50 steps"):
         export_step(model, tmp_path / "step.onnx", 50)
     assert not list(tmp_path.iterdir())
 
