@@ -1,4 +1,4 @@
-"""`wavecast score` from the outside: what it prints, writes, refuses and exits with."""
+"""`wavecast score`: printed text, files, rejected recordings and exit codes."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_line_for_each_recording_and_one_for_all(
     assert len(lines) == 7
 
 
-def test_json_says_the_same_and_series_go_to_the_file(
+def test_json_has_the_same_figures_and_series_go_to_the_file(
     model: str, sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "scores.json"
@@ -62,7 +62,7 @@ def test_json_says_the_same_and_series_go_to_the_file(
         score((str(sounds),), model=model, output=output)
 
 
-def test_a_bad_recording_is_a_line_and_the_rest_goes_on(
+def test_a_bad_recording_is_a_line_and_the_rest_is_processed(
     model: str, sounds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (sounds / "a-text.wav").write_text("no sound")
@@ -111,7 +111,7 @@ def test_a_threshold_of_normal_recordings_finds_the_others(
         score((str(sounds),), model=model, threshold=normal)
 
 
-def test_labels_name_the_recordings_and_part_them(
+def test_labels_name_the_recordings_and_separate_them(
     model: str, sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [f"{p.relative_to(tmp_path)},{int('loud' in p.name)}" for p in sorted(sounds.iterdir())]
@@ -152,7 +152,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
         ({"labels": Path("missing.csv")}, "missing.csv: no such file"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_mistakes_are_one_line(
     arguments: dict[str, Any], message: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
