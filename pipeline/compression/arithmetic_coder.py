@@ -116,7 +116,7 @@ class Coder:
             bits.step_decisions(
                 self._mixture, self._kind, outputs, places[step], bounds, probabilities[step], decisions[step]
             )
-            self._hear(values)
+            self._append(values)
         return probabilities, decisions
 
     def decode(self, words: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
@@ -131,7 +131,7 @@ class Coder:
                 bits.begin_sample(self._mixture, self._kind, outputs, n)
                 found[n] = self._search(decoder)
                 outputs[n] = self._alphabet.values[found[n]]
-            self._hear(self._alphabet.values[found])
+            self._append(self._alphabet.values[found])
         return places
 
     def _search(self, decoder: Any) -> int:
@@ -156,7 +156,7 @@ class Coder:
         raw = self._project(self._seen)
         bits.read_mixture(raw, self._kind, self._floor, MAX_RAW, predictor, self._mixture)
 
-    def _hear(self, values: NDArray[np.float32]) -> None:
+    def _append(self, values: NDArray[np.float32]) -> None:
         self._seen = np.concatenate([self._seen, values])[-len(self._seen) :]
 
 

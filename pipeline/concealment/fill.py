@@ -1,10 +1,10 @@
 """Gap filling by extrapolation from the sound before a gap and, optionally, backwards from the sound after.
 
 Every extrapolation (a model's, or one of `pipeline.concealment.extrapolation`) is treated alike. After 10 ms
-it fades towards silence, as in ITU-T G.711 Appendix I, since a long extrapolation is less acceptable. An
-extrapolation from the left side alone, as for a receiver without delay, continues for 4 ms after the gap,
-where a raised cosine fades it into the received samples. With both sides, a raised cosine over the gap fades
-from one extrapolation to the other. All other samples are unchanged, bit for bit.
+it fades towards silence, as in ITU-T G.711 Appendix I, since a long extrapolation is less acceptable. Without
+a delay only the left side is available. Its extrapolation then continues for 4 ms after the gap, where a
+raised cosine fades it into the received samples. With both sides, a raised cosine over the gap fades from one
+extrapolation to the other. All other samples are unchanged, bit for bit.
 """
 
 from collections.abc import Callable
@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 Extrapolate = Callable[[Samples, int, int], Floats]
 """Function of the previous samples (N,), a count and the sample rate in Hz; returns the next samples."""
 
-HEARD_S = 0.3
-LEAST_HEARD_S = 0.02
+CONTEXT_S = 0.3
+LEAST_CONTEXT_S = 0.02
 """Shortest sound between two gaps that is extrapolated backwards."""
 OVERLAP_S = 0.004
 HOLD_S, DECAY_S = 0.010, 0.050
@@ -62,8 +62,8 @@ def conceal(
     found = samples.copy()
     next_gap = [*gaps[1:, 0].tolist(), len(samples)]
     for (start, stop), until in zip(gaps.tolist(), next_gap, strict=False):
-        before = found[max(0, start - round(HEARD_S * sample_rate)) : start]
-        after = samples[stop : min(until, stop + round(HEARD_S * sample_rate))]
+        before = found[max(0, start - round(CONTEXT_S * sample_rate)) : start]
+        after = samples[stop : min(until, stop + round(CONTEXT_S * sample_rate))]
         filled = _filled(before, stop - start, after, sample_rate, how)
         found[start : start + len(filled)] = round_to_int16(filled)
         on_gap()
@@ -72,7 +72,7 @@ def conceal(
 
 def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: GapFiller) -> Floats:
     """Return the samples of a gap of ``count`` samples, and of the cross-fade after it, if any."""
-    if how.backward is not None and len(after) >= LEAST_HEARD_S * sample_rate:
+    if how.backward is not None and len(after) >= LEAST_CONTEXT_S * sample_rate:
         backward = _fading(how.backward, after[::-1].copy(), count, sample_rate)[::-1]
         if not len(before):
             return backward

@@ -71,7 +71,7 @@ def recursion_sound(slope: float, scale: float, count: int, seed: int = 0) -> ND
 def closed_form(
     data: SplitRows, slope: float, scale: float, horizon: int, furthest: int, **shape: int
 ) -> list[float]:
-    """Nats of each target under N(a^h y, s^2 (1 - a^2h) / (1 - a^2)), with y the last sample of the context."""
+    """Nats of each target under N(a^h y, s^2 (1 - a^2h) / (1 - a^2)), y the last sample of the context."""
     length = shape["context_steps"] + furthest
     recording, first = stretches(1, data, shape["starts"], length, shape["seed"])
     target = (data.offset[recording] + first).numpy() + length - 1

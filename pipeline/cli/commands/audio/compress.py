@@ -29,11 +29,11 @@ def compress(
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
     from pipeline.compression.pcm_files import flac_size
 
-    for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), refused):
+    for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), rejected):
         facts = {
             "recording": str(sound),
             "output": str(targets[sound]),
@@ -48,7 +48,7 @@ def compress(
             _print(facts)
     if json:
         print_json(results, many)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 

@@ -81,7 +81,7 @@ def conceal(
     how = filler(method, trained, seed)
     rate = trained.audio.sample_rate if trained else None
     results = dict(zip(paths, outputs, strict=True))
-    refused: list[Path] = []
+    rejected: list[Path] = []
     with progress_bar("gaps") as bar:
         task = bar.add_task("conceal", total=None, note="")
 
@@ -97,9 +97,9 @@ def conceal(
                 on_gap=lambda: bar.advance(task),
             )
 
-        done = [facts for _, facts in each_sound(paths, work, refused)]
+        done = [facts for _, facts in each_sound(paths, work, rejected)]
     _print(done, many, json)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 

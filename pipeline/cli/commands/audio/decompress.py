@@ -32,10 +32,12 @@ def decompress(
 
     for target in targets.values():
         check_format(target)
-    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
     from pipeline.compression.codec import decompress_sound
 
-    for file, sound in each_sound(found, lambda path: decompress_sound(coding, path, targets[path]), refused):
+    for file, sound in each_sound(
+        found, lambda path: decompress_sound(coding, path, targets[path]), rejected
+    ):
         facts = {
             "file": str(file),
             "output": str(targets[file]),
@@ -52,5 +54,5 @@ def decompress(
             )
     if json:
         print_json(results, many)
-    if refused:
+    if rejected:
         sys.exit(1)

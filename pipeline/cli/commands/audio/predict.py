@@ -113,7 +113,7 @@ def predict(
         check_prediction(place, seconds, takes, picture, overwrite)
         check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
-    refused: list[Path] = []
+    rejected: list[Path] = []
     load = functools.cache(lambda: _load(model))
     if many:  # a model that cannot be loaded is reported once, not for each recording
         load()
@@ -135,13 +135,13 @@ def predict(
         )
         return {**facts, "model": load()[1]}
 
-    for _, facts in each_sound(sounds, work, refused):
+    for _, facts in each_sound(sounds, work, rejected):
         found.append(facts)
         if not json:
             _print(facts)
     if json:
         print_json(found, many)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 

@@ -105,10 +105,10 @@ def score(
     def work(path: Path) -> RecordingScore:
         return score_with_picture(trained, path, window_s, pictures.get(path), held)
 
-    refused: list[Path] = []
+    rejected: list[Path] = []
     scores: dict[Path, RecordingScore] = {}
     verdicts: dict[Path, thresholds.Verdict] = {}
-    for path, found in each_sound(recordings, work, refused):
+    for path, found in each_sound(recordings, work, rejected):
         if held:
             verdicts[path] = thresholds.judge(found, held)
         if not json:
@@ -116,10 +116,10 @@ def score(
         scores[path] = found
     if not scores:
         if json:
-            write_json_text({"recordings": [], "refused": list(map(str, refused))})
+            write_json_text({"recordings": [], "refused": list(map(str, rejected))})
         sys.exit(1)
 
-    facts = {"model": str(chosen.folder), **scores_facts(scores, verdicts, refused)}
+    facts = {"model": str(chosen.folder), **scores_facts(scores, verdicts, rejected)}
     if held:
         facts["threshold"] = asdict(held)
     if make_threshold is not None:
@@ -132,7 +132,7 @@ def score(
         facts["labels"] = separation(scores, marks)
     written = [path for path in (make_threshold, output, plot) if path]
     emit(facts, json, lambda: text.print_conclusion(facts, written))
-    if refused:
+    if rejected:
         sys.exit(1)
 
 

@@ -66,13 +66,13 @@ def spectrogram(
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     pictures, arrays = _places(found, output, array, many, overwrite)
-    refused: list[Path] = []
+    rejected: list[Path] = []
     done = [
         facts
         for _, facts in each_sound(
             found,
             lambda sound: write_spectrogram(sound, analysis, pictures.get(sound), arrays.get(sound)),
-            refused,
+            rejected,
         )
     ]
     if json:
@@ -82,7 +82,7 @@ def spectrogram(
             size = f"{facts['seconds']:.2f} s, {facts['frames']:,} frames of {facts['bands']} bands"
             written = " ".join(filter(None, (facts["picture"], facts["array"])))
             print(f"{facts['sound']}: {size}  {written}")
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
