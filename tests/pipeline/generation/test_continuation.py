@@ -128,7 +128,7 @@ def test_what_cannot_be_joined_is_rejected(seconds: float, join: JoinOptions) ->
         continue_samples(tiny_model(SOUND), tone(2_000), seconds, SamplingOptions(), join)
 
 
-@pytest.mark.parametrize("wish", [{"cut_s": -1.0}, {"context_s": 0.0}, {"crossfade_s": -0.1}])
+@pytest.mark.parametrize("wish", [{"trim_end_s": -1.0}, {"context_s": 0.0}, {"crossfade_s": -0.1}])
 def test_invalid_joins_are_rejected(wish: dict[str, float]) -> None:
     with pytest.raises(UserError):
         JoinOptions(**wish)

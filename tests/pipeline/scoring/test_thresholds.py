@@ -122,7 +122,7 @@ def test_a_threshold_of_another_model_or_window_is_rejected() -> None:
         refuse_other(threshold, MODEL[::-1], 0.1)
     with pytest.raises(UserError, match=r"windows of 0\.1 s, not 0\.2 s"):
         refuse_other(threshold, MODEL, 0.2)
-    with pytest.raises(UserError, match="leave out the window"):
+    with pytest.raises(UserError, match="leave out --window"):
         refuse_other(replace(threshold, window_s=0.3), MODEL, 0.1)
 
 
@@ -179,7 +179,7 @@ def test_every_recording_needs_a_label_and_both_kinds_are_needed() -> None:
     assert labels_of([Path("/c"), Path("/a")], labels) == {Path("/c"): False, Path("/a"): True}
     with pytest.raises(UserError, match="/x: no row in the table"):
         labels_of([Path("/x")], labels)
-    with pytest.raises(UserError, match="all of 2 labelled recordings are anomalous"):
+    with pytest.raises(UserError, match="all 2 labelled recordings are anomalous"):
         labels_of([Path("/a"), Path("/b")], labels)
     with pytest.raises(UserError, match="all of 1 labelled recordings are normal"):
         separation({Path("/c"): scored([1])}, labels)

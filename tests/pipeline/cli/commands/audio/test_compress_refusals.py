@@ -60,7 +60,7 @@ def test_bytes_behind_the_end_are_damage(coding: CodingModel, coded: Path) -> No
 def test_other_files_are_rejected(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
     (tmp_path / "a.wcz").write_bytes(content)
     message = refusal(coding, tmp_path / "a.wcz")
-    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in message
+    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording written by") in message
 
 
 def test_missing_files_are_rejected(tmp_path: Path, coding: CodingModel) -> None:

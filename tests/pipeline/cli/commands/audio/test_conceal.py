@@ -99,9 +99,9 @@ def test_the_command_reports_on_several_sounds(tmp_path: Path, capsys: pytest.Ca
     [
         (["--loss-trace", "none.txt"], "none.txt: no such file"),
         (["--gaps", "none.csv"], "none.csv: no such file"),
-        (["--loss-trace", "t", "--gaps", "g"], "one of --loss-trace and --gaps"),
-        (["--packet-ms", "0"], "more than 0 ms"),
-        (["--min-gap-ms", "nan"], "more than 0 ms"),
+        (["--loss-trace", "t", "--gaps", "g"], "--loss-trace and --gaps cannot be combined"),
+        (["--packet-ms", "0"], "longer than 0 ms"),
+        (["--min-gap-ms", "nan"], "longer than 0 ms"),
         (["--method", "model", "--model", "nowhere"], "nowhere"),
     ],
 )

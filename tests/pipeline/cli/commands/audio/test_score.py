@@ -136,7 +136,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["loud-0.png", "loud-1.png"]
     with pytest.raises(UserError, match="exists already"):
         score((one,), model=model, plot=tmp_path / "one.png")
-    with pytest.raises(UserError, match=r"ends in \.png"):
+    with pytest.raises(UserError, match=r"end in \.png"):
         score((one,), model=model, plot=tmp_path / "one.jpg")
 
 
