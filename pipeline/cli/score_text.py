@@ -1,4 +1,4 @@
-"""Scores of recordings for people: a line for each as soon as it is known, then what they come to."""
+"""Text output of `wavecast score`: a line for each recording, then a summary."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ UNITS = {"bits_per_sample": "bits per sample", "nats_per_step": "nats per step"}
 
 
 def print_score(path: Path, score: RecordingScore, verdict: Verdict | None, first: bool) -> None:
-    """One recording's figures, and how it stands to a threshold; above the first, what the columns are."""
+    """Print one recording's figures and its verdict; a header precedes the first recording."""
     figures = _figures(score.bits_per_sample, score.nats_per_step, score.seconds)
     standing, names = "", "  above threshold  highest    at (s)" if verdict else ""
     if verdict:
@@ -28,7 +28,7 @@ def _figures(bits: float | None, nats: float, seconds: float) -> str:
 
 
 def print_conclusion(facts: Mapping[str, Any], written: Sequence[Path]) -> None:
-    """What recordings come to together (see `surprise_output.scores_facts`), and the files written."""
+    """Print the summary of all recordings (see `pipeline.scoring.tables.scores_facts`) and written files."""
     each = facts["recordings"]
     if len(each) > 1:
         figures = _figures(facts["bits_per_sample"], facts["nats_per_step"], facts["seconds"])
@@ -45,11 +45,11 @@ def print_conclusion(facts: Mapping[str, Any], written: Sequence[Path]) -> None:
 
 def _print_threshold(threshold: Mapping[str, Any], above: Sequence[int]) -> None:
     value = f"{threshold['value']:.3f} {UNITS[threshold['figure']]}"
-    stretches = f"{threshold['stretches']} stretches of {threshold['window_s']:g} s"
-    origin = f"quantile {threshold['quantile']:g} of {stretches} from {_recordings(threshold['recordings'])}"
+    windows = f"{threshold['stretches']} windows of {threshold['window_s']:g} s"
+    origin = f"quantile {threshold['quantile']:g} of {windows} from {_recordings(threshold['recordings'])}"
     print(f"threshold {value}: {origin}")
     if above:
-        print(f"{sum(count > 0 for count in above)} of {_recordings(len(above))} with stretches above it")
+        print(f"{sum(count > 0 for count in above)} of {_recordings(len(above))} with windows above it")
 
 
 def _recordings(count: int) -> str:
@@ -57,7 +57,7 @@ def _recordings(count: int) -> str:
 
 
 def _print_labels(labels: Mapping[str, Any]) -> None:
-    print(f"{labels['anomalous']} anomalous and {labels['normal']} normal recordings, parted by")
-    for name, by in (("mean", "mean surprise"), ("maximum", "highest stretch")):
+    print(f"{labels['anomalous']} anomalous and {labels['normal']} normal recordings, separated by")
+    for name, by in (("mean", "mean NLL"), ("maximum", "highest window")):
         found = labels[name]
         print(f"  {by:16} AUC {found['auc']:.3f}  pAUC {found['pauc']:.3f} (false alarms up to 0.1)")

@@ -1,9 +1,9 @@
-"""Samples to bytes and back by a model's exact probabilities: the code length of an evaluation, made real.
+"""Arithmetic coding of samples with a model's exact probabilities, at nearly the evaluated code length.
 
-Each integer is found by yes-or-no decisions (see `pipeline.compression.bit_probabilities`), which a range
-coder (Martin 1979; the library constriction) packs into very nearly minus the log2 of their probability.
-Encoder and decoder run the model in the same way, one step at a time, since a decoder knows no more, and
-since both must find the very same numbers.
+Each integer is found by binary decisions (see `pipeline.compression.bit_probabilities`). A range coder
+(Martin 1979; the library constriction) packs them into nearly minus the log2 of their probability. Encoder
+and decoder run the model in the same way, one step at a time: the decoder has only the samples decoded so
+far, and both must compute exactly the same numbers.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from pipeline.errors import UserError
 from pipeline.model.trained_model import TrainedModel
 
 Projection = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""One step of a network with its memory: values seen (D_in,) to what its head projects (P,)."""
+"""One step of a network that keeps its state: from inputs (D_in,) to the head's projection (P,)."""
 
 MODEL_BITS = 16
-"""The model gives the highest bits of a sample, as many as it was trained on; further ones are noise."""
+"""Number of a sample's highest bits that the model codes, as in training; lower bits are noise."""
 
 KINDS = {"diagonal": bits.DIAGONAL, "full": bits.FULL, "autoregressive": bits.AUTOREGRESSIVE}
 MAX_RAW = 7.0
-"""That of `models.heads.MixtureHead`, which is not imported here since it takes torch."""
+"""The constant of `models.heads.MixtureHead`, which is not imported here since it requires torch."""
 
 TEST_STEPS = 64
 _family = constriction.stream.model.Bernoulli(perfect=False)
@@ -37,11 +37,11 @@ _family = constriction.stream.model.Bernoulli(perfect=False)
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The integers of L bits and where they lie among the values that a model sees.
+    """The integers of L bits, and their values after normalisation.
 
     Attributes:
         values: (2^L,) float32, each integer normalised, the lowest first.
-        bounds: (2^L + 1,) float64, of the intervals that they stand for; the outer ones are infinite.
+        bounds: (2^L + 1,) float64, bounds of the intervals of the integers; the outer ones are infinite.
     """
 
     values: NDArray[np.float32]
@@ -49,7 +49,7 @@ class Alphabet:
 
     @classmethod
     def of(cls, model: TrainedModel, depth: int) -> "Alphabet":
-        """The highest of the bits of samples of ``depth`` bits, which mean the same to the model as 16."""
+        """Return the alphabet of the highest bits of samples of ``depth`` bits, scaled as 16-bit samples."""
         levels = min(depth, MODEL_BITS)
         coarse = 1 << (MODEL_BITS - levels)  # 16-bit steps in one of these
         integers = np.arange(-INT16_SCALE, INT16_SCALE, coarse)
@@ -61,18 +61,18 @@ class Alphabet:
 
     @property
     def levels(self) -> int:
-        """L, decisions that find one integer."""
+        """L, number of decisions that find one integer."""
         return len(self.values).bit_length() - 1
 
 
 class Coder:
-    """A model on its way through one sequence of integers, which it codes or decodes block by block.
+    """Encoder or decoder of one sequence of integers, block by block, with the model's state.
 
-    Integers are given by their places, from 0 for the lowest. Every block but the last holds whole steps.
+    An integer is given by its place, from 0 for the lowest. Every block except the last has whole steps.
 
     Args:
-        model: of samples.
-        alphabet: what the places mean.
+        model: model of waveforms.
+        alphabet: the integers of the places.
     """
 
     def __init__(self, model: TrainedModel, alphabet: Alphabet) -> None:
@@ -93,7 +93,7 @@ class Coder:
         self._mixture = (self._table, np.zeros(size), np.zeros(size), np.zeros((*size, self.hop)))
 
     def encode(self, places: NDArray[Any]) -> NDArray[np.uint32]:
-        """Pack places (n,) into words."""
+        """Pack places (n,) into 32-bit words."""
         encoder = constriction.stream.queue.RangeEncoder()
         probabilities, decisions = self.decisions(places)
         encoder.encode(decisions.reshape(-1), _family, probabilities.reshape(-1))
@@ -101,7 +101,7 @@ class Coder:
         return words
 
     def decisions(self, places: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
-        """The probability of a 1 before each decision on places (n,), and the decisions, both (n, L)."""
+        """Return the probability of a 1 in each decision on places (n,), and the decisions, both (n, L)."""
         probabilities = np.empty((len(places), self._alphabet.levels))
         decisions = np.empty(probabilities.shape, np.int32)
         outputs = np.zeros(self.hop)
@@ -114,11 +114,11 @@ class Coder:
             bits.step_decisions(
                 self._mixture, self._kind, outputs, places[step], bounds, probabilities[step], decisions[step]
             )
-            self._hear(values)
+            self._append(values)
         return probabilities, decisions
 
     def decode(self, words: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
-        """The ``count`` places (n,) that were packed into ``words``."""
+        """Return the ``count`` places (n,) that were packed into ``words``."""
         decoder = constriction.stream.queue.RangeDecoder(words)
         places = np.empty(count, np.int64)
         outputs = np.zeros(self.hop)
@@ -129,11 +129,11 @@ class Coder:
                 bits.begin_sample(self._mixture, self._kind, outputs, n)
                 found[n] = self._search(decoder)
                 outputs[n] = self._alphabet.values[found[n]]
-            self._hear(self._alphabet.values[found])
+            self._append(self._alphabet.values[found])
         return places
 
     def _search(self, decoder: Any) -> int:
-        """Ask the decoder for one decision after the other until a single place is left."""
+        """Decode one decision after the other until a single place is left, and return it."""
         table, bounds, levels = self._table, self._alphabet.bounds, self._alphabet.levels
         bernoulli, decode = constriction.stream.model.Bernoulli, decoder.decode
         half = 1 << (levels - 1)
@@ -148,25 +148,25 @@ class Coder:
             probability = bits.next_right_half(table, bit, bounds[low + half])
 
     def _read_mixture(self) -> None:
-        """Let the model say how the next step's samples are distributed."""
+        """Compute the mixture of the next step's samples."""
         history = self._seen[len(self._seen) - self._order :].astype(np.float64)
         predictor = (self._start, self._basis, history)
         raw = self._project(self._seen)
         bits.read_mixture(raw, self._kind, self._floor, MAX_RAW, predictor, self._mixture)
 
-    def _hear(self, values: NDArray[np.float32]) -> None:
+    def _append(self, values: NDArray[np.float32]) -> None:
         self._seen = np.concatenate([self._seen, values])[-len(self._seen) :]
 
 
 def check_codes(model: TrainedModel) -> None:
-    """Raise `UserError` for a model that gives no probabilities of samples."""
+    """Raise `UserError` for a model that assigns no probabilities to samples."""
     if not model.representation.quantised:
         raise UserError("this model predicts no samples but spectrograms or notes: name one of samples")
 
 
 @contextmanager
 def exact_arithmetic(model: TrainedModel) -> Iterator[None]:
-    """Where a model computes with torch, let it compute the same each time, on one thread."""
+    """Make computations with torch reproducible, on one thread, where the model is not compiled."""
     if model.compiled is not None:
         yield
         return
@@ -179,7 +179,7 @@ def exact_arithmetic(model: TrainedModel) -> Iterator[None]:
 
 
 def _projection(model: TrainedModel) -> Projection:
-    """The model at the beginning of a recording: compiled where it can be, otherwise in torch."""
+    """Return the model's projection at the start of a recording, compiled where possible, else in torch."""
     compiled = model.compiled
     if compiled is None:
         return _in_torch(model)
@@ -203,7 +203,7 @@ def _in_torch(model: TrainedModel) -> Projection:
 
     def project(seen: NDArray[np.float32]) -> NDArray[np.float32]:
         nonlocal state
-        # The distribution that a step gives holds what torch's own exp made of this.
+        # The step's distribution holds values after torch's exp, which is not portable.
         with projection.register_forward_hook(lambda _, __, output: projected.append(output)):
             _, state = network.step(torch.from_numpy(seen[None]), state)
         raw: NDArray[np.float32] = projected.pop()[0].numpy()
@@ -213,7 +213,7 @@ def _in_torch(model: TrainedModel) -> Projection:
 
 
 def fingerprint(model: TrainedModel) -> str:
-    """Says how this machine computes the model: a hash of what coding a fixed noise of many levels takes."""
+    """Return a hash of how this machine computes the model, from coding fixed noise of many levels."""
     alphabet = Alphabet.of(model, MODEL_BITS)
     coder = Coder(model, alphabet)
     count = TEST_STEPS * coder.hop

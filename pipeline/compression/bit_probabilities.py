@@ -1,13 +1,13 @@
-"""Probabilities of bits: from what a network projects to those of the decisions that find a sample.
+"""Binary decision probabilities for coding one sample, from the head's mixture parameters.
 
-A sample is found by a binary search over all integers, from the highest bit down; each decision's probability
-is that of the right half of the interval so far, under the mixture given all samples before. After each
-sample the components' weights are multiplied by the probability that each gave it, so that over a step the
-product of all decisions is the joint probability of the step's samples, `Mixture.interval_log_prob`.
+A sample is found by a binary search over all integers, from the highest bit down. Each decision's probability
+is that of the right half of the current interval, under the mixture given all previous samples. After each
+sample the components' weights are multiplied by the probability that each assigned to it. Over a step, the
+product of all decisions is therefore the joint probability of its samples, `Mixture.interval_log_prob`.
 
-A decoder must find the very numbers of the encoder, maybe on another machine. So everything is computed here,
-in float64, by sums, products and quotients in a fixed order: the C library's exp and erfc differ in their
-last digits between systems. The functions share one file because machine code is cached by file.
+A decoder must compute exactly the encoder's numbers, possibly on another machine. So everything is computed
+here, in float64, by sums, products and quotients in a fixed order. The C library's exp and erfc differ in
+their last digits between systems. The functions share one file because machine code is cached by file.
 """
 
 import math
@@ -20,23 +20,23 @@ from models.compiled.simd import compiled, inlined
 
 Floats = NDArray[np.float64]
 Mixture = tuple[Floats, Floats, Floats, Floats]
-"""Of a step: the table of a search (9, K), whose first row are the weights; ``mean`` (K, D), ``inverse``
-(K, D) and ``lower`` (K, D, D). The mean of output n given those before it is mean_n + sum_{m<n} lower_nm x_m,
-its scale 1 / inverse_n."""
+"""The mixture of a step: the table of a search (9, K), whose first row are the weights, ``mean`` (K, D),
+``inverse`` (K, D) and ``lower`` (K, D, D). The mean of output n given the previous ones is
+mean_n + sum_{m<n} lower_nm x_m, its scale 1 / inverse_n."""
 
 DIAGONAL, FULL, AUTOREGRESSIVE = 0, 1, 2
 
 LEAST = 2.0**-24
-"""Smallest probability of a decision: the coder counts in these."""
+"""Smallest probability of a decision, the coder's resolution."""
 
 NOTHING = 1e-280
-"""An interval that all components together give less than this tells nothing: both halves are as likely."""
+"""An interval whose total probability is less than this is treated as having two equally likely halves."""
 
 FARTHEST = 37.0
-"""Bounds beyond so many scales count as that far: the tail there is 6e-300."""
+"""Largest distance of a bound from the mean, in scales; the tail there is 6e-300."""
 
 LOWEST, HIGHEST = -690.0, 690.0
-"""Range of exponents; exp reaches the ends of the normal numbers only just beyond."""
+"""Range of exponents; the ends of the normal numbers are just outside exp of this range."""
 
 POWERS = np.array([math.ldexp(1.0, n) for n in range(-1000, 1001)])
 LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
@@ -56,15 +56,15 @@ MILLS = np.array(
 )
 MILLS_SCALE = 4.0
 
-# Rows of the table (9, K) in which the state of a search is kept. A bound b has two numbers of each
-# component: Phi(b) - [b >= mean], which keeps its digits in both tails, and [b >= mean].
+# Rows of the table (9, K) with the state of a search. A bound b has two numbers for each component:
+# Phi(b) - [b >= mean], which is accurate in both tails, and [b >= mean].
 WEIGHT, MEAN, INVERSE, LOW, LOW_PAST, HIGH, HIGH_PAST, MIDDLE, MIDDLE_PAST = range(9)
 ROWS = 9
 
 
 @inlined
 def exponential(x: float) -> float:
-    """exp(x) between exp(-690) and exp(690), to 2e-16; not a number counts as the lowest."""
+    """Return exp(x), limited to exp(-690) and exp(690), to 2e-16; NaN counts as the lowest."""
     if not x > LOWEST:
         x = LOWEST
     if x > HIGHEST:
@@ -80,7 +80,7 @@ def exponential(x: float) -> float:
 
 @inlined
 def upper_tail(z: float) -> float:
-    """1 - Phi(z) for z >= 0, to twelve digits."""
+    """Return 1 - Phi(z) for z >= 0, to twelve digits."""
     if not z < FARTHEST:
         z = FARTHEST
     inverse = 1.0 / (z + MILLS_SCALE)
@@ -101,9 +101,15 @@ def read_mixture(
     predictor: tuple[Floats, Floats, Floats],
     mixture: Mixture,
 ) -> None:
-    """What a head projected for one step, ``raw`` (P,), as the mixture that it means (see `models.heads`).
+    """Compute the mixture of one step from the head's projection (see `models.heads`).
 
-    ``predictor`` is an autoregressive head's start and basis, and the values before the step, oldest first.
+    Args:
+        raw: projection (P,).
+        kind: `DIAGONAL`, `FULL` or `AUTOREGRESSIVE`.
+        floor: smallest scale, which is added to all.
+        max_raw: largest logarithm of a scale.
+        predictor: an autoregressive head's start and basis, and the values before the step, oldest first.
+        mixture: filled in.
     """
     table, mean, inverse, lower = mixture
     components, outputs = mean.shape
@@ -133,7 +139,7 @@ def read_mixture(
 
 @compiled
 def _correlate(packed: NDArray[np.float32], mean: Floats, lower: Floats) -> None:
-    """Full covariance: mean_n + sum C_nm (x_m - mean_m), its parts that are constant taken together."""
+    """Fill in a full covariance: mean_n + sum C_nm (x_m - mean_m), with the constant terms added up."""
     components, outputs = mean.shape
     place = 0
     for k in range(components):
@@ -141,7 +147,7 @@ def _correlate(packed: NDArray[np.float32], mean: Floats, lower: Floats) -> None
             for m in range(n):
                 lower[k, n, m] = packed[place]
                 place += 1
-        for n in range(outputs - 1, -1, -1):  # downwards: the means before are still those projected
+        for n in range(outputs - 1, -1, -1):  # downwards: the previous means are still the projected ones
             for m in range(n):
                 mean[k, n] -= lower[k, n, m] * mean[k, m]
 
@@ -154,7 +160,7 @@ def _predict(
     mean: Floats,
     lower: Floats,
 ) -> None:
-    """Autoregressive covariance: offset + sum_p a_p x_{n-p}, of which history holds the first terms."""
+    """Fill in an autoregressive covariance: offset + sum_p a_p x_{n-p}, with the first terms from history."""
     start, basis, history = predictor
     components, outputs = mean.shape
     order = len(start)
@@ -176,7 +182,7 @@ def _predict(
 
 @compiled
 def _place(table: Floats, bound: float, row: int) -> None:
-    """The two numbers of ``bound`` for each component, in rows ``row`` and the next."""
+    """Compute the two numbers of ``bound`` for each component, in rows ``row`` and ``row`` + 1."""
     for k in range(table.shape[1]):
         z = (bound - table[MEAN, k]) * table[INVERSE, k]
         tail = upper_tail(abs(z))
@@ -186,7 +192,7 @@ def _place(table: Floats, bound: float, row: int) -> None:
 
 @compiled
 def begin_sample(mixture: Mixture, kind: int, before: Floats, n: int) -> None:
-    """Start the search for output ``n`` of a step, given those ``before`` it (D,), with all integers."""
+    """Start the search for output ``n`` of a step among all integers, given the outputs ``before`` (D,)."""
     table, mean, inverse, lower = mixture
     for k in range(table.shape[1]):
         total = mean[k, n]
@@ -201,7 +207,7 @@ def begin_sample(mixture: Mixture, kind: int, before: Floats, n: int) -> None:
 
 @compiled
 def right_half(table: Floats, bound: float) -> float:
-    """The probability that the sample lies right of ``bound``, which is inside the interval so far."""
+    """Return the probability that the sample lies right of ``bound``, inside the current interval."""
     _place(table, bound, MIDDLE)
     left = right = 0.0
     for k in range(table.shape[1]):
@@ -216,7 +222,7 @@ def right_half(table: Floats, bound: float) -> float:
 
 @compiled
 def narrow(table: Floats, bit: int) -> None:
-    """Go on with the right half, where ``bit`` is 1, or the left."""
+    """Reduce the interval to its right half where ``bit`` is 1, else to its left half."""
     to = LOW if bit else HIGH
     for k in range(table.shape[1]):
         table[to, k] = table[MIDDLE, k]
@@ -225,16 +231,16 @@ def narrow(table: Floats, bit: int) -> None:
 
 @compiled
 def next_right_half(table: Floats, bit: int, bound: float) -> float:
-    """`narrow`, then `right_half`: one call in place of two."""
+    """Call `narrow`, then `right_half`, as one compiled call."""
     narrow(table, bit)
     return right_half(table, bound)
 
 
 @compiled
 def end_sample(table: Floats, bit: int) -> None:
-    """After the last decision: weigh the components by what they said of the sample that was found.
+    """Multiply the components' weights by the probability that each assigned to the sample.
 
-    Where all thought it impossible, they keep their weights.
+    The weights are kept where all these probabilities are zero.
     """
     narrow(table, bit)
     total = 0.0
@@ -257,14 +263,15 @@ def step_decisions(
     probabilities: Floats,
     bits: NDArray[np.int32],
 ) -> None:
-    """All decisions on the samples of a step, as an encoder knows them.
+    """Compute all decisions on the known samples of a step, for an encoder.
 
     Args:
-        mixture, kind: as `read_mixture` left it.
+        mixture, kind: as `read_mixture` filled them in.
         outputs: (D,), the samples' normalised values.
-        places: (n,) with n <= D, their places among the 2^L integers, of which the first is 0.
+        places: (n,) with n <= D, the samples' places among the 2^L integers, from 0.
         bounds: (2^L + 1,), the normalised bounds of the integers' intervals.
-        probabilities, bits: (n, L), filled in: the probability of a 1 before each decision, and which it was.
+        probabilities, bits: (n, L), filled in with the probability of a 1 before each decision, and the
+            decision.
     """
     table, levels = mixture[0], bits.shape[1]
     for n in range(len(places)):

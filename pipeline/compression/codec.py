@@ -1,8 +1,8 @@
-"""Compress a sound file with a model, and get its samples back to the last bit.
+"""Lossless compression of sound files with a model, and decompression.
 
-Of every sample the model codes the 16 highest bits; what 24- and 32-bit samples have below is kept as it is
-(packed by zlib, which shrinks what is empty). Each channel runs through the model by itself. The integers are
-taken as they are: a rate or loudness that the model was not trained on costs size, never correctness.
+The model codes the 16 highest bits of every sample. The lower bits of 24- and 32-bit samples are packed by
+zlib, which removes empty bits. Each channel is coded independently. The integers are not converted: a rate or
+level that the model was not trained on increases the size, but the samples are still restored exactly.
 """
 
 import zlib
@@ -43,13 +43,13 @@ _SHOWN_OF_HASH = 12
 
 @dataclass(frozen=True)
 class CodingModel:
-    """A model that is ready to code with.
+    """A model that is loaded for coding.
 
     Attributes:
-        model: of samples.
-        name: how it was named.
-        hash: of its weights and settings.
-        arithmetic: how this machine computes it.
+        model: model of waveforms.
+        name: name by which the user chose it.
+        hash: SHA-256 of its weights and settings.
+        arithmetic: hash of how this machine computes it (see `fingerprint`).
     """
 
     model: TrainedModel
@@ -59,7 +59,11 @@ class CodingModel:
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "CodingModel":
-        """Load a model folder; raises `UserError` where it holds no model of samples."""
+        """Load a model folder.
+
+        Raises:
+            UserError: the folder holds no model of waveforms.
+        """
         model = load_model(folder)
         check_codes(model)
         return cls(model, name, _hash_of(folder), fingerprint(model))
@@ -67,7 +71,7 @@ class CodingModel:
 
 @dataclass(frozen=True)
 class Compressed:
-    """What came of compressing one file: its sound, its size in bytes, and the result's."""
+    """Result of the compression of one file: its sound, and the sizes before and after in bytes."""
 
     sound: IntegerSound
     bytes_before: int
@@ -75,16 +79,19 @@ class Compressed:
 
     @property
     def bits_per_sample(self) -> float:
-        """Of the whole file, header and all, for each sample of each channel."""
+        """Bits of the whole file, including its header, for each sample of each channel."""
         return 8 * self.bytes_after / (self.sound.frames * self.sound.channels)
 
 
 def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compressed:
     """Code the samples of ``source`` into ``target``, in flat memory.
 
-    The source is read twice: once to see that all of it can be, which is quick beside the coding.
+    The source is read twice, first to check that it can be read to its end. That is fast compared with
+    coding.
 
-    Raises `RecordingRejected` where the source is damaged, lossy, or changes meanwhile.
+    Raises:
+        RecordingRejected: the source is damaged or lossy, or it changes while it is read.
+        UserError: the target cannot be written.
     """
     sound = examine(source)
     frames = max(1, BLOCK_FRAMES // coding.model.framing.hop) * coding.model.framing.hop
@@ -101,10 +108,11 @@ def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compresse
 
 
 def decompress_sound(coding: CodingModel, source: Path, target: Path) -> IntegerSound:
-    """Write the samples that ``source`` codes to the sound file ``target``.
+    """Decode the compressed recording ``source`` into the sound file ``target``.
 
-    Raises `RecordingRejected` where the source is damaged, or this model or machine cannot decode it;
-    `UserError` where the target's format cannot hold it.
+    Raises:
+        RecordingRejected: the source is damaged, or this model or machine cannot decode it.
+        UserError: the target's format cannot hold the samples, or it cannot be written.
     """
     with open_coded(source) as (header, blocks):
         _check_same(coding, header)
@@ -122,27 +130,27 @@ def _check_same(coding: CodingModel, header: Header) -> None:
     if header.model != coding.hash:
         raise RecordingRejected(
             "other-model",
-            f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}; "
-            f"{coding.name} is {coding.hash[:_SHOWN_OF_HASH]}: name that one with --model",
+            f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}, but "
+            f"{coding.name} is {coding.hash[:_SHOWN_OF_HASH]}; name the former with --model",
         )
     if header.arithmetic != coding.arithmetic:
         raise RecordingRejected(
             "other-arithmetic",
-            "this machine computes the model differently from the one that compressed, and could not decode "
-            "a sample; decompress there, or with the same versions of wavecast and its libraries",
+            "this machine computes the model differently from the one that compressed, so it cannot decode "
+            "the samples; decompress there, or with the same versions of wavecast and its libraries",
         )
 
 
 @contextmanager
 def _coders(coding: CodingModel, sound: IntegerSound) -> Iterator[list[Coder]]:
-    """One for each channel."""
+    """Return a coder for each channel."""
     with exact_arithmetic(coding.model):
         alphabet = Alphabet.of(coding.model, sound.depth)
         yield [Coder(coding.model, alphabet) for _ in range(sound.channels)]
 
 
 def _encode(coder: Coder, integers: Integers, depth: int) -> Block:
-    """One channel's integers (n,); what is below the model's bits comes second."""
+    """Encode one channel's integers (n,); the bits below the model's are the block's second part."""
     below = max(0, depth - MODEL_BITS)
     words = coder.encode((integers >> below) + (1 << (depth - below - 1)))
     if not below:
@@ -166,7 +174,7 @@ def _rest_type(below: int) -> str:
 
 
 def _hash_of(folder: Path) -> str:
-    """SHA-256 of what decides a model's probabilities: its weights, and its settings but not its history."""
+    """Return the SHA-256 of a model's weights and settings, which determine its probabilities."""
     content = read_json(folder / "config.json", "model")
     settings = {name: content[name] for name in ("input", "model", "normalisation")}
     return digest_json(settings, followed_by=(folder / "model.safetensors").read_bytes())

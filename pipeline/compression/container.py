@@ -1,4 +1,4 @@
-"""The format of compressed recordings: what was coded by which model, the coded blocks, a checksum.
+"""File format of compressed recordings: header, coded blocks and checksum.
 
     8 bytes   magic
     4         version
@@ -7,7 +7,7 @@
     ...       header: JSON
     ...       blocks, for each stretch of frames one of every channel: length of the words, length of the
               rest, the coder's words (32-bit), the rest (zlib)
-    32        SHA-256 of all before
+    32        SHA-256 of all previous bytes
 
 All numbers are unsigned and little-endian. Every version begins with the magic and ends with the checksum.
 """
@@ -27,7 +27,7 @@ from pipeline.common.hashing import digest_stream
 from pipeline.compression.pcm_files import IntegerSound
 from pipeline.errors import RecordingRejected, UserError
 
-MAGIC = b"\x89WCZ\r\n\x1a\n"  # no text: what a transfer as text does to it shows
+MAGIC = b"\x89WCZ\r\n\x1a\n"  # not text, so that a transfer in text mode is detected
 VERSION = 1
 _PRELUDE = struct.Struct("<8sIIQ")
 _SIZE_AT = 16
@@ -35,20 +35,20 @@ _BLOCK = struct.Struct("<II")
 _CHECKSUM_BYTES = 32
 
 Block = tuple[bytes, bytes]
-"""Of one channel: the coder's words, and the rest."""
+"""A coded block of one channel: the coder's words, and the rest."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a decoder needs to know.
+    """Information that a decoder needs.
 
     Attributes:
         model: hash of the model.
-        model_name: how it was named, for people.
-        arithmetic: how the coding machine computed the model (see
+        model_name: name of the model, for messages only.
+        arithmetic: hash of how the encoding machine computed the model (see
             `pipeline.compression.arithmetic_coder.fingerprint`).
-        block_frames: frames of every block but the last.
-        sound: the recording.
+        block_frames: frames of every block except the last.
+        sound: rate, channels, depth, length and checksum of the recording.
     """
 
     model: str
@@ -60,7 +60,13 @@ class Header:
 
 @contextmanager
 def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
-    """Give a function that takes the blocks, in order; the file appears when the block of code ends well."""
+    """Open a compressed recording for writing; yields a function that writes the next block.
+
+    The file appears when the `with` block ends without an error.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     try:
         with atomic_path(path) as temporary, temporary.open("r+b") as file:
             packed = json.dumps(asdict(header)).encode()
@@ -81,9 +87,11 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
 
 @contextmanager
 def open_coded(path: Path) -> Iterator[tuple[Header, Iterator[Block]]]:
-    """The header and the blocks of a compressed recording, of which every bit has been checked.
+    """Open a compressed recording; yields its header and its blocks after the checksum has been checked.
 
-    Raises `RecordingRejected` for what is no compressed recording, damaged, cut short, or newer than this.
+    Raises:
+        RecordingRejected: the file is no compressed recording, is damaged or truncated, or has a newer
+            format.
     """
     with open_file(path) as file:
         header = _checked_header(file)
@@ -94,7 +102,7 @@ def _checked_header(file: BinaryIO) -> Header:
     there = os.fstat(file.fileno()).st_size
     prelude = file.read(_PRELUDE.size)
     if prelude[: len(MAGIC)] != MAGIC[: len(prelude)] or not prelude:
-        raise RecordingRejected("not-compressed", "not a recording that `wavecast compress` wrote")
+        raise RecordingRejected("not-compressed", "not a recording written by `wavecast compress`")
     if len(prelude) < _PRELUDE.size:
         raise RecordingRejected("cut-short", f"cut short: {there} bytes are there, not even a header")
     _, version, length, size = _PRELUDE.unpack(prelude)
@@ -124,6 +132,6 @@ def _blocks(file: BinaryIO, header: Header) -> Iterator[Block]:
 
 
 def _digest(file: BinaryIO, length: int) -> bytes:
-    """The checksum of the first ``length`` bytes of a file, which is left there."""
+    """Return the checksum of the first ``length`` bytes of a file, which is left at their end."""
     file.seek(0)
     return bytes.fromhex(digest_stream(file, length))

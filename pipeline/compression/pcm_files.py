@@ -1,7 +1,7 @@
-"""A sound file's own integers, and a sound file of integers: nothing rounded, mixed, resampled or clipped.
+"""Reading and writing of sound files as integers, without rounding, mixing, resampling or clipping.
 
-What is kept are the samples of every channel, their depth and rate. Tags, cue points and the kind of
-container are not.
+The samples of every channel, their depth and rate are kept. Tags, cue points and the container format are
+not.
 """
 
 import hashlib
@@ -42,21 +42,21 @@ FORMATS = {  # suffix: libsndfile's name of the container, and the encoding of e
     ".w64": ("W64", _ENCODINGS | {8: "PCM_U8"}),
 }
 FLAC_FRAMES = 1 << 16
-"""Frames that are encoded at once."""
+"""Number of frames that are encoded at once."""
 LONGEST = {"WAV": (1 << 32) - (1 << 16), "AIFF": (1 << 32) - (1 << 16)}
-"""Bytes of samples that a container's size fields can count, with room for its header."""
+"""Largest number of bytes of samples that a container's size fields allow, with room for its header."""
 
 
 @dataclass(frozen=True)
 class IntegerSound:
-    """What a file of integer samples holds.
+    """Properties of a file of integer samples.
 
     Attributes:
         sample_rate: in Hz.
-        channels: C.
+        channels: number of channels, C.
         depth: bits of a sample, a multiple of 8.
-        frames: N, samples of each channel.
-        checksum: SHA-256 of all integers, frame by frame, as little-endian 32-bit ones.
+        frames: samples of each channel, N.
+        checksum: SHA-256 of all integers, frame by frame, as little-endian 32-bit integers.
     """
 
     sample_rate: int
@@ -67,29 +67,30 @@ class IntegerSound:
 
     @property
     def bytes_as_16_bit(self) -> int:
-        """What plain 16-bit samples would take."""
+        """Size of the sound as 16-bit samples, in bytes."""
         return 2 * self.channels * self.frames
 
 
 class Checksum:
-    """The checksum of integers that come in blocks."""
+    """Checksum of integers that are added in blocks."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
 
     def add(self, block: Integers) -> None:
-        """Go on with ``block`` (n, C)."""
+        """Add the next ``block`` (n, C)."""
         self._hash.update(np.ascontiguousarray(block, "<i4").data)
 
     def text(self) -> str:
-        """The checksum so far, in hexadecimal digits."""
+        """Return the checksum of all blocks so far, in hexadecimal digits."""
         return self._hash.hexdigest()
 
 
 def examine(path: Path) -> IntegerSound:
-    """Read ``path`` to its end and say what it holds.
+    """Read a sound file to its end and return its properties.
 
-    Raises `RecordingRejected` where it cannot be read whole or holds no integers.
+    Raises:
+        RecordingRejected: the file cannot be read to its end, or it holds no integers.
     """
     checksum, frames = Checksum(), 0
     with open_recording(path) as reader:
@@ -103,9 +104,12 @@ def examine(path: Path) -> IntegerSound:
 
 
 def read_integers(path: Path, frames: int) -> Iterator[Integers]:
-    """Yield the integers of ``path`` in blocks (n, C) of so many frames, the last one perhaps shorter.
+    """Yield the integers of a sound file in blocks (n, C) of ``frames`` frames; the last may be shorter.
 
-    They are as small as their depth: those of 8 bits go from -128 to 127. Raises like `examine`.
+    Their range is that of their depth: integers of 8 bits range from -128 to 127.
+
+    Raises:
+        RecordingRejected: as in `examine`.
     """
     with open_recording(path) as reader:
         depth = _depth(reader.info.decoder, reader.info.container, reader.info.encoding)
@@ -117,15 +121,15 @@ def _depth(decoder: str, container: str, encoding: str) -> int:
         return DEPTHS[encoding]
     raise RecordingRejected(
         "no-integers",
-        f"{container} with {encoding} holds no plain integers, so that there is nothing exact to keep; "
+        f"{container} with {encoding} holds no integer samples, so it cannot be restored exactly; "
         f"convert it to WAV or FLAC first",
     )
 
 
 def flac_size(path: Path, sound: IntegerSound) -> int | None:
-    """Return how many bytes the recording takes as FLAC at the highest level, encoded in memory.
+    """Return the size in bytes of the recording as FLAC at the highest level, encoded in memory.
 
-    None for what FLAC cannot hold: 32 bits, more than 8 channels, or very high rates.
+    None where FLAC cannot hold it: 32 bits, more than 8 channels, or a very high rate.
     """
     import soundfile
 
@@ -166,24 +170,31 @@ def _regrouped(blocks: Iterable[Integers], frames: int) -> Iterator[Integers]:
 
 
 def check_format(path: Path, sound: IntegerSound | None = None) -> None:
-    """Raise `UserError` where the suffix is of no format that can be written, or cannot hold ``sound``."""
+    """Check that ``path`` names a format that can be written and, where given, can hold ``sound``.
+
+    Raises:
+        UserError: the suffix is unknown, or the format does not have the depth or the length.
+    """
     if path.suffix.lower() not in FORMATS:
-        raise UserError(f"{path}: unknown kind of sound file; name it with one of {', '.join(FORMATS)}")
+        raise UserError(f"{path}: unknown kind of sound file; use one of the suffixes {', '.join(FORMATS)}")
     if sound is None:
         return
     container, encodings = FORMATS[path.suffix.lower()]
     if sound.depth not in encodings:
         raise UserError(f"{path}: {container} has no {sound.depth}-bit samples; name it .wav")
     if sound.frames * sound.channels * sound.depth // 8 > LONGEST.get(container, 1 << 63):
-        raise UserError(f"{path}: {container} holds at most 4 GiB, and these are more; name it .w64")
+        raise UserError(f"{path}: {container} holds at most 4 GiB, and the samples are more; name it .w64")
 
 
 @contextmanager
 def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integers], None]]:
-    """Give a function that takes the integers of ``sound`` block by block, (n, C).
+    """Open a sound file for writing; yields a function that writes the next block of integers (n, C).
 
-    The file appears, whole, when the block of code ends well, and only if the checksum is that of the sound:
-    otherwise `RecordingRejected`. Raises `UserError` where the format or the place refuses it.
+    The file appears when the `with` block ends without an error and the checksum is that of ``sound``.
+
+    Raises:
+        RecordingRejected: the integers do not have the checksum of ``sound``.
+        UserError: the format cannot hold the sound, or the file cannot be written.
     """
     import soundfile
 
@@ -202,7 +213,7 @@ def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integer
                 yield write
             if checksum.text() != sound.checksum:
                 raise RecordingRejected(
-                    "not-restored", "what came out are not the samples that went in: nothing is written"
+                    "not-restored", "the decoded samples differ from the original ones; nothing is written"
                 )
     except soundfile.LibsndfileError as problem:
         reason = problem.error_string.strip().rstrip(".")

@@ -1,7 +1,6 @@
-"""Continuations of sound that need no trained model: nothing, the last period again, a linear predictor.
+"""Extrapolation of sound without a trained model: silence, pitch repetition, linear prediction.
 
-Each takes the samples before a gap and gives those that may follow, as floats: what
-`pipeline.concealment.fill` fills gaps with.
+Each function returns samples that may follow those before a gap, as floats, for `pipeline.concealment.fill`.
 """
 
 import numpy as np
@@ -11,24 +10,32 @@ from pipeline.audio.pcm import fade_in
 
 Floats = npt.NDArray[np.float64]
 
-PITCH_HZ = (66, 200)  # ITU-T G.711 Appendix I looks for periods of 5 to 15 ms
+PITCH_HZ = (66, 200)  # ITU-T G.711 Appendix I searches periods of 5 to 15 ms
 PITCH_WINDOW_S = 0.020
 ORDER = 128
 FITTED_S = 0.2
 
 
 def silence(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> Floats:
-    """Zeros (count,): what a decoder without concealment plays."""
+    """Return zeros (count,), the output of a decoder without concealment."""
     return np.zeros(count)
 
 
 def repetition(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> Floats:
     """Repeat the last pitch period of ``history`` (N,) for ``count`` samples, after ITU-T G.711 Appendix I.
 
-    The period is the lag of 5 to 15 ms at which the last 20 ms resemble themselves most. Its last quarter
-    fades into what came before its beginning, so that repeats join. The standard fades the seam to the left,
-    too, which costs it a delay; here the step that is left there fades out over a quarter of the period.
-    One period is repeated throughout, where the standard goes to two and three.
+    The period is the lag of 5 to 15 ms with the largest normalised autocorrelation of the last 20 ms. Its
+    last quarter fades into the samples before the period, so that repetitions join smoothly. The standard
+    also fades the left seam, which needs a delay. Here the remaining step fades out over a quarter of the
+    period. One period is repeated throughout, while the standard continues with two and three periods.
+
+    Args:
+        history: int16 samples (N,) before the gap.
+        count: number of samples to return.
+        sample_rate: in Hz.
+
+    Returns:
+        Samples (count,); zeros where ``history`` is too short for a pitch period.
     """
     period = pitch_period(history, sample_rate)
     if not period:
@@ -45,7 +52,7 @@ def repetition(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> 
 
 
 def pitch_period(history: npt.NDArray[np.int16], sample_rate: int) -> int:
-    """Samples in the last pitch period of ``history`` (N,); 0 where that is too short to say."""
+    """Return the length in samples of the last pitch period of ``history`` (N,); 0 where it is too short."""
     shortest, longest = (round(sample_rate / hz) for hz in reversed(PITCH_HZ))
     window = min(round(PITCH_WINDOW_S * sample_rate), len(history) - longest)
     if window < shortest or len(history) < 2 * longest:
@@ -58,10 +65,18 @@ def pitch_period(history: npt.NDArray[np.int16], sample_rate: int) -> int:
 
 
 def autoregression(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> Floats:
-    """Let a linear predictor of order 128, fitted to the last 0.2 s of ``history`` (N,), run on by itself.
+    """Extrapolate by a linear predictor of order 128, fitted to the last 0.2 s of ``history`` (N,).
 
-    The coefficients are Burg's (1967): of all ways to fit them it is the one that stays stable without a
-    window, which would blur the very end that is to be continued.
+    The coefficients are Burg's (1967). His method gives a stable predictor without a window. A window would
+    attenuate the end of the history, which is the part to be continued.
+
+    Args:
+        history: int16 samples (N,) before the gap.
+        count: number of samples to return.
+        sample_rate: in Hz.
+
+    Returns:
+        Samples (count,); zeros where ``history`` is silent or too short.
     """
     recent = history[-round(FITTED_S * sample_rate) :].astype(np.float64)
     order = min(ORDER, len(recent) // 3)
@@ -75,10 +90,10 @@ def autoregression(history: npt.NDArray[np.int16], count: int, sample_rate: int)
 
 
 def burg(samples: Floats, order: int) -> Floats:
-    """Coefficients (order + 1,) of the prediction error filter 1, a_1, ... a_order of ``samples`` (N,).
+    """Return the prediction error filter (order + 1,), 1, a_1, ... a_order, of ``samples`` (N,).
 
-    What `librosa.lpc` computes, whose import takes longer than filling a minute of gaps, and without its
-    noise on top of perfectly predictable samples.
+    `librosa.lpc` computes the same filter, but its import takes longer than filling a minute of gaps, and it
+    adds noise to perfectly predictable samples.
     """
     forward, backward = samples[1:], samples[:-1]
     error_filter = np.ones(1)

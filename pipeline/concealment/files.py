@@ -1,4 +1,4 @@
-"""Recordings with gaps: where the gaps of a file are, filled in, written, and seen close up."""
+"""Concealment from file to file: location of the gaps, filled recording, and plot of the longest gaps."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,19 +16,20 @@ from pipeline.errors import UserError
 from pipeline.plots.figure import COLOURS, new_figure, plain_text, write_figure
 
 SMEAR_S = 0.002
-"""So far does the edge of a gap ring into the sound beside it in a conversion to another rate."""
+"""Duration beyond the edge of a gap over which a rate conversion smears it."""
 
 CLOSE_UPS, MARGIN_S = 6, 0.03
 
 
 @dataclass(frozen=True)
 class GapSource:
-    """Where gaps are: in a trace of packets, in a table, or else where there are only zeros.
+    """Source of the positions of gaps: a packet trace, a table, or else runs of zeros.
 
     Attributes:
-        trace: see `gaps_of_trace`; its entries last ``packet_s``.
-        table: see `gaps_of_table`.
-        shortest_s: zeros of this duration or longer are a gap, see `zero_runs`.
+        trace: packet trace, see `gaps_of_trace`.
+        table: table of gaps, see `gaps_of_table`.
+        packet_s: length of a packet of the trace in seconds.
+        shortest_s: length in seconds from which a run of zeros is a gap, see `zero_runs`.
     """
 
     trace: Path | None = None
@@ -37,17 +38,24 @@ class GapSource:
     shortest_s: float = 0.005
 
     def __post_init__(self) -> None:
-        """Raises `UserError` for what cannot be."""
+        """Raise `UserError` where both sources are given or a length is not positive."""
         if self.trace is not None and self.table is not None:
-            raise UserError("gaps are in a trace or in a table: give one of --loss-trace and --gaps", 2)
+            raise UserError("--loss-trace and --gaps cannot be combined; give one of them", 2)
         if not (0 < self.packet_s < np.inf and 0 < self.shortest_s < np.inf):
-            raise UserError("packets and shortest gaps last more than 0 ms", 2)
+            raise UserError("packets and shortest gaps must be longer than 0 ms", 2)
 
     def find(self, own: Samples, own_rate: int, length: int, sample_rate: int) -> Gaps:
-        """Return the gaps of a recording of ``length`` samples at ``sample_rate``.
+        """Return the gaps of a recording.
 
-        Zeros are looked for in what it holds at its own rate, ``own`` (N,): after a conversion to another
-        they are none any more.
+        Args:
+            own: int16 samples (N,) at the recording's own rate. Runs of zeros are searched in these, since
+                they do not remain zeros after a rate conversion.
+            own_rate: the recording's own rate in Hz.
+            length: samples of the recording at ``sample_rate``.
+            sample_rate: rate in Hz at which gaps are counted.
+
+        Raises:
+            UserError: the trace or the table cannot be read.
         """
         if self.trace is not None:
             gaps = gaps_of_trace(self.trace, self.packet_s, sample_rate, length)
@@ -71,10 +79,24 @@ def conceal_file(
     overwrite: bool = False,
     on_gap: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
-    """Fill the gaps of a recording and write it as mono sound at ``sample_rate``, or else at its own rate.
+    """Fill the gaps of a recording and write it as mono sound.
 
-    Returns facts for people and machines. Raises `RecordingRejected` where the recording cannot be used,
-    `UserError` where gaps cannot be read or a file would be overwritten.
+    Args:
+        sound: sound file to read.
+        output: sound file to write.
+        source: source of the gaps' positions.
+        how: extrapolation that fills the gaps.
+        sample_rate: rate of the output in Hz; the recording's own where None.
+        plot: picture of the longest gaps to write.
+        overwrite: replace files that exist.
+        on_gap: called after each gap.
+
+    Returns:
+        Paths, lengths and gaps, as values that can be written as JSON.
+
+    Raises:
+        RecordingRejected: the recording cannot be used.
+        UserError: gaps cannot be read, or a file exists.
     """
     check_overwrite(output, overwrite)
     if plot is not None:
@@ -106,7 +128,7 @@ def conceal_file(
 def concealment_picture(
     path: Path, received: Samples, filled: Samples, gaps: Gaps, sample_rate: int, title: str
 ) -> None:
-    """Close-ups of the longest gaps, at most six, in order: what was received, and what was filled in."""
+    """Plot the longest gaps, at most six, in order of time, as received and as concealed."""
     longest = np.sort(np.argsort(gaps[:, 0] - gaps[:, 1], kind="stable")[:CLOSE_UPS])
     shown = gaps[longest] if len(gaps) else np.array([[0, 0]])
     rows = -(-len(shown) // 2)

@@ -1,10 +1,10 @@
-"""Filling gaps in a sound: continue what is before each, and backwards what is after it, until they meet.
+"""Gap filling by extrapolation from the sound before a gap and, optionally, backwards from the sound after.
 
-Every way to continue (a model's, or one of `pipeline.concealment.extrapolation`) is treated alike: after 10
-ms it fades towards silence, which offends less than a guess held for too long (ITU-T G.711 Appendix I). One
-that is heard from the left alone, as a receiver must do it who cannot wait, goes on past the gap for 4 ms,
-in which a raised cosine leads to what is there again. Where both sides are heard, a raised cosine leads
-from one continuation to the other over the gap itself. All other samples stay as they are, bit for bit.
+Every extrapolation (a model's, or one of `pipeline.concealment.extrapolation`) is treated alike. After 10 ms
+it fades towards silence, as in ITU-T G.711 Appendix I, since a long extrapolation is less acceptable. Without
+a delay only the left side is available. Its extrapolation then continues for 4 ms after the gap, where a
+raised cosine fades it into the received samples. With both sides, a raised cosine over the gap fades from one
+extrapolation to the other. All other samples are unchanged, bit for bit.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,18 @@ from pipeline.concealment.gaps import Gaps
 Samples = npt.NDArray[np.int16]
 Floats = npt.NDArray[np.float64]
 Extrapolate = Callable[[Samples, int, int], Floats]
-"""From samples (N,) heard so far, how many shall follow, and the sample rate, to those that may follow."""
+"""Function of the previous samples (N,), a count and the sample rate in Hz; returns the next samples."""
 
-HEARD_S = 0.3
-LEAST_HEARD_S = 0.02
-"""Less sound than this between a gap and the next is not continued backwards."""
+CONTEXT_S = 0.3
+LEAST_CONTEXT_S = 0.02
+"""Shortest sound between two gaps that is extrapolated backwards."""
 OVERLAP_S = 0.004
 HOLD_S, DECAY_S = 0.010, 0.050
 
 
 @dataclass(frozen=True)
 class GapFiller:
-    """How gaps are filled: a continuation, and where it is given, one of the time-reversed sound after."""
+    """Extrapolations that fill gaps: of the sound before, and optionally of the reversed sound after."""
 
     forward: Extrapolate
     backward: Extrapolate | None = None
@@ -43,20 +43,27 @@ def conceal(
     how: GapFiller,
     on_gap: Callable[[], object] = lambda: None,
 ) -> Samples:
-    """Fill the ``gaps`` (G, 2) of ``samples`` (N,), whatever stands there now, from left to right.
+    """Fill the gaps of a sound, from left to right.
 
-    What was filled in before a gap is heard like sound; what is before the first sample is not, and a gap
-    that has nothing on either side becomes silence. ``on_gap`` is called after each gap.
+    The samples that filled a gap are a part of the next gap's history. A gap without any sound beside it
+    becomes silence.
+
+    Args:
+        samples: int16 samples (N,); those in gaps are ignored.
+        gaps: first and last + 1 sample of each gap (G, 2).
+        sample_rate: in Hz.
+        how: extrapolation that fills the gaps.
+        on_gap: called after each gap.
 
     Returns:
-        A new array (N,), equal to ``samples`` outside of the gaps and, where only the left side is heard,
-        of 4 ms after each.
+        A new array (N,). It equals ``samples`` outside of the gaps and, where only the left side is used,
+        outside of the 4 ms after each.
     """
     found = samples.copy()
     next_gap = [*gaps[1:, 0].tolist(), len(samples)]
     for (start, stop), until in zip(gaps.tolist(), next_gap, strict=False):
-        before = found[max(0, start - round(HEARD_S * sample_rate)) : start]
-        after = samples[stop : min(until, stop + round(HEARD_S * sample_rate))]
+        before = found[max(0, start - round(CONTEXT_S * sample_rate)) : start]
+        after = samples[stop : min(until, stop + round(CONTEXT_S * sample_rate))]
         filled = _filled(before, stop - start, after, sample_rate, how)
         found[start : start + len(filled)] = round_to_int16(filled)
         on_gap()
@@ -64,8 +71,8 @@ def conceal(
 
 
 def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: GapFiller) -> Floats:
-    """What belongs into a gap of ``count`` samples, and the cross-fade after it, if any."""
-    if how.backward is not None and len(after) >= LEAST_HEARD_S * sample_rate:
+    """Return the samples of a gap of ``count`` samples, and of the cross-fade after it, if any."""
+    if how.backward is not None and len(after) >= LEAST_CONTEXT_S * sample_rate:
         backward = _fading(how.backward, after[::-1].copy(), count, sample_rate)[::-1]
         if not len(before):
             return backward
@@ -79,7 +86,7 @@ def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: 
 
 
 def _fading(continuation: Extrapolate, history: Samples, count: int, sample_rate: int) -> Floats:
-    """A continuation that fades: held for 10 ms, then smaller by the factor e every 50 ms."""
+    """Return an extrapolation that fades: constant for 10 ms, then reduced by the factor e every 50 ms."""
     if not len(history):
         return np.zeros(count)
     late_s = np.maximum(0, np.arange(count) / sample_rate - HOLD_S)

@@ -1,7 +1,7 @@
-"""Where sound is missing: from a trace of packets, a table of seconds, or runs of zeros; losses by chance.
+"""Positions of gaps: from a packet trace, a table of seconds, or runs of zeros; random packet losses.
 
-Gaps are an array (G, 2) of samples, first and one past the last: in order, inside the recording, and never
-touching, since what touches is one gap.
+Gaps are an array (G, 2) of sample numbers, the first and the last + 1. They are in order and inside the
+recording. Adjacent gaps are merged into one.
 """
 
 import math
@@ -17,18 +17,29 @@ from pipeline.errors import UserError
 Gaps = npt.NDArray[np.int64]
 
 LONGEST_S = 0.5
-"""Zeros that go on for longer are silence that somebody put there: no network loses so much in a row and
-leaves the rest in place, and nobody could guess what was said."""
+"""Longest run of zeros that is a gap. A longer one is taken for digital silence: networks rarely lose more
+in a row, and a longer gap cannot be predicted."""
 
 NO_GAPS: Gaps = np.zeros((0, 2), np.int64)
 
 
 def gaps_of_trace(path: Path, packet_s: float, sample_rate: int, length: int) -> Gaps:
-    """Read a trace of packets: 0 for one that arrived, 1 for one that was lost, in the order of the sound.
+    """Read a packet trace: a 0 for each packet that arrived, a 1 for each that was lost, in order of time.
 
-    Entries are separated by blanks, commas or lines, and stand for ``packet_s`` seconds each. Those past the
-    end of a recording of ``length`` samples are left out, and what the trace does not reach counts as there.
-    Raises `UserError` for anything else in the file.
+    Entries are separated by blanks, commas or lines. Entries past the end of the recording are ignored, and
+    packets after the end of the trace count as received.
+
+    Args:
+        path: text file.
+        packet_s: length of a packet in seconds.
+        sample_rate: in Hz.
+        length: samples of the recording.
+
+    Returns:
+        The gaps (G, 2).
+
+    Raises:
+        UserError: the file is empty or holds other entries.
     """
     try:
         entries = read_text(path).replace(",", " ").split()
@@ -43,10 +54,20 @@ def gaps_of_trace(path: Path, packet_s: float, sample_rate: int, length: int) ->
 
 
 def gaps_of_table(path: Path, sample_rate: int, length: int) -> Gaps:
-    """Read a CSV table with the columns `start_s` and `end_s`, a gap each line, in any order.
+    """Read a CSV table of gaps with the columns `start_s` and `end_s`, in any order.
 
-    Gaps that overlap become one; what lies outside of the recording is left out. Raises `UserError` for a
-    table without these columns or a line that is not a stretch of time.
+    Overlapping gaps are merged, and parts outside of the recording are ignored.
+
+    Args:
+        path: CSV file.
+        sample_rate: in Hz.
+        length: samples of the recording.
+
+    Returns:
+        The gaps (G, 2).
+
+    Raises:
+        UserError: a column is missing, or a line is not a positive stretch of time.
     """
     rows = read_table(path, ["start_s", "end_s"], empty_allowed=True)
     seconds = [_stretch(place, row["start_s"], row["end_s"]) for place, row in rows]
@@ -66,9 +87,18 @@ def _stretch(place: str, start: str, end: str) -> tuple[float, float]:
 def zero_runs(
     samples: npt.NDArray[np.int16], sample_rate: int, shortest_s: float, longest_s: float = LONGEST_S
 ) -> Gaps:
-    """Runs of samples (N,) that are exactly zero for ``shortest_s`` to ``longest_s``, sound on both sides.
+    """Return the runs of zeros that last ``shortest_s`` to ``longest_s`` seconds between other samples.
 
-    Zeros with which a recording begins or ends are its silence, and so is one that is all zeros.
+    Zeros at the beginning or the end of a recording are silence, and so is a recording of zeros only.
+
+    Args:
+        samples: int16 samples (N,).
+        sample_rate: in Hz.
+        shortest_s: shortest run in seconds, at least two samples.
+        longest_s: longest run in seconds.
+
+    Returns:
+        The gaps (G, 2).
     """
     runs = np.stack(true_runs(samples == 0), 1)
     duration = runs[:, 1] - runs[:, 0]
@@ -78,7 +108,7 @@ def zero_runs(
 
 
 def merged(stretches: npt.NDArray[np.generic], length: int) -> Gaps:
-    """Stretches (G, 2) in any order as gaps of a recording of ``length`` samples."""
+    """Return stretches (G, 2), given in any order, as gaps of a recording of ``length`` samples."""
     inside = np.clip(stretches.astype(np.int64).reshape(-1, 2), 0, length)
     inside = inside[inside[:, 0] < inside[:, 1]]
     if not len(inside):
@@ -90,10 +120,19 @@ def merged(stretches: npt.NDArray[np.generic], length: int) -> Gaps:
 
 
 def random_losses(length: int, packet: int, share: float, spared: int, seed: int) -> Gaps:
-    """Lose each packet of ``packet`` samples with the probability ``share``, independently of the others.
+    """Draw packet losses, each independent of the others.
 
-    Packets that begin before the sample ``spared``, and a shorter one at the end, always arrive. Packets lost
-    in a row are one gap. The same seed loses the same ones.
+    Consecutive lost packets are one gap. A shorter packet at the end is never lost.
+
+    Args:
+        length: samples of the recording.
+        packet: samples of a packet.
+        share: probability of a loss.
+        spared: packets that begin before this sample are never lost.
+        seed: seed of the draws.
+
+    Returns:
+        The gaps (G, 2).
     """
     lost = np.random.default_rng(seed).random(length // packet) < share
     lost[: -(-spared // packet)] = False
@@ -102,7 +141,7 @@ def random_losses(length: int, packet: int, share: float, spared: int, seed: int
 
 
 def gap_mask(gaps: Gaps, length: int) -> npt.NDArray[np.bool_]:
-    """Which of ``length`` samples lie in a gap, (length,)."""
+    """Return a mask (length,) of the samples that lie in a gap."""
     edges = np.zeros(length + 1, np.int8)
     edges[gaps[:, 0]], edges[gaps[:, 1]] = 1, -1
     return np.cumsum(edges[:-1], dtype=np.int8).astype(np.bool_)

@@ -1,7 +1,7 @@
-"""Ways to fill gaps: the classical ones, their blend from both sides, and the blend with a model in it.
+"""Concealment methods: the classical ones, their blend from both sides, and the blend with a model.
 
-Which blend, and the numbers in it, were chosen by signal-to-noise ratio, log-spectral distance, ESTOI and
-PESQ on validation speakers.
+The blend and its constants were chosen by signal-to-noise ratio, log-spectral distance, ESTOI and PESQ on
+validation speakers.
 """
 
 from typing import Literal, get_args
@@ -22,14 +22,20 @@ MODELLED = 1 / 3
 
 
 def filler(method: Method, model: TrainedModel | None = None, seed: int = 0) -> GapFiller:
-    """The ways to fill gaps.
+    """Return the extrapolations of a concealment method.
 
-    - `zero`: silence; `repeat`: the last pitch period; `ar`: a linear predictor of order 128. All three hear
-      the left side alone, which is how they are known.
+    - `zero`: silence; `repeat`: the last pitch period; `ar`: a linear predictor of order 128. These use the
+      left side only, as in the literature.
     - `blend`: predictor and repetition, from both sides (see `blended`).
-    - `model`: the same, with the model's expectation in it on the left side.
+    - `model`: as `blend`, with the model's expectation on the left side.
 
-    Raises `UserError` where ``model`` is needed and missing, or is not of samples.
+    Args:
+        method: name of the method.
+        model: model of waveforms, for `model` only.
+        seed: seed of the model's draws.
+
+    Raises:
+        UserError: the model is needed and missing, or it is not one of waveforms.
     """
     if method == "model":
         return GapFiller(blended(model_expectation(model, seed)), blended())
@@ -39,10 +45,12 @@ def filler(method: Method, model: TrainedModel | None = None, seed: int = 0) -> 
 
 
 def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
-    """What the model expects: the average of 16 takes, drawn with half of the scales that it says.
+    """Return the model's expectation as an extrapolation: the mean of 16 takes, drawn with half of the scale.
 
-    The average of what may come errs least, and falls silent by itself as takes go different ways.
-    Raises `UserError` where there is no model, or it is not of samples.
+    The mean of possible continuations has the least squared error. It fades by itself as the takes diverge.
+
+    Raises:
+        UserError: there is no model, or it is not one of waveforms.
     """
     if model is None:
         raise UserError("a model is needed to fill gaps by one", 2)
@@ -61,10 +69,10 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
 
 
 def blended(expectation: Extrapolate | None = None) -> Extrapolate:
-    """A linear predictor, which follows a sound most closely at first, giving way to its last period.
+    """Return a blend of linear prediction, which is more accurate at first, and pitch repetition.
 
-    Over 10 ms the share of the repetition rises to two thirds. A model's ``expectation`` has one third of
-    what is not repeated.
+    Over 10 ms the share of the repetition increases to two thirds. Where given, a model's ``expectation`` is
+    one third of the rest.
     """
 
     def blend(history: Samples, count: int, sample_rate: int) -> Floats:

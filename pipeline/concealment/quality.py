@@ -1,7 +1,7 @@
-"""How near one sound is to another: as a signal, as a spectrum, to a listener's understanding and liking.
+"""Objective quality of concealed sound: SNR, log-spectral distance, intelligibility and speech quality.
 
-ESTOI is the extended short-time objective intelligibility of Jensen and Taal (2016), PESQ the perceptual
-evaluation of speech quality of ITU-T P.862 and, for wide bands, P.862.2; both as their packages compute them.
+ESTOI is the extended short-time objective intelligibility of Jensen and Taal (2016). PESQ is the perceptual
+evaluation of speech quality of ITU-T P.862 and, for wide bands, P.862.2. Both are computed by their packages.
 """
 
 import warnings
@@ -18,16 +18,16 @@ Mask = npt.NDArray[np.bool_]
 FRAME_S = 0.032
 HOP_S = 0.008
 FLOOR_DB = -80.0
-"""Of the logarithmic spectrum, below a full-scale sine: otherwise digital silence would be infinitely far."""
+"""Lowest level of a spectrum, relative to a full-scale sine; without it, distances could be infinite."""
 
 WIDE_BAND_HZ, NARROW_BAND_HZ = 16_000, 8_000
 NO_PESQ = "PESQ is left out: its package is not installed (extra `pesq`; building it needs a C compiler)."
 
 
 def snr_db(reference: Sound, estimate: Sound, where: Mask) -> float | None:
-    """Signal-to-noise ratio in decibels over the samples ``where`` (N,): zeros in place of sound give 0.
+    """Return the signal-to-noise ratio in dB over the samples ``where`` (N,); an estimate of zeros has 0 dB.
 
-    None where the reference is silent there; infinite where both are the same.
+    None where the reference is silent there; infinite where both sounds are equal.
     """
     signal = reference[where].astype(np.float64)
     noise = signal - estimate[where]
@@ -40,10 +40,11 @@ def snr_db(reference: Sound, estimate: Sound, where: Mask) -> float | None:
 def log_spectral_distance_db(
     reference: Sound, estimate: Sound, sample_rate: int, where: Mask
 ) -> float | None:
-    """Root mean square, over frequencies, of the difference of log power spectra, averaged over frames.
+    """Return the log-spectral distance in dB over the frames that have a sample ``where`` (N,).
 
-    Frames of 32 ms every 8 ms under a Hann window; those count that have a sample ``where`` (N,). None where
-    there is no such frame. In decibels, each spectrum floored 80 dB below a full-scale sine.
+    It is the root mean square over frequencies of the difference of log power spectra, averaged over frames.
+    Frames have 32 ms, every 8 ms, with a Hann window. Each spectrum is floored 80 dB below a full-scale sine.
+    None where there is no such frame.
     """
     first, second = (_log_spectrum(sound, sample_rate) for sound in (reference, estimate))
     size, hop = _frame(sample_rate)
@@ -74,11 +75,11 @@ def _log_spectrum(sound: Sound, sample_rate: int) -> npt.NDArray[np.float64]:
 
 
 def estoi(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
-    """Extended short-time objective intelligibility, about 0 to 1; None for less than 0.4 s of speech."""
+    """Return the extended short-time objective intelligibility, about 0 to 1; None below 0.4 s of speech."""
     from pystoi import stoi
 
     with warnings.catch_warnings():
-        warnings.simplefilter("error", RuntimeWarning)  # which it gives in place of a figure
+        warnings.simplefilter("error", RuntimeWarning)  # raised where there is no result
         try:
             first, second = (to_float(sound, np.float64) for sound in (reference, estimate))
             return float(stoi(first, second, sample_rate, extended=True))
@@ -87,16 +88,16 @@ def estoi(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
 
 
 def has_pesq() -> bool:
-    """Whether the package that computes PESQ is installed; see `NO_PESQ` for what to tell where it is not."""
+    """Return whether the package that computes PESQ is installed; else `NO_PESQ` is the message."""
     import importlib.util
 
     return importlib.util.find_spec("pesq") is not None
 
 
 def pesq(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
-    """Perceptual evaluation of speech quality, about 1 to 4.6: of wide bands from 16 kHz on, else of narrow.
+    """Return the perceptual evaluation of speech quality, about 1 to 4.6; wide band from 16 kHz, else narrow.
 
-    None where the package is not installed, or finds no speech.
+    None where the package is not installed or detects no speech.
     """
     if not (has_pesq() and reference.any() and estimate.any()):
         return None

@@ -1,4 +1,4 @@
-"""Likelihoods on held-out recordings, beside baselines.
+"""Likelihoods on held-out recordings, compared with baselines.
 
 In: a model folder and a prepared data set. Out: nats per step and bits per sample of model and baselines.
 Imports `pipeline.model` and below.

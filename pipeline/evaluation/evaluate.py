@@ -1,4 +1,4 @@
-"""The figures of a model on held-out recordings, beside those of the baselines on the same recordings."""
+"""Evaluation of a model and of baselines on the same held-out recordings."""
 
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,10 @@ from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 
 HORIZON_STARTS = 128
-"""Targets in the recordings that are scored from different distances."""
+"""Target steps that are scored at all horizons."""
 
 HORIZON_PATHS = 128
-"""Ways to each that the model imagines; with 16, figures at 80 steps are several nats too high."""
+"""Free-running paths to each target; with 16, figures at 80 steps are several nats too high."""
 
 
 def evaluate(
@@ -27,14 +27,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on a split of a prepared data set.
 
-    Returns:
-        A table for people and machines: ``model`` and each of ``baselines`` with ``nats_per_step`` and, for
-        integer samples, ``bits_per_sample`` (exact code length); ``recordings``, ``steps``, ``seconds``;
-        ``of_recordings``, the model's figures for each recording, with its ``name`` and ``group``; and
-        ``horizons``, for each the ``nats_per_step`` so many steps ahead, and those of each target in an order
-        that is the same for all models.
+    Args:
+        model_folder: folder of the trained model.
+        dataset_path: folder of the data set.
+        config: split, horizons and baselines.
+        device: `auto`, `cpu` or `cuda`.
 
-    Raises `UserError` where the model or data set cannot be used, or the split is empty.
+    Returns:
+        A table that can be written as JSON. ``model`` and each of ``baselines`` have ``nats_per_step`` and,
+        for integer samples, ``bits_per_sample`` (exact code length). ``recordings``, ``steps`` and
+        ``seconds`` are the size of the split. ``of_recordings`` has the model's figures for each recording,
+        with its ``name`` and ``group``. ``horizons`` has, for each number of steps ahead, ``nats_per_step``
+        and the nats ``of_targets``, in the same order for all models.
+
+    Raises:
+        UserError: the model or the data set cannot be used, or the split is empty.
     """
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
@@ -84,7 +91,7 @@ def _of_recordings(
     found = []
     for position, index in enumerate(chosen):
         count = float(values[position])
-        if not count:  # a piece of one frame, of which nothing is predicted
+        if not count:  # a recording of one frame has no predicted value
             continue
         found.append(
             {
@@ -103,16 +110,19 @@ def _horizons(model: TrainedModel, data: SplitRows, config: EvaluateConfig) -> d
     if not config.horizons:
         return {}
     block = model.model.decode_steps if model.model.architecture == "encoder-decoder" else 1
-    # Short recordings leave less to hear before the first step that is asked about.
+    # In short recordings the context before the first target is shorter.
     longest = int(data.length.max()) // model.framing.hop - max(config.horizons)
     context_steps = max(1, min(-(-config.context_steps // block), longest // block)) * block
     return horizon_nats(model, data, config.horizons, HORIZON_STARTS, context_steps, HORIZON_PATHS, seed=0)
 
 
 def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto") -> float:
-    """Return nats per predicted value on the validation split, by which models of any step are chosen.
+    """Return nats per predicted value on the validation split.
 
-    The test split stays unseen.
+    The figure compares models with different steps. Model selection uses it, so the test split stays unused.
+
+    Raises:
+        UserError: the model or the data set cannot be used, or the split is empty.
     """
     model = load_model(model_folder, choose_device(device))
     dataset = open_dataset(dataset_path, model.input)
@@ -123,8 +133,8 @@ def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto"
 
 
 def _log_scale_ratio(ours: Normalisation, models: Normalisation) -> float:
-    """What a value's log-density gains when it is scaled by ``ours`` instead of by the ``models``' own.
+    """Return the log-density that a value gains when it is scaled by ``ours`` instead of by ``models``.
 
-    A density depends on the unit; every figure for a data set is given in that data set's units.
+    A density depends on the unit. All figures for a data set are in units of that data set.
     """
     return float(np.mean(np.log(ours.std) - np.log(models.std)))

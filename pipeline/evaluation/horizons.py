@@ -1,16 +1,16 @@
-"""How well a model knows a step h steps ahead, when it hears only what came before.
+"""Negative log-likelihood of a step h steps ahead, given only the context before the steps in between.
 
-A model's state is warmed on the truth up to h - 1 steps before a target step, and then runs freely along S
-paths, hearing its own draws. The target's rows have the density p(rows | path) on each path, and the mean of
-these over the paths estimates the density that the model gives them without having heard what lies between:
+The state is computed teacher-forced up to h - 1 steps before a target step. The model then runs freely along
+S paths. The target's rows have the density p(rows | path) on each path. The mean over the paths estimates
+their density given the context alone:
 
     nats(h) = -log(1/S sum_s p(target rows | path s))
 
-All horizons are asked about the same targets, so that they differ in nothing but what was heard. At h = 1
-that is the ordinary nats of the step. Further ahead the estimate is too high on average, since the logarithm
-of a mean estimate lies below that of the mean (Jensen); it falls towards the truth as S grows. The excess is
-not the same for all models: one that is sure of each step, and so draws narrow densities around few paths,
-pays more than one that is vague. Compare models at the same S, and look at two values of S.
+All horizons have the same targets and differ only in the context. At h = 1 the figure is the ordinary nats of
+the step. Further ahead the estimate is too high on average, by Jensen's inequality: the expected logarithm of
+an estimate is below the logarithm of its expectation. The bias decreases as S grows. It is larger for models
+with narrow densities, since few paths then come near the target. Compare models at the same S, and check two
+values of S.
 """
 
 import math
@@ -28,19 +28,19 @@ from pipeline.evaluation.nll import CHUNK_STEPS
 from pipeline.model.trained_model import TrainedModel
 
 LANES = 512
-"""Paths that run side by side, which bounds the memory."""
+"""Paths that are computed in parallel, which limits the memory."""
 
 
 @dataclass(frozen=True)
 class HorizonScore:
-    """Of one horizon, over all targets.
+    """Negative log-likelihood at one horizon, over all targets.
 
     Attributes:
-        nats: of a whole step, D normalised values.
-        standard_error: of their mean; NaN with a single target. Targets count as independent, which those
-            that share a recording are not quite.
-        of_targets: the nats of each, in an order that is the same for every model: differences between
-            models are far smaller than those between targets.
+        nats: mean nats of a whole step, D normalised values.
+        standard_error: standard error of ``nats``; NaN with a single target. It treats targets as
+            independent, although those of one recording are not quite.
+        of_targets: nats of each target, in the same order for every model. Differences between models are
+            far smaller than those between targets.
     """
 
     nats: float
@@ -58,16 +58,19 @@ def horizon_nats(
     paths: int,
     seed: int,
 ) -> dict[int, HorizonScore]:
-    """Score target steps from different distances ahead, each after the same length of context.
+    """Score target steps at several horizons, each after the same length of context.
 
     Args:
-        model: in evaluation mode. Where it draws the first step, an encoder-decoder begins a block.
+        model: in evaluation mode. An encoder-decoder begins a block at the first step that it draws.
         data: held-out recordings; those too short for the context and the furthest horizon are left out.
-        horizons: steps ahead, 1 being the next.
-        starts: stretches, drawn without repetition; all there are, where there are fewer.
-        context_steps: true steps that are heard before each, from the initial state.
-        paths: S.
-        seed: of the stretches, which depend on nothing of a model but its hop, and of the draws.
+        horizons: steps ahead; 1 is the next step.
+        starts: number of stretches, drawn without repetition; all of them where there are fewer.
+        context_steps: true steps before each stretch's draws, from the initial state.
+        paths: number of paths, S.
+        seed: seed of the stretches and the draws. Of the model, the stretches depend on its hop only.
+
+    Returns:
+        The score of each horizon.
 
     Raises:
         UserError: no recording is long enough, or the context ends inside an encoder-decoder's block.
@@ -75,7 +78,7 @@ def horizon_nats(
     if isinstance(model.network, EncoderDecoder) and context_steps % model.network.decode_steps:
         raise UserError(
             f"a context of {context_steps} steps ends inside a block of the encoder-decoder; "
-            f"take a multiple of {model.network.decode_steps}"
+            f"use a multiple of {model.network.decode_steps}"
         )
     length = context_steps + max(horizons)
     recording, first_step = stretches(model.framing.hop, data, starts, length, seed)
@@ -93,9 +96,13 @@ def horizon_nats(
 
 
 def stretches(hop: int, data: SplitRows, starts: int, steps: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Recordings and first steps (starts,) of stretches of ``steps`` whole steps, none of them twice.
+    """Draw stretches of ``steps`` whole steps without repetition.
 
-    Raises `UserError` where no recording has that many steps.
+    Returns:
+        Recording and first step of each stretch, both (starts,).
+
+    Raises:
+        UserError: no recording has that many steps.
     """
     possible = (data.length.cpu().numpy() // hop - steps + 1).clip(0)
     ends = np.cumsum(possible)
@@ -121,7 +128,7 @@ def _nats(
     paths: int,
     generator: torch.Generator,
 ) -> Tensor:
-    """Nats (targets, horizons), float64, of the last steps of stretches that begin at ``chosen``."""
+    """Return nats (targets, horizons), float64, of the last steps of stretches that begin at ``chosen``."""
     frames, normaliser, furthest = model.framing, model.normaliser(), max(horizons)
     recording, first_step = chosen
     stretch, exists = frames.gather(
@@ -141,9 +148,9 @@ def _nats(
 def _nats_ahead(
     model: TrainedModel, inputs: Tensor, truth: Tensor, horizon: int, paths: int, generator: torch.Generator
 ) -> Tensor:
-    """Nats (B,), float64, of ``truth`` (B, D), which lies ``horizon`` steps behind the context.
+    """Return nats (B,), float64, of ``truth`` (B, D), which lies ``horizon`` steps after the context.
 
-    ``inputs`` (B, context + 1, D_in) are those of the context's steps and of the one that comes next.
+    ``inputs`` (B, context + 1, D_in) are those of the context's steps and of the next step.
     """
     frames, normaliser, network = model.framing, model.normaliser(), model.network
     state = network.initial_state(len(inputs))

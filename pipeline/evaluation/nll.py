@@ -1,7 +1,7 @@
-"""How likely a model finds recordings: log-density and exact probability, summed over each recording.
+"""Negative log-likelihood of recordings: log-density and exact probability, summed over each recording.
 
-Recordings run whole, each in one lane with its state carried from chunk to chunk, so the result is that of
-one long forward pass, in flat memory.
+Each recording runs in one lane, with its state carried from chunk to chunk. The result is that of one long
+forward pass, in flat memory.
 """
 
 import math
@@ -32,9 +32,9 @@ class Scores:
 
     Attributes:
         nats: minus the natural log-density of the normalised values.
-        bits: minus log2 of the exact probability of the integer samples; None for other inputs or when
-            not asked for.
-        values: predicted values.
+        bits: minus log2 of the exact probability of the integer samples; None for other inputs, or where
+            it was not computed.
+        values: number of predicted values.
         target_size: values of a whole step, D.
     """
 
@@ -45,12 +45,12 @@ class Scores:
 
     @property
     def nats_per_step(self) -> float:
-        """The study's figure: over all steps of all recordings; a partial step counts in part."""
+        """Mean over all steps of all recordings, the figure of Chung et al. (2014); partial steps in part."""
         return float(self.nats.sum() / self.values.sum() * self.target_size)
 
     @property
     def bits_per_sample(self) -> float | None:
-        """The code length that the model gives to an integer sample, on average."""
+        """Mean code length of an integer sample under the model."""
         return None if self.bits is None else float(self.bits.sum() / self.values.sum())
 
 
@@ -66,21 +66,29 @@ def score(
     visible: bool = False,
     discrete: bool = False,
 ) -> Scores:
-    """Score every recording of a split, from an empty state each.
+    """Score every recording of a split, each from the initial state.
 
-    ``exact`` asks for the code length of integer samples too, which costs several times more; ``visible``
-    for a progress bar; ``discrete`` for nats of the exact probabilities in place of the density's.
+    Args:
+        network: its training mode is restored afterwards.
+        data: rows of the split.
+        framing: division of rows into steps.
+        normaliser: normalisation of the rows.
+        exact: compute the code length of integer samples too, which takes several times longer.
+        lanes: recordings that run in parallel.
+        chunk_steps: steps of a forward pass.
+        visible: show a progress bar.
+        discrete: compute nats from exact probabilities, not from the density.
     """
     device = normaliser.mean.device
     count = len(data.length)
-    sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column takes empty lanes
+    sums = torch.zeros(2, count + 1, dtype=torch.float64, device=device)  # the last column is for empty lanes
     was_training = network.training
     network.eval()
     exact = exact and normaliser.quantised
     for batch, distribution in predictions(network, data, framing, normaliser, lanes, chunk_steps, visible):
         column = torch.where(batch.recording >= 0, batch.recording, count)
         nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
-        if batch.mask is not None:  # a step behind the end has probability 1, but for rounding
+        if batch.mask is not None:  # a step after the end has probability 1, except for rounding
             nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
         sums[0].index_add_(0, column, nats.sum(1))
         exact = exact and isinstance(distribution, Mixture)  # of other heads only the density is known
@@ -102,9 +110,10 @@ def predictions(
     chunk_steps: int = CHUNK_STEPS,
     visible: bool = False,
 ) -> Iterator[tuple[Batch, Distribution]]:
-    """Run the network teacher-forced over every recording, from an empty state each.
+    """Run the network teacher-forced over every recording, each from the initial state.
 
-    Yields each batch of chunks, and the distributions (B, T) of its steps given all that came before them.
+    Yields:
+        Each batch of chunks, and the distributions (B, T) of its steps given all previous ones.
     """
     plan = whole_plan(framing.steps(data.length).cpu().numpy(), lanes, chunk_steps)
     state = network.initial_state(plan.recording.shape[1])
@@ -119,7 +128,7 @@ def code_length_bits(
 ) -> Tensor:
     """Return the exact code length (...), float64, of integer samples under a mixture.
 
-    ``stored`` (..., D) are the samples, ``values`` (..., D) the same normalised.
+    ``stored`` (..., D) are the samples, ``values`` (..., D) the normalised samples.
     """
     assert isinstance(distribution, Mixture)
     return distribution.interval_log_prob(values, *normaliser.interval(stored), mask) / -math.log(2)

@@ -1,6 +1,6 @@
-"""How far back a trained model listens: a curve over the distance in steps, logged with every run.
+"""Temporal sensitivity of a trained model: a curve over the lag in steps, logged with every run.
 
-It is what gates are for: through a tanh layer the gradient dies away within a few steps.
+Gates serve to keep the gradient. Through a tanh layer it vanishes within a few steps.
 """
 
 import numpy as np
@@ -16,10 +16,18 @@ RECORDINGS = 32
 
 
 def measure_temporal_sensitivity(model: TrainedModel, dataset: Dataset, split: Split) -> list[float]:
-    """Norm of the gradient of a step's log-likelihood by the inputs k steps earlier, k = 0, 1, ...
+    """Return the gradient norm of a step's log-likelihood with respect to the inputs k steps earlier.
 
-    A root mean square over the beginnings of the longest recordings (see `models.temporal_sensitivity`), as
-    far as `MAX_LAG_STEPS`, less where recordings are shorter.
+    The result is a root mean square over the beginnings of the longest recordings (see
+    `models.temporal_sensitivity`), for k = 0, 1, ... up to `MAX_LAG_STEPS`, less for shorter recordings.
+
+    Args:
+        model: the trained model.
+        dataset: a prepared data set.
+        split: the split whose recordings are used.
+
+    Raises:
+        UserError: the split is empty.
     """
     data = split_rows(dataset, split, model.device)
     whole_steps = (data.length // model.framing.hop).cpu().numpy()

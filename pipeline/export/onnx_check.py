@@ -1,4 +1,4 @@
-"""An exported step beside torch over many steps: both hear the same, each keeps its own state."""
+"""Comparison of an exported step with torch over many steps, with equal inputs and separate states."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
 
 NEXT = "next_"
-"""What a part of the state is called as an output, before its name."""
+"""Prefix of the names of state tensors as outputs."""
 
 STREAMS = 2
 
 
 @dataclass
 class Agreement:
-    """How far an output of the file is from torch's, over all steps so far.
+    """Largest difference between an output of the file and torch's, over all steps so far.
 
     Attributes:
-        difference: the largest, in the output's own units; infinite where one of both is no number.
-        largest: the largest absolute value of that output in torch.
+        difference: largest absolute difference in the output's units; infinite where a value is NaN.
+        largest: largest absolute value of the output in torch.
     """
 
     difference: float = 0.0
@@ -36,11 +36,11 @@ class Agreement:
 
     @property
     def relative(self) -> float:
-        """The difference as a share of the largest value."""
+        """Difference as a share of the largest value."""
         return self.difference / self.largest if self.difference and self.largest else self.difference
 
     def note(self, found: np.ndarray, expected: np.ndarray) -> None:
-        """Take in the next step's output of the file, and torch's."""
+        """Add the next step's output of the file, and torch's."""
         apart = np.nan_to_num(np.abs(found - expected), nan=np.inf)
         self.difference = max(self.difference, float(apart.max(initial=0.0)))
         self.largest = max(self.largest, float(np.abs(expected).max(initial=0.0)))
@@ -48,9 +48,17 @@ class Agreement:
 
 @torch.inference_mode()
 def compare(model: "TrainedModel", file: Path, steps: int) -> dict[str, Agreement]:
-    """How well each output of an exported step agrees with torch over ``steps`` steps, by its name.
+    """Compare each output of an exported step with torch.
 
-    Two streams begin in silence and hear what torch draws from its own distributions, with a fixed seed.
+    Two streams begin in silence. Their inputs are draws from torch's distributions with a fixed seed.
+
+    Args:
+        model: model with its network on the CPU.
+        file: ONNX file of the model's step.
+        steps: number of steps.
+
+    Returns:
+        The agreement of each output, by its name.
     """
     import onnxruntime
 
@@ -80,14 +88,14 @@ def compare(model: "TrainedModel", file: Path, steps: int) -> dict[str, Agreemen
 
 
 def _present(state: tuple[Tensor, ...]) -> list[Tensor]:
-    """The state without the empty memories of convolutions that need none."""
+    """Return the state without the empty memories of convolutions that need none."""
     return [part for part in state if len(part)]
 
 
 def _drawn(
     model: "TrainedModel", distribution: "Distribution", context: Tensor, random: torch.Generator
 ) -> Tensor:
-    """The inputs (B, window * width) of the next step, after these, as one draws and stores values."""
+    """Return the inputs (B, window * width) of the next step, from values drawn and rounded as stored."""
     frames, normaliser = model.framing, model.normaliser()
     uniform = torch.rand(STREAMS, generator=random)
     noise = torch.randn(STREAMS, frames.target_size, generator=random)

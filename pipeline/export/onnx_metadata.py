@@ -1,6 +1,6 @@
-"""What an exported step says of itself: all that turns samples into its inputs and its outputs into samples.
+"""Metadata of an exported step: everything needed to compute its inputs and to sample from its outputs.
 
-Every value is a string, as ONNX has it: a number, a list in JSON, or a sentence.
+Every value is a string, as ONNX requires: a number, a list in JSON, or a sentence.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ LEVEL = (
 
 
 def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]:
-    """The metadata of a model's exported step, by key."""
+    """Return the metadata of a model's exported step, by key."""
     frames, normalisation, representation = model.framing, model.normalisation, model.representation
     head = head_kind(model.model.head, model.model.covariance).name
     initial = zip(step.state_names, step.initial_state(1), strict=True)
@@ -85,7 +85,7 @@ def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]
 
 
 def weights_digest(model: "TrainedModel") -> str:
-    """The SHA-256 of the model's `model.safetensors`."""
+    """Return the SHA-256 of the model's `model.safetensors`."""
     from safetensors.numpy import save
 
     return hashlib.sha256(save(dict(model.weights()))).hexdigest()

@@ -1,8 +1,8 @@
-"""A trained model as one ONNX file: a single step, its state in and out, for programs without torch.
+"""Export of a trained model as one ONNX file: a single step with its state in and out, without torch.
 
-The step is that of `models.onnx_step`: from the model as it is, torch's exporter would leave out the
-study's cells, whose loops it cannot follow, and surround the library's with arithmetic of shapes. Every file
-is run beside torch before it gets its name.
+The exported step is that of `models.onnx_step`. From the model itself, torch's exporter could not trace the
+loops in the cells of Chung et al. (2014), and would add shape arithmetic to the library's cells. Every file
+is compared with torch before it gets its name.
 """
 
 import importlib.util
@@ -22,53 +22,54 @@ from pipeline.export.onnx_metadata import OUTPUTS, step_metadata
 from pipeline.model.trained_model import TrainedModel
 
 OPSET = 17
-"""The first version of ONNX's operators with layer normalisation; runtimes have it since 2022."""
+"""First version of ONNX's operators with layer normalisation; supported by runtimes since 2022."""
 
 TOLERANCE = 1e-4
-"""Difference from torch, as a share of the largest value of the same output, up to which a file is kept."""
+"""Largest accepted difference from torch, as a share of the largest value of the same output."""
 
 CONSTANT = ("heard", "said")
-"""Outputs that are the same in every step: the matrices of a `nade` head."""
+"""Outputs that are constant over steps: the matrices of a `nade` head."""
 
 
 def export_step(model: TrainedModel, target: Path, check_steps: int = 1_000) -> dict[str, Agreement]:
     """Write one step of the model as an ONNX file, after comparing it with torch.
 
-    Inputs of the graph are `inputs` (B, window * width) and the state's tensors; outputs are the parameters
-    of the distribution of the next `hop * width` values, and the state after, each under `next_` and its
-    name. The metadata say what all of it means. A sound from nothing, for diagonal covariance:
+    Inputs of the graph are `inputs` (B, window * width) and the state's tensors. Outputs are the parameters
+    of the distribution of the next `hop * width` values, and the next state, with the prefix `next_`. The
+    metadata describe all of them. Generation of sound, for diagonal covariance:
 
         session = onnxruntime.InferenceSession("step.onnx")
         facts = session.get_modelmeta().custom_metadata_map
         names = [output.name for output in session.get_outputs()]
         state = {name: np.array(v, "float32") for name, v in json.loads(facts["initial_state"]).items()}
         (mean,), (std,), unit = json.loads(facts["mean"]), json.loads(facts["std"]), float(facts["unit"])
-        heard, sound = np.zeros((1, int(facts["window"])), "float32"), []
+        window, sound = np.zeros((1, int(facts["window"])), "float32"), []
         for _ in range(steps):
-            found = dict(zip(names, session.run(None, {"inputs": heard, **state})))
+            found = dict(zip(names, session.run(None, {"inputs": window, **state})))
             state = {name: found["next_" + name] for name in state}
             ends = np.exp(found["logits"][0] - found["logits"].max()).cumsum()
             k = np.searchsorted(ends, random.random() * ends[-1], "right")
             scale = np.minimum(found["scale"][0, k], float(facts["widest"]))
             values = found["mean"][0, k] + scale * random.standard_normal(int(facts["hop"]))
             rows = np.clip(np.rint((values * std + mean) / unit), -32768, 32767)
-            heard = np.append(heard, (rows * unit - mean) / std)[None, -heard.shape[1] :].astype("float32")
+            window = np.append(window, (rows * unit - mean) / std)[None, -window.shape[1] :].astype("float32")
             sound.append(rows.astype("int16"))
 
     Args:
-        model: with its network on the CPU.
+        model: model with its network on the CPU.
         target: file to write, or to replace.
-        check_steps: for how many steps the file and torch run beside each other; see `compare`.
+        check_steps: number of steps of the comparison; see `compare`.
 
     Returns:
-        How well each output agrees.
+        The agreement of each output with torch.
 
-    Raises `UserError` where the model cannot be exported, the libraries are missing, or an output is
-    further from torch's than `TOLERANCE`; then no file is left.
+    Raises:
+        UserError: the model cannot be exported, the libraries are missing, or an output differs from torch's
+            by more than `TOLERANCE`. No file is then written.
     """
     network = model.network
     if not isinstance(network, Predictor):
-        raise UserError("an encoder-decoder's step depends on where in a block it is; export a predictor")
+        raise UserError("an encoder-decoder's step depends on its place in a block; export a predictor")
     try:
         network.recurrent.cell.onnx_step()
     except ValueError as problem:
@@ -85,7 +86,7 @@ def export_step(model: TrainedModel, target: Path, check_steps: int = 1_000) -> 
         name, worst = max(agreement.items(), key=lambda pair: pair[1].relative)
         if not worst.relative <= TOLERANCE:
             raise UserError(
-                f"{target}: not written: in {check_steps:,} steps {name} differs from torch by "
+                f"{target}: not written, since in {check_steps:,} steps {name} differs from torch by "
                 f"{worst.relative:.1e} of its largest value; {TOLERANCE:.0e} is allowed"
             )
     return agreement
@@ -99,7 +100,7 @@ def require_libraries() -> None:
 
 
 def write_step(model: TrainedModel, step: ExplicitStep, file: Path) -> None:
-    """Write the model's step to ``file`` with its metadata; the batch, B, may have any size."""
+    """Write the model's step to ``file`` with its metadata, for any batch size B."""
     import onnx
 
     batch = 2
@@ -111,13 +112,13 @@ def write_step(model: TrainedModel, step: ExplicitStep, file: Path) -> None:
         for name in (*inputs, *outputs)
         if name not in CONSTANT
     }
-    # ONNX has this function, but torch's exporter does not know it.
+    # ONNX has this function, but torch's exporter does not support it.
     torch.onnx.register_custom_op_symbolic(  # type: ignore[attr-defined]
         "aten::asinh", lambda graph, value: graph.op("Asinh", value), OPSET
     )
     names: dict[str, Any] = {"input_names": inputs, "output_names": outputs, "dynamic_axes": axes}
     with warnings.catch_warnings():
-        # The newer exporter needs a package more; this one is there for as long as torch is held to 2.11.
+        # The newer exporter needs another package; this one is available while torch is pinned to 2.11.
         warnings.simplefilter("ignore", DeprecationWarning)
         torch.onnx.export(step, example, file, **names, opset_version=OPSET, dynamo=False)
     graph = onnx.load(file)

@@ -1,8 +1,8 @@
-"""A recording's spectrogram as a picture and as an array, in flat memory however long the recording is.
+"""Spectrogram of a recording as a picture and as an array, in memory independent of the length.
 
-The recording is decoded once, to a temporary file; its frames are then computed a part at a time. The array
-gets every frame; the picture as many columns as it can show, each the loudest of its frames, so that a click
-is seen in a recording of hours.
+The recording is decoded once, to a temporary file, and its frames are computed in parts. The array has every
+frame. A column of the picture is the maximum of its frames, so that a click is visible in a recording of
+hours.
 """
 
 import json
@@ -33,12 +33,12 @@ PICTURES = (".png",)
 
 @dataclass(frozen=True)
 class Frames:
-    """A recording's frames, to be computed a part at a time as often as wanted.
+    """Frames of a recording, which may be computed in parts repeatedly.
 
     Attributes:
-        config: the analysis.
-        samples: mono samples at the analysis' rate.
-        spool: an open file with them, int16.
+        config: settings of the analysis.
+        samples: number of mono samples at the rate of the analysis.
+        spool: open file with these samples, int16.
     """
 
     config: SpectrogramConfig
@@ -47,16 +47,16 @@ class Frames:
 
     @property
     def count(self) -> int:
-        """Frames, T."""
+        """Number of frames, T."""
         return 1 + self.samples // self.config.hop_length
 
     @property
     def seconds(self) -> float:
-        """Of the recording."""
+        """Length of the recording."""
         return self.samples / self.config.sample_rate
 
     def parts(self) -> Iterator[npt.NDArray[np.float32]]:
-        """The frames (t, D) in order: natural logarithms of magnitudes, the same as of the whole at once."""
+        """Yield the frames (t, D) in order: natural logarithms of magnitudes, independent of the division."""
         from pipeline.features.spectrogram_frames import SpectrogramFrames
 
         blocks = (block[:, 0] for block in read_blocks(self.spool, 1, np.dtype("int16")))
@@ -66,12 +66,20 @@ class Frames:
 def write_spectrogram(
     sound: Path, config: SpectrogramConfig, picture: Path | None = None, array: Path | None = None
 ) -> dict[str, Any]:
-    """Write a picture (.png), an array (.npz or .npy), or both, of the spectrogram of ``sound``.
+    """Write the spectrogram of a recording as a picture, an array, or both. Existing files are replaced.
 
-    Returns what was written: frames, bands, seconds, paths. Existing files are replaced.
+    Args:
+        sound: sound file to read.
+        config: settings of the analysis.
+        picture: .png file to write.
+        array: .npz or .npy file to write.
 
-    Raises `RecordingRejected` for a recording that cannot be used, `UserError` for an unknown suffix or
-    settings that do not fit each other.
+    Returns:
+        Frames, bands, seconds and paths, as values that can be written as JSON.
+
+    Raises:
+        RecordingRejected: the recording cannot be used.
+        UserError: a suffix is unknown, or settings are inconsistent.
     """
     check_suffix(picture, PICTURES)
     check_suffix(array, ARRAYS)
@@ -100,13 +108,13 @@ def write_spectrogram(
 
 
 def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
-    """Raise `UserError` where a file is to be written of a kind that is not known."""
+    """Raise `UserError` where the path's suffix is none of the ``known`` ones."""
     if path and path.suffix.lower() not in known:
-        raise UserError(f"{path}: name it with {' or '.join(known)}", 2)
+        raise UserError(f"{path}: unknown suffix; use {' or '.join(known)}", 2)
 
 
 def band_frequencies(config: SpectrogramConfig) -> Floats:
-    """The frequency (D,) in Hz at which each bin lies, or each mel band is centred."""
+    """Return the frequency (D,) in Hz of each bin, or of the centre of each mel band."""
     highest_hz = config.max_frequency_hz or config.sample_rate / 2
     if config.n_mels:
         import librosa
@@ -119,7 +127,7 @@ def band_frequencies(config: SpectrogramConfig) -> Floats:
 
 
 def write_array(path: Path, frames: Frames, dimension: int) -> None:
-    """Write the frames (T, D); in an .npz also times_s (T,), frequencies_hz (D,) and the settings."""
+    """Write the frames (T, D); an .npz also has times_s (T,), frequencies_hz (D,) and the settings."""
     shape = (frames.count, dimension)
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         if path.suffix.lower() == ".npy":
@@ -139,7 +147,7 @@ def write_array(path: Path, frames: Frames, dimension: int) -> None:
 
 
 def _write_npy(file: IO[bytes], shape: tuple[int, int], parts: Iterator[npt.NDArray[np.float32]]) -> None:
-    """A .npy file whose content comes a part at a time."""
+    """Write a .npy file from an iterator over its parts."""
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_2_0(file, header)
     for part in parts:
@@ -147,9 +155,9 @@ def _write_npy(file: IO[bytes], shape: tuple[int, int], parts: Iterator[npt.NDAr
 
 
 def columns(frames: Frames, dimension: int) -> tuple[npt.NDArray[np.float32], float]:
-    """What a picture shows: at most `MOST_COLUMNS` columns (C, D), and the seconds from one to the next.
+    """Return the picture's columns (C, D), at most `MOST_COLUMNS`, and the seconds between two columns.
 
-    Each column is the maximum of as many frames as it stands for.
+    Each column is the maximum of its frames.
     """
     stride = -(-frames.count // MOST_COLUMNS)
     shown = np.full((-(-frames.count // stride), dimension), -np.inf, np.float32)

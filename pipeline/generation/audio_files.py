@@ -1,4 +1,4 @@
-"""Continuing a recording, of sound or of notes, from file to file: what `wavecast predict` does."""
+"""Continuation and generation of sound or notes from file to file, as in `wavecast predict`."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,29 +34,31 @@ def continue_file(
 
     Args:
         load: returns the model: of sound, or of notes where ``recording`` and ``output`` are MIDI files. It
-            is called once the header of ``recording`` has been read.
-        recording: any readable sound; it is converted to the model's rate, at which the model hears it.
-        output: of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
-        seconds: how much to add.
-        sampling: number of takes and how they are drawn.
+            is called after the header of ``recording`` has been read.
+        recording: sound or MIDI file. Sound is converted to the model's rate.
+        output: file of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
+        seconds: length of the continuation.
+        sampling: number of takes and options of the draws.
         join: how recording and continuation are joined.
-        own_rate: write sound at the recording's sample rate, not the model's; the recording itself then stays
-            as it is.
+        own_rate: write sound at the recording's sample rate, not the model's. The recording's samples are
+            then not converted.
         only_continuation: leave the recording out.
-        plot: picture of the first take, the seam marked.
+        plot: picture of the first take to write, with the seam marked.
         overwrite: replace files that exist.
 
     Returns:
-        Facts on what was written, for people and machines.
+        Paths, rates, lengths and takes, as values that can be written as JSON.
 
-    Raises `RecordingRejected` where the recording cannot be used, `UserError` for what else is wrong.
+    Raises:
+        RecordingRejected: the recording cannot be used.
+        UserError: an option, an output or the model does not fit.
     """
     check_prediction(output, seconds, sampling.takes, plot, overwrite)
     if output.suffix.lower() in SUFFIXES:
         from pipeline.generation.midi_files import continue_notes
 
         if join != END_TO_END or own_rate:
-            raise UserError("cut, context, cross-fade and rate are for sound, not for notes", 2)
+            raise UserError("cut, context, cross-fade and rate apply to sound, not to notes", 2)
         model = load()
         return continue_notes(model, recording, output, seconds, sampling, only_continuation, plot, overwrite)
     with naming(recording), open_decoding(recording) as opened:
@@ -98,14 +100,29 @@ def generate_file(
     plot: Path | None = None,
     overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write sound that begins from nothing; as `continue_file` otherwise."""
+    """Generate sound without a recording and write each take.
+
+    Args:
+        model: model of sound.
+        output: file of one take; several are written to NAME-1, NAME-2, ... (see `take_paths`).
+        seconds: length of the sound.
+        sampling: number of takes and options of the draws.
+        plot: picture of the first take to write.
+        overwrite: replace files that exist.
+
+    Returns:
+        Paths, rate, length and takes, as values that can be written as JSON.
+
+    Raises:
+        UserError: an option, an output or the model does not fit.
+    """
     check_prediction(output, seconds, sampling.takes, plot, overwrite)
     found = continue_samples(model, np.zeros(0, np.int16), seconds, sampling)
     written = _write(found, output, True, overwrite)
     if plot is not None:
         from pipeline.plots.runs import plot_recording
 
-        plot_recording(plot, found.added[0], found.sample_rate, None, "from nothing")
+        plot_recording(plot, found.added[0], found.sample_rate, None, "generated")
     facts = {"output": written[0]["output"], "takes": written, "plot": str(plot) if plot else None}
     facts |= {"sample_rate": found.sample_rate, "seconds": found.added.shape[1] / found.sample_rate}
     return {**facts, **model.engine()}

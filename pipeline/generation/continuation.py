@@ -1,4 +1,4 @@
-"""A recording and its continuations: where they meet, which is nearest to it, at which rate they are."""
+"""Recordings with their continuations: joining, order of the takes, and sample rate."""
 
 from dataclasses import dataclass, replace
 
@@ -11,12 +11,13 @@ from pipeline.errors import UserError
 
 @dataclass(frozen=True)
 class JoinOptions:
-    """How a recording and its continuation are joined.
+    """Options for joining a recording and its continuation.
 
     Attributes:
-        trim_end_s: how much of the recording's end is left out first.
-        context_s: how much of what is left the model hears; all where None.
-        crossfade_s: how long the recording's end fades into the continuation, which begins so much earlier.
+        trim_end_s: seconds that are removed from the recording's end first.
+        context_s: seconds before the seam that the model is conditioned on; all of the rest where None.
+        crossfade_s: seconds over which the recording's end fades into the continuation, which begins earlier
+            by this length.
     """
 
     trim_end_s: float = 0.0
@@ -24,7 +25,7 @@ class JoinOptions:
     crossfade_s: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raises `UserError` for what cannot be."""
+        """Raise `UserError` where a length is out of range."""
         context_s = 1.0 if self.context_s is None else self.context_s
         if not (self.trim_end_s >= 0 and context_s > 0 and self.crossfade_s >= 0):
             raise UserError("cut and cross-fade must not be negative, context must be positive", 2)
@@ -35,18 +36,18 @@ END_TO_END = JoinOptions()
 
 @dataclass(frozen=True)
 class Continuation:
-    """A recording and its continuations, the one whose sound is nearest to the recording's first.
+    """A recording and its continuations (takes), the one nearest to the recording's sound first.
 
     Attributes:
-        sample_rate: of all samples, in Hz.
-        heard: (M,) int16, the recording as far as it is kept.
-        added: (B, N) int16, what follows.
-        seeds: of each take, with which it can be drawn again by itself.
-        nats_per_step: of each, how likely the model finds it; None for a single one.
-        distance_db: of each, the spectral distance to the recording's end, by which they are ranked (see
-            `pipeline.generation.ranking`); None for a single one, and where nothing was heard: these are in
-            the order of their seeds.
-        limiter: of each, how long and from when on a runaway was held back.
+        sample_rate: rate of all samples in Hz.
+        context: (M,) int16, the recording up to the seam.
+        added: (B, N) int16, the continuations.
+        seeds: seed of each take, with which it can be drawn alone.
+        nats_per_step: negative log-likelihood of each take; None for a single take.
+        distance_db: spectral distance of each take to the recording's end, by which takes are ranked (see
+            `pipeline.generation.ranking`). None for a single take or without a context; takes are then in the
+            order of their seeds.
+        limiter: for each take, for how long and from when the limiter acted (see `LimiterLog.report`).
     """
 
     sample_rate: int
@@ -58,22 +59,25 @@ class Continuation:
     limiter: list[dict[str, float | None]]
 
     def __repr__(self) -> str:
-        """Name the takes, their length, and what they follow, in one line."""
+        """Return the number and length of the takes and the context's length in one line."""
         takes, count = self.added.shape
         length = f"{count / self.sample_rate:.2f} s after {self.seam_s:.2f} s"
         return f"<Continuation of {length} at {self.sample_rate} Hz, takes: {takes}>"
 
     @property
     def seam_s(self) -> float:
-        """When the continuation begins, in seconds."""
+        """Start of the continuation in seconds."""
         return len(self.context) / self.sample_rate
 
     def sound(self, take: int) -> Samples:
-        """The recording and one continuation, (M + N,) int16."""
+        """Return the recording and one continuation, (M + N,) int16."""
         return np.concatenate([self.context, self.added[take]])
 
     def at_rate(self, original: Samples, sample_rate: int) -> "Continuation":
-        """The same after ``original`` (M',) int16 at another rate, which stays as it is up to the seam."""
+        """Return the continuations at another rate, after ``original`` (M',) int16 at that rate.
+
+        The samples of ``original`` up to the seam are not changed.
+        """
         if sample_rate == self.sample_rate:
             return self
         kept = min(len(original), round(len(self.context) * sample_rate / self.sample_rate))
@@ -86,7 +90,7 @@ class Continuation:
 
 
 def crossfade(before: NDArray[np.int16], after: NDArray[np.int16]) -> NDArray[np.int16]:
-    """One sound that fades into another, both (..., n) int16: raised cosines that add up to 1."""
+    """Fade one sound into another, both (..., n) int16, by raised cosines that add up to 1."""
     rise = fade_in(before.shape[-1])
     faded: NDArray[np.int16] = np.rint(before * (1 - rise) + after * rise).astype(np.int16)
     return faded

@@ -1,4 +1,4 @@
-"""The choice between compiled loops and torch for free running."""
+"""Choice between compiled loops and torch for free running."""
 
 from pipeline.common.progress import progress_bar
 from pipeline.generation.free_running import FreeRun, Rows
@@ -9,12 +9,17 @@ ONE_TAKE = SamplingOptions()
 
 
 def free_run(model: TrainedModel, rows: Rows, sampling: SamplingOptions = ONE_TAKE) -> FreeRun:
-    """Return the model conditioned on ``rows`` (N, width) as stored: compiled where it can be, else in torch.
+    """Condition the model on a recording; return a free run, compiled where possible, else in torch.
 
-    The first time on a machine, compiling takes some seconds.
+    The first call on a machine compiles for some seconds.
+
+    Args:
+        model: any trained model.
+        rows: the recording's stored rows (N, width).
+        sampling: number of takes and options of the draws.
     """
     with progress_bar("") as bar:
-        bar.add_task("hear", total=None, note="")
+        bar.add_task("read", total=None, note="")
         if model.compiled is not None:
             from pipeline.generation.free_running_compiled import CompiledFreeRun
 

@@ -1,4 +1,4 @@
-"""A model that hears a recording and then itself: what the ways to compute that have in common."""
+"""Free running: a model conditioned on a recording, then on its own output; base of both implementations."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -18,19 +18,21 @@ Flags = NDArray[np.bool_]
 
 MAX_SCALE = 1.0
 MAX_SCALE_GIVEN_NEIGHBOURS = 0.5
-"""Nothing is drawn with a larger standard deviation, that of the data being 1: a model that hears what it
-never heard in training says that anything may come, and anything is what it would hear next. Samples drawn
-given the one before are known far better: with half of the data's deviation, speech that runs free is 2 to
-7 dB quieter than with the whole, and nearer to the training split."""
+"""Largest standard deviations for drawing, in units of the data's standard deviation.
+
+For inputs unlike the training data a model predicts a wide distribution, and its draws are then inputs of the
+same kind. A sample given the previous one has a far smaller deviation. With half of the data's deviation,
+free-running speech is 2 to 7 dB quieter than with the whole, and nearer to the training split.
+"""
 
 
 @dataclass
 class LimiterLog:
-    """When a runaway was held back, for each take.
+    """Counts of the steps in which the limiter acted, for each take.
 
     ``gain_reduced`` counts steps that were louder than the training split ever is (see
-    `pipeline.model.limiter`), ``scale_clipped`` those in which the model was hardly more certain than if it
-    knew nothing (see `MAX_SCALE`).
+    `pipeline.model.limiter`). ``scale_clipped`` counts steps whose predicted standard deviation was above
+    the largest that is allowed (see `MAX_SCALE`).
     """
 
     gain_reduced: NDArray[np.int64]
@@ -41,11 +43,11 @@ class LimiterLog:
 
     @classmethod
     def of(cls, takes: int) -> "LimiterLog":
-        """An empty log."""
+        """Return an empty log."""
         return cls(np.zeros(takes, np.int64), np.zeros(takes, np.int64), np.full(takes, -1))
 
     def note(self, gain_reduced: Flags, scale_clipped: Flags) -> None:
-        """Note what happened in the next steps, (B, n) each."""
+        """Add the flags of the next steps, (B, n) each."""
         self.gain_reduced += gain_reduced.sum(1)
         self.scale_clipped += scale_clipped.sum(1)
         either = gain_reduced | scale_clipped
@@ -54,7 +56,7 @@ class LimiterLog:
         self.steps += either.shape[1]
 
     def report(self, take: int, step_s: float) -> dict[str, float | None]:
-        """For people and machines: seconds in which either happened, and when first."""
+        """Return the seconds in which each limit acted, and the start of the first such step in seconds."""
         first = int(self.first[take])
         return {
             "gain_reduced_seconds": round(int(self.gain_reduced[take]) * step_s, 4),
@@ -64,13 +66,13 @@ class LimiterLog:
 
 
 class FreeRun(ABC):
-    """B takes that go on from the same past, each on its own way.
+    """B independent takes that continue the same context.
 
     Args:
-        model: the model.
-        rows: (N, width) as stored, what it heard before; up to ``hop - 1`` rows at the beginning are left
-            out, so that the last step ends with the last row.
-        sampling: how the takes are drawn.
+        model: any trained model.
+        rows: stored rows (N, width) of the context. Up to ``hop - 1`` rows at the beginning are left out, so
+            that the last step ends with the last row.
+        sampling: number of takes and options of the draws.
     """
 
     def __init__(self, model: TrainedModel, rows: Rows, sampling: SamplingOptions) -> None:
@@ -80,14 +82,14 @@ class FreeRun(ABC):
         self.hear(rows[len(rows) % model.framing.hop :])
 
     def rows(self, count: int) -> Iterator[Rows]:
-        """The next ``count`` rows in portions (B, n, width), as stored; whole steps, so some may be over."""
+        """Yield the next ``count`` stored rows in portions (B, n, width), rounded up to whole steps."""
         for uniform, noise in self._draws.portions(self.model.framing.steps(count)):
             yield self.draw(uniform, noise)
 
     def take(self, count: int) -> Rows:
-        """Return the next ``count`` rows (B, count, width), as stored, while a progress bar counts steps.
+        """Return the next ``count`` stored rows (B, count, width), with a progress bar over steps.
 
-        What the last step predicts beyond them is lost.
+        Rows of the last step after these are discarded.
         """
         frames = self.model.framing
         portions = [np.empty((self.sampling.takes, 0, frames.width), self.model.representation.row_dtype)]
@@ -100,15 +102,17 @@ class FreeRun(ABC):
 
     @abstractmethod
     def hear(self, rows: Rows) -> None:
-        """Begin with what these rows (N, width) leave in memory; N is a multiple of the hop."""
+        """Condition the state on stored rows (N, width); N is a multiple of the hop."""
 
     @abstractmethod
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
-        """The rows (B, n * hop, width) of the next steps, of random numbers (B, n) and (B, n, D)."""
+        """Return the rows (B, n * hop, width) of the next steps from random numbers (B, n) and (B, n, D)."""
 
 
 def maximum_scale(model: TrainedModel) -> float:
-    """The largest standard deviation that is drawn with, in normalised values (see `MAX_SCALE`)."""
-    kind = head_kind(model.model.head, model.model.covariance)
-    given_neighbours = model.representation.rows_are_samples and kind.knows_neighbours
+    """Return the largest standard deviation for drawing, in normalised values (see `MAX_SCALE`)."""
+    given_neighbours = (
+        model.representation.rows_are_samples
+        and head_kind(model.model.head, model.model.covariance).knows_neighbours
+    )
     return MAX_SCALE_GIVEN_NEIGHBOURS if given_neighbours else MAX_SCALE

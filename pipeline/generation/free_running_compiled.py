@@ -10,10 +10,10 @@ CHUNK_STEPS = 2_000
 
 
 class CompiledFreeRun(FreeRun):
-    """For waveforms, recurrent layers and mixtures."""
+    """Free run for waveforms, recurrent layers and mixtures."""
 
     def hear(self, rows: Rows) -> None:
-        """Begin with what these rows (N, 1) leave in memory."""
+        """Condition the state on stored rows (N, 1)."""
         frames, compiled, takes = self.model.framing, self.model.compiled, self.sampling.takes
         assert compiled is not None
         self._compiled = compiled
@@ -36,7 +36,7 @@ class CompiledFreeRun(FreeRun):
         self._power = np.zeros(takes)
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
-        """The rows (B, n * hop, 1) of the next steps."""
+        """Return the rows (B, n * hop, 1) of the next steps."""
         limiter, sampling = self.model.limiter, self.sampling
         samples, self._state, self._window, self._power, gain_reduced, scale_clipped = (
             self._compiled.generate(

@@ -1,4 +1,4 @@
-"""Free running in torch: for every kind of model, on any device, and the reference for the compiled form."""
+"""Free running in torch, for every kind of model on any device; the reference for the compiled form."""
 
 from typing import TYPE_CHECKING
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
-    """Run over rows (N, width) as stored, N a multiple of the hop.
+    """Run the recurrence teacher-forced over stored rows (N, width), with N a multiple of the hop.
 
     Returns:
-        The state after the last row, and the window (window, width) of normalised values that the next step
-        sees.
+        The state after the last row, and the window (window, width) of normalised values that is the next
+        step's input.
     """
     frames, normaliser = model.framing, model.normaliser()
     one = SplitRows(rows, torch.zeros(1, dtype=torch.long), torch.tensor([len(rows)]))
@@ -43,10 +43,10 @@ def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
 
 
 class TorchFreeRun(FreeRun):
-    """For every kind of input, network and head; on a GPU, a step is replayed as one graph."""
+    """Free run for every kind of input, network and head; on a GPU, a step is replayed as one CUDA graph."""
 
     def hear(self, rows: Rows) -> None:
-        """Begin with what these rows (N, width) leave in memory."""
+        """Condition the state on stored rows (N, width)."""
         takes, device = self.sampling.takes, self.model.device
         self._normaliser, self._level = self.model.normaliser(), self.model.limiter
         self._widest = maximum_scale(self.model)
@@ -62,7 +62,7 @@ class TorchFreeRun(FreeRun):
         self._run = CapturedStep(self._step, memory, uniform, noise, capture=capture)
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
-        """The rows (B, n * hop, width) of the next steps."""
+        """Return the rows (B, n * hop, width) of the next steps."""
         device = self.model.device
         first, second = torch.tensor(uniform, device=device), torch.tensor(noise, device=device)
         with one_thread():
@@ -74,7 +74,7 @@ class TorchFreeRun(FreeRun):
         return rows.reshape(len(rows), -1, rows.shape[-1])
 
     def _step(self, memory: Memory, uniform: Tensor, noise: Tensor) -> tuple[tuple[Tensor, ...], Memory]:
-        """Rows (B, hop, width) and where (B,) each guard acted; and what is remembered after."""
+        """Return rows (B, hop, width), flags (B,) of both limits, and the memory after the step."""
         frames, (window, power, *state) = self.model.framing, memory
         distribution, after = self.model.network.step(window.flatten(1), tuple(state))
         values, scale_clipped = self._values(distribution, uniform, noise)
@@ -86,7 +86,7 @@ class TorchFreeRun(FreeRun):
         return (rows, gain_reduced, scale_clipped), (context, power, *after)
 
     def _values(self, distribution: Distribution, uniform: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Values (B, D) of the next step, and where (B,) their scale was narrowed."""
+        """Return values (B, D) of the next step, and flags (B,) where their scale was limited."""
         sampling = self.sampling
         none = torch.zeros(len(uniform), dtype=torch.bool, device=uniform.device)
         if sampling.kind == "mean":

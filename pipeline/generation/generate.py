@@ -1,7 +1,7 @@
-"""Continuing recordings, and sound from nothing: what was heard warms the state, then the model hears itself.
+"""Continuation of recordings, and generation without one, by free running.
 
-Each step's outputs are drawn, rounded to what a sample can be, and fed back: the model hears exactly what
-the listener will.
+The recording conditions the state. Then each step's values are drawn, rounded to integer samples, and are the
+input of the next step. The model is therefore conditioned on exactly the samples that are written.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ def continue_samples(
     sampling: SamplingOptions = ONE_TAKE,
     join: JoinOptions = END_TO_END,
 ) -> Continuation:
-    """Continue a recording, or generate sound from nothing where it is empty.
+    """Continue a recording; where it is empty, generate sound without one.
 
     Args:
-        model: of sound; the continuation of a spectrogram is made audible by Griffin-Lim.
+        model: model of sound; a predicted spectrogram is inverted by Griffin-Lim.
         samples: (N,) int16, mono, at the model's sample rate.
-        seconds: how much to add.
-        sampling: how many takes, and how they are drawn. The same seed gives the same take on one device.
+        seconds: length of the continuation.
+        sampling: number of takes and options of the draws. A seed gives the same take again on one device.
         join: how recording and continuation are joined.
 
     Returns:
-        The takes, the one nearest to the recording's sound first where there are several.
+        The takes. Of several, the one nearest to the recording's sound is first.
 
     Raises:
-        UserError: nothing is to be added.
+        UserError: ``seconds`` is less than one sample.
         RecordingRejected: the recording is shorter than its cut and cross-fade.
     """
     rate = model.audio.sample_rate
@@ -57,7 +57,7 @@ def continue_samples(
     ]
     overlaps = np.broadcast_to(tail, (sampling.takes, len(tail)))
     faded = crossfade(overlaps, takes.samples[:, : len(tail)])
-    # The recording stays as it is where takes differ from each other: the fade belongs to the takes.
+    # The fade is a part of each take, since it differs between takes.
     added = np.concatenate([faded, takes.samples[:, len(tail) :]], axis=1)[order]
     return Continuation(
         sample_rate=rate,
@@ -71,7 +71,7 @@ def continue_samples(
 
 
 def _parts(samples: Samples, rate: int, join: JoinOptions) -> tuple[Samples, Samples, Samples]:
-    """What of a recording stays, what then fades into the takes, and what the model is conditioned on."""
+    """Return a recording's part before the fade, the part that fades, and the model's context."""
     cut, overlap = round(join.trim_end_s * rate), round(join.crossfade_s * rate)
     kept = samples[: len(samples) - cut] if join.trim_end_s else samples
     if len(samples) and (join.trim_end_s * rate >= len(samples) or overlap > len(kept)):
@@ -87,14 +87,14 @@ def _parts(samples: Samples, rate: int, join: JoinOptions) -> tuple[Samples, Sam
 
 @dataclass(frozen=True)
 class _Takes:
-    """What follows a recording, in the order of the seeds.
+    """Continuations of a recording, in the order of their seeds.
 
     Attributes:
         samples: (B, N) int16 at the model's sample rate.
-        limiter: of each, how long and from when on a runaway was held back (see `LimiterLog.report`).
-        nats_per_step: (B,) how likely the model finds each at temperature 1; None for a single one.
-        distance_db: (B,) spectral distance of each to the end of what was heard, by which they are ranked;
-            None for a single one, or where nothing was heard.
+        limiter: for each take, for how long and from when the limiter acted (see `LimiterLog.report`).
+        nats_per_step: (B,) negative log-likelihood of each take at temperature 1; None for a single take.
+        distance_db: (B,) spectral distance of each take to the end of the context, by which takes are
+            ranked; None for a single take or without a context.
     """
 
     samples: Samples
@@ -104,7 +104,7 @@ class _Takes:
 
 
 def _takes(model: TrainedModel, samples: Samples, count: int, sampling: SamplingOptions) -> _Takes:
-    """The ``count`` samples that follow ``samples`` (N,), in the order of the seeds."""
+    """Return ``count`` samples that follow ``samples`` (N,), for each seed in order."""
     audio = model.audio
     # A row that reaches past the end contains silence from there: it is predicted, too, and so is what lies
     # between its own time and the end.
@@ -123,7 +123,7 @@ def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling
 
 
 def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[Samples]:
-    """Endless sound from nothing, in blocks (n,) of about a fifth of a second; of waveform models alone."""
+    """Yield endless sound without a recording, in blocks (n,) of int16, for models of waveforms."""
     run = free_run(model, encode_context(model, np.zeros(0, np.int16)), sampling)
     while True:
         for portion in run.rows(model.framing.hop * 256):
@@ -131,5 +131,5 @@ def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[S
 
 
 def encode_context(model: TrainedModel, samples: Samples) -> Rows:
-    """The rows (N, width) that the model's data set would store for these int16 samples."""
+    """Return the rows (N, width) that the model's data set would store for int16 samples (M,)."""
     return np.concatenate(list(model.audio.rows_of_blocks([samples])))

@@ -1,4 +1,4 @@
-"""Continuing a piece of music: notes in, notes out, as MIDI and as a picture."""
+"""Continuation of a piece of music from MIDI file to MIDI file, with a plot."""
 
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,11 @@ def continue_notes(
 ) -> dict[str, Any]:
     """Continue a MIDI file, or one sequence of a set (`FILE#NAME`), at the model's tempo.
 
-    See `pipeline.generation.audio_files.continue_file`. Raises `UserError` where the model is not of
-    notes or the piece cannot be read.
+    Arguments and result are those of `pipeline.generation.audio_files.continue_file`.
+
+    Raises:
+        RecordingRejected: the piece cannot be read.
+        UserError: the model is not one of notes, or a file cannot be written.
     """
     from pipeline.generation.output_paths import take_paths
     from pipeline.music.piano_roll import read_sequence

@@ -1,4 +1,4 @@
-"""How a continuation is drawn, and the random numbers that it is drawn with."""
+"""Sampling options of free running, and the random numbers of its draws."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from pipeline.errors import UserError
 
 DEFAULT_SECONDS = 2.0
-"""How much is added to a recording."""
+"""Length of a continuation."""
 DEFAULT_TEMPERATURE = 1.0
 DEFAULT_NOISE_SCALE = 0.95
-"""Chosen on a grid of both, by the level and the spectrum of continuations beside what truly followed.
+"""Chosen on a grid of temperature and noise scale, by level and spectrum compared with the true continuation.
 
 An autoregressive GRU keeps the level of 24 speakers that it was not trained on at this pair (-0.8 dB). At a
-noise scale of 0.9 it is quieter by 3 dB, at 0.8 by 10 dB; at 1.0 it is louder by 3 dB and its spectrum is
-farther from the true one (11.7 dB, against 8.7 dB). The longer a model was trained, the quieter it is below
-1. `wavecast bench continuations` measures it for any model.
+noise scale of 0.9 it is quieter by 3 dB, at 0.8 by 10 dB. At 1.0 it is louder by 3 dB, and its spectrum is
+farther from the true one (11.7 dB instead of 8.7 dB). Below 1, a model is quieter the longer it was trained.
+`wavecast bench continuations` measures both for any model.
 """
 
 Kind = Literal["sample", "mean", "likely"]
@@ -27,14 +27,16 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How continuations are drawn.
+    """Options for drawing continuations.
 
     Attributes:
-        takes: how many different ones, side by side.
-        seed: take i draws what take 0 of the seed ``seed + i`` would.
-        temperature: of the choice of the mixture's component: 1 as predicted, less prefers the likely ones.
+        takes: number of continuations, drawn in parallel.
+        seed: seed of the first take; take i equals take 0 with the seed ``seed + i``.
+        temperature: softmax temperature of the choice of the mixture's component; 1 is as predicted, less
+            prefers likely components.
         noise_scale: factor of the chosen component's standard deviation.
-        kind: `sample` draws; `mean` takes the mixture's mean, `likely` the mean of its likeliest component.
+        kind: `sample` draws, `mean` returns the mixture's mean, `likely` the mean of the most likely
+            component.
     """
 
     takes: int = 1
@@ -44,22 +46,22 @@ class SamplingOptions:
     kind: Kind = "sample"
 
     def __post_init__(self) -> None:
-        """Raises `UserError` for what cannot be."""
+        """Raise `UserError` where a value is out of range."""
         if not all(0 <= scale < float("inf") for scale in (self.temperature, self.noise_scale)):
-            raise UserError("temperature and spread must be numbers from 0 on", 2)
+            raise UserError("temperature and noise scale must be 0 or more", 2)
         if self.takes < 1 or self.seed < 0:
             raise UserError(f"takes={self.takes}, seed={self.seed}: give takes >= 1 and seed >= 0", 2)
 
     @property
     def noisy(self) -> bool:
-        """Whether scales matter at all."""
+        """Whether the draws depend on the predicted standard deviations."""
         return self.kind == "sample" and self.noise_scale > 0
 
 
 class Draws:
-    """Random numbers for steps, a stream of its own for each take.
+    """Random numbers for steps, with a separate stream for each take.
 
-    They come in blocks of `BLOCK_STEPS`, so that it does not matter in which portions steps are asked for.
+    They are drawn in blocks of `BLOCK_STEPS`, so they do not depend on the sizes of requested portions.
 
     Args:
         sampling: seed and number of takes.
@@ -77,7 +79,7 @@ class Draws:
         )
 
     def portions(self, steps: int) -> Iterator[tuple[Floats, Floats]]:
-        """For ``steps`` steps in all: numbers in [0, 1) (B, n) and standard normal ones (B, n, D)."""
+        """Yield uniform numbers in [0, 1) (B, n) and standard normal ones (B, n, D) for ``steps`` steps."""
         while steps > 0:
             if not self._left[0].shape[1]:
                 self._left = self._block()

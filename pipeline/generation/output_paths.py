@@ -1,4 +1,4 @@
-"""Where the results of a prediction go, checked before any work."""
+"""Output paths of predictions, and their check before any work."""
 
 import math
 from pathlib import Path
@@ -10,14 +10,25 @@ from pipeline.music.midi import SUFFIXES, check_midi_output
 
 
 def take_paths(output: Path, takes: int) -> list[Path]:
-    """Where the takes of a continuation go: ``output`` itself, or NAME-1, NAME-2, ... of several."""
+    """Return the paths of a continuation's takes: ``output`` for one, NAME-1, NAME-2, ... for several."""
     if takes == 1:
         return [output]
     return [output.with_stem(f"{output.stem}-{number}") for number in range(1, takes + 1)]
 
 
 def check_prediction(output: Path, seconds: float, takes: int, plot: Path | None, overwrite: bool) -> None:
-    """Raise `UserError`, before any work, where a result could not be written or would replace another."""
+    """Check that all results of a prediction can be written.
+
+    Args:
+        output: file of the first take (see `take_paths`).
+        seconds: length of the continuation.
+        takes: number of takes.
+        plot: picture to write.
+        overwrite: whether existing files may be replaced.
+
+    Raises:
+        UserError: the length is not positive, a suffix is unknown, or a file exists.
+    """
     if not 0 < seconds < math.inf:
         raise UserError(f"seconds={seconds:g}: give more than 0", 2)
     check = check_midi_output if output.suffix.lower() in SUFFIXES else check_output

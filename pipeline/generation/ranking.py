@@ -1,4 +1,4 @@
-"""How near continuations are to their recording, by which they are ranked, and how likely a model finds them.
+"""Ranking of continuations by their spectral distance to the recording, and their negative log-likelihood.
 
 The likelihood ranks badly, since quiet and smooth sound is likely. Of eight takes, the likeliest was the
 quietest in 26 of 48 cases, and its level was 4.1 dB from that of the true continuation. A take at random is
@@ -26,17 +26,22 @@ Levels = NDArray[np.float64]
 FRAME_S = 0.032
 BANDS = 24
 FLOOR_DB = -100.0
-"""Lowest level of a band: digital silence would be infinitely far from all sound."""
+"""Lowest level of a band; without it, digital silence would be infinitely far from all sound."""
 CONTEXT_S = 3.0
-"""Takes are compared with so much of the context's end: some words, so that no single sound decides."""
+"""Length of the context's end that takes are compared with: several words, not a single phone."""
 
 
 def spectral_distance_db(context: Samples, takes: Samples, sample_rate: int) -> NDArray[np.float64]:
-    """Return how far (B,) the sound of takes (B, N) is from that of the end of their context (M,), in dB.
+    """Return the spectral distance (B,) in dB between takes and the end of their context.
 
-    Both are described by the mean and the standard deviation over time of the levels in `BANDS` bands (see
-    `band_levels_db`). The distance is the root mean square of the differences over bands, those of means and
-    those of deviations added as squares. It is 0 for equal sound, 1 dB for sound 1 dB louder.
+    Both are described by mean and standard deviation over time of the levels in `BANDS` bands (see
+    `band_levels_db`). The squared differences of means and of deviations are added. The distance is the root
+    of their mean over bands. It is 0 for equal sound, and 1 dB for sound that is 1 dB louder.
+
+    Args:
+        context: int16 samples (M,).
+        takes: int16 samples (B, N).
+        sample_rate: in Hz.
     """
     expected = _profile(context[-round(CONTEXT_S * sample_rate) :], sample_rate)
     differences = np.stack([_profile(take, sample_rate) - expected for take in takes])
@@ -47,8 +52,8 @@ def spectral_distance_db(context: Samples, takes: Samples, sample_rate: int) -> 
 def band_levels_db(samples: Samples, sample_rate: int) -> Levels:
     """Return the levels (frames, bands) of int16 samples (N,) in bands of equal width on the mel scale.
 
-    Frames of 32 ms under a Hann window, half overlapping; the level is the mean power density of a band in
-    decibels of a full-scale signal. Low bands without a frequency of their own are left out.
+    Frames have 32 ms, a Hann window, and overlap by half. The level is the mean power density of a band in
+    decibels of a full-scale signal. Low bands that contain no frequency bin are left out.
     """
     size = max(4, round(FRAME_S * sample_rate))
     sound = np.pad(samples.astype(np.float64) / INT16_SCALE, (0, max(0, size - len(samples))))
@@ -64,16 +69,21 @@ def band_levels_db(samples: Samples, sample_rate: int) -> Levels:
 
 
 def _profile(samples: Samples, sample_rate: int) -> Levels:
-    """Mean and standard deviation over time (2, bands) of the levels."""
+    """Return mean and standard deviation over time (2, bands) of the levels."""
     levels = band_levels_db(samples, sample_rate)
     return np.stack([levels.mean(0), levels.std(0)])
 
 
 def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArray[np.float64]:
-    """Nats per step (B,) of continuations (B, N, width) of what was heard (M, width), all as stored.
+    """Return the negative log-likelihood (B,) of continuations, in nats per step.
 
-    Minus the log-density at temperature 1, whatever they were drawn with; steps that are not whole are left
-    out, and nats are those of the values normalised as in training.
+    The log-density is that of the normalised values at temperature 1, independent of the sampling options.
+    Partial steps are left out.
+
+    Args:
+        model: any trained model.
+        context: stored rows (M, width).
+        takes: stored rows (B, N, width) that follow the context.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""Endless sound, to a pipe or to a file."""
+"""Streams of generated sound to a pipe or a file."""
 
 import struct
 from collections.abc import Iterator
@@ -14,15 +14,24 @@ from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
 UNKNOWN_SIZE = 0xFFFFFFFF
-"""In the header of a WAV stream whose end is not known; players then go on to the end of the pipe."""
+"""Size in the header of a WAV stream of unknown length; players then read to the end of the pipe."""
 
 
 def stream_to_pipe(
     model: TrainedModel, sampling: SamplingOptions, seconds: float | None, pipe: BinaryIO, raw: bool
 ) -> None:
-    """Write mono 16-bit sound to ``pipe`` until it is closed, or for ``seconds``; WAV, or bare where ``raw``.
+    """Write mono 16-bit sound to ``pipe`` until it is closed, or for ``seconds``.
 
-    Raises `UserError` where the model makes no samples, `BrokenPipeError` when nobody listens any more.
+    Args:
+        model: model of waveforms.
+        sampling: options of the draws.
+        seconds: length of the sound; None for an endless stream.
+        pipe: binary stream to write to.
+        raw: write samples without a WAV header.
+
+    Raises:
+        UserError: the model is not one of waveforms.
+        BrokenPipeError: the reader has closed the pipe.
     """
     blocks = _blocks(model, sampling, seconds)
     if not raw:
@@ -33,9 +42,10 @@ def stream_to_pipe(
 
 
 def stream_to_file(model: TrainedModel, sampling: SamplingOptions, seconds: float | None, path: Path) -> None:
-    """Write sound to ``path`` until interrupted, or for ``seconds``; then the file is whole and has its name.
+    """Write sound to ``path`` until interrupted, or for ``seconds``. The file appears when it is complete.
 
-    Raises `UserError` where the model makes no samples or the file cannot be written.
+    Raises:
+        UserError: the model is not one of waveforms, or the file cannot be written.
     """
     blocks = _blocks(model, sampling, seconds)
     with open_sound(path, model.audio.sample_rate) as write, suppress(KeyboardInterrupt):
@@ -44,7 +54,7 @@ def stream_to_file(model: TrainedModel, sampling: SamplingOptions, seconds: floa
 
 
 def wav_header(sample_rate: int) -> bytes:
-    """The header of mono 16-bit sound of unknown length (RIFF WAVE, PCM)."""
+    """Return the header of mono 16-bit sound of unknown length (RIFF WAVE, PCM)."""
     parts = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, sample_rate, 2 * sample_rate, 2, 16)
     return (
         struct.pack("<4sI4s", b"RIFF", UNKNOWN_SIZE, b"WAVE")
@@ -61,7 +71,7 @@ def _blocks(model: TrainedModel, sampling: SamplingOptions, seconds: float | Non
 
 
 def _cut(blocks: Iterator[Samples], count: int | None) -> Iterator[Samples]:
-    """The first ``count`` samples of the blocks; all of them where it is None."""
+    """Yield the first ``count`` samples of the blocks; all of them where it is None."""
     for block in blocks:
         yield block if count is None else block[:count]
         if count is not None and (count := count - len(block)) <= 0:

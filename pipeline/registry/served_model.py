@@ -40,7 +40,7 @@ SERVED_WITH = (
 
 
 class Continuation(PythonModel):  # type: ignore[misc]
-    """Continues recordings, or spectrograms, side by side."""
+    """Continues recordings, spectrograms or notes, side by side."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the model folder among the artifacts."""
@@ -56,12 +56,13 @@ class Continuation(PythonModel):  # type: ignore[misc]
         Args:
             context: unused.
             model_input: for a waveform model (B, N) float32, samples in [-1, 1] at the model's sample rate;
-                for a spectrogram model (B, T, D) float32, frames of natural-log magnitudes.
+                for a spectrogram model (B, T, D) float32, frames of natural-log magnitudes; for a model of
+                notes (B, T, 88) float32, 0 or 1.
             params: ``seconds`` to add, ``temperature`` (0 takes the most likely), ``seed``; row b draws with
                 seed + b.
 
         Returns:
-            What follows, float32: (B, M) samples or (B, M, D) frames.
+            What follows, float32: (B, M) samples, or (B, M, D) frames or notes.
         """
         settings = {
             "seconds": DEFAULT_SECONDS,
@@ -116,7 +117,7 @@ def _public(version: str) -> str:
 
 
 def _signature(model: Path) -> ModelSignature:
-    """Recordings (B, N) or spectrograms (B, T, D) in, their continuations out."""
+    """Return the signature: samples (B, N) or rows (B, T, D) of another kind, and as many axes after them."""
     from pipeline.features.representations import representation_of
 
     settings = read_json(model / "config.json", "model")["input"]

@@ -1,4 +1,4 @@
-"""How well surprise parts anomalous from normal recordings, by a table of labels."""
+"""Detection metrics of labelled recordings: AUC and partial AUC of their negative log-likelihood."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,20 +14,27 @@ from pipeline.scoring.windows import RecordingScore
 
 MEANINGS = {"1": True, "anomalous": True, "0": False, "normal": False}
 MAX_FALSE_ALARMS = 0.1
-"""Of the partial area, as in the DCASE challenges on the sound of machines."""
+"""Highest false alarm rate of the partial AUC, as in the DCASE challenges on machine sounds."""
 
 
 def read_labels(path: Path) -> dict[Path, bool]:
-    """Whether each recording of a table is anomalous.
+    """Read a table of labels.
 
-    The table is a CSV with the columns `path`, relative to it, and `label`: 1 or anomalous, 0 or normal.
-    Raises `UserError` for anything else.
+    Args:
+        path: CSV file with the columns `path`, relative to the table, and `label`: 1 or anomalous, 0 or
+            normal.
+
+    Returns:
+        For the absolute path of each recording, True where it is anomalous.
+
+    Raises:
+        UserError: a column or a path is missing, a label is unknown, or a recording has both labels.
     """
     labels: dict[Path, bool] = {}
     for place, row in read_table(path, ["path", "label"]):
         name, label = row["path"].strip(), row["label"].strip()
         if not name:
-            raise UserError(f"{place}: no path")
+            raise UserError(f"{place}: the path is missing")
         if label.lower() not in MEANINGS:
             raise UserError(f"{place}: label {label!r} is none of 1, anomalous, 0, normal")
         recording = absolute(path.parent / name)
@@ -38,32 +45,43 @@ def read_labels(path: Path) -> dict[Path, bool]:
 
 
 def labels_of(recordings: Sequence[Path], labels: Mapping[Path, bool]) -> dict[Path, bool]:
-    """The labels of these recordings; `UserError` where one has none, or all have the same."""
+    """Return the labels of these recordings.
+
+    Raises:
+        UserError: a recording has no label, or all recordings have the same label.
+    """
     for path in recordings:
         if absolute(path) not in labels:
             raise UserError(f"{path}: no row in the table of labels; add one, or leave the recording out")
     found = {path: labels[absolute(path)] for path in recordings}
-    _refuse_one_kind(list(found.values()))
+    _check_both_kinds(list(found.values()))
     return found
 
 
-def _refuse_one_kind(truth: Sequence[bool]) -> None:
+def _check_both_kinds(truth: Sequence[bool]) -> None:
     if len(set(truth)) < 2:
         kind = "anomalous" if any(truth) else "normal"
-        raise UserError(f"all of {len(truth)} labelled recordings are {kind}: AUC takes both kinds")
+        raise UserError(f"all {len(truth)} labelled recordings are {kind}: AUC needs both kinds")
 
 
 def separation(scores: Mapping[Path, RecordingScore], labels: Mapping[Path, bool]) -> dict[str, Any]:
-    """How well the surprise parts anomalous from normal recordings.
+    """Return how well the negative log-likelihood separates anomalous from normal recordings.
 
-    Returns, for the `mean` surprise of a recording and for the `maximum` over its stretches, the area under
-    the receiver operating characteristic (`auc`), and the part of it up to a false alarm rate of 0.1,
-    standardised after McClish (1989) so that chance has 0.5 (`pauc`).
+    Args:
+        scores: the score of each recording.
+        labels: for each recording, True where it is anomalous.
 
-    Raises `UserError` where all recordings have the same label.
+    Returns:
+        The number of `normal` and `anomalous` recordings, and the areas for two detection scores: the `mean`
+        over a recording and the `maximum` over its windows. `auc` is the area under the receiver operating
+        characteristic. `pauc` is its part up to a false alarm rate of 0.1, standardised after McClish
+        (1989), so that chance has 0.5.
+
+    Raises:
+        UserError: all recordings have the same label, or scikit-learn is missing.
     """
     truth = [labels[path] for path in scores]
-    _refuse_one_kind(truth)
+    _check_both_kinds(truth)
     means = [float(np.average(score.series, weights=score.values)) for score in scores.values()]
     maxima = [float(judged_stretches(score).max()) for score in scores.values()]
     return {

@@ -1,4 +1,4 @@
-"""A picture of where a model is surprised: the spectrogram above, the surprise below, on one axis of time."""
+"""Plot of a recording's score: spectrogram above, negative log-likelihood below, on one time axis."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
 
 LINE_COLOUR, ABOVE_COLOUR, FAINT_ALPHA = COLOURS[0], COLOURS[1], 0.3
-LABELS = {"bits_per_sample": "surprise (bits per sample)", "nats_per_step": "surprise (nats per step)"}
+LABELS = {"bits_per_sample": "NLL (bits per sample)", "nats_per_step": "NLL (nats per step)"}
 
 
 def score_with_picture(
@@ -33,7 +33,18 @@ def score_with_picture(
     picture: Path | None = None,
     threshold: Threshold | None = None,
 ) -> RecordingScore:
-    """Score a sound file, decoded once, and draw it where a picture is asked for."""
+    """Score a sound file, and plot the score if ``picture`` is given. The file is decoded once.
+
+    Args:
+        model: model of sound.
+        path: sound file.
+        window_s: length of a scoring window in seconds.
+        picture: PNG file to write.
+        threshold: threshold to show in the picture.
+
+    Raises:
+        RecordingRejected: the recording cannot be decoded or scored.
+    """
     with decoded(path, model.audio.sample_rate) as recording:
         count = recording.block_count
         blocks = shown(recording.blocks(), count, "score", visible=count > 1)
@@ -52,13 +63,21 @@ def surprise_picture(
     title: str,
     threshold: Threshold | None = None,
 ) -> None:
-    """Draw a recording, in blocks (n,) of int16 samples, and its score; a threshold, and what lies above it.
+    """Plot the spectrogram of a recording and its negative log-likelihood over time.
 
-    Of a long recording, each column of the spectrogram is the mean power of its moments, and the surprise is
-    the mean with its range.
+    Of a long recording, a column of the spectrogram is the mean power of several frames. The lower curve is
+    then the mean of several windows, drawn with their range.
+
+    Args:
+        path: PNG file to write.
+        blocks: the recording in blocks (n,) of int16 samples.
+        sample_rate: in Hz.
+        score: the recording's score.
+        title: title of the picture.
+        threshold: threshold to draw; windows above it are marked.
     """
     figure = new_figure(height_px=680)
-    spectrum, surprise = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 1])
+    spectrum, nll = figure.subplots(2, 1, sharex=True, height_ratios=[1.2, 1])
     levels_db = _levels_db(blocks, sample_rate, score.seconds)
     loudest_db = max(float(levels_db.max()), QUIET_DB)
     image = spectrum.imshow(
@@ -71,18 +90,18 @@ def surprise_picture(
         vmin=loudest_db - DYNAMIC_RANGE_DB,
         vmax=loudest_db,
     )
-    figure.colorbar(image, ax=[spectrum, surprise], label="level (dB of full scale)", pad=0.01, aspect=40)
+    figure.colorbar(image, ax=[spectrum, nll], label="level (dB of full scale)", pad=0.01, aspect=40)
     spectrum.set(title=plain_text(title), ylabel="frequency (kHz)")
-    high, edges_s = _draw_surprise(surprise, score)
-    surprise.set(xlabel="time (s)", ylabel=LABELS[score.figure], xlim=(0, score.seconds))
-    surprise.grid(alpha=0.25, linewidth=0.6)
+    high, edges_s = _draw_nll(nll, score)
+    nll.set(xlabel="time (s)", ylabel=LABELS[score.figure], xlim=(0, score.seconds))
+    nll.grid(alpha=0.25, linewidth=0.6)
     if threshold is not None:
-        _draw_threshold(surprise, high, edges_s, threshold.value)
+        _draw_threshold(nll, high, edges_s, threshold.value)
     write_figure(figure, path)
 
 
 def _levels_db(blocks: Iterable[Samples], sample_rate: int, seconds: float) -> Figures:
-    """Levels (bins, columns) in dB of a sine of full scale, of equal stretches of time."""
+    """Return the levels (bins, columns) of equal stretches of time, in dB of a full-scale sine."""
     window = 2 ** round(np.log2(max(16, 0.03 * sample_rate)))
     analysis = Spectrogram(sample_rate, window, window // 4, window)
     frames = analysis.frame_count(round(seconds * sample_rate))
@@ -96,8 +115,8 @@ def _levels_db(blocks: Iterable[Samples], sample_rate: int, seconds: float) -> F
     return levels_db
 
 
-def _draw_surprise(axes: Axes, score: RecordingScore) -> tuple[Figures, Figures]:
-    """A step for each stretch; where they are finer than the picture, means of several, and their range.
+def _draw_nll(axes: Axes, score: RecordingScore) -> tuple[Figures, Figures]:
+    """Draw a step for each window, or the mean and range of several where the picture is too narrow.
 
     Returns the highest value of each step (C,) and the edges in seconds (C + 1,).
     """
@@ -114,7 +133,7 @@ def _draw_surprise(axes: Axes, score: RecordingScore) -> tuple[Figures, Figures]
 
 
 def _draw_threshold(axes: Axes, high: Figures, edges_s: Figures, value: float) -> None:
-    """The threshold as a line; where something lies above it is marked over the whole height."""
+    """Draw the threshold as a line, and mark windows above it over the whole height."""
     axes.axhline(value, color=ABOVE_COLOUR, linewidth=1.2, linestyle="--")
     changes = np.flatnonzero(np.diff(np.concatenate([[0], (high > value).view(np.int8), [0]])))
     for first, end in changes.reshape(-1, 2):

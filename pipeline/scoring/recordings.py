@@ -1,8 +1,8 @@
-"""How surprised a model is by one recording, over time: its samples come in blocks and are never all held.
+"""Negative log-likelihood of one recording over time, computed from blocks of samples in flat memory.
 
-The figures are those of `pipeline.evaluation.nll`, taken stretch by stretch: nats per step of the
-normalised values, and the exact bits per integer sample. The network runs over chunks with its state
-carried, so that how a recording is cut, into blocks or into chunks, changes nothing but the last digits.
+The figures are those of `pipeline.evaluation.nll`, for each window: nats per step of the normalised values,
+and exact bits per integer sample. The network runs over chunks with its state carried. The division into
+blocks or chunks therefore changes the last digits only.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
 
 CHUNK_STEPS = 1000
-MEMORY_BYTES = 32 << 20  # of decoded samples; more than that lie in a temporary file
+MEMORY_BYTES = 32 << 20  # of decoded samples; longer recordings are kept in a temporary file
 BLOCK_BYTES = 1 << 19
 DEFAULT_WINDOW_S = 0.1
 
@@ -41,13 +41,19 @@ Rows = NDArray[Any]
 def score_samples(
     model: TrainedModel, blocks: Iterable[Samples], window_s: float = DEFAULT_WINDOW_S
 ) -> RecordingScore:
-    """Score a recording that comes in blocks (n,) of int16 samples, mono, at the model's rate.
+    """Score a recording, in total and in windows.
 
-    ``window_s`` is the length of a stretch, rounded to a whole number of the model's steps, at least one.
-    Memory does not grow with the recording, but for the figures of its stretches.
+    Memory does not grow with the recording, except for the figures of its windows.
 
-    Raises `RecordingRejected` where there are no samples or a likelihood is not finite, `UserError` for a
-    model of notes or a window that is not positive.
+    Args:
+        model: model of sound.
+        blocks: the recording in blocks (n,) of int16 samples, mono, at the model's rate.
+        window_s: length of a window in seconds, rounded to a whole number of the model's steps, at least
+            one.
+
+    Raises:
+        RecordingRejected: there are no samples, or a likelihood is not finite.
+        UserError: the model is one of notes, or the window is not positive.
     """
     from pipeline.common.devices import one_thread
 
@@ -70,20 +76,30 @@ def score_samples(
 
 
 def whole_window_s(model: TrainedModel, window_s: float) -> float:
-    """The length of stretches that `score_samples` makes of ``window_s``."""
+    """Return the length in seconds of the windows that `score_samples` uses for ``window_s``.
+
+    Raises:
+        UserError: the window is not positive.
+    """
     return round(_window_steps(model, window_s) * model.step_s, 9)
 
 
 def _window_steps(model: TrainedModel, window_s: float) -> int:
     if not 0 < window_s < math.inf:
-        raise UserError(f"window {window_s:g} s: it must be longer than 0", 2)
+        raise UserError(f"the window must be longer than 0 s, not {window_s:g} s", 2)
     return max(1, round(window_s / model.step_s))
 
 
 def step_scores(
     model: TrainedModel, rows: Iterable[Rows], chunk_steps: int = CHUNK_STEPS
 ) -> Iterator[StepScores]:
-    """Score rows (r, width) as stored, in blocks of any length, ``chunk_steps`` steps at a time."""
+    """Yield the scores of consecutive steps.
+
+    Args:
+        model: any trained model.
+        rows: stored rows (n, width), in blocks of any length.
+        chunk_steps: steps that are computed at a time.
+    """
     forward, normaliser = _forward(model), model.normaliser()
     for stretch, exists in _chunks(rows, model.framing, chunk_steps):
         yield _chunk_scores(forward, model.framing, normaliser, stretch, exists)
@@ -117,9 +133,9 @@ def _chunk_scores(
 
 
 def _forward(model: TrainedModel) -> Callable[[torch.Tensor], Distribution]:
-    """A function of inputs (1, T, D_in) that remembers where it is: distributions of batch shape (1, T).
+    """Return a function of inputs (1, T, D_in) that carries the state: distributions of batch shape (1, T).
 
-    The recurrence runs compiled where it can: step by step, torch loses half of the time between the steps.
+    The recurrence is compiled where possible: in torch, half of the time is overhead between steps.
     """
     import torch
 
@@ -142,9 +158,9 @@ def _forward(model: TrainedModel) -> Callable[[torch.Tensor], Distribution]:
 def _chunks(
     rows: Iterable[Rows], framing: Framing, chunk_steps: int
 ) -> Iterator[tuple[Rows, NDArray[np.bool_]]]:
-    """Stretches (window + T * hop, width) of rows, as `Framing.gather` cuts them, and which rows exist.
+    """Yield stretches (window + T * hop, width) of rows, as `Framing.gather` cuts them, and which rows exist.
 
-    T is ``chunk_steps``, and at the end what is left. No more is held than a chunk and a block.
+    T is ``chunk_steps``, less at the end. Memory holds one chunk and one block at most.
     """
     span, position = chunk_steps * framing.hop, -framing.window
     held: list[Rows] = []
@@ -171,28 +187,29 @@ def _chunks(
 
 @dataclass(frozen=True)
 class Decoded:
-    """A recording of ``samples`` samples that is decoded already; `blocks` may be run through again."""
+    """A decoded recording of ``samples`` samples; `blocks` may be called repeatedly."""
 
     samples: int
     store: IO[bytes]
 
     def blocks(self) -> Iterator[Samples]:
-        """The samples from the start, in blocks (n,)."""
+        """Yield the samples from the start, in blocks (n,) of int16."""
         self.store.seek(0)
         while data := self.store.read(BLOCK_BYTES):
             yield np.frombuffer(data, np.int16)
 
     @property
     def block_count(self) -> int:
-        """How many blocks there are."""
+        """Number of blocks."""
         return -(-2 * self.samples // BLOCK_BYTES)
 
 
 @contextmanager
 def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
-    """Decode a whole recording to mono at ``sample_rate`` Hz, a long one to a temporary file.
+    """Decode a whole recording to mono at ``sample_rate`` Hz; a long one is kept in a temporary file.
 
-    Whatever is wrong with it shows before any of it is scored: `RecordingRejected`.
+    Raises:
+        RecordingRejected: the recording cannot be decoded. This is known before any of it is scored.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
         with open_decoding(path) as recording:

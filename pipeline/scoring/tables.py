@@ -1,4 +1,4 @@
-"""Scores of recordings as a table (CSV), as JSON, or as arrays (NPZ), all with the same numbers in them."""
+"""Files of scores: a table (CSV), JSON, or arrays (NPZ), all with the same numbers."""
 
 import csv
 import json
@@ -18,17 +18,26 @@ Scores = Mapping[Path, RecordingScore]
 
 
 def check_scores_output(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where the suffix names none of the formats, or the file is there already."""
+    """Check that scores can be written to ``path``.
+
+    Raises:
+        UserError: the suffix is of none of the formats, or the file exists and ``overwrite`` is False.
+    """
     if path.suffix.lower() not in WRITERS:
         raise UserError(f"{path}: a file of scores ends in {', '.join(WRITERS)}", 2)
     check_overwrite(path, overwrite)
 
 
 def write_scores(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
-    """Write the figures over time of all recordings, in the format that the suffix names.
+    """Write the figures of all windows of all recordings, in the format of the suffix.
 
-    A table has a line for each stretch; JSON is `facts` (see `scores_facts`) with `series` in each recording;
-    arrays are described at `_write_npz`.
+    A table has a line for each window. JSON is ``facts`` with `series` in each recording. Arrays are
+    described at `_write_npz`.
+
+    Args:
+        path: .csv, .json or .npz file.
+        scores: the score of each recording.
+        facts: see `scores_facts`.
     """
     with atomic_path(path) as temporary:
         WRITERS[path.suffix.lower()](temporary, scores, facts)
@@ -37,7 +46,13 @@ def write_scores(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
 def scores_facts(
     scores: Scores, verdicts: Mapping[Path, Verdict], refused: Sequence[Path] = ()
 ) -> dict[str, Any]:
-    """What is known of recordings that were scored alike, in plain values: all of them, then each."""
+    """Return the figures of all recordings together, then of each, as plain values.
+
+    Args:
+        scores: the score of each recording, all with one model and one window.
+        verdicts: results of the comparison with a threshold, where there is one.
+        refused: recordings that were rejected.
+    """
     nats, bits = overall(list(scores.values()))
     return {
         "nats_per_step": nats,
@@ -59,7 +74,7 @@ def scores_facts(
 
 
 def _series(score: RecordingScore) -> dict[str, np.ndarray]:
-    """Start and figures of the stretches, each (S,)."""
+    """Return start and figures of the windows, each (S,)."""
     series = {"start_s": score.start_s, "nats_per_step": score.nats_per_step_series}
     bits = score.bits_per_sample_series
     return series if bits is None else series | {"bits_per_sample": bits}
@@ -83,9 +98,9 @@ def _write_json(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
 
 
 def _write_npz(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
-    """The columns of the table, each (S,), over all recordings one after the other.
+    """Write the columns of the table, each (S,), over all recordings in turn.
 
-    `recordings` (R,) are their names; that of number r has the stretches `offset[r]` to `offset[r + 1]`.
+    `recordings` (R,) are their names. Recording r has the windows `offset[r]` to `offset[r + 1]`.
     """
     each = [_series(score) for score in scores.values()]
     columns: dict[str, Any] = {name: np.concatenate([series[name] for series in each]) for name in each[0]}

@@ -1,8 +1,8 @@
-"""Thresholds on surprise, learnt from normal recordings, and holding others against them.
+"""Anomaly thresholds on the negative log-likelihood: fitted on normal recordings, applied to others.
 
-A recording is judged by its stretches: exact bits per sample where the model has them, nats per step
-otherwise. A last stretch that is shorter than the others takes part only where it is alone: a mean over a few
-values swings more, and would be taken for something unusual.
+The figure is exact bits per sample where the model has them, nats per step otherwise. A last window that is
+shorter than the others counts only where it is the only one. A mean over few values has a larger variance
+and would cause false alarms.
 """
 
 import math
@@ -22,15 +22,15 @@ FORMAT = "wavecast-threshold-1"
 
 @dataclass(frozen=True)
 class Threshold:
-    """The lowest surprise that a share ``quantile`` of all stretches of normal recordings does not pass.
+    """A quantile of the negative log-likelihood over all windows of normal recordings.
 
     Attributes:
         figure: `bits_per_sample` or `nats_per_step`.
-        value: the threshold, in that figure.
-        quantile: above 0, at most 1, which is the highest stretch of all.
-        window_s: length of a stretch.
+        value: the threshold, in the unit of ``figure``.
+        quantile: above 0, at most 1, which is the highest window of all.
+        window_s: length of a window in seconds.
         model: SHA-256 of the model's weights.
-        recordings, stretches: how many it was made from.
+        recordings, stretches: number of recordings and windows that it was fitted on.
     """
 
     figure: str
@@ -44,7 +44,14 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Verdict:
-    """How many of a recording's ``stretches`` lie above a threshold, and where the highest one begins."""
+    """Result of the comparison of a recording with a threshold.
+
+    Attributes:
+        above: number of windows above the threshold.
+        stretches: number of all windows.
+        highest: the highest window's figure.
+        highest_at_s: start of the highest window in seconds.
+    """
 
     above: int
     stretches: int
@@ -53,24 +60,33 @@ class Verdict:
 
 
 def model_identity(folder: Path) -> str:
-    """SHA-256 of a model's weights, in hexadecimal digits."""
+    """Return the SHA-256 of a model's weights, in hexadecimal digits."""
     return digest_file(folder / "model.safetensors")
 
 
 def judged_stretches(score: RecordingScore) -> Figures:
-    """The surprise of the whole stretches, or of the only one."""
+    """Return the figures (S,) of the windows of full length, or of the only window."""
     whole = int((score.values == score.values[0]).sum())
     return score.series[:whole]
 
 
 def check_quantile(quantile: float) -> None:
-    """Raise `UserError` where a threshold cannot be made so."""
+    """Raise `UserError` where the quantile is not above 0 and at most 1."""
     if not 0 < quantile <= 1:
-        raise UserError(f"quantile {quantile:g}: it must be above 0 and at most 1", 2)
+        raise UserError(f"the quantile must be above 0 and at most 1, not {quantile:g}", 2)
 
 
 def make_threshold(scores: Sequence[RecordingScore], quantile: float, model: str) -> Threshold:
-    """The threshold that these normal recordings give; they are scored with one model and one window."""
+    """Fit a threshold on normal recordings.
+
+    Args:
+        scores: their scores, all with one model and one window.
+        quantile: share of the windows that are not above the threshold.
+        model: see `model_identity`.
+
+    Raises:
+        UserError: the quantile is not above 0 and at most 1.
+    """
     check_quantile(quantile)
     stretches = np.concatenate([judged_stretches(score) for score in scores])
     value = float(np.quantile(stretches, quantile, method="inverted_cdf"))
@@ -79,12 +95,16 @@ def make_threshold(scores: Sequence[RecordingScore], quantile: float, model: str
 
 
 def write_threshold(path: Path, threshold: Threshold) -> None:
-    """Write it as JSON, atomically."""
+    """Write a threshold as JSON, atomically."""
     write_json(path, {"format": FORMAT, **asdict(threshold)})
 
 
 def read_threshold(path: Path) -> Threshold:
-    """Read what `write_threshold` wrote; a `UserError` for anything else."""
+    """Read a threshold that `write_threshold` wrote.
+
+    Raises:
+        UserError: the file is not a threshold, or it is damaged.
+    """
     content = read_json(path, "threshold")
     names = {"figure": str, "model": str, "recordings": int, "stretches": int}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -92,26 +112,28 @@ def read_threshold(path: Path) -> Threshold:
     for field in fields(Threshold):
         found, kinds = content.get(field.name), names.get(field.name, (int, float))
         if not isinstance(found, kinds) or (isinstance(found, float) and not math.isfinite(found)):
-            raise UserError(f"{path}: damaged threshold ({field.name}: {found!r}); make it anew")
+            raise UserError(
+                f"{path}: damaged threshold ({field.name}: {found!r}); make it again with --make-threshold"
+            )
     return Threshold(**{field.name: content[field.name] for field in fields(Threshold)})
 
 
 def refuse_other(threshold: Threshold, model: str, window_s: float) -> None:
-    """Raise `UserError` where a threshold is of another model or window: its number means nothing here."""
+    """Raise `UserError` where a threshold was fitted with another model or window, so cannot be applied."""
     if threshold.model != model:
         raise UserError(
-            f"the threshold was made with a model of weights {threshold.model[:12]}..., this one's are "
-            f"{model[:12]}...: make a threshold with this model"
+            f"the threshold was made with another model (weights {threshold.model[:12]}..., not "
+            f"{model[:12]}...); make a threshold with this model"
         )
     if not math.isclose(threshold.window_s, window_s):
         raise UserError(
-            f"the threshold is of stretches of {threshold.window_s:g} s, not {window_s:g} s: leave out the "
-            "window, or make a threshold of it"
+            f"the threshold was made with windows of {threshold.window_s:g} s, not {window_s:g} s; leave out "
+            "--window, or make a threshold with this window"
         )
 
 
 def judge(score: RecordingScore, threshold: Threshold) -> Verdict:
-    """Hold a recording against a threshold of the same model and window (see `refuse_other`)."""
+    """Compare a recording with a threshold of the same model and window (see `refuse_other`)."""
     stretches = judged_stretches(score)
     highest = int(stretches.argmax())
     above = int((stretches > threshold.value).sum())

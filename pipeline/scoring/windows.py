@@ -1,4 +1,4 @@
-"""The surprise of a recording, whole and in stretches of time, summed up step by step."""
+"""Negative log-likelihood of a recording, in total and in windows, accumulated over steps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class RecordingScore:
-    """The surprise of one recording, whole and in stretches of one length; the last may be shorter.
+    """Negative log-likelihood of one recording, in total and in S windows; the last may be shorter.
 
     Attributes:
         seconds: length of the recording.
         nats_per_step: minus the natural log-density of the normalised values, per whole step.
-        bits_per_sample: the exact code length of an integer sample; None where the model's input has none.
-        window_s: length of a stretch, a whole number of the model's steps.
-        start_s: (S,) where each stretch begins.
-        nats_per_step_series, bits_per_sample_series: (S,) the same figures of each stretch.
-        values: (S,) predicted values in each stretch.
+        bits_per_sample: exact code length of an integer sample; None where the model's input has none.
+        window_s: length of a window in seconds, a whole number of the model's steps.
+        start_s: (S,) start of each window in seconds.
+        nats_per_step_series, bits_per_sample_series: (S,) the two figures of each window.
+        values: (S,) number of predicted values in each window.
     """
 
     seconds: float
@@ -39,25 +39,25 @@ class RecordingScore:
     values: Counts
 
     def __repr__(self) -> str:
-        """Name the figures and what they are of, in one line."""
+        """Return the figures and the lengths in one line."""
         bits = "" if self.bits_per_sample is None else f", {self.bits_per_sample:.3f} bits per sample"
         figures = f"{self.nats_per_step:.3f} nats per step{bits}"
         return f"<RecordingScore of {self.seconds:.2f} s: {figures}, {len(self.start_s)} windows>"
 
     @property
     def series(self) -> Figures:
-        """The figure by which recordings are judged: bits where the model has them, else nats."""
+        """Figures (S,) that thresholds apply to: bits where the model has them, else nats."""
         bits = self.bits_per_sample_series
         return self.nats_per_step_series if bits is None else bits
 
     @property
     def figure(self) -> str:
-        """Which one that is, `bits_per_sample` or `nats_per_step`."""
+        """Name of the figure in `series`: `bits_per_sample` or `nats_per_step`."""
         return "nats_per_step" if self.bits_per_sample_series is None else "bits_per_sample"
 
 
 def overall(scores: Sequence[RecordingScore]) -> tuple[float, float | None]:
-    """Nats per step and bits per sample over several recordings, each of their values counting once."""
+    """Return nats per step and bits per sample over several recordings; each value counts once."""
     values = [score.values.sum() for score in scores]
     nats = float(np.average([score.nats_per_step for score in scores], weights=values))
     bits = [score.bits_per_sample for score in scores if score.bits_per_sample is not None]
@@ -65,7 +65,7 @@ def overall(scores: Sequence[RecordingScore]) -> tuple[float, float | None]:
 
 
 class StepScores(NamedTuple):
-    """Sums of steps that follow one another, each (T,): nats, bits (None where there are none), values."""
+    """Sums over consecutive steps, each (T,): nats, bits (None where the model has none), values."""
 
     nats: Figures
     bits: Figures | None
@@ -73,16 +73,16 @@ class StepScores(NamedTuple):
 
 
 class Stretches:
-    """Adds up steps that follow one another in stretches of ``steps`` steps each."""
+    """Accumulator of step scores in windows of ``steps`` steps each."""
 
     def __init__(self, steps: int) -> None:
         self._steps = steps
         self._seen = 0
-        self._sums: list[list[float]] = []  # of each stretch: nats, bits, values
+        self._sums: list[list[float]] = []  # of each window: nats, bits, values
         self._exact = True
 
     def add(self, scores: StepScores) -> None:
-        """Add the next steps."""
+        """Add the scores of the next steps."""
         self._exact = self._exact and scores.bits is not None
         bits = np.zeros_like(scores.nats) if scores.bits is None else scores.bits
         stretch = (self._seen + np.arange(len(scores.nats))) // self._steps
@@ -96,16 +96,22 @@ class Stretches:
         self._seen += len(scores.nats)
 
     def score(self, seconds: float, step_s: float, target_size: int) -> RecordingScore:
-        """What the steps so far, of ``target_size`` values each, come to.
+        """Return the score of the steps so far.
 
-        Raises `RecordingRejected` where a sum is not finite: the model knows no likelihood there.
+        Args:
+            seconds: length of the recording.
+            step_s: length of a step in seconds.
+            target_size: values of a step, D.
+
+        Raises:
+            RecordingRejected: the sum of a window is not finite.
         """
         nats, bits, values = np.array(self._sums).T
         start_s = np.round(np.arange(len(nats), dtype=np.float64) * self._steps * step_s, 9)
         wrong = np.flatnonzero(~np.isfinite(nats + bits))
         if len(wrong):
             raise RecordingRejected(
-                "no-likelihood", f"the model gives no finite likelihood at {start_s[wrong[0]]:.2f} s"
+                "no-likelihood", f"the model assigns no finite likelihood at {start_s[wrong[0]]:.2f} s"
             )
         return RecordingScore(
             seconds=seconds,

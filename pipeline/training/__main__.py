@@ -1,6 +1,6 @@
-"""Train the run of one folder for another process: `python -m pipeline.training RUN`.
+"""Training of one run folder in a child process: `python -m pipeline.training RUN`.
 
-It ends when its standard input does, so that it does not outlive the process that started it.
+The process ends when its standard input is closed, so it does not outlive the process that started it.
 """
 
 import os
@@ -14,14 +14,14 @@ from pipeline.training.tracked import train_here
 
 
 def main(run: str) -> None:
-    """Train; what the user can mend is one line on standard error, with the exit code of the command line."""
+    """Train the run; a user's error is one line on standard error, with the command line's exit code."""
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         train_here(Path(run))
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where it was", 130)
+        _fail("stopped; run the same command again to resume", 130)
     except OSError as problem:
         _fail(f"{problem.filename or run}: {problem.strerror or problem}", 1)
 

@@ -1,6 +1,6 @@
-"""Everything that a training needs to go on as if it had never stopped.
+"""Training checkpoints: weights, optimiser, random state and position, from which training resumes exactly.
 
-Files are torch's, loaded with ``weights_only``: no code runs from them.
+The files are in torch's format and are loaded with ``weights_only``, so no code from them is executed.
 """
 
 import io
@@ -19,21 +19,21 @@ from pipeline.model.build import Network
 
 @dataclass
 class Position:
-    """Where a training is; with the weights, the optimiser and the random state, all that it consists of.
+    """Progress of a training; with weights, optimiser and random state, the complete state of the training.
 
     Attributes:
-        epoch: passes completed.
-        update: updates done within the present pass.
-        total_updates: updates done in all.
-        state: the carried hidden state at this point; empty at the beginning of a pass.
-        best_valid: lowest validation loss so far, nats per step.
-        best_epoch: the pass that reached it.
-        elapsed_s: time spent in the loop, over all its restarts.
+        epoch: completed epochs.
+        update: completed updates of the current epoch.
+        total_updates: completed updates of all epochs.
+        state: the carried hidden state; empty at the beginning of an epoch.
+        best_valid: lowest validation loss so far, in nats per step.
+        best_epoch: epoch of the lowest validation loss.
+        elapsed_s: seconds spent in the loop, over all restarts.
         skipped: updates skipped because their loss or gradient was not finite.
-        skipped_in_row: how many of them just now.
-        rollbacks: returns to the last checkpoint because too many were skipped in a row.
+        skipped_in_row: updates skipped since the last update that was not.
+        rollbacks: returns to the last checkpoint because too many updates were skipped in a row.
         window: loss sum, steps, gradient-norm sum and updates since the last logged point.
-        logged_at_s: ``elapsed_s`` at that point.
+        logged_at_s: ``elapsed_s`` at the last logged point.
         finished: whether training has ended.
     """
 
@@ -59,7 +59,15 @@ def save_checkpoint(
     position: Position,
     journal_size: int,
 ) -> None:
-    """Write a checkpoint, atomically; ``journal_size`` is how much of the journal it vouches for."""
+    """Write a checkpoint, atomically.
+
+    Args:
+        path: file to write.
+        network: its weights are written.
+        optimizer: its state is written.
+        position: progress of the training.
+        journal_size: bytes of the journal that belong to the training up to this point.
+    """
     content = {
         "weights": network.state_dict(),
         "optimizer": optimizer.state_dict(),
@@ -72,8 +80,8 @@ def save_checkpoint(
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values, atomically."""
-    # Torch's own file writer would not tell why a disk refused.
+    """Write tensors and plain values in torch's format, atomically."""
+    # Torch's own file writer raises errors without the operating system's reason.
     packed = io.BytesIO()
     torch.save(content, packed)
     with atomic_path(path) as temporary:
@@ -83,7 +91,14 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
 def restore_checkpoint(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> tuple[Position, int]:
-    """Bring back weights, optimiser and random state; returns the position and the journal's size."""
+    """Restore weights, optimiser and random state.
+
+    Returns:
+        The position and the journal's size in bytes.
+
+    Raises:
+        UserError: the checkpoint is damaged.
+    """
     content = read_checkpoint(path, device)
     network.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
@@ -96,16 +111,24 @@ def restore_checkpoint(
 def restore_weights(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> None:
-    """Bring back only what a diverged training lost: weights and optimiser."""
+    """Restore weights and optimiser only, after a training has diverged.
+
+    Raises:
+        UserError: the checkpoint is damaged.
+    """
     content = read_checkpoint(path, device)
     network.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """The content of a checkpoint or of a file of weights; a damaged one is a `UserError`."""
+    """Return the content of a checkpoint or of a file of weights, on ``device``.
+
+    Raises:
+        UserError: the file is damaged.
+    """
     try:
         return dict(torch.load(path, map_location=device, weights_only=True))
     except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as problem:
         reason = " ".join(str(problem).split())[:120]
-        raise UserError(f"{path}: damaged checkpoint ({reason}); delete its folder to train anew") from None
+        raise UserError(f"{path}: damaged checkpoint ({reason}); delete its folder to train again") from None

@@ -1,8 +1,8 @@
-"""Training: one visible loop over a plan of updates, that can be killed anywhere and goes on exactly.
+"""Training loop over a plan of updates; a killed training resumes exactly from its last checkpoint.
 
 The order of the data is a function of the seed and the epoch, so a checkpoint needs only the position in it.
-What is logged goes to the run's journal; a checkpoint vouches for the journal up to its end, and a restarted
-run cuts off what came after, so that no step is recorded twice.
+Metrics are written to the run's journal. A checkpoint contains the journal's size, and a resumed run
+truncates the journal to it, so that no step is recorded twice.
 """
 
 import time
@@ -38,13 +38,15 @@ from pipeline.training.step import Training, log, log_every, out_of_time, update
 
 
 def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda covered: None) -> None:
-    """Train the model of a run folder (see `start_run`), from its last checkpoint where it has one.
+    """Train the model of a run folder, from its last checkpoint if there is one.
 
-    A finished run is left as it is. ``on_checkpoint`` is told, at every checkpoint, up to which byte the
-    journal is final.
+    Args:
+        folder: see `pipeline.tracking.run_folder.start_run`. A finished run is not changed.
+        on_checkpoint: called at every checkpoint with the number of bytes of the journal that are final.
 
-    Raises `UserError` where a split is empty, the device is missing, another process trains the same run,
-    or the loss stays non-finite.
+    Raises:
+        UserError: a split is empty, the device is missing, another process trains this run, or the loss
+            stays non-finite.
     """
     config = folder.config()
     dataset = open_dataset(folder.dataset, config.input)
@@ -65,7 +67,11 @@ def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda cover
 def begin(
     config: RunConfig, dataset: Dataset, folder: RunFolder, on_checkpoint: Callable[[int], None]
 ) -> Training:
-    """Build everything anew, then bring back the last checkpoint of the folder where there is one."""
+    """Build network, optimiser and data, then restore the folder's last checkpoint if there is one.
+
+    Raises:
+        UserError: a split is empty, the device is missing, or the checkpoint is damaged.
+    """
     device = choose_device(config.train.device)
     data = split_rows(dataset, "train", device)
     dataset.require("valid")
@@ -101,7 +107,7 @@ def begin(
 
 
 def epoch_plan(training: Training, epoch: int) -> Plan:
-    """The updates of one pass over the training split, in an order drawn from the seed and the pass."""
+    """Return the updates of one epoch, in an order drawn from the seed and the number of the epoch."""
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
     steps = training.framing.steps(training.data.length).cpu().numpy()
@@ -133,8 +139,8 @@ def _loop(training: Training) -> None:
             _end_epoch(training, bar.console.print if not bar.disable else None)
 
 
-def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
-    """Validate, keep the best weights, and decide whether to go on."""
+def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None:
+    """Validate, keep the best weights, and decide whether training continues."""
     position, config = training.position, training.config
     began = time.monotonic()
     data = split_rows(training.dataset, "valid", training.device)
@@ -158,8 +164,8 @@ def _end_epoch(training: Training, say: Callable[[str], None] | None) -> None:
         position.total_updates,
         {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
     )
-    if say:
-        say(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
+    if report:
+        report(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
     impatient = position.epoch - position.best_epoch >= config.patience_epochs
     position.finished = position.epoch >= config.epochs or impatient or out_of_time(training)
     _checkpoint(training)
@@ -174,10 +180,10 @@ def _checkpoint(training: Training) -> None:
 
 
 def _finish(training: Training, config: RunConfig) -> None:
-    """Write the model folder from the best weights and close the run."""
+    """Write the model folder from the best weights and mark the run as finished."""
     position = training.position
     if position.best_epoch < 0:
-        raise UserError(f"{training.folder.path}: no validation loss was finite; lower train.learning_rate")
+        raise UserError(f"{training.folder.path}: no validation loss was finite; reduce train.learning_rate")
     weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu"))["weights"]
     facts: dict[str, Any] = {
         "run": training.folder.path.name,

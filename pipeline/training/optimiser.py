@@ -9,7 +9,7 @@ from pipeline.config.training import TrainConfig
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """The update rule that ``config`` names."""
+    """Return the optimiser that ``config`` names, for these parameters."""
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
@@ -18,9 +18,9 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig
 
 
 def learning_rate(config: TrainConfig, update: int, total_updates: int) -> float:
-    """The learning rate of update ``update`` (from 0) of ``total_updates``.
+    """Return the learning rate of update ``update`` (from 0) of ``total_updates``.
 
-    It rises linearly over the warm-up, then falls along the schedule.
+    It increases linearly during the warm-up, then decreases by the schedule.
     """
     if update < config.warmup_updates:
         return config.learning_rate * (update + 1) / (config.warmup_updates + 1)

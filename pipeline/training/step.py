@@ -1,4 +1,4 @@
-"""One update of the weights, and the guard that keeps a non-finite loss from spoiling them."""
+"""One update of the weights; updates with a non-finite loss or gradient are skipped."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from pipeline.training.checkpoint import Position, restore_weights
 from pipeline.training.optimiser import learning_rate
 
 POINTS_PER_CURVE = 1_000
-"""More points than this make the tracking server's pages slow."""
+"""Largest number of logged points; with more, the tracking server's pages are slow."""
 
 SKIPS_BEFORE_ROLLBACK = 10
 ROLLBACKS_BEFORE_FAILURE = 3
@@ -30,7 +30,7 @@ ROLLBACKS_BEFORE_FAILURE = 3
 
 @dataclass
 class Training:
-    """A training under way: what the loop's steps share."""
+    """State of a running training that the functions of the loop share."""
 
     config: TrainConfig
     dataset: Dataset
@@ -47,12 +47,24 @@ class Training:
 
     @property
     def total_updates(self) -> int:
-        """Updates of the whole training."""
+        """Number of updates in all epochs."""
         return self.updates_per_epoch * self.config.epochs
 
 
 def update(training: Training, batch: Batch, state: State) -> State:
-    """One step of the optimiser; returns the state to carry on. A non-finite loss changes no weight."""
+    """Do one step of the optimiser on a batch. A non-finite loss or gradient changes no weight.
+
+    Args:
+        training: the running training; its position is advanced.
+        batch: inputs and targets of the update.
+        state: state of the recurrence before the batch.
+
+    Returns:
+        The state after the batch, detached; the initial state after a skipped update.
+
+    Raises:
+        UserError: the loss stays non-finite after several returns to the last checkpoint.
+    """
     position, network = training.position, training.network
     rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
     for group in training.optimizer.param_groups:
@@ -83,7 +95,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
 
 
 def _skip(training: Training, lanes: int) -> State:
-    """Leave out an update whose loss or gradient is not finite; go back when that does not help."""
+    """Skip an update whose loss or gradient is not finite; after several, restore the last checkpoint."""
     position = training.position
     position.skipped += 1
     position.skipped_in_row += 1
@@ -91,7 +103,7 @@ def _skip(training: Training, lanes: int) -> State:
         if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
             raise UserError(
                 f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
-                "the last good weights; lower train.learning_rate"
+                "the last checkpoint; reduce train.learning_rate"
             )
         restore_weights(
             training.folder.last_checkpoint, training.network, training.optimizer, training.device
@@ -102,7 +114,7 @@ def _skip(training: Training, lanes: int) -> State:
 
 
 def _progress(training: Training) -> tuple[int, int]:
-    """Update and total for the schedule; with a time limit, whichever of both is further on."""
+    """Return update and total for the schedule; a time limit advances the update where it is ahead."""
     done, total = training.position.total_updates, training.total_updates
     if training.config.max_minutes is not None:
         spent = training.position.elapsed_s / (60 * training.config.max_minutes)
@@ -111,18 +123,18 @@ def _progress(training: Training) -> tuple[int, int]:
 
 
 def out_of_time(training: Training) -> bool:
-    """Whether the configured time is used up."""
+    """Return whether the configured time limit has passed."""
     limit = training.config.max_minutes
     return limit is not None and training.position.elapsed_s > 60 * limit
 
 
 def log_every(training: Training) -> int:
-    """Updates from one logged point to the next."""
+    """Return the number of updates between two logged points."""
     return max(training.config.log_updates, -(-training.total_updates // POINTS_PER_CURVE))
 
 
 def log(training: Training) -> str:
-    """Write a point of the training curve; returns the words for the progress bar."""
+    """Write a point of the training curve to the journal, and return the text for the progress bar."""
     position = training.position
     loss_sum, steps, norm_sum, updates = position.window
     spent_s = position.elapsed_s - position.logged_at_s

@@ -1,4 +1,4 @@
-"""Training a run folder while the tracking server is sent a copy of it."""
+"""Training of a run folder that is synchronised with the tracking server."""
 
 from pathlib import Path
 
@@ -8,10 +8,10 @@ from pipeline.training.loop import train
 
 
 def train_here(run: Path) -> Path:
-    """Train a run folder in this process, mirroring it to the tracking server.
+    """Train a run folder in this process, and send its record to the tracking server.
 
     Args:
-        run: the folder, see `pipeline.tracking.run_folder.start_run`. A finished run is left as it is.
+        run: the folder, see `pipeline.tracking.run_folder.start_run`. A finished run is not changed.
 
     Returns:
         The folder of the trained model.

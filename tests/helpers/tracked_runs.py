@@ -6,10 +6,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
+from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig, TrackingConfig
 from pipeline.features.normalisation import Normalisation
+from pipeline.features.representations import representation_of
 from pipeline.model.build import build_network
 from pipeline.model.storage import save_model
 from pipeline.tracking.mlflow_client import connect
@@ -29,14 +30,14 @@ def new_run(name: str, **tracking: Any) -> RunFolder:
     return run
 
 
-def add_model(run: RunFolder, kind: WaveformConfig | SpectrogramConfig | None = None) -> None:
-    """Give a run an untrained model, and finish it."""
+def add_model(run: RunFolder, kind: InputConfig | None = None, **model: Any) -> None:
+    """Give a run an untrained model, and finish it; keywords change its settings."""
     kind = kind or WaveformConfig(sample_rate=2_000)
-    model = ModelConfig(hidden_size=4, mixture_components=2)
-    width = kind.n_mels if isinstance(kind, SpectrogramConfig) else 1
+    settings = ModelConfig(**{"hidden_size": 4, "mixture_components": 2, **model})
+    width = representation_of(kind).row_width
     normalisation = Normalisation((0.0,) * width, (1_000.0 if width == 1 else 1.0,) * width)
-    weights = build_network(kind, model, normalisation).state_dict()
-    save_model(run.model, weights, kind, model, normalisation, {})
+    weights = build_network(kind, settings, normalisation).state_dict()
+    save_model(run.model, weights, kind, settings, normalisation, {})
     run.set_status("finished", summary={"test_bits_per_sample": 6.5})
 
 

@@ -1,4 +1,4 @@
-"""Integers come back exactly, in as many bits as the model's own likelihood counts."""
+"""Integers are restored exactly, and take as many bits as the model's likelihood."""
 
 import math
 from pathlib import Path
@@ -43,7 +43,7 @@ def round_trip(model: TrainedModel, integers: NDArray[Any], depth: int = 16) -> 
 
 
 def exact_bits(model: TrainedModel, samples: Samples) -> float:
-    """What the evaluation says that they take."""
+    """Return the bits that the evaluation computes for the samples."""
     data = join_rows([samples[:, None]])
     found = score(model.network, data, model.framing, model.normaliser(), exact=True).bits
     assert found is not None
@@ -62,7 +62,7 @@ def test_sequences_of_any_length_come_back(model: TrainedModel, count: int) -> N
 
 
 @any_model
-def test_the_most_surprising_samples_come_back(model: TrainedModel) -> None:
+def test_the_least_likely_samples_are_restored(model: TrainedModel) -> None:
     square = np.where(np.arange(60) // 3 % 2, 32_767, -32_768)
     impulse = np.where(np.arange(60) == 30, -32_768, 0)
     round_trip(model, np.concatenate([square, impulse, noise(60, std=20_000)]))
@@ -110,7 +110,7 @@ def test_the_code_length_of_decisions_is_the_likelihood_to_six_digits(model: Tra
     assert -np.log2(taken).sum() == pytest.approx(exact_bits(model, samples), rel=1e-5)
 
 
-def test_silence_takes_next_to_nothing_once_a_model_knows_it() -> None:
+def test_silence_takes_almost_no_bits_after_training_on_it() -> None:
     model = tiny_model(WINDOW)
     head: Any = model.network.head
     with torch.no_grad():
@@ -144,7 +144,7 @@ def test_the_fingerprint_shows_a_change_in_the_last_digit_of_what_is_projected(
     assert fingerprint(model) != before
 
 
-def test_models_of_spectrograms_and_notes_are_refused_in_a_line() -> None:
+def test_models_of_spectrograms_and_notes_are_rejected_in_one_line() -> None:
     spectrogram = SpectrogramConfig(kind="spectrogram", sample_rate=8_000)
     for config in (spectrogram, PianoRollConfig(kind="piano-roll")):
         head = "bernoulli" if isinstance(config, PianoRollConfig) else "gaussian_mixture"
@@ -161,7 +161,7 @@ def test_threads_are_given_back() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("covariance", ["diagonal", "full", "autoregressive"])
-def test_speech_takes_what_the_evaluation_says(shared_data: Path, covariance: str) -> None:
+def test_speech_takes_the_evaluated_bits(shared_data: Path, covariance: str) -> None:
     import soundfile
 
     model = tiny_model(covariance=covariance)

@@ -1,4 +1,4 @@
-"""The decisions' probabilities are those of the mixture, and their arithmetic has the digits it claims."""
+"""The decisions' probabilities are those of the mixture, with the documented accuracy."""
 
 import math
 
@@ -149,7 +149,9 @@ def test_first_sample_has_the_mixtures_own_probability_at_the_ends_too(sample: i
 
 
 @given(st.lists(st.integers(-32_768, 32_767), min_size=1, max_size=OUTPUTS), st.sampled_from(list(KINDS)))
-def test_no_sample_is_impossible_however_sure_the_model(samples: list[int], covariance: str) -> None:
+def test_no_sample_has_zero_probability_however_narrow_the_mixture(
+    samples: list[int], covariance: str
+) -> None:
     raw = projected(head_of(covariance), 1e-12, 2)
     mixture = read(head_of(covariance), covariance, raw, torch.zeros(ORDER))
     nats = code_length(mixture, covariance, np.array(samples, np.int16))

@@ -1,4 +1,4 @@
-"""A file's integers are read as they are and written as they were."""
+"""Integers of a file are read and written without change."""
 
 from pathlib import Path
 
@@ -96,15 +96,15 @@ def test_a_long_file_comes_in_blocks_across_the_readers_own(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("suffix", "encoding"), [(".wav", "ULAW"), (".wav", "FLOAT"), (".wav", "IMA_ADPCM"), (".ogg", "VORBIS")]
 )
-def test_what_holds_no_integers_is_refused_in_a_line(tmp_path: Path, suffix: str, encoding: str) -> None:
+def test_what_holds_no_integers_is_rejected_in_one_line(tmp_path: Path, suffix: str, encoding: str) -> None:
     path = write_sound(tmp_path / f"a{suffix}", tone(800), subtype=encoding)
     for read in (examine, lambda path: list(read_integers(path, 8))):
-        with pytest.raises(RecordingRejected, match=f"with {encoding} holds no plain integers") as refused:
+        with pytest.raises(RecordingRejected, match=f"with {encoding} holds no integer samples") as refused:
             read(path)
         assert "\n" not in str(refused.value)
 
 
-def test_a_cut_file_is_refused(tmp_path: Path) -> None:
+def test_a_cut_file_is_rejected(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "a.wav", tone(800))
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RecordingRejected, match="cut short"):
@@ -123,7 +123,7 @@ def test_samples_other_than_promised_are_never_written(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_suffixes_and_sizes_that_no_file_has_are_refused(tmp_path: Path) -> None:
+def test_suffixes_and_sizes_that_no_file_has_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"unknown kind.*\.wav"):
         check_format(tmp_path / "a.mp3")
     huge = IntegerSound(48_000, 2, 16, 1 << 30, "")
@@ -132,7 +132,7 @@ def test_suffixes_and_sizes_that_no_file_has_are_refused(tmp_path: Path) -> None
     check_format(tmp_path / "a.w64", huge)
 
 
-def test_channels_that_a_format_lacks_are_refused_in_a_line(tmp_path: Path) -> None:
+def test_channels_that_a_format_lacks_are_rejected_in_one_line(tmp_path: Path) -> None:
     integers = integers_of(16, 10, 9)
     sound = IntegerSound(8_000, 9, 16, 10, sum_of(integers))
     with (

@@ -1,4 +1,4 @@
-"""What is perfectly regular is continued perfectly; what is empty or short stays quiet."""
+"""Regular sound is continued exactly; silence and short sound stay silent."""
 
 import librosa
 import numpy as np
@@ -17,7 +17,7 @@ def sinusoids(start: int, count: int) -> np.ndarray:
     return np.asarray(sum(level * np.sin(2 * np.pi * hz * time_s) for level, hz in parts))
 
 
-def test_a_linear_predictor_goes_on_with_sinusoids() -> None:
+def test_a_linear_predictor_continues_sinusoids() -> None:
     """Within the noise of rounding: the error is 50 dB below over the next 20 ms."""
     history = np.rint(sinusoids(0, 3_200)).astype(np.int16)
     expected = sinusoids(3_200, 320)
@@ -40,7 +40,7 @@ def test_a_fitted_predictor_is_never_unstable(samples: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("period", [81, 100, 130, 240])
-def test_repetition_goes_on_with_what_is_periodic_exactly(period: int) -> None:
+def test_repetition_continues_periodic_sound_exactly(period: int) -> None:
     history = np.tile(noise(period, std=3_000.0), 20)
     assert pitch_period(history, RATE) == period
     assert np.array_equal(repetition(history, 777, RATE), np.resize(history[:period], 777))

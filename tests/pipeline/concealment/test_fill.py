@@ -1,4 +1,4 @@
-"""What arrived is left alone; what is missing is filled without steps, and fades where it lasts."""
+"""Received samples are unchanged; gaps are filled without steps, and long ones fade."""
 
 import itertools
 
@@ -48,7 +48,7 @@ def test_only_gaps_and_the_short_fade_after_them_change(method: Method, stretche
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_stands_in_a_gap_does_not_matter(method: Method) -> None:
-    """Of what was lost, nothing is heard."""
+    """Lost samples are no context."""
     gaps = merged(np.array([[500, 660], [900, 1_100]]), 2_000)
     lost = gap_mask(gaps, 2_000)
     filled = [conceal(np.where(lost, other, tone(2_000)), gaps, RATE, how(method)) for other in (0, 77)]
@@ -75,7 +75,7 @@ def test_a_gap_at_the_beginning_is_filled_from_the_right(method: Method) -> None
 
 
 @pytest.mark.parametrize("method", CLASSICAL[1:])
-def test_a_tone_goes_on_across_a_gap(method: Method) -> None:
+def test_a_tone_continues_across_a_gap(method: Method) -> None:
     """A gap of 10 ms in a tone over a little noise, at the right place in its period."""
     sound = tone(4_000)
     filled = conceal(sound, np.array([[2_000, 2_080]]), RATE, how(method))
@@ -94,7 +94,7 @@ def test_there_are_no_clicks_at_the_seams(method: Method) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_long_gap_fades_away(method: Method) -> None:
-    """Away from what is heard the level falls, by 20 dB or more within 150 ms."""
+    """Away from the context the level falls, by 20 dB or more within 150 ms."""
     sound = tone(16_000)
     filled = conceal(sound, np.array([[4_000, 12_000]]), RATE, how(method)).astype(float)
     level = [np.sqrt(np.square(filled[at : at + 400]).mean()) for at in (4_000, 5_200, 6_400)]
@@ -104,14 +104,14 @@ def test_a_long_gap_fades_away(method: Method) -> None:
     assert np.abs(filled).max() <= 1.5 * np.abs(sound).max()
 
 
-def test_where_both_sides_are_heard_the_filling_is_the_same_backwards() -> None:
+def test_filling_from_both_sides_is_symmetric_in_time() -> None:
     sound, gap = tone(6_000), np.array([[2_500, 2_700]])
     backwards = conceal(sound[::-1].copy(), len(sound) - gap[:, ::-1], RATE, how("blend"))
     difference = conceal(sound, gap, RATE, how("blend")) - backwards[::-1].astype(int)
     assert np.abs(difference).max() <= 1
 
 
-def test_what_was_filled_in_is_heard_at_the_next_gap() -> None:
+def test_filled_samples_are_context_of_the_next_gap() -> None:
     context: list[np.ndarray] = []
 
     def note(history: np.ndarray, count: int, sample_rate: int) -> np.ndarray:
@@ -137,7 +137,7 @@ def test_the_same_seed_fills_alike_and_another_does_not() -> None:
     assert not np.array_equal(first, other)
 
 
-def test_every_gap_is_told() -> None:
+def test_every_gap_is_reported() -> None:
     message = itertools.count()
     conceal(
         tone(2_000),

@@ -1,4 +1,4 @@
-"""Gaps are where the trace, the table or the zeros say, and nowhere else."""
+"""Gaps are exactly those of the trace, the table or the runs of zeros."""
 
 from pathlib import Path
 
@@ -50,14 +50,14 @@ def test_packets_of_a_fraction_of_a_sample_do_not_drift(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "  \n", "0 2 1", "0 1 x", "0 1.0", "-1"])
-def test_a_faulty_trace_is_told_in_a_line(tmp_path: Path, text: str) -> None:
+def test_a_faulty_trace_is_reported_in_one_line(tmp_path: Path, text: str) -> None:
     trace = written(tmp_path / "trace.txt", text)
     with pytest.raises(UserError, match=r"trace\.txt.*a 0 \(arrived\) or a 1 \(lost\)") as message:
         gaps_of_trace(trace, 0.02, RATE, 1_000)
     assert "\n" not in str(message.value)
 
 
-def test_a_missing_or_binary_file_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_or_binary_file_is_reported_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.txt: no such file"):
         gaps_of_trace(tmp_path / "none.txt", 0.02, RATE, 1_000)
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x81")
@@ -86,7 +86,7 @@ def test_a_table_may_be_in_any_order_overlap_and_reach_past_the_end(tmp_path: Pa
         ("start_s,end_s\n0,inf\n", "line 2: give 0 <="),
     ],
 )
-def test_a_faulty_table_is_told_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+def test_a_faulty_table_is_reported_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         gaps_of_table(written(tmp_path / "gaps.csv", text), RATE, 1_000)
 

@@ -1,4 +1,4 @@
-"""The measures have the values that are known."""
+"""The quality measures have their known values."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Knowledge of steps ahead, against processes whose predictive densities are known at every distance."""
+"""NLL of steps ahead, for processes with known predictive densities at every horizon."""
 
 import math
 from pathlib import Path
@@ -34,7 +34,7 @@ SHAPE = {"starts": 40, "context_steps": 12, "paths": 8, "seed": 0}
 class Recursion(nn.Module):
     """x of a step ~ N(a y + b, s^2) in each of its D values, y being the last value before the step.
 
-    Its state is the number of steps that it has heard.
+    Its state is the number of steps so far.
     """
 
     def __init__(self, slope: float, offset: float, scale: float, hop: int = 1) -> None:
@@ -71,7 +71,7 @@ def recursion_sound(slope: float, scale: float, count: int, seed: int = 0) -> ND
 def closed_form(
     data: SplitRows, slope: float, scale: float, horizon: int, furthest: int, **shape: int
 ) -> list[float]:
-    """Nats of each target under N(a^h y, s^2 (1 - a^2h) / (1 - a^2)), y being the last sample heard."""
+    """Nats of each target under N(a^h y, s^2 (1 - a^2h) / (1 - a^2)), y the last sample of the context."""
     length = shape["context_steps"] + furthest
     recording, first = stretches(1, data, shape["starts"], length, shape["seed"])
     target = (data.offset[recording] + first).numpy() + length - 1
@@ -82,7 +82,7 @@ def closed_form(
     return found
 
 
-def test_a_first_order_recursion_is_known_ahead_as_its_closed_form_says() -> None:
+def test_a_first_order_recursion_has_the_nll_of_its_closed_form() -> None:
     slope, scale, horizons = 0.9, 0.4, [1, 3, 10]
     data = join_rows([recursion_sound(slope, scale, 400, seed) for seed in range(4)])
     shape = {**SHAPE, "starts": 150, "paths": 2_000}
@@ -104,7 +104,7 @@ def test_few_paths_make_the_estimate_too_high() -> None:
     assert few[10].nats > many[10].nats + 0.3
 
 
-def test_noise_is_known_equally_well_at_every_distance() -> None:
+def test_noise_has_the_same_nll_at_every_horizon() -> None:
     data = join_rows([noise(600, seed, STD * 32_768)[:, None] for seed in range(2)])
     found = horizon_nats(model_of(Recursion(0.0, 0.0, 1.0, hop=5), 20, 5), data, [1, 2, 7], **SHAPE)
     for horizon in (2, 7):
@@ -113,7 +113,7 @@ def test_noise_is_known_equally_well_at_every_distance() -> None:
 
 
 class Noting(Recursion):
-    """Remembers what its steps heard."""
+    """Model that records the inputs of its steps."""
 
     def __init__(self, slope: float, offset: float, scale: float) -> None:
         super().__init__(slope, offset, scale)
@@ -124,8 +124,8 @@ class Noting(Recursion):
         return super().step(inputs, state)
 
 
-def test_every_path_hears_its_own_draws_as_whole_samples() -> None:
-    """Draws without spread count up, 1.4 quantisation steps at a time: heard as one step each."""
+def test_every_path_is_conditioned_on_its_draws_as_integer_samples() -> None:
+    """Draws without spread count up by 1.4 quantisation steps each, which are rounded to one step."""
     step = 1 / 32_768 / STD
     network = Noting(1.0, 1.4 * step, 1e-6)
     rows = np.arange(200, dtype=np.int16)[:, None]
@@ -178,7 +178,7 @@ def test_a_seed_repeats_itself_and_another_does_not(settings: dict[str, Any]) ->
     assert other[5] != first[5]
 
 
-def test_groups_side_by_side_change_nothing_one_step_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_groups_change_nothing_one_step_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model()
     data = join_rows([noise(900, seed)[:, None] for seed in range(3)])
     together = horizon_nats(model, data, [1], **SHAPE)
@@ -196,7 +196,7 @@ def test_stretches_lie_inside_recordings_and_none_comes_twice() -> None:
     assert set(zip(some[0].tolist(), some[1].tolist(), strict=True)) < set(found)
 
 
-def test_what_cannot_be_scored_is_told() -> None:
+def test_what_cannot_be_scored_is_an_error() -> None:
     data = join_rows([noise(200)[:, None]])
     with pytest.raises(UserError, match="no recording has 92 steps of 10 rows"):
         horizon_nats(tiny_model(), data, [1, 80], **SHAPE)

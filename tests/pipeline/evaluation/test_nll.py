@@ -149,7 +149,7 @@ def nats_by_hand(model: TrainedModel, notes: NDArray[np.uint8]) -> float:
 
 
 @pytest.mark.parametrize(("lanes", "chunk_steps"), [(1, 1), (2, 3), (32, 200)])
-def test_the_first_frame_of_a_piece_is_heard_but_not_scored(lanes: int, chunk_steps: int) -> None:
+def test_the_first_frame_of_a_piece_is_context_but_not_scored(lanes: int, chunk_steps: int) -> None:
     model = tiny_model(NOTES, cell="tanh", head="bernoulli")
     found = score(
         model.network,
@@ -174,7 +174,7 @@ def test_the_first_frame_of_a_piece_is_heard_but_not_scored(lanes: int, chunk_st
 
 
 def test_notes_of_known_odds_have_their_entropy() -> None:
-    """A model that gives every note the same odds whatever it hears: nats are a count of notes."""
+    """A model with the same odds for every note and any input: nats are a count of notes."""
     model = tiny_model(NOTES, head="bernoulli")
     with torch.no_grad():
         weights = dict(model.network.named_parameters())

@@ -1,4 +1,4 @@
-"""How far back a model listens: no further than its window, its convolutions and its recurrence carry."""
+"""Temporal sensitivity is limited to the window, the convolutions and the recurrence."""
 
 import math
 from pathlib import Path
@@ -96,7 +96,7 @@ def without_recurrence(**model: Any) -> TrainedModel:
     ],
     ids=str,
 )
-def test_without_recurrence_a_model_listens_no_further_than_its_layers_see(
+def test_without_recurrence_the_gradient_ends_at_the_layers_receptive_field(
     model: dict[str, Any], carried_by: int, tmp_path: Path
 ) -> None:
     """Distances are in steps, and a step's window is at distance 0."""
@@ -107,7 +107,7 @@ def test_without_recurrence_a_model_listens_no_further_than_its_layers_see(
 
 
 @pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru"])
-def test_recurrence_listens_to_the_beginning(cell: str, tmp_path: Path) -> None:
+def test_recurrence_has_a_gradient_at_the_beginning(cell: str, tmp_path: Path) -> None:
     curve = reach(tmp_path, tiny_model(SOUND, cell=cell), [25, 25])
     assert all(x > 0 for x in curve)
     assert curve[-1] < curve[0]

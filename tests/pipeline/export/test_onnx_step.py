@@ -1,4 +1,4 @@
-"""An exported step is torch's step: every cell and head, any batch, over many steps, by its own metadata."""
+"""An exported step equals torch's, for every cell and head, any batch size, over many steps."""
 
 import hashlib
 import inspect
@@ -170,7 +170,7 @@ def test_what_differs_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
                 weight.mul_(1.001)
 
     monkeypatch.setattr(export, "write_step", write_and_change)
-    with pytest.raises(UserError, match="not written: in 50 steps"):
+    with pytest.raises(UserError, match="not written, since in 50 steps"):
         export_step(model, tmp_path / "step.onnx", 50)
     assert not list(tmp_path.iterdir())
 
@@ -182,7 +182,7 @@ def test_no_number_counts_as_infinitely_far() -> None:
     assert agreement.relative == math.inf
 
 
-def test_what_cannot_be_exported_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_exported_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tiny_model(architecture="encoder-decoder", decode_steps=3)
     with pytest.raises(UserError, match="export a predictor"):
         export_step(model, tmp_path / "step.onnx")
@@ -195,7 +195,7 @@ def test_what_cannot_be_exported_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     assert not list(tmp_path.iterdir())
 
 
-def test_the_verb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runtime()
     kept = model_of("gru")
     folder, target = tmp_path / "model", tmp_path / "out" / "step.onnx"

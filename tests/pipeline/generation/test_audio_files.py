@@ -1,4 +1,4 @@
-"""Continuing a file: what is opened when, and what comes out at which rate."""
+"""Continuation of a file: order of opening, and rate of the output."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Recording and continuation meet where they should, at any rate, and the likeliest take comes first."""
+"""Recording and continuation join at the seam, at any rate, and the nearest take comes first."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def bits(samples: Samples) -> bytes:
     return samples.tobytes()
 
 
-def test_the_recording_stays_as_it_is_and_the_takes_follow() -> None:
+def test_the_recording_is_unchanged_and_the_takes_follow() -> None:
     model, context = tiny_model(SOUND), tone(1_003)
     found = continue_samples(model, context, 0.1, SamplingOptions(takes=3))
     assert bits(found.context) == bits(context)
@@ -31,7 +31,7 @@ def test_the_recording_stays_as_it_is_and_the_takes_follow() -> None:
     assert bits(found.sound(1)) == bits(context) + bits(found.added[1])
 
 
-def test_a_cut_and_a_context_leave_out_what_they_say() -> None:
+def test_cut_and_context_have_the_given_lengths() -> None:
     model, context = tiny_model(SOUND), tone(4_000)
     cut = continue_samples(model, context, 0.1, SamplingOptions(), JoinOptions(trim_end_s=0.1))
     assert bits(cut.context) == bits(context[:3_200])
@@ -73,7 +73,7 @@ def test_takes_are_ranked_by_their_distance_to_the_recording(
         assert alone.distance_db is None
 
 
-def test_takes_from_nothing_are_in_the_order_of_their_seeds() -> None:
+def test_takes_without_context_are_in_the_order_of_their_seeds() -> None:
     found = continue_samples(tiny_model(SOUND), np.zeros(0, np.int16), 0.1, SamplingOptions(takes=3, seed=5))
     assert found.seeds == [5, 6, 7]
     assert found.distance_db is None
@@ -107,7 +107,7 @@ def test_at_the_recordings_own_rate_the_recording_is_untouched_and_pitch_is_kept
     assert there.added[0].astype(float).std() == pytest.approx(8_000 / np.sqrt(2), rel=0.05)
 
 
-def test_nothing_heard_is_a_beginning() -> None:
+def test_an_empty_context_is_a_beginning() -> None:
     found = continue_samples(
         tiny_model(SOUND), np.zeros(0, np.int16), 0.1, SamplingOptions(), JoinOptions(crossfade_s=0.01)
     )
@@ -123,12 +123,12 @@ def test_nothing_heard_is_a_beginning() -> None:
         (1.0, JoinOptions(trim_end_s=0.1, crossfade_s=0.2)),
     ],
 )
-def test_what_cannot_be_joined_is_refused(seconds: float, join: JoinOptions) -> None:
+def test_what_cannot_be_joined_is_rejected(seconds: float, join: JoinOptions) -> None:
     with pytest.raises(UserError):
         continue_samples(tiny_model(SOUND), tone(2_000), seconds, SamplingOptions(), join)
 
 
 @pytest.mark.parametrize("wish", [{"trim_end_s": -1.0}, {"context_s": 0.0}, {"crossfade_s": -0.1}])
-def test_impossible_joints_are_refused(wish: dict[str, float]) -> None:
+def test_invalid_joins_are_rejected(wish: dict[str, float]) -> None:
     with pytest.raises(UserError):
         JoinOptions(**wish)

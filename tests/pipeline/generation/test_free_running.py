@@ -1,4 +1,4 @@
-"""Compiled or in torch, a model goes on in the same way, and says when it was held back."""
+"""Compiled and torch continuations are equal, and both report when the limiter acted."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length:
     compiled, reference = (rows_of(run, 2_000) for run in both(model, context(length), sampling))
     assert compiled.shape == reference.shape == (3, 2_000, 1)
     assert compiled.dtype == reference.dtype == np.int16
-    # Once in a while rounding falls either way; from there on each hears something else.
+    # Rounding rarely differs; from there on both have different contexts.
     apart = np.abs(compiled.astype(int) - reference)
     assert apart[:, :400].max() <= 1
     assert np.median(apart) <= 1
@@ -53,8 +53,8 @@ def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length:
 
 
 @pytest.mark.parametrize("name", ["gru", "lstm", "tanh", "autoregressive"])
-def test_at_the_studys_size_every_step_of_a_thousand_is_the_networks(name: str) -> None:
-    """On the past that the compiled loop made, torch draws its samples with the same random numbers."""
+def test_at_the_papers_size_every_step_of_a_thousand_is_the_networks(name: str) -> None:
+    """After the compiled loop's past, torch draws the same samples from the same random numbers."""
     widths = {"lstm": 195, "tanh": 400}
     settings = {"hidden_size": widths.get(name, 227), "mixture_components": 20, "cell": name}
     if name == "autoregressive":
@@ -83,14 +83,14 @@ def test_a_take_is_that_of_its_seed_alone() -> None:
 
 
 def loud_model() -> TrainedModel:
-    """Its every sample is far louder, and less certain, than its training split was."""
+    """A model whose samples are all louder, with larger scales, than its training split."""
     model = tiny_model(SOUND)
     with torch.no_grad():
         model.network.head.projection.bias[-30:] = 2.0
     return replace(model, trained={"loudest_level": 0.5})
 
 
-def test_both_say_when_they_were_held_back() -> None:
+def test_both_report_when_the_limiter_acted() -> None:
     logs = []
     for run in both(loud_model(), context(200), SamplingOptions(takes=2)):
         rows_of(run, 3_000)
@@ -120,7 +120,7 @@ def test_a_log_counts_over_portions() -> None:
     }
 
 
-def test_what_a_model_hears_warms_it_as_evaluation_does() -> None:
+def test_the_state_after_a_context_is_that_of_evaluation() -> None:
     """The compiled state after a recording is that of the network's one long pass."""
     model = tiny_model(SOUND, cell="lstm", num_layers=2)
     run = CompiledFreeRun(model, context(5_003), SamplingOptions())

@@ -1,4 +1,4 @@
-"""A continuation goes on exactly where the recording ended, and hears what a listener will hear."""
+"""A continuation follows the recording exactly, and is conditioned on the samples that are written."""
 
 from collections.abc import Callable
 
@@ -58,7 +58,7 @@ def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[DiagonalMixture, t
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
 @pytest.mark.parametrize("length", LENGTHS)
 @torch.no_grad()
-def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
+def test_a_conditioned_state_is_that_of_one_long_pass_and_so_is_the_next_step(
     cell: str, config: InputConfig, length: int
 ) -> None:
     model = tiny_model(config, cell=cell)
@@ -81,8 +81,8 @@ def test_a_warm_state_is_that_of_one_long_pass_and_so_is_what_comes_next(
 
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
 @torch.no_grad()
-def test_the_model_hears_its_own_samples_as_it_hears_a_recording(config: InputConfig) -> None:
-    """Run over recording and continuation as over one recording, the model expects what was generated."""
+def test_generated_samples_are_context_as_a_recording_is(config: InputConfig) -> None:
+    """On recording and continuation as one recording, the model's mean is what was generated."""
     model = tiny_model(config)
     hop = model.framing.hop
     rows = samples_of(20 * hop)
@@ -140,7 +140,7 @@ def test_sound_of_the_right_length(config: InputConfig, length: int, count: int)
     assert continuation.shape == (1, count)
 
 
-def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
+def test_samples_beyond_full_scale_are_clipped_and_fed_back_clipped() -> None:
     model = tiny_model(WAVEFORM)
     size = model.framing.target_size
     with torch.no_grad():  # every component far above and below full scale by turns
@@ -157,7 +157,7 @@ def test_samples_beyond_full_scale_are_clipped_and_heard_so() -> None:
 
 
 def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., FreeRun]:
-    """In place of a model: note the rows that it heard, and continue by those of the real recording."""
+    """Replace the model: record the context's rows, and continue by those of the real recording."""
 
     class Oracle(TorchFreeRun):
         def hear(self, rows: Rows) -> None:
@@ -174,8 +174,8 @@ def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., Free
 
 
 @pytest.mark.parametrize("length", [0, 60, 100, 3_999, 4_000, 4_001, 4_050, 4_079])
-def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With every frame predicted perfectly, a burst comes when it should; the end itself is never heard."""
+def test_frames_continue_where_the_recording_ended(length: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every frame predicted perfectly, a burst has its right time; the end itself is not context."""
     whole = noise(8_000, 2, 5.0)
     whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
     context: list[Rows] = []
@@ -190,14 +190,14 @@ def test_frames_go_on_where_the_recording_ended(length: int, monkeypatch: pytest
     assert length - FRAMES.window_length < len(context[0]) * FRAMES.hop_length <= length
 
 
-def test_heard_rows_are_what_a_data_set_would_store() -> None:
+def test_context_rows_are_what_a_data_set_would_store() -> None:
     samples = tone(4_321)
     assert np.array_equal(encode_context(tiny_model(WAVEFORM), samples), samples[:, None])
     frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(samples)).to(torch.float16)
     assert np.array_equal(encode_context(tiny_model(FRAMES), samples), frames.numpy())
 
 
-def test_predicted_frames_stay_within_what_training_knew() -> None:
+def test_predicted_frames_stay_within_the_range_of_training() -> None:
     width = representation_of(FRAMES).row_width
     known = Normalisation((0.0,) * width, (1.0,) * width, (-2.0,) * width, (1.0,) * width)
     wild = torch.full((width,), 50.0)

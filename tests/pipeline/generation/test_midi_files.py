@@ -1,4 +1,4 @@
-"""A piece of music is continued as notes: it begins as it was heard, and goes on as long as was asked."""
+"""A piece of music is continued as notes, after its context and for the requested length."""
 
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-def test_a_continuation_begins_with_what_was_heard_and_has_the_length_asked_for(
+def test_a_continuation_begins_with_the_context_and_has_the_requested_length(
     model: Path, piece: Path, tmp_path: Path
 ) -> None:
     output, picture = tmp_path / "new" / "continued.mid", tmp_path / "new" / "continued.png"
@@ -159,7 +159,7 @@ def test_one_sequence_of_a_set_is_continued_by_its_name(
     assert not (tmp_path / "none.mid").exists()
 
 
-def test_a_model_of_the_other_kind_is_refused(
+def test_a_model_of_the_other_kind_is_rejected(
     model: Path, sound_model: Path, piece: Path, tmp_path: Path
 ) -> None:
     sound = write_sound(tmp_path / "sound.wav", tone(900))
@@ -183,7 +183,7 @@ def test_a_model_of_the_other_kind_is_refused(
     ],
     ids=["empty", "head", "cut", "sound", "set", "noise"],
 )
-def test_a_damaged_piece_is_refused_in_one_line_and_leaves_nothing(
+def test_a_damaged_piece_is_rejected_in_one_line_and_leaves_nothing(
     content: bytes, model: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "damaged.mid"
@@ -212,7 +212,7 @@ def test_what_is_there_is_kept_unless_it_may_be_replaced(model: Path, piece: Pat
 
 
 @pytest.mark.parametrize("settings", [{"seconds": 0.0}, {"seconds": -1.0}, {"temperature": -0.1}], ids=str)
-def test_impossible_wishes_are_refused(
+def test_invalid_options_are_rejected(
     settings: dict[str, float], model: Path, piece: Path, tmp_path: Path
 ) -> None:
     refusal(model, piece, tmp_path / "out.mid", **settings)

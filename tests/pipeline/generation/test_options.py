@@ -1,4 +1,4 @@
-"""Random numbers are each take's own, whatever else is drawn and in whatever portions."""
+"""Each take has its own random numbers, independent of other takes and of portions."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def test_numbers_are_uniform_and_normal() -> None:
     "wish",
     [{"takes": 0}, {"seed": -1}, {"temperature": -0.1}, {"temperature": float("nan")}, {"noise_scale": -1.0}],
 )
-def test_impossible_wishes_are_refused(wish: dict[str, float]) -> None:
+def test_invalid_options_are_rejected(wish: dict[str, float]) -> None:
     with pytest.raises(UserError) as printed:
         SamplingOptions(**wish)
     assert printed.value.exit_code == 2

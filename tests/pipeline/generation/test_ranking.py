@@ -1,4 +1,4 @@
-"""The distance by which takes are ranked: of sound from sound, in decibels that mean what they say."""
+"""The spectral distance by which takes are ranked, in decibels."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""A stream is what any player can play, ends when it is told to, and leaves nothing half-written."""
+"""A stream can be played, ends at its length or when the pipe closes, and leaves no partial file."""
 
 import io
 import os
@@ -71,7 +71,7 @@ def streaming(tmp_path: Path, *arguments: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def test_an_endless_stream_ends_quietly_when_nobody_listens(tmp_path: Path) -> None:
+def test_an_endless_stream_ends_without_an_error_when_the_pipe_closes(tmp_path: Path) -> None:
     with streaming(tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None

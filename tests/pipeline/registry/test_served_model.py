@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config.inputs import SpectrogramConfig
+from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
 from pipeline.registry.registration import register, set_alias
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import store_uri
@@ -73,3 +73,16 @@ def test_mlflow_serves_a_model_of_spectrograms(run: RunFolder) -> None:
     assert not np.array_equal(added[0], added[1])
     with pytest.raises(mlflow.MlflowException):
         model.predict(np.zeros((3, 30, 7), np.float32))
+
+
+def test_mlflow_serves_a_model_of_notes(run: RunFolder) -> None:
+    add_model(run, PianoRollConfig(kind="piano-roll"), head="bernoulli")
+    register(run, "notes")
+    import mlflow.pyfunc
+
+    mlflow.set_tracking_uri(store_uri())
+    model = mlflow.pyfunc.load_model("models:/notes/1")
+    added = model.predict(np.zeros((2, 30, 88), np.float32), params={"seconds": 2.0, "seed": 3})
+    assert added.shape == (2, 16, 88)
+    assert added.dtype == np.float32
+    assert set(np.unique(added)) == {0.0, 1.0}

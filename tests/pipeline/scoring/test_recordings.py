@@ -1,4 +1,4 @@
-"""The surprise over time adds up to the score of the whole, however the recording is cut."""
+"""The NLL over time adds up to the total score, independent of the division into blocks."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ MODELS: dict[str, tuple[InputConfig, dict[str, Any]]] = {
     "diagonal": (WAVEFORM, {}),
     "full": (WAVEFORM, {"covariance": "full"}),
     "autoregressive": (WAVEFORM, {"covariance": "autoregressive", "companding": True, "num_layers": 2}),
-    "cells of the study": (WAVEFORM, {"cell": "chung2014-lstm"}),
+    "cells of the paper": (WAVEFORM, {"cell": "chung2014-lstm"}),
     "convolutions": (WAVEFORM, {"convolutions": [[8, 4, 2], [8, 3, 2]]}),
     "encoder-decoder": (WAVEFORM, {"architecture": "encoder-decoder", "decode_steps": 7}),
     "frames": (FRAMES, {}),
@@ -103,14 +103,14 @@ def test_a_stretch_is_a_whole_number_of_steps(asked_s: float, given_s: float) ->
     assert score_samples(model, [noise(500)], asked_s).window_s == given_s
 
 
-def test_what_is_strange_is_surprising_where_it_is() -> None:
+def test_an_anomaly_has_the_highest_nll_at_its_time() -> None:
     model, samples = tiny_model(WAVEFORM), noise(5 * RATE, std=300.0)
     samples[2 * RATE : 2 * RATE + RATE // 2] = noise(RATE // 2, 1, std=9_000.0)
     found = score_samples(model, cut(samples, 1_000), 0.1)
-    strange = (found.start_s >= 1.999) & (found.start_s < 2.499)
-    assert strange.sum() == 5
+    anomalous = (found.start_s >= 1.999) & (found.start_s < 2.499)
+    assert anomalous.sum() == 5
     for series in (found.series, found.nats_per_step_series):
-        assert series[strange].min() > series[~strange].max()
+        assert series[anomalous].min() > series[~anomalous].max()
 
 
 def test_several_recordings_are_weighed_by_their_samples() -> None:
@@ -156,14 +156,14 @@ def test_a_window_is_longer_than_nothing(window_s: float) -> None:
         score_samples(tiny_model(WAVEFORM), [noise(100)], window_s)
 
 
-def test_no_samples_and_notes_are_refused() -> None:
+def test_no_samples_and_notes_are_rejected() -> None:
     with pytest.raises(RecordingRejected, match="no samples"):
         score_samples(tiny_model(WAVEFORM), [])
     with pytest.raises(UserError, match="not sound"):
         score_samples(tiny_model(PianoRollConfig(kind="piano-roll"), head="bernoulli"), [noise(100)])
 
 
-def test_a_likelihood_that_is_not_finite_is_refused_and_never_a_figure() -> None:
+def test_a_likelihood_that_is_not_finite_is_rejected_and_never_a_figure() -> None:
     model = tiny_model(WAVEFORM)
     with torch.no_grad():
         dict(model.network.named_parameters())["head.projection.bias"].fill_(float("nan"))

@@ -1,4 +1,4 @@
-"""A table, JSON and arrays of the same scores hold the same numbers; the picture marks what lies above."""
+"""Table, JSON and arrays hold the same numbers; the picture marks windows above the threshold."""
 
 import csv
 import json
@@ -90,7 +90,7 @@ def test_a_file_of_scores_has_a_known_suffix_and_is_not_replaced_unasked(tmp_pat
 
 
 def marked_columns(tmp_path: Path, burst_s: float, seconds: float = 6.0) -> NDArray[np.int64]:
-    """Columns of the picture where a burst is marked that rises above the threshold of noise without one."""
+    """Return the picture's columns where a burst above the threshold is marked."""
     model, samples = tiny_model(), noise(round(seconds * RATE), std=300.0)
     threshold = make_threshold([score_samples(model, [samples])], 1.0, "model")
     begin = round(burst_s * RATE)

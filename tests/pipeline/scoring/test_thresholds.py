@@ -1,4 +1,4 @@
-"""A threshold lets the share through that it was made for; labels part as well as the figures do."""
+"""Thresholds have the share of windows that they were made for; detection metrics match the figures."""
 
 import json
 from dataclasses import replace
@@ -29,7 +29,7 @@ MODEL = "0123456789abcdef" * 4
 
 
 def scored(series: list[float], last: int = 800, exact: bool = True) -> RecordingScore:
-    """A recording with these figures in stretches of 0.1 s of 800 values; the last may have fewer."""
+    """A recording with these figures in windows of 0.1 s of 800 values; the last may have fewer."""
     values = np.full(len(series), 800)
     values[-1] = last
     figures = np.array(series, float)
@@ -66,7 +66,7 @@ def test_no_larger_share_of_the_normal_stretches_lies_above_the_threshold(
         assert (figures > lower.max()).sum() > (1 - quantile) * total - 1e-6
 
 
-def test_a_verdict_says_how_many_how_high_and_where() -> None:
+def test_a_verdict_has_count_maximum_and_its_time() -> None:
     threshold = make_threshold([scored(list(range(101)))], 0.9, MODEL)
     assert threshold.value == 90
     found = judge(scored([3, 95, 90, 99.5, 1]), threshold)
@@ -107,7 +107,7 @@ def test_another_file_is_no_threshold(content: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("field", ["value", "model", "window_s", "figure"])
 @pytest.mark.parametrize("wrong", [None, [], float("nan")])
-def test_a_damaged_threshold_is_told(field: str, wrong: Any, tmp_path: Path) -> None:
+def test_a_damaged_threshold_is_an_error(field: str, wrong: Any, tmp_path: Path) -> None:
     path = tmp_path / "normal.json"
     write_threshold(path, make_threshold([scored([1.0])], 0.5, MODEL))
     path.write_text(json.dumps(json.loads(path.read_text()) | {field: wrong}))
@@ -115,18 +115,18 @@ def test_a_damaged_threshold_is_told(field: str, wrong: Any, tmp_path: Path) -> 
         read_threshold(path)
 
 
-def test_a_threshold_of_another_model_or_window_is_refused() -> None:
+def test_a_threshold_of_another_model_or_window_is_rejected() -> None:
     threshold: Threshold = make_threshold([scored([1.0])], 0.5, MODEL)
     refuse_other(threshold, MODEL, 0.1)
-    with pytest.raises(UserError, match="with a model of weights 0123456789ab"):
+    with pytest.raises(UserError, match="weights 0123456789ab"):
         refuse_other(threshold, MODEL[::-1], 0.1)
-    with pytest.raises(UserError, match=r"stretches of 0\.1 s, not 0\.2 s"):
+    with pytest.raises(UserError, match=r"windows of 0\.1 s, not 0\.2 s"):
         refuse_other(threshold, MODEL, 0.2)
-    with pytest.raises(UserError, match="leave out the window"):
+    with pytest.raises(UserError, match="leave out --window"):
         refuse_other(replace(threshold, window_s=0.3), MODEL, 0.1)
 
 
-def test_a_model_is_known_by_its_weights(tmp_path: Path) -> None:
+def test_a_model_is_identified_by_its_weights(tmp_path: Path) -> None:
     for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(content)
@@ -153,12 +153,12 @@ def test_labels_are_relative_to_their_table(tmp_path: Path) -> None:
         ("path,label\n", "no rows"),
         ("path,label\na.wav,2\n", "line 2: label '2' is none of"),
         ("path,label\na.wav,1\nb.wav\n", "line 3: label '' is none of"),
-        ("path,label\n,1\n", "line 2: no path"),
+        ("path,label\n,1\n", "line 2: the path is missing"),
         ("path,label\na.wav,1\n./a.wav,0\n", "line 3: ./a.wav is labelled both"),
         ('path,label\n"a.wav,1\n', "not a table"),
     ],
 )
-def test_faults_of_a_table_are_told_in_a_line(text: str, message: str, tmp_path: Path) -> None:
+def test_errors_in_a_table_are_one_line(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError) as problem:
         read_labels(table(tmp_path, text))
     assert message in str(problem.value)
@@ -166,7 +166,7 @@ def test_faults_of_a_table_are_told_in_a_line(text: str, message: str, tmp_path:
     assert "labels.csv" in str(problem.value)
 
 
-def test_a_table_that_is_missing_or_no_text_is_told(tmp_path: Path) -> None:
+def test_a_missing_or_binary_table_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"missing\.csv: no such file"):
         read_labels(tmp_path / "missing.csv")
     (tmp_path / "sound.csv").write_bytes(b"RIFF\xff\xfe\x00\x01")
@@ -179,7 +179,7 @@ def test_every_recording_needs_a_label_and_both_kinds_are_needed() -> None:
     assert labels_of([Path("/c"), Path("/a")], labels) == {Path("/c"): False, Path("/a"): True}
     with pytest.raises(UserError, match="/x: no row in the table"):
         labels_of([Path("/x")], labels)
-    with pytest.raises(UserError, match="all of 2 labelled recordings are anomalous"):
+    with pytest.raises(UserError, match="all 2 labelled recordings are anomalous"):
         labels_of([Path("/a"), Path("/b")], labels)
     with pytest.raises(UserError, match="all of 1 labelled recordings are normal"):
         separation({Path("/c"): scored([1])}, labels)

@@ -1,4 +1,4 @@
-"""Training: it learns, it is exactly repeatable, and nothing but the data decides where it ends."""
+"""Training learns, is exactly repeatable, and its result depends on the data only."""
 
 import json
 import math
@@ -117,7 +117,7 @@ def interrupted_is_uninterrupted(
     assert logged == [[line["step"], *sorted(line["metrics"])] for line in whole.lines()]
 
 
-def test_a_finished_run_is_left_as_it_is(corpus: Path) -> None:
+def test_a_finished_run_is_not_changed(corpus: Path) -> None:
     run = start(config_for(corpus, "train.epochs=1"))
     train(run)
     before = run.last_checkpoint.stat().st_mtime_ns
@@ -138,7 +138,7 @@ def test_an_update_with_non_finite_loss_changes_no_weight(corpus: Path) -> None:
     assert all(torch.isfinite(part).all() for part in state)
 
 
-def test_lasting_non_finite_losses_go_back_to_the_last_good_weights(corpus: Path) -> None:
+def test_lasting_non_finite_losses_restore_the_last_checkpoint(corpus: Path) -> None:
     config = config_for(corpus)
     run = start(config)
     training = begin(config, open_dataset(run.dataset, config.input), run, lambda covered: None)
@@ -161,7 +161,7 @@ def first_batch(training):  # type: ignore[no-untyped-def]
     return next(iter(batches(plan, training.data, training.framing, training.normaliser)))
 
 
-def test_a_training_that_cannot_be_saved_says_so_and_keeps_its_reason(corpus: Path) -> None:
+def test_a_training_that_cannot_be_saved_fails_and_keeps_its_reason(corpus: Path) -> None:
     run = start(
         config_for(corpus, "train.learning_rate=1e30", "train.clip_norm=1e30", "train.warmup_updates=0")
     )
@@ -219,7 +219,7 @@ def test_a_damaged_checkpoint_is_one_line_not_a_traceback(corpus: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_asking_for_a_gpu_that_is_not_there_says_so(corpus: Path) -> None:
+def test_asking_for_a_missing_gpu_is_an_error(corpus: Path) -> None:
     run = start(config_for(corpus, "train.device=cuda:99"))
     with pytest.raises(UserError, match="cuda:99"):
         train(run)

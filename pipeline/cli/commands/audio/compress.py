@@ -22,18 +22,18 @@ def compress(
 ) -> None:
     """Compress recordings without loss, by the probabilities that a model assigns to their samples.
 
-    Reads WAV, FLAC, AIFF and other files of 8- to 32-bit integers, with any number of channels, at any rate
-    (best at the model's). `wavecast decompress` with the same model restores all samples exactly. Tags and
-    the kind of container are not kept.
+    Reads WAV, FLAC, AIFF and other files of 8- to 32-bit integers, with any number of channels, at any rate.
+    Compression is best at the model's rate. `wavecast decompress` with the same model restores all samples
+    exactly. Tags and the container format are not kept.
     """
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
     from pipeline.compression.pcm_files import flac_size
 
-    for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), refused):
+    for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), rejected):
         facts = {
             "recording": str(sound),
             "output": str(targets[sound]),
@@ -48,7 +48,7 @@ def compress(
             _print(facts)
     if json:
         print_json(results, many)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
@@ -67,7 +67,11 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def coding_model(model: str) -> Any:
-    """Return a `pipeline.compression.codec.CodingModel`; import it only now, since that is slow."""
+    """Return a `pipeline.compression.codec.CodingModel`; the slow import happens here.
+
+    Raises:
+        UserError: the library constriction is missing, or the model cannot be loaded.
+    """
     try:
         from pipeline.compression.codec import CodingModel
     except ModuleNotFoundError as problem:

@@ -1,4 +1,4 @@
-"""`wavecast conceal`: fill what packets lost, or other gaps."""
+"""`wavecast conceal`: fill lost packets and other gaps in recordings."""
 
 import sys
 from pathlib import Path
@@ -59,8 +59,8 @@ def conceal(
 ) -> None:
     """Fill gaps in recordings: lost packets, a table of gaps, or runs of zeros.
 
-    Zeros are a gap only between other samples, and up to half a second; longer zeros are silence. The
-    output is mono, at the model's rate; without a model at the recording's own rate.
+    A run of zeros is a gap only between other samples, and up to half a second; a longer run is silence. The
+    output is mono. Its rate is the model's, or the recording's where no model is used.
     """
     from pipeline.audio.write import check_output
     from pipeline.cli.chosen_model import load_chosen
@@ -73,7 +73,7 @@ def conceal(
     paths = find_sounds(sounds)
     many = is_many(sounds, paths)
     if many and (plot or loss_trace or gaps):
-        raise UserError("--loss-trace, --gaps and --plot are for one recording: name one", 2)
+        raise UserError("--loss-trace, --gaps and --plot apply to one recording; name one", 2)
     outputs = output_paths(paths, output, ".wav" if many else None, many, overwrite)
     for path in outputs:
         check_output(path, overwrite)
@@ -81,7 +81,7 @@ def conceal(
     how = filler(method, trained, seed)
     rate = trained.audio.sample_rate if trained else None
     results = dict(zip(paths, outputs, strict=True))
-    refused: list[Path] = []
+    rejected: list[Path] = []
     with progress_bar("gaps") as bar:
         task = bar.add_task("conceal", total=None, note="")
 
@@ -97,9 +97,9 @@ def conceal(
                 on_gap=lambda: bar.advance(task),
             )
 
-        done = [facts for _, facts in each_sound(paths, work, refused)]
+        done = [facts for _, facts in each_sound(paths, work, rejected)]
     _print(done, many, json)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
@@ -108,14 +108,14 @@ def _print(done: list[dict[str, Any]], many: bool, as_json: bool) -> None:
         print_json(done, many)
         return
     for facts in done:
-        told = (
+        summary = (
             "no gaps"
             if not facts["gaps"]
             else (
-                f"{facts['gaps']} gaps, {facts['concealed_seconds']:.2f} s in all, "
+                f"{facts['gaps']} gaps, {facts['concealed_seconds']:.2f} s in total, "
                 f"the longest {1000 * facts['longest_gap_seconds']:.0f} ms"
             )
         )
-        print(f"{facts['output']}  {told}")
+        print(f"{facts['output']}  {summary}")
         if facts["plot"]:
             print(facts["plot"])

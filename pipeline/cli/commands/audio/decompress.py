@@ -1,4 +1,4 @@
-"""`wavecast decompress`: compressed recordings back to sound files."""
+"""`wavecast decompress`: restore sound files from compressed recordings."""
 
 import sys
 from pathlib import Path
@@ -14,16 +14,16 @@ from pipeline.cli.output import print_json
 EXAMPLES = ["decompress talk.wcz -o talk.wav", "decompress compressed/ -o restored/ --model gru"]
 Files = Annotated[
     tuple[str, ...],
-    Parameter(help="Files that `wavecast compress` wrote, folders of them, or patterns such as 'x/*.wcz'."),
+    Parameter(help="Files written by `wavecast compress`, folders of them, or patterns such as 'x/*.wcz'."),
 ]
 
 
 def decompress(
     files: Files, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
 ) -> None:
-    """Restore recordings that `wavecast compress` wrote, exactly, with the same model.
+    """Restore compressed recordings exactly, with the model that compressed them.
 
-    The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. In a folder it is .wav.
+    The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. Files in a folder are .wav.
     """
     found = find_sounds(files)
     many = is_many(files, found)
@@ -32,10 +32,12 @@ def decompress(
 
     for target in targets.values():
         check_format(target)
-    coding, refused, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
     from pipeline.compression.codec import decompress_sound
 
-    for file, sound in each_sound(found, lambda path: decompress_sound(coding, path, targets[path]), refused):
+    for file, sound in each_sound(
+        found, lambda path: decompress_sound(coding, path, targets[path]), rejected
+    ):
         facts = {
             "file": str(file),
             "output": str(targets[file]),
@@ -52,5 +54,5 @@ def decompress(
             )
     if json:
         print_json(results, many)
-    if refused:
+    if rejected:
         sys.exit(1)

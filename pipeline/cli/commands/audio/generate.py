@@ -1,4 +1,4 @@
-"""`wavecast generate`: audio without a recording to start from."""
+"""`wavecast generate`: generate audio without a recording to start from."""
 
 import os
 import sys
@@ -59,7 +59,7 @@ def generate(
 ) -> None:
     """Generate audio without a recording to start from, once or as an endless stream.
 
-    `wavecast generate --stream | aplay` plays while it generates; `--raw` is for players without WAV.
+    `wavecast generate --stream | aplay` plays while it generates. Use `--raw` for players without WAV.
     """
     from pipeline.cli.chosen_model import load_chosen
     from pipeline.generation.output_paths import check_prediction
@@ -83,11 +83,11 @@ def generate(
     from pipeline.generation.streaming import stream_to_file, stream_to_pipe
 
     if takes > 1 or plot or (raw and output):
-        raise UserError("--stream makes one take, without --plot; --raw is for standard output", 2)
-    if output is None and sys.stdout.name == os.devnull:  # which is how the command line takes a closed one
+        raise UserError("--stream generates one take, without --plot; --raw is for standard output", 2)
+    if output is None and sys.stdout.name == os.devnull:  # a closed stream, replaced by the command line
         raise UserError("standard output is closed; give --output FILE", 2)
     if output is None and sys.stdout.isatty():
-        raise UserError("a terminal cannot play samples: wavecast generate --stream | aplay", 2)
+        raise UserError("a terminal cannot play samples; use wavecast generate --stream | aplay", 2)
     trained, _ = load_chosen(model)
     if output is None:
         stream_to_pipe(trained, sampling, seconds, sys.stdout.buffer, raw)

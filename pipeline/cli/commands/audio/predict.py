@@ -36,7 +36,7 @@ from pipeline.generation.options import (
 )
 
 CONSIDERABLE = 0.05
-"""Share of a continuation whose level was reduced, from which on a person is informed."""
+"""Smallest share of a continuation with reduced level that is reported in the text output."""
 EXAMPLES = [
     "predict talk.wav -o continued.wav",
     "predict talk.wav -o continued.wav --seconds 5 --takes 8 --plot continued.png",
@@ -58,7 +58,7 @@ def predict(
     mode: Annotated[
         Kind,
         Parameter(
-            help="Choice of each sample: `sample` draws it, `mean` takes the mixture's mean, `likely` the "
+            help="Choice of each sample: `sample` draws it, `mean` is the mixture's mean, `likely` is the "
             "mean of the most likely component."
         ),
     ] = "sample",
@@ -92,7 +92,7 @@ def predict(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Continue recordings: the model is conditioned on each, then generates what follows.
+    """Continue recordings: the model is conditioned on each recording and generates the samples after it.
 
     The suffix of the output chooses the format: wav, flac, ogg, mp3, aiff; mid for a model of notes. The
     continuations of several recordings are written into a folder, as wav.
@@ -113,7 +113,7 @@ def predict(
         check_prediction(place, seconds, takes, picture, overwrite)
         check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
-    refused: list[Path] = []
+    rejected: list[Path] = []
     load = functools.cache(lambda: _load(model))
     if many:  # a model that cannot be loaded is reported once, not for each recording
         load()
@@ -135,18 +135,18 @@ def predict(
         )
         return {**facts, "model": load()[1]}
 
-    for _, facts in each_sound(sounds, work, refused):
+    for _, facts in each_sound(sounds, work, rejected):
         found.append(facts)
         if not json:
             _print(facts)
     if json:
         print_json(found, many)
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
 def is_midi(path: Path) -> bool:
-    """Whether the name is that of a MIDI file."""
+    """Return whether the name is that of a MIDI file."""
     from pipeline.music.midi import SUFFIXES
 
     return path.suffix.lower() in SUFFIXES

@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 EXAMPLES = [
     "score talk.wav",
     "score normal/ --make-threshold usual.json",
-    "score machine.wav --threshold usual.json --plot surprise.png -o surprise.csv",
+    "score machine.wav --threshold usual.json --plot nll.png -o nll.csv",
 ]
 
 
@@ -81,7 +81,7 @@ def score(
     from pipeline.scoring.windows import RecordingScore
 
     if make_threshold is not None and (threshold or labels):
-        raise UserError("--make-threshold takes normal recordings: leave out --threshold and --labels", 2)
+        raise UserError("--make-threshold needs normal recordings; leave out --threshold and --labels", 2)
     thresholds.check_quantile(quantile)
     held = thresholds.read_threshold(threshold) if threshold else None
     table = read_labels(labels) if labels else {}
@@ -105,10 +105,10 @@ def score(
     def work(path: Path) -> RecordingScore:
         return score_with_picture(trained, path, window_s, pictures.get(path), held)
 
-    refused: list[Path] = []
+    rejected: list[Path] = []
     scores: dict[Path, RecordingScore] = {}
     verdicts: dict[Path, thresholds.Verdict] = {}
-    for path, found in each_sound(recordings, work, refused):
+    for path, found in each_sound(recordings, work, rejected):
         if held:
             verdicts[path] = thresholds.judge(found, held)
         if not json:
@@ -116,10 +116,10 @@ def score(
         scores[path] = found
     if not scores:
         if json:
-            write_json_text({"recordings": [], "refused": list(map(str, refused))})
+            write_json_text({"recordings": [], "refused": list(map(str, rejected))})
         sys.exit(1)
 
-    facts = {"model": str(chosen.folder), **scores_facts(scores, verdicts, refused)}
+    facts = {"model": str(chosen.folder), **scores_facts(scores, verdicts, rejected)}
     if held:
         facts["threshold"] = asdict(held)
     if make_threshold is not None:
@@ -132,18 +132,18 @@ def score(
         facts["labels"] = separation(scores, marks)
     written = [path for path in (make_threshold, output, plot) if path]
     emit(facts, json, lambda: text.print_conclusion(facts, written))
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
 def _pictures(
     named: Sequence[str], recordings: Sequence[Path], plot: Path | None, overwrite: bool
 ) -> dict[Path, Path]:
-    """Where each recording's picture goes."""
+    """Return the picture's path for each recording; none without ``plot``."""
     if plot is None:
         return {}
     many = is_many(named, recordings) if named else True
     if not many and plot.suffix.lower() != ".png":
-        raise UserError(f"{plot}: a picture ends in .png", 2)
+        raise UserError(f"{plot}: the name of a picture must end in .png", 2)
     places = output_paths(recordings, plot, ".png", many, overwrite)
     return dict(zip(recordings, places, strict=True))

@@ -66,13 +66,13 @@ def spectrogram(
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     pictures, arrays = _places(found, output, array, many, overwrite)
-    refused: list[Path] = []
+    rejected: list[Path] = []
     done = [
         facts
         for _, facts in each_sound(
             found,
             lambda sound: write_spectrogram(sound, analysis, pictures.get(sound), arrays.get(sound)),
-            refused,
+            rejected,
         )
     ]
     if json:
@@ -82,12 +82,12 @@ def spectrogram(
             size = f"{facts['seconds']:.2f} s, {facts['frames']:,} frames of {facts['bands']} bands"
             written = " ".join(filter(None, (facts["picture"], facts["array"])))
             print(f"{facts['sound']}: {size}  {written}")
-    if refused:
+    if rejected:
         sys.exit(1)
 
 
 def _analysis(config: Path, settings: tuple[str, ...], linear: bool) -> "SpectrogramConfig":
-    """The section `input` of the configuration; `UserError` where it is no spectrogram."""
+    """Return the section `input` of the configuration; `UserError` where it is no spectrogram."""
     from pipeline.config.loading import load_config
     from pipeline.features.representations import representation_of
 
@@ -101,18 +101,20 @@ def _analysis(config: Path, settings: tuple[str, ...], linear: bool) -> "Spectro
 def _places(
     sounds: list[Path], output: Path | None, array: Path | None, many: bool, overwrite: bool
 ) -> tuple[dict[Path, Path], dict[Path, Path]]:
-    """Where each sound's picture and array go; `UserError` before any work where they cannot."""
+    """Return the paths of pictures and arrays by sound; `UserError` where one cannot be written."""
     from pipeline.export.spectrogram_files import ARRAYS, PICTURES, check_suffix
 
     if output is None and array is None:
-        raise UserError("nothing to write: name a picture, -o PICTURE.png, or an array, -o FRAMES.npz", 2)
+        raise UserError("nothing to write; name a picture, -o PICTURE.png, or an array, -o FRAMES.npz", 2)
     if many:
         for folder in filter(None, (output, array)):
             if folder.is_file() or folder.suffix.lower() in (*PICTURES, *ARRAYS):
-                raise UserError(f"{folder}: there are {len(sounds)} sounds; name a folder", 2)
+                raise UserError(
+                    f"{folder}: not a folder, but there are {len(sounds)} recordings; name a folder", 2
+                )
     elif output and output.suffix.lower() in ARRAYS:
         if array:
-            raise UserError(f"{output} and {array}: both are arrays; give -o a picture", 2)
+            raise UserError(f"{output} and {array}: both are arrays; name a picture with -o", 2)
         output, array = None, output
     else:
         check_suffix(output, PICTURES)

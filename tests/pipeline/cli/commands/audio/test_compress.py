@@ -1,4 +1,4 @@
-"""`wavecast compress` and `wavecast decompress`: every integer comes back, or one line says why not."""
+"""`wavecast compress` and `wavecast decompress`: integers are restored exactly, or an error is one line."""
 
 import csv
 import json
@@ -78,7 +78,7 @@ def test_eight_bits_take_less_than_eight(tmp_path: Path, coding: CodingModel) ->
 
 
 def readable() -> list[str]:
-    """The integer files among the shared ones, as far as a table beside them says."""
+    """Return the shared files of integers, by the table beside them."""
     table = Path(__file__).resolve().parents[6] / "shared" / "data" / "formats" / "manifest.csv"
     if not table.is_file():
         return []
@@ -87,7 +87,7 @@ def readable() -> list[str]:
 
 
 def examined(coding: CodingModel, source: Path) -> IntegerSound | None:
-    """What a file holds, or None where it is damaged, which compressing it says, too."""
+    """Return a file's properties; None where it is damaged, which `compress` must report too."""
     try:
         return examine(source)
     except RecordingRejected:
@@ -124,7 +124,7 @@ def test_the_whole_of_every_readable_file(
         round_trip(coding, source, tmp_path)
 
 
-def test_verbs_do_single_files_and_folders(
+def test_commands_do_single_files_and_folders(
     tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     model = str(model_folder)
@@ -147,7 +147,7 @@ def test_verbs_do_single_files_and_folders(
         assert np.array_equal(integers(tmp_path / "out" / f"{number}.wav")[:, 0], tone(500, number))
 
 
-def test_verbs_tell_what_is_wrong_and_do_the_rest(
+def test_commands_report_errors_and_process_the_rest(
     tmp_path: Path, model_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_sound(tmp_path / "in" / "good.wav", tone(100))
@@ -161,7 +161,7 @@ def test_verbs_tell_what_is_wrong_and_do_the_rest(
     assert "lossy.ogg" in message
 
 
-def test_verbs_never_overwrite_unasked(tmp_path: Path, model_folder: Path) -> None:
+def test_commands_never_overwrite_unasked(tmp_path: Path, model_folder: Path) -> None:
     source, target = write_sound(tmp_path / "a.wav", tone(100)), tmp_path / "a.wcz"
     target.write_text("precious")
     with pytest.raises(UserError, match="--overwrite"):

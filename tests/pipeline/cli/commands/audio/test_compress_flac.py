@@ -1,4 +1,4 @@
-"""`wavecast compress` says when FLAC would be smaller."""
+"""`wavecast compress` reports when FLAC would be smaller."""
 
 import json
 from pathlib import Path

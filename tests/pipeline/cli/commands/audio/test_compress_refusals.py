@@ -1,4 +1,4 @@
-"""What `wavecast decompress` does not restore: damaged, foreign and newer files, another model's."""
+"""Files that `wavecast decompress` rejects: damaged, foreign, newer, or of another model."""
 
 import json
 import struct
@@ -17,7 +17,7 @@ from tests.helpers.coded_files import saved
 
 
 def refusal(coding: CodingModel, file: Path) -> str:
-    """Why the file is refused: one line, and nothing written."""
+    """Return why the file is rejected, after checking that it is one line and nothing is written."""
     target = file.parent / "never.wav"
     with pytest.raises(RecordingRejected) as refused:
         decompress_sound(coding, file, target)
@@ -43,7 +43,7 @@ def test_a_flipped_bit_anywhere_is_found_before_anything_is_decoded(
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_a_file_cut_anywhere_is_refused(coding: CodingModel, coded: Path, data: st.DataObject) -> None:
+def test_a_file_cut_anywhere_is_rejected(coding: CodingModel, coded: Path, data: st.DataObject) -> None:
     content = coded.read_bytes()
     damaged = coded.with_name("cut.wcz")
     damaged.write_bytes(content[: data.draw(st.integers(0, len(content) - 1))])
@@ -57,17 +57,17 @@ def test_bytes_behind_the_end_are_damage(coding: CodingModel, coded: Path) -> No
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89", b"RIFF1234WAVE", bytes(100)])
-def test_other_files_are_refused(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
+def test_other_files_are_rejected(tmp_path: Path, coding: CodingModel, content: bytes) -> None:
     (tmp_path / "a.wcz").write_bytes(content)
     message = refusal(coding, tmp_path / "a.wcz")
-    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording that") in message
+    assert {b"": "empty", b"\x89": "cut short"}.get(content, "not a recording written by") in message
 
 
-def test_missing_files_are_refused(tmp_path: Path, coding: CodingModel) -> None:
+def test_missing_files_are_rejected(tmp_path: Path, coding: CodingModel) -> None:
     assert "no such file" in refusal(coding, tmp_path / "a.wcz")
 
 
-def test_a_newer_version_says_so(
+def test_a_newer_version_is_reported(
     coding: CodingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = write_sound(tmp_path / "a.wav", tone(100))
@@ -78,7 +78,7 @@ def test_a_newer_version_says_so(
     assert "newer than this wavecast's 1" in refusal(coding, tmp_path / "a.wcz")
 
 
-def test_another_model_is_refused_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
+def test_another_model_is_rejected_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
     other = CodingModel.load(saved(tmp_path / "second", tiny_model(seed=1)), "second")
     message = refusal(other, coded)
     assert coding.hash[:12] in message
@@ -96,6 +96,6 @@ def test_a_copy_of_the_model_with_another_history_is_the_same_model(
     decompress_sound(CodingModel.load(copy, "copy"), coded, tmp_path / "a.wav")
 
 
-def test_other_arithmetic_is_refused_before_any_work(coding: CodingModel, coded: Path) -> None:
+def test_other_arithmetic_is_rejected_before_any_work(coding: CodingModel, coded: Path) -> None:
     other = CodingModel(coding.model, coding.name, coding.hash, "0" * 64)
     assert "computes the model differently" in refusal(other, coded)

@@ -1,4 +1,4 @@
-"""`wavecast conceal` on files: gaps found, filled, told; mistakes are a line."""
+"""`wavecast conceal` on files: gaps are found, filled and reported; mistakes are one line."""
 
 import json
 from pathlib import Path
@@ -79,9 +79,7 @@ def test_by_trace_and_by_table(tmp_path: Path) -> None:
         assert facts["gap_seconds"] == expected
 
 
-def test_the_verb_tells_what_it_did_to_several_sounds(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_reports_on_several_sounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_sound(tmp_path / "in" / "a.wav", damaged())
     write_sound(tmp_path / "in" / "b.wav", tone(2_000))
     (tmp_path / "in" / "c.wav").write_text("no sound at all, only words")
@@ -93,7 +91,7 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
     assert message.err.count("\n") == 1
     assert "c.wav" in message.err
     run(tmp_path / "in" / "a.wav", "-o", tmp_path / "a.flac", "--method", "repeat")
-    assert capsys.readouterr().out == f"{tmp_path / 'a.flac'}  2 gaps, 0.03 s in all, the longest 20 ms\n"
+    assert capsys.readouterr().out == f"{tmp_path / 'a.flac'}  2 gaps, 0.03 s in total, the longest 20 ms\n"
 
 
 @pytest.mark.parametrize(
@@ -101,13 +99,13 @@ def test_the_verb_tells_what_it_did_to_several_sounds(
     [
         (["--loss-trace", "none.txt"], "none.txt: no such file"),
         (["--gaps", "none.csv"], "none.csv: no such file"),
-        (["--loss-trace", "t", "--gaps", "g"], "one of --loss-trace and --gaps"),
-        (["--packet-ms", "0"], "more than 0 ms"),
-        (["--min-gap-ms", "nan"], "more than 0 ms"),
+        (["--loss-trace", "t", "--gaps", "g"], "--loss-trace and --gaps cannot be combined"),
+        (["--packet-ms", "0"], "longer than 0 ms"),
+        (["--min-gap-ms", "nan"], "longer than 0 ms"),
         (["--method", "model", "--model", "nowhere"], "nowhere"),
     ],
 )
-def test_mistakes_are_a_line(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:
     sound = write_sound(tmp_path / "in.wav", damaged(4_000))
     with pytest.raises(UserError, match=message):
         run(sound, "-o", tmp_path / "out.wav", *arguments)

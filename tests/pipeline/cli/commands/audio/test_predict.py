@@ -1,4 +1,4 @@
-"""`wavecast predict` and `generate` as a user meets them: takes, formats, rates, many files, guards."""
+"""`wavecast predict` and `generate` on files: takes, formats, rates, several files, the limiter."""
 
 import json
 from pathlib import Path
@@ -64,7 +64,7 @@ def test_every_format_at_either_rate_lasts_as_long(
         assert np.array_equal(samples[:44_100], tone(44_100, sample_rate=44_100))
 
 
-def test_many_recordings_go_into_a_folder_and_a_bad_one_is_told(
+def test_many_recordings_go_into_a_folder_and_a_rejected_one_is_reported(
     wavecast: Run, model: Path, tmp_path: Path
 ) -> None:
     for name in ("a/1.wav", "b/1.wav"):
@@ -117,7 +117,7 @@ def test_without_chance_the_seed_does_not_matter(
     assert (tmp_path / "1.wav").read_bytes() == (tmp_path / "2.wav").read_bytes()
 
 
-def test_generate_makes_sound_from_nothing(wavecast: Run, model: Path, tmp_path: Path) -> None:
+def test_generate_needs_no_recording(wavecast: Run, model: Path, tmp_path: Path) -> None:
     arguments = ["--seconds", 0.5, "--takes", 2, "--seed", 5, "--plot", tmp_path / "x.png", "-m", model]
     done = wavecast("generate", "-o", tmp_path / "x.wav", *arguments, "--json")
     assert done.code == 0, done.error
@@ -129,7 +129,7 @@ def test_generate_makes_sound_from_nothing(wavecast: Run, model: Path, tmp_path:
     assert (tmp_path / "x.png").exists()
 
 
-def test_a_spectrogram_model_is_heard_through_griffin_lim(wavecast: Run, talk: Path, tmp_path: Path) -> None:
+def test_a_spectrogram_model_is_inverted_by_griffin_lim(wavecast: Run, talk: Path, tmp_path: Path) -> None:
     config = SpectrogramConfig(
         kind="spectrogram", sample_rate=8_000, n_mels=20, window_length=200, hop_length=80
     )

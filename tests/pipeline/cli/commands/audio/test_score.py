@@ -1,4 +1,4 @@
-"""`wavecast score` from the outside: what it prints, writes, refuses and exits with."""
+"""`wavecast score`: printed text, files, rejected recordings and exit codes."""
 
 import json
 from pathlib import Path
@@ -47,7 +47,7 @@ def test_a_line_for_each_recording_and_one_for_all(
     assert len(lines) == 7
 
 
-def test_json_says_the_same_and_series_go_to_the_file(
+def test_json_has_the_same_figures_and_series_go_to_the_file(
     model: str, sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     output = tmp_path / "scores.json"
@@ -62,7 +62,7 @@ def test_json_says_the_same_and_series_go_to_the_file(
         score((str(sounds),), model=model, output=output)
 
 
-def test_a_bad_recording_is_a_line_and_the_rest_goes_on(
+def test_a_bad_recording_is_a_line_and_the_rest_is_processed(
     model: str, sounds: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (sounds / "a-text.wav").write_text("no sound")
@@ -103,15 +103,15 @@ def test_a_threshold_of_normal_recordings_finds_the_others(
         "quiet-2.wav": 0,
     }
     score((str(sounds),), model=model, threshold=normal)
-    assert "2 of 5 recordings with stretches above it" in capsys.readouterr().out
-    with pytest.raises(UserError, match=r"stretches of 0\.05 s, not 0\.1 s"):
+    assert "2 of 5 recordings with windows above it" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"windows of 0\.05 s, not 0\.1 s"):
         score((str(sounds),), model=model, threshold=normal, window=0.1)
     (Path(model) / "model.safetensors").write_bytes(b"other")
     with pytest.raises(UserError):
         score((str(sounds),), model=model, threshold=normal)
 
 
-def test_labels_name_the_recordings_and_part_them(
+def test_labels_name_the_recordings_and_separate_them(
     model: str, sounds: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = [f"{p.relative_to(tmp_path)},{int('loud' in p.name)}" for p in sorted(sounds.iterdir())]
@@ -136,7 +136,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
     assert sorted(p.name for p in (tmp_path / "all").iterdir()) == ["loud-0.png", "loud-1.png"]
     with pytest.raises(UserError, match="exists already"):
         score((one,), model=model, plot=tmp_path / "one.png")
-    with pytest.raises(UserError, match=r"ends in \.png"):
+    with pytest.raises(UserError, match=r"end in \.png"):
         score((one,), model=model, plot=tmp_path / "one.jpg")
 
 
@@ -152,7 +152,7 @@ def test_a_picture_for_one_and_a_folder_for_several(model: str, sounds: Path, tm
         ({"labels": Path("missing.csv")}, "missing.csv: no such file"),
     ],
 )
-def test_mistakes_are_told_in_a_line(
+def test_mistakes_are_one_line(
     arguments: dict[str, Any], message: str, model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -157,7 +157,9 @@ def test_memory_does_not_grow_with_the_recording(tmp_path: Path) -> None:
     assert peaks[1] < 1.3 * peaks[0]
 
 
-def test_the_verb_writes_what_the_names_ask_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_writes_what_the_names_ask_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     sound = str(write_sound(tmp_path / "in" / "a.wav", sine(440), RATE))
     spectrogram((sound,), output=tmp_path / "a.png", array=tmp_path / "b.npz")
     spectrogram((sound,), output=tmp_path / "c.npz", settings=("input.n_mels=40",))
@@ -189,7 +191,7 @@ def test_several_sounds_go_to_a_folder_and_a_bad_one_stops_none(
     assert {"out/a.png", "out/deeper/b.png", "arrays/a.npz", "arrays/deeper/b.npz"} <= written
 
 
-def test_wrong_orders_are_one_line(tmp_path: Path) -> None:
+def test_wrong_options_are_one_line(tmp_path: Path) -> None:
     sound = str(write_sound(tmp_path / "a.wav", sine(440), RATE))
     (tmp_path / "there.png").write_text("mine")
     orders: list[dict[str, Any]] = [
