@@ -7,13 +7,14 @@ without bound on constant sound.
 
 import math
 from abc import ABC, abstractmethod
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from models.distributions.correlated_mixtures import AutoregressiveMixture, FullCovarianceMixture, stable
+from models.distributions.constants import MAX_RAW_SCALE
+from models.distributions.correlated_mixtures import AutoregressiveMixture, FullCovarianceMixture
 from models.distributions.mixture import DiagonalMixture, Mixture
+from models.distributions.stability import stable
 
 
 class MixtureHead(nn.Module, ABC):
@@ -25,9 +26,6 @@ class MixtureHead(nn.Module, ABC):
         components: K.
         scale_floor: smallest standard deviation, in the units of the outputs.
     """
-
-    MAX_RAW: ClassVar[float] = 7.0
-    """exp(7) is 1,100 standard deviations of the data; a larger scale is a sign of divergence."""
 
     def __init__(self, hidden_size: int, target_size: int, components: int, scale_floor: float) -> None:
         super().__init__()
@@ -51,7 +49,7 @@ class MixtureHead(nn.Module, ABC):
         with torch.autocast(hidden.device.type, enabled=False):
             projected = self.projection(hidden.to(self.projection.weight.dtype))
             parts = [part.unflatten(-1, (self.components, -1)) for part in projected.split(self.sizes, -1)]
-            scale = parts.pop(2).clamp(max=self.MAX_RAW).exp() + self.scale_floor
+            scale = parts.pop(2).clamp(max=MAX_RAW_SCALE).exp() + self.scale_floor
             return self.distribution(parts, scale, inputs)
 
     def initialise_scales(self, narrowest: float, max_scale: float) -> None:

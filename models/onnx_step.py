@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from models.convolution import ConvolutionFrontend
+from models.distributions.constants import MAX_RAW_SCALE
 from models.heads import AutoregressiveMixtureHead, MixtureHead
 from models.predictor import Predictor, compand
 from models.recurrent.stack import State
@@ -89,7 +90,7 @@ def _mixture(head: MixtureHead, hidden: Tensor) -> dict[str, Tensor]:
     """The attributes of the distribution that the head makes of hidden vectors (B, H), but its history."""
     logits, middle, raw, *further = head.projection(hidden).split(head.sizes, -1)
     by_component = (-1, head.components)
-    scale = raw.reshape(*by_component, head.target_size).clamp(max=head.MAX_RAW).exp() + head.scale_floor
+    scale = raw.reshape(*by_component, head.target_size).clamp(max=MAX_RAW_SCALE).exp() + head.scale_floor
     if isinstance(head, AutoregressiveMixtureHead):
         coefficients = head.start + further[0].reshape(*by_component, head.order) @ head.basis
         return {"logits": logits, "offset": middle, "coefficients": coefficients, "scale": scale}

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from models.compiled.cells import add_product, copy
 from models.compiled.elementary import exp
 from models.compiled.simd import compiled
+from models.compiled.stability import make_stable
+from models.distributions.constants import MAX_RAW_SCALE
 
 Array = NDArray[np.float32]
 Head = tuple[int, int, Array, Array, Array, Array, np.float32, Array, Array]
@@ -20,14 +22,9 @@ autoregressive head the predictor (P) that it starts at and the basis (M, P, PAN
 DIAGONAL, FULL, AUTOREGRESSIVE = 0, 1, 2
 """Kinds of covariance."""
 
-_MAX_RAW = np.float32(7.0)
+_MAX_RAW = np.float32(MAX_RAW_SCALE)
 _COLDEST = np.float32(1e-30)
-_POLE_LIMIT = 0.99
-"""These as in `models.heads`, `models.distributions.mixture` and
-`models.distributions.correlated_mixtures`."""
-_FIRST_MARGIN, _RADIUS_ERROR, _NO_RADIUS = 0.01, 1e-9, 1e6
-"""A search for a pole's radius begins so far outside the unit circle and ends at this relative error; what
-lies beyond the last has no meaning as a predictor."""
+"""As in `models.distributions.mixture`."""
 
 
 @compiled
@@ -132,63 +129,3 @@ def _predict(offset: np.float32, predictor: Array, history: Array, values: Array
             a += falling[p] * before[p]
         values[n] = (a + c) + (b + d)
         line[order + n] = values[n]
-
-
-@compiled
-def make_stable(predictor: Array) -> None:
-    """Draw the poles of an unstable linear predictor (P) inwards, as
-    `models.distributions.correlated_mixtures.stable`.
-
-    The outermost pole lies at the smallest radius r for which the coefficients r^-p a_p are stable.
-    """
-    row = np.empty((2, predictor.size), np.float64)
-    if _is_stable(predictor, 1.0, row):
-        return
-    inner, margin = 1.0, _FIRST_MARGIN
-    while not _is_stable(predictor, 1 / (1.0 + margin), row):
-        inner = 1.0 + margin
-        margin *= 2
-        if not margin < _NO_RADIUS:
-            return
-    outer = 1.0 + margin
-    while outer - inner > _RADIUS_ERROR * outer:
-        middle = (inner + outer) / 2
-        if _is_stable(predictor, 1 / middle, row):
-            outer = middle
-        else:
-            inner = middle
-    _expand(predictor, _POLE_LIMIT / outer, row[0])
-    copy(row[0], predictor)
-
-
-@compiled
-def _expand(predictor: Array, factor: float, expanded: NDArray[np.float64]) -> None:
-    power = 1.0
-    for p in range(predictor.size):
-        power *= factor
-        expanded[p] = predictor[p] * power
-
-
-@compiled
-def _is_stable(predictor: Array, factor: float, work: NDArray[np.float64]) -> bool:
-    """As `models.distributions.correlated_mixtures.is_stable`, of the coefficients factor^p a_p; work is
-    (2, P).
-
-    The coefficients of ever lower orders are kept backwards, too, so that all steps are sums of vectors.
-    """
-    size, unit = predictor.size, 1.0
-    _expand(predictor, factor, work[0])
-    for p in range(size - 1):
-        work[1, p] = work[0, size - 2 - p]
-    for done in range(size):
-        last = size - 1 - done
-        reflection = work[0, last] / unit
-        if not -1.0 < reflection < 1.0:
-            return False
-        row, backwards = work[0, :last], work[1, done : done + last]
-        for p in range(last):
-            before = row[p]
-            row[p] = before + reflection * backwards[p]
-            backwards[p] += reflection * before
-        unit *= 1.0 - reflection * reflection
-    return True

@@ -9,16 +9,12 @@ the samples just before, inside the frame and ahead of it, the mixture autoregre
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from models.distributions.mixture import Mixture, select_component
-from models.distributions.stability import pull_inside
-
-POLE_LIMIT = 0.99
-"""Radius to which the outermost pole of an unstable predictor is drawn before sampling."""
+from models.distributions.stability import stable
 
 
 @dataclass(frozen=True)
@@ -108,43 +104,6 @@ class AutoregressiveMixture(Mixture):
         # Row n of the outputs' influence on each other is a_n ... a_1 and zeros.
         falling = pad(coefficients.flip(-1), (size - 1 - order, size))
         return _accumulate(falling.unfold(-1, size, 1).flip(-2), from_history + deviation)
-
-
-def stable(coefficients: Tensor) -> Tensor:
-    """Linear predictors (..., P) whose output stays bounded, each the nearest to the one given.
-
-    A stable predictor, all poles inside the unit circle, comes back unchanged. The poles of another are
-    drawn inwards by one factor g, its coefficients times g^p (bandwidth expansion), so that the outermost
-    lies at radius `POLE_LIMIT`.
-    """
-    if coefficients.is_cuda:  # which answers for all of them sooner than for one whether it is stable
-        return pull_inside(coefficients, POLE_LIMIT)
-    rows = coefficients.reshape(-1, coefficients.shape[-1]).tolist()
-    wild = [index for index, row in enumerate(rows) if not is_stable(row)]
-    if not wild:
-        return coefficients
-    power = np.arange(1, coefficients.shape[-1] + 1)
-    for index in wild:
-        radius = np.abs(np.roots([1.0, *(-x for x in rows[index])])).max()
-        rows[index] = (np.array(rows[index]) * (POLE_LIMIT / radius) ** power).tolist()
-    return coefficients.new_tensor(rows).reshape(coefficients.shape)
-
-
-def is_stable(coefficients: list[float]) -> bool:
-    """Whether all poles of 1 / (1 - sum_p a_p z^-p) lie inside the unit circle.
-
-    Levinson's recursion run backwards takes the predictor to ever lower orders; the last coefficient of
-    each is a reflection coefficient, and all of them must be smaller than 1. Plain numbers: a single
-    predictor is the usual case, and hundreds of array operations would take ten times as long.
-    """
-    row, unit = coefficients, 1.0
-    while row:
-        reflection = row[-1] / unit
-        if not -1.0 < reflection < 1.0:
-            return False
-        row = [x + reflection * y for x, y in zip(row[:-1], row[-2::-1], strict=True)]
-        unit *= 1.0 - reflection * reflection
-    return True
 
 
 def _accumulate(own: Tensor, driven: Tensor) -> Tensor:

@@ -1,17 +1,58 @@
-"""Making linear predictors stable by arithmetic on tensors alone, where nothing may wait for a result.
+"""Making linear predictors stable: one by one in plain numbers, or all at once on tensors.
 
 A predictor x_n = sum_p a_p x_(n-p) + e_n runs away where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
 unit circle. On a GPU, asking whether it does costs more than answering for hundreds of predictors at once,
-and a CUDA graph cannot ask at all. So here all is computed for every predictor: Levinson's recursion run
-backwards, on many contracted copies of it, finds how far it must be contracted.
+and a CUDA graph cannot ask at all. So `pull_inside` computes all of it for every predictor: Levinson's
+recursion run backwards, on many contracted copies of it, finds how far it must be contracted. The compiled
+form is `models.compiled.stability`.
 """
 
+import numpy as np
 import torch
 from torch import Tensor
+
+from models.distributions.constants import POLE_LIMIT
 
 CANDIDATES = 256
 ROUNDS = 2
 """Each narrows the contraction's logarithm to a 255th: from that of 8, say, to a part in 30,000."""
+
+
+def stable(coefficients: Tensor) -> Tensor:
+    """Linear predictors (..., P) whose output stays bounded, each the nearest to the one given.
+
+    A stable predictor, all poles inside the unit circle, comes back unchanged. The poles of another are
+    drawn inwards by one factor g, its coefficients times g^p (bandwidth expansion), so that the outermost
+    lies at radius `POLE_LIMIT`.
+    """
+    if coefficients.is_cuda:  # which answers for all of them sooner than for one whether it is stable
+        return pull_inside(coefficients, POLE_LIMIT)
+    rows = coefficients.reshape(-1, coefficients.shape[-1]).tolist()
+    wild = [index for index, row in enumerate(rows) if not is_stable(row)]
+    if not wild:
+        return coefficients
+    power = np.arange(1, coefficients.shape[-1] + 1)
+    for index in wild:
+        radius = np.abs(np.roots([1.0, *(-x for x in rows[index])])).max()
+        rows[index] = (np.array(rows[index]) * (POLE_LIMIT / radius) ** power).tolist()
+    return coefficients.new_tensor(rows).reshape(coefficients.shape)
+
+
+def is_stable(coefficients: list[float]) -> bool:
+    """Whether all poles of 1 / (1 - sum_p a_p z^-p) lie inside the unit circle.
+
+    Levinson's recursion run backwards takes the predictor to ever lower orders; the last coefficient of
+    each is a reflection coefficient, and all of them must be smaller than 1. Plain numbers: a single
+    predictor is the usual case, and hundreds of array operations would take ten times as long.
+    """
+    row, unit = coefficients, 1.0
+    while row:
+        reflection = row[-1] / unit
+        if not -1.0 < reflection < 1.0:
+            return False
+        row = [x + reflection * y for x, y in zip(row[:-1], row[-2::-1], strict=True)]
+        unit *= 1.0 - reflection * reflection
+    return True
 
 
 def pull_inside(coefficients: Tensor, limit: float) -> Tensor:
@@ -39,7 +80,7 @@ def pull_inside(coefficients: Tensor, limit: float) -> Tensor:
 def poles_are_inside(coefficients: Tensor) -> Tensor:
     """Whether (...) all poles of linear predictors (..., P) lie inside the unit circle.
 
-    As `models.distributions.correlated_mixtures.is_stable`, on tensors: the recursion goes from order to
+    As `is_stable`, on tensors: the recursion goes from order to
     order down, and all reflection coefficients on the way must be smaller than 1.
     """
     row = coefficients.movedim(-1, 0)

@@ -16,6 +16,7 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
+from models.distributions.constants import MAX_RAW_SCALE
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.compression import bit_probabilities as bits
 from pipeline.errors import UserError
@@ -28,8 +29,6 @@ MODEL_BITS = 16
 """Number of a sample's highest bits that the model codes, as in training; lower bits are noise."""
 
 KINDS = {"diagonal": bits.DIAGONAL, "full": bits.FULL, "autoregressive": bits.AUTOREGRESSIVE}
-MAX_RAW = 7.0
-"""The constant of `models.heads.MixtureHead`, which is not imported here since it requires torch."""
 
 TEST_STEPS = 64
 _family = constriction.stream.model.Bernoulli(perfect=False)
@@ -152,7 +151,7 @@ class Coder:
         history = self._seen[len(self._seen) - self._order :].astype(np.float64)
         predictor = (self._start, self._basis, history)
         raw = self._project(self._seen)
-        bits.read_mixture(raw, self._kind, self._floor, MAX_RAW, predictor, self._mixture)
+        bits.read_mixture(raw, self._kind, self._floor, MAX_RAW_SCALE, predictor, self._mixture)
 
     def _append(self, values: NDArray[np.float32]) -> None:
         self._seen = np.concatenate([self._seen, values])[-len(self._seen) :]

@@ -10,8 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.distributions.correlated_mixtures import AutoregressiveMixture, is_stable
+from models.distributions.correlated_mixtures import AutoregressiveMixture
 from models.distributions.mixture import Mixture, select_component
+from models.distributions.stability import is_stable
 from pipeline.audio.decode import open_decoding
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset
 from pipeline.errors import RecordingRejected, UserError

@@ -7,7 +7,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from models.distributions.correlated_mixtures import POLE_LIMIT
+from models.distributions.constants import POLE_LIMIT
 from models.head_kinds import GAUSSIAN_MIXTURE, head_kind
 from pipeline.generation.free_running import maximum_scale
 from pipeline.model.limiter import MOMENT_S

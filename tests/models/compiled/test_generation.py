@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.compiled.heads import make_stable
-from models.distributions.correlated_mixtures import is_stable, stable
 from models.distributions.mixture import select_component
 from models.predictor import Predictor
 from tests.helpers.networks.compiled import COVARIANCES, WINDOW, both, compiled, numbers, values
@@ -135,19 +133,6 @@ def test_sound_is_clipped_and_what_is_no_number_is_silence() -> None:
     uniform, noise = numbers(1, 1)
     made = fast.generate(1, fast.initial_state(1), values(1, WINDOW), uniform, noise, **how())
     assert made.samples[0].tolist() == [32_767, -32_768, 32_767, -32_768, 0]
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_unstable_predictors_are_made_stable(seed: int) -> None:
-    coefficients = 0.6 * values(12, seed=seed)
-    assert not is_stable(coefficients.tolist())
-    expected = stable(torch.from_numpy(coefficients))
-    made = coefficients.copy()
-    make_stable(made)
-    np.testing.assert_allclose(made, expected, atol=1e-6)
-    again = made.copy()
-    make_stable(again)
-    np.testing.assert_array_equal(again, made)
 
 
 def test_an_unstable_component_is_drawn_from_as_torch_does() -> None:

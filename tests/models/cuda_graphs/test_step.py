@@ -18,8 +18,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from models.cuda_graphs import step as captured_step
 from models.cuda_graphs.step import CapturedStep, Memory
-from models.distributions.correlated_mixtures import POLE_LIMIT, is_stable, stable
-from models.distributions.stability import poles_are_inside, pull_inside
+from models.distributions.constants import POLE_LIMIT
+from models.distributions.stability import is_stable, poles_are_inside, pull_inside, stable
 from pipeline.config.inputs import PianoRollConfig
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.limiter import RmsLimiter

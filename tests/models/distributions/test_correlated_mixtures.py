@@ -14,10 +14,9 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from models.distributions.correlated_mixtures import (
     AutoregressiveMixture,
     FullCovarianceMixture,
-    is_stable,
-    stable,
 )
 from models.distributions.mixture import DiagonalMixture, Mixture
+from models.distributions.stability import is_stable, stable
 
 KINDS = ["diagonal", "full", "autoregressive"]
 

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ndtr
 
+from models.distributions.constants import MAX_RAW_SCALE
 from models.distributions.mixture import Mixture
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead, MixtureHead
 from pipeline.compression import bit_probabilities as bits
-from pipeline.compression.arithmetic_coder import KINDS, MAX_RAW, Alphabet
+from pipeline.compression.arithmetic_coder import KINDS, Alphabet
 from tests.helpers.builders import Samples, normaliser_of, tiny_model, tone
 
 INTEGERS = 65_536
@@ -70,7 +71,7 @@ def read(head: MixtureHead, covariance: str, raw: torch.Tensor, history: torch.T
     size = (COMPONENTS, OUTPUTS)
     table = np.zeros((bits.ROWS, COMPONENTS))
     mixture = (table, np.zeros(size), np.zeros(size), np.zeros((*size, OUTPUTS)))
-    bits.read_mixture(raw.numpy(), KINDS[covariance], FLOOR, MAX_RAW, predictor, mixture)
+    bits.read_mixture(raw.numpy(), KINDS[covariance], FLOOR, MAX_RAW_SCALE, predictor, mixture)
     return mixture
 
 
@@ -172,10 +173,6 @@ def test_eight_bit_integers_stand_for_the_samples_that_round_to_them() -> None:
     assert alphabet.levels == 8
     middles = (alphabet.bounds[1:-2] + alphabet.bounds[2:-1]) / 2
     assert middles == pytest.approx(alphabet.values[1:-1], abs=1e-5)
-
-
-def test_the_largest_scale_is_that_of_the_heads() -> None:
-    assert MAX_RAW == MixtureHead.MAX_RAW
 
 
 def test_values_and_bounds_are_those_of_the_normaliser() -> None:
