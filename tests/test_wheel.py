@@ -48,11 +48,11 @@ def run(python: Path, *arguments: str, cwd: Path, **variables: str) -> "subproce
 def test_a_wheel_has_the_module_the_packages_and_nothing_else_at_the_top(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
-    assert top == {"wavecast.py", "wavecast-stubs", "pipeline", "models", "flows", "wavecast-0.1.0.dist-info"}
+    assert top == {"wavecast", "pipeline", "models", "flows", "wavecast-0.1.0.dist-info"}
     configs = {f"pipeline/config/files/{path.name}" for path in (PROJECT_ROOT / "configs").glob("*.yaml")}
     assert configs
     assert configs <= set(names)
-    assert {f"{package}/py.typed" for package in ("pipeline", "models", "flows")} <= set(names)
+    assert {f"{package}/py.typed" for package in ("wavecast", "pipeline", "models", "flows")} <= set(names)
 
 
 def test_the_configurations_are_found_and_data_go_to_the_users_folder(
