@@ -11,9 +11,9 @@ __all__ = ["load_model"]
 
 
 def __getattr__(name: str) -> object:
-    """`load_model` of `pipeline.api`, imported when it is first asked for."""
+    """Import `pipeline.api.model.load_model` when it is first used."""
     if name != "load_model":
         raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
-    from pipeline.api import load_model
+    from pipeline.api.model import load_model
 
     return load_model

@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import PROJECT_ROOT
 
-PACKAGES = ("wavecast", "pipeline", "models", "flows")
+PACKAGES = ("pipeline", "models", "flows")
 MOST_FILES = 14
 MOST_LINES = 300
 

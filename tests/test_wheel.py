@@ -45,14 +45,14 @@ def run(python: Path, *arguments: str, cwd: Path, **variables: str) -> "subproce
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
-def test_a_wheel_holds_the_packages_and_nothing_else_at_the_top(wheel: Path) -> None:
+def test_a_wheel_has_the_module_the_packages_and_nothing_else_at_the_top(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     top = {name.split("/")[0] for name in names}
     assert top == {"wavecast", "pipeline", "models", "flows", "wavecast-0.1.0.dist-info"}
     configs = {f"pipeline/config/files/{path.name}" for path in (PROJECT_ROOT / "configs").glob("*.yaml")}
     assert configs
     assert configs <= set(names)
-    assert {f"{package}/py.typed" for package in top if "." not in package} <= set(names)
+    assert {f"{package}/py.typed" for package in ("wavecast", "pipeline", "models", "flows")} <= set(names)
 
 
 def test_the_configurations_are_found_and_data_go_to_the_users_folder(
@@ -104,7 +104,7 @@ def test_a_type_checker_sees_the_types_of_an_installed_wavecast(installed: Path,
     command = [*mypy, "--cache-dir", str(tmp_path / "cache"), str(script)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     revealed = [line.split('"')[1] for line in done.stdout.splitlines() if "Revealed type" in line]
-    assert revealed[0] == "pipeline.api.Model", done.stdout
+    assert revealed[0] == "pipeline.api.model.Model", done.stdout
     assert "numpy.ndarray" in revealed[1]
     assert revealed[2] in ("float | None", "Union[builtins.float, None]", "builtins.float | None")
-    assert revealed[3].endswith("-> pipeline.api.Model")
+    assert revealed[3].endswith("-> pipeline.api.model.Model")

@@ -1,4 +1,4 @@
-"""Settings of the kinds of input: what a recording is turned into before a model sees it."""
+"""Settings of the input: what a recording is converted to before a model reads it."""
 
 from typing import Annotated, Any, Literal, Self, get_args
 
@@ -8,41 +8,41 @@ from pipeline.config.types import Positive, Rate, Section
 
 
 class WaveformConfig(Section):
-    """Samples in, samples out: the study looks at 20 and predicts the next 10."""
+    """Raw samples. Chung et al. (2014) read 20 samples at each step and predict the next 10."""
 
     kind: Literal["waveform"] = "waveform"
-    """`waveform`: samples as they are."""
+    """`waveform`: raw samples."""
     sample_rate: Rate = 16_000
-    """Rate that every recording is converted to, in Hz."""
+    """Sample rate in Hz. Every recording is converted to it."""
     window: Positive = 20
-    """Samples that a step sees."""
+    """Samples that the model reads at each step."""
     hop: Positive = 10
-    """Samples that a step predicts; the next step begins this many samples later."""
+    """Samples that the model predicts at each step, which is also the distance between steps."""
 
 
 class SpectrogramConfig(Section):
-    """One frame of a log spectrogram in, the next frame out."""
+    """Frames of a log-magnitude spectrogram. Each step reads one frame and predicts the next."""
 
     kind: Literal["spectrogram"]
-    """`spectrogram`: frames of logarithmic magnitudes."""
+    """`spectrogram`: frames of log magnitudes."""
     sample_rate: Rate = 16_000
-    """Rate that every recording is converted to, in Hz."""
+    """Sample rate in Hz. Every recording is converted to it."""
     window_length: Positive = 400
-    """Analysis window, in samples."""
+    """Length of the analysis window, in samples."""
     hop_length: Positive = 160
-    """Samples from one frame to the next."""
+    """Samples between the starts of successive frames."""
     n_fft: Positive = 512
     """Length of the Fourier transform, in samples."""
     n_mels: Annotated[int, Field(ge=0)] = 80
-    """Mel bands; 0 keeps the transform's own bins between the two frequencies."""
+    """Number of mel bands. 0 keeps the linear frequency bins between the two frequencies."""
     min_frequency_hz: Annotated[float, Field(ge=0)] = 0.0
-    """Lower edge of the lowest mel band, or lowest bin kept, in Hz."""
+    """Lower edge of the lowest mel band, or lowest linear bin kept, in Hz."""
     max_frequency_hz: Annotated[float, Field(gt=0)] | None = None
-    """Upper edge of the highest mel band, or highest bin kept, in Hz; none means half the sample rate."""
+    """Upper edge of the highest mel band, or highest linear bin kept, in Hz. Null: half the sample rate."""
     floor: Annotated[float, Field(gt=0)] = 1e-3
-    """Smallest magnitude before the logarithm, full scale being a sample value of 1."""
+    """Smallest magnitude before the logarithm, relative to a full-scale sample value of 1."""
     dtype: Literal["float16", "float32"] = "float16"
-    """How prepared frames are stored."""
+    """Number format of the stored frames."""
 
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
@@ -57,14 +57,14 @@ class SpectrogramConfig(Section):
 
 
 class PianoRollConfig(Section):
-    """Which of 88 keys sound at each step, the next step out."""
+    """Piano rolls of 88 keys. Each step reads the notes that sound and predicts those of the next step."""
 
     kind: Literal["piano-roll"]
-    """`piano-roll`: notes on and off, from MIDI files or from sets of sequences in .mat or .npz."""
+    """`piano-roll`: notes on or off, from MIDI files, or from sets of sequences in .mat or .npz files."""
     steps_per_quarter: Positive = 4
-    """Steps to a quarter note of a MIDI file."""
+    """Time steps per quarter note of a MIDI file."""
     quarters_per_minute: Annotated[float, Field(gt=0)] = 120.0
-    """Tempo of what is written."""
+    """Tempo of the MIDI files that are written."""
 
 
 READ_LATER = {"window", "hop", "quarters_per_minute"}

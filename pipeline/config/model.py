@@ -37,44 +37,45 @@ class ModelConfig(Section):
     section: ClassVar[str] = "model"
 
     architecture: Literal["predictor", "encoder-decoder"] = "predictor"
-    """`predictor`: recurrent layers that predict the next step; `encoder-decoder`: one stack reads, another
-    produces the next `decode_steps` steps."""
+    """`predictor`: recurrent layers predict the next step. `encoder-decoder`: one stack reads the past,
+    another produces the next `decode_steps` steps."""
     cell: Annotated[str, AfterValidator(_known_cell)] = "gru"
-    """Recurrent unit, in the form of the library's kernels; or, with `chung2014-`, exactly as the study has
-    it: diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
+    """Recurrent unit in PyTorch's form. With `chung2014-`, the unit exactly as in Chung et al. (2014):
+    diagonal peepholes in the LSTM, the reset gate before the GRU's recurrent product, one bias."""
     hidden_size: Positive = 227
-    """Units of each layer. 400 tanh, 227 GRU and 195 LSTM units have equally many parameters in the study."""
+    """Units of each layer. In the paper 400 tanh, 227 GRU and 195 LSTM units have equal parameter counts."""
     parameter_budget: Positive | None = None
-    """Instead of hidden_size: the most units whose recurrent layers have no more parameters than this."""
+    """Largest number of recurrent parameters. If set, it determines the number of units, not hidden_size."""
     num_layers: Positive = 1
-    """Recurrent layers, one on top of the other."""
+    """Number of stacked recurrent layers."""
     dropout: Fraction = 0.0
-    """Share of a layer's outputs dropped on the way to the next while training."""
+    """Dropout probability between recurrent layers during training. With one layer it has no effect."""
     layer_norm: bool = False
-    """Normalise each recurrent layer's outputs before they are read."""
+    """Apply layer normalisation to the outputs of each recurrent layer."""
     residual: bool = False
-    """Add what a recurrent layer reads to what it puts out, from the second layer on."""
+    """Add each recurrent layer's input to its output, from the second layer on."""
     learned_initial_state: bool = False
-    """Begin each recording in a trained state instead of zeros."""
+    """Learn the state in which each recording begins, instead of zeros."""
     convolutions: list[Annotated[list[Positive], Field(min_length=3, max_length=3)]] = Field(
         default_factory=list
     )
-    """Causal convolutions before the recurrent layers: [channels, kernel, stride] of each, in steps. With
-    strides, a prediction covers as many hops as their product."""
+    """Causal convolutions before the recurrent layers: [channels, kernel, stride] of each, in steps.
+    A prediction covers as many hops as the product of the strides."""
     companding: bool = False
-    """Read samples on a logarithmic scale, too, on which quiet sound is as visible as loud."""
+    """Also feed the samples on a logarithmic (companded) scale, which resolves quiet sound as well as
+    loud."""
     head: Annotated[str, AfterValidator(one_of(HEADS))] = "gaussian_mixture"
-    """What a step's outputs are drawn from: a mixture of Gaussians; for notes, `bernoulli` (each note by
-    itself) or `nade` (each note given the lower ones)."""
+    """Output distribution: a mixture of Gaussians. For notes, `bernoulli` (independent notes) or `nade` (each
+    note conditioned on the lower ones)."""
     mixture_components: Positive = 20
-    """Gaussians in the mixture over a step's outputs."""
+    """Number of Gaussians in the mixture."""
     covariance: Annotated[str, AfterValidator(one_of(COVARIANCES))] = "diagonal"
-    """Of each Gaussian: `diagonal`, `full` (a triangular factor), or `autoregressive` (a linear predictor of
-    each sample from those before it, inside the step too)."""
+    """Covariance of each Gaussian: `diagonal`, `full` (a triangular factor), or `autoregressive` (a linear
+    predictor of each sample from the preceding ones, also within the step)."""
     autoregressive_order: Positive = 32
-    """Samples that an autoregressive component's linear predictor looks back."""
+    """Order of the linear predictor of an autoregressive component, in samples."""
     nade_hidden: Positive = 128
-    """Hidden units of the `nade` head."""
+    """Number of hidden units of the `nade` head."""
     scale_floor: Annotated[float, Field(gt=0)] = 0.1
     """Smallest standard deviation, in quantisation steps: one step of 16-bit audio, or 0.01 natural-log
     units (0.09 dB) of a spectrogram."""

@@ -1,8 +1,7 @@
-"""What a run is made of, typed: every field says its meaning and unit, and impossible values are refused.
+"""Settings of a run: typed classes with the meaning, the unit and the bounds of each setting.
 
-Signal code and models never see these classes: configuration stops at the functions of `pipeline` that
-build them, which pass plain numbers on. The same classes are the parameters of the Prefect flows, so the
-docstrings below are also what its form shows.
+The field docstrings are printed by `wavecast config` and shown in Prefect's form, since the same classes
+are the parameters of the flows. Signal code and models receive plain numbers, not these classes.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ RESERVED_ALIASES = ("champion", "latest")
 
 
 def _not_reserved(name: str) -> str:
-    """Names that mean something else in the model registry, `v1` among them, cannot name a variant."""
+    """Return the name of a variant, unless the model registry reserves it, such as `v1`."""
     if name in RESERVED_ALIASES or (name[0] == "v" and name[1:].isdigit()):
         raise ValueError(f"{name} has a meaning of its own in the model registry; choose another name")
     return name
@@ -35,18 +34,18 @@ class CorpusConfig(Section):
     """The recordings and how they are split."""
 
     inputs: list[AnyPath] = Field(default_factory=list)
-    """Folders, audio files, CSV files with a column `path`, or text lists of paths."""
+    """Folders, audio files, CSV files with a column `path`, or text files with a path on each line."""
     group: str = "folder"
-    """What keeps recordings together in one split: `folder` (a speaker's folder), `recording` (each on its
-    own), or the name of a CSV column."""
+    """What defines a group, whose recordings all go into one split: `folder` (a speaker's folder),
+    `recording` (each is a group), or the name of a CSV column."""
     folder_level: Positive = 1
-    """Which folder below an input names the group: 1 is the first."""
+    """Level of the folder that names the group: 1 is the first below an input."""
     valid_fraction: Fraction = 0.1
-    """Share of groups held out to stop training and choose among models."""
+    """Fraction of groups held out for early stopping and for choosing among models."""
     test_fraction: Fraction = 0.1
-    """Share of groups held out for the reported figures."""
+    """Fraction of groups held out for the reported figures."""
     split_seed: Seed = 0
-    """Another seed draws other splits."""
+    """Seed of the assignment of groups to splits."""
 
     @model_validator(mode="after")
     def _something_left_to_train_on(self) -> Self:
@@ -59,26 +58,26 @@ class EvaluateConfig(Section):
     """The figures reported for a model."""
 
     split: Split = "test"
-    """The recordings that are scored."""
+    """The split that is scored."""
     linear_order: Positive = 32
-    """Order of the fixed linear predictor beside the model."""
+    """Order of the fixed linear predictor that serves as a baseline."""
     horizons: list[Positive] = Field(default_factory=list)
-    """Also score steps so far ahead, the model hearing nothing of what lies between."""
+    """Numbers of steps ahead that are also scored, without conditioning on the steps between."""
     context_steps: Positive = 400
-    """True steps that the model hears before it is asked about those ahead."""
+    """Number of true steps that the model is conditioned on before it predicts further ahead."""
 
 
 class SamplesConfig(Section):
-    """Continuations of held-out recordings, made for listening after every training."""
+    """Continuations of held-out recordings, generated after every training."""
 
     section: ClassVar[str] = "samples"
 
     count: Annotated[int, Field(ge=0)] = 2
-    """How many held-out recordings are continued."""
+    """Number of held-out recordings that are continued."""
     context_seconds: Annotated[float, Field(gt=0)] = 2.0
-    """How much of each recording the model hears first, in seconds."""
+    """Length of the context that the model is conditioned on, in seconds."""
     seconds: Annotated[float, Field(gt=0)] = 2.0
-    """How much it adds, in seconds."""
+    """Length of the continuation, in seconds."""
     temperature: Annotated[float, Field(ge=0)] = 1.0
     """Temperature of the choice of mixture component (for notes, of each note): 1 as predicted, 0 the most
     likely."""
@@ -88,10 +87,11 @@ class SamplesConfig(Section):
 
 
 class TrackingConfig(Section):
-    """Where runs and models are recorded."""
+    """The MLflow store that runs and models are recorded in."""
 
     uri: str | None = None
-    """MLflow tracking server or store; none means MLFLOW_TRACKING_URI, else a local SQLite store."""
+    """Address of the MLflow tracking server or store. Null: MLFLOW_TRACKING_URI, else a local SQLite
+    store."""
     experiment: str = "wavecast"
     """MLflow experiment that collects the runs."""
     registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] = "wavecast"
@@ -106,7 +106,7 @@ class RunConfig(Section):
     """One run of the whole pipeline: prepare, train each variant, evaluate, promote the best, continue."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "wavecast"
-    """Names the run's folders; letters, digits, dot, underscore and hyphen."""
+    """Name of the run, used for its folders: letters, digits, dot, underscore and hyphen."""
     corpus: CorpusConfig = CorpusConfig()
     input: InputConfig = WaveformConfig()
     model: ModelConfig = ModelConfig()

@@ -8,51 +8,54 @@ from pipeline.config.types import Positive, Section, Seed
 
 
 class TrainConfig(Section):
-    """How the weights are fitted."""
+    """How the weights are trained."""
 
     section: ClassVar[str] = "train"
 
     epochs: Positive = 10
     """Passes over the training split."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
-    """Stop after this much time in the training loop, even before the last epoch."""
+    """Stop after this many minutes in the training loop, even before the last epoch. Null: no limit."""
     state: Literal["carried", "reset"] = "carried"
-    """`carried`: recordings run through their full length with the state carried from chunk to chunk;
-    `reset`: chunks are sequences of their own that start from an empty state, as the study's are."""
+    """`carried`: the recurrent state is carried from chunk to chunk through each recording (stateful
+    training). `reset`: each chunk is a sequence of its own that starts from the initial state, as in Chung
+    et al. (2014)."""
     batch_size: Positive = 32
-    """Sequences side by side in an update."""
+    """Number of sequences in an update."""
     bptt_steps: Positive = 100
-    """Steps through which the gradient flows back."""
+    """Steps of truncated back-propagation through time: the length of a chunk."""
     optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
-    """Update rule."""
+    """Optimiser."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    """Highest learning rate."""
+    """Highest learning rate, reached after the warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
-    """How the learning rate falls over the epochs, to final_learning_rate_fraction of it."""
+    """Decay of the learning rate over the epochs, down to final_learning_rate_fraction of the highest."""
     final_learning_rate_fraction: Annotated[float, Field(ge=0, le=1)] = 0.05
-    """Learning rate at the end, as a share of the highest."""
+    """Final learning rate as a fraction of the highest."""
     warmup_updates: Annotated[int, Field(ge=0)] = 50
-    """Updates over which the learning rate rises from nothing."""
+    """Number of updates over which the learning rate rises from 0."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     """Weight decay (adamw) or L2 penalty (adam, rmsprop)."""
     clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    """The gradient is rescaled to this norm when it is larger."""
+    """Largest norm of the gradient. A larger gradient is rescaled to it."""
     patience_epochs: Positive = 5
-    """Stop when the validation loss has not improved for this many epochs."""
+    """Number of epochs without an improved validation loss after which training stops."""
     loss: Literal["density", "discrete"] = "density"
-    """What is maximised: the density at the samples, or the exact probability of their integers."""
+    """`density`: maximise the density at the samples. `discrete`: maximise the exact probability of the
+    integers."""
     weight_noise: Annotated[float, Field(ge=0)] = 0.0
-    """Standard deviation of noise on the recurrent layers' weights while training; the study's is 0.075."""
+    """Standard deviation of Gaussian noise on the recurrent weights during training; 0.075 in Chung et al.
+    (2014)."""
     scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Share of the steps that an encoder-decoder hears of itself instead of the recording, at the end of
-    training; it rises from 0."""
+    """Final share of steps at which an encoder-decoder is fed its own samples instead of the recording. It
+    rises from 0 during training."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Arithmetic of the recurrent layers; the mixture always computes in float32."""
+    """Number format of the recurrent layers. The output distribution is always computed in float32."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
-    """`auto` takes the GPU when there is one; or `cpu`, `cuda`, `cuda:1`."""
+    """`auto` uses a GPU if there is one. Otherwise `cpu`, `cuda` or, for example, `cuda:1`."""
     checkpoint_updates: Positive = 200
-    """Updates between checkpoints; a killed run repeats fewer than this."""
+    """Updates between checkpoints. A killed run repeats at most this many."""
     log_updates: Positive = 20
-    """Updates averaged into one point of the training curve."""
+    """Number of updates averaged into one point of the training curve."""
     seed: Seed = 0
-    """Draws the first weights and the order of the recordings."""
+    """Seed of the initial weights and of the order of recordings."""

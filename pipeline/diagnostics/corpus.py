@@ -133,7 +133,7 @@ def _splits(groups: set[str]) -> Iterator[Finding]:
 def _rates(rates: dict[str, int]) -> Iterator[Finding]:
     if len(rates) > 1:
         told = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
-        what = f"Sample rates are mixed: {told}; a model hears which recordings were converted upwards."
+        what = f"Sample rates are mixed: {told}; a model can tell which were converted upwards."
         yield Finding("warning", "mixed-rates", what, "Train at the lowest rate: --set input.sample_rate=...")
 
 

@@ -153,7 +153,7 @@ def _channels(found: SoundFigures) -> Iterator[Finding]:
         return
     silent = [number for number, std in enumerate(found.std, 1) if std < INT16_STEP / 2]
     if found.mix * count < CANCELS:
-        what = f"Its {count} channels cancel each other: their average, which a model hears, is silence."
+        what = f"Its {count} channels cancel each other: their average, which a model reads, is silence."
         advice = "Turn the polarity of one channel over, or keep one channel alone."
         yield Finding("problem", "anti-phase", what, advice)
     elif silent:

@@ -181,7 +181,7 @@ def test_every_recording_needs_a_label_and_both_kinds_are_needed() -> None:
         labels_of([Path("/x")], labels)
     with pytest.raises(UserError, match="all 2 labelled recordings are anomalous"):
         labels_of([Path("/a"), Path("/b")], labels)
-    with pytest.raises(UserError, match="all of 1 labelled recordings are normal"):
+    with pytest.raises(UserError, match="all 1 labelled recordings are normal"):
         separation({Path("/c"): scored([1])}, labels)
 
 

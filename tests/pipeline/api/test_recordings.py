@@ -97,7 +97,7 @@ def test_one_default_holds_everywhere() -> None:
     import inspect
 
     from flows.predict import PredictRequest
-    from pipeline.api import Model
+    from pipeline.api.model import Model
     from pipeline.cli.commands.audio.generate import generate
     from pipeline.cli.commands.audio.predict import predict
 

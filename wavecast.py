@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
 
 if TYPE_CHECKING:
-    from pipeline.api import Model, Recording, load_model
+    from pipeline.api.corpora import evaluate, prepare, train
+    from pipeline.api.model import Model, Recording, load_model
+    from pipeline.api.recordings import compress, conceal, decompress, generate, predict, score
     from pipeline.compression.codec import Compressed
     from pipeline.compression.pcm_files import IntegerSound
     from pipeline.generation.continuation import Continuation, JoinOptions
     from pipeline.scoring.windows import RecordingScore
-    from wavecast.corpora import evaluate, prepare, train
-    from wavecast.recordings import compress, conceal, decompress, generate, predict, score
 
     __version__: str
 
@@ -49,13 +49,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "pipeline.api": ("Model", "Recording", "load_model"),
+    "pipeline.api.model": ("Model", "Recording", "load_model"),
     "pipeline.compression.codec": ("Compressed",),
     "pipeline.compression.pcm_files": ("IntegerSound",),
     "pipeline.generation.continuation": ("Continuation", "JoinOptions"),
     "pipeline.scoring.windows": ("RecordingScore",),
-    "wavecast.corpora": ("evaluate", "prepare", "train"),
-    "wavecast.recordings": ("compress", "conceal", "decompress", "generate", "predict", "score"),
+    "pipeline.api.corpora": ("evaluate", "prepare", "train"),
+    "pipeline.api.recordings": ("compress", "conceal", "decompress", "generate", "predict", "score"),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from pipeline.api import Model, Recording, load_model
+from pipeline.api.model import Model, Recording, load_model
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind
 
@@ -129,7 +129,7 @@ def conceal(
     """
     import numpy as np
 
-    from pipeline.api import mono_samples
+    from pipeline.api.model import mono_samples
     from pipeline.concealment.fill import conceal as fill
     from pipeline.concealment.gaps import merged
     from pipeline.concealment.methods import filler

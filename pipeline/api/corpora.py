@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.api import Model, load_model
-from wavecast.arrays import Recordings, written
+from pipeline.api.arrays import Recordings, written
+from pipeline.api.model import Model, load_model
 
 if TYPE_CHECKING:
     from pipeline.config.run import RunConfig

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.api import checked_samples
+from pipeline.api.model import checked_samples
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
 

@@ -7,7 +7,7 @@ import pytest
 import soxr
 
 import pipeline
-from pipeline.api import Model
+from pipeline.api.model import Model
 from pipeline.audio.decode import to_int16
 from pipeline.config.inputs import PianoRollConfig, WaveformConfig
 from pipeline.errors import UserError
