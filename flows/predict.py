@@ -24,7 +24,7 @@ class PredictRequest(BaseModel):
     seconds: float = Field(default=DEFAULT_SECONDS, gt=0)
     """How much is added, in seconds."""
     temperature: float = Field(default=DEFAULT_TEMPERATURE, ge=0)
-    """1 draws from the model's distribution, less is calmer, 0 takes the most likely."""
+    """Temperature for choosing the mixture component: 1 as predicted, 0 the most likely."""
     seed: int = Field(default=0, ge=0)
     """Another seed gives another continuation."""
 

@@ -42,7 +42,7 @@ def train(run: Path) -> Path:
 
 @task(name="evaluate", **UNCACHED)
 def evaluate(run: Path) -> Path:
-    """Score a trained run beside the baselines; draw and listen."""
+    """Evaluate a trained run beside the baselines, and write its plots and sounds."""
     return stages.evaluate_stage(run)
 
 

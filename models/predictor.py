@@ -1,4 +1,4 @@
-"""The recurrent predictor: a recurrent stack and a head that says how the next outputs are distributed."""
+"""The recurrent predictor: a recurrent stack and a head that gives the distribution of the next outputs."""
 
 import torch
 from torch import Tensor, nn

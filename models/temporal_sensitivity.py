@@ -1,4 +1,4 @@
-"""How far back a model listens: the gradient of a step's log-likelihood by the inputs k steps before it.
+"""Temporal sensitivity of a model: the gradient of a step's log-likelihood by the inputs k steps before it.
 
 What gates are for: through a tanh layer the gradient shrinks by a factor each step (Bengio, Simard and
 Frasconi 1994), and what shrinks to nothing cannot be learnt. The curve over k shows it in a trained model.

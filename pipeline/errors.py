@@ -1,4 +1,4 @@
-"""The two ways in which wavecast says no, and how it puts them."""
+"""Exceptions for errors that a user can mend, and their form in one line."""
 
 from typing import Literal
 
@@ -70,7 +70,8 @@ class RecordingRejected(UserError):
 
 
 def one_line(text: str) -> str:
-    """``text`` as it may be told on a terminal: line breaks and other control characters written as escapes.
+    """``text`` as it may be printed on a terminal: line breaks and other control characters written as
+    escapes.
 
     A file's name may hold any of them; only the message must not.
     """

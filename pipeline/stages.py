@@ -123,7 +123,7 @@ def evaluate_stage(run: Path) -> Path:
 def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     """Register the runs' models and make the best one champion where it deserves it.
 
-    With the tracking server away nothing is registered, and the result says so.
+    Without a tracking server nothing is registered, and the result states the reason.
     """
     from pipeline.registry.promotion import promote
     from pipeline.tracking.sync import TrackingUnavailable

@@ -1,4 +1,4 @@
-"""Free-running generation, compiled: a model hears each block of samples that it draws.
+"""Free-running generation, compiled: each block of samples that a model draws is its next input.
 
 The same as `pipeline.generation.generate` does with the torch model,
 `pipeline.features.normaliser.Normaliser` and `pipeline.model.limiter.RmsLimiter`, in one loop without

@@ -60,7 +60,7 @@ def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
 def deviate(
     head: Head, parameters: Array, noise: Array, noise_scale: np.float32, max_scale: np.float32, values: Array
 ) -> bool:
-    """Deviations (D) from the conditional means go to ``values``; says whether a scale was too wide."""
+    """Deviations (D) from the conditional means go to ``values``; return whether a scale was clipped."""
     kind, size, _, _, _, _, floor, _, _ = head
     raw = parameters[1:] if kind == AUTOREGRESSIVE else parameters[size:]
     scale_clipped = False

@@ -1,6 +1,6 @@
 """A recurrent predictor without torch: the same numbers as `models.predictor.Predictor`, compiled for CPUs.
 
-Where a model hears itself, each step waits for the one before, and torch spends most of it between its
+In free running, each step waits for the one before, and torch spends most of it between its
 operations. Here a step is one loop, bound by how fast the weights come out of the cache. What a network says
 has the same bits on every machine, in any batch, step by step or over a sequence, so that a decoder can
 follow an encoder: no library of the system takes part.
@@ -161,7 +161,7 @@ class CompiledPredictor:
         limiter_memory: float = 0.0,
         limiter_power: ArrayLike = 0.0,
     ) -> Generated:
-        """Let the model hear itself.
+        """Run freely: the model reads its own samples.
 
         Args:
             steps: how many.

@@ -37,7 +37,7 @@ class BilinearAttention(nn.Module):
 
 
 def pack_memory(hidden: Tensor) -> Tensor:
-    """Hidden states (..., H) as entries (..., H + 1) of a memory: the last value says that they are there."""
+    """Hidden states (..., H) as entries (..., H + 1) of a memory: the last value marks them as present."""
     return torch.cat([hidden, torch.ones_like(hidden[..., :1])], -1)
 
 

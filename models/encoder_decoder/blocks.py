@@ -1,4 +1,4 @@
-"""How the steps of a sequence lie in an encoder-decoder's blocks, and what a decoder hears in them."""
+"""The layout of steps in an encoder-decoder's blocks, and the inputs of its decoder in them."""
 
 from typing import NamedTuple
 
@@ -50,9 +50,9 @@ class BlockLayout(NamedTuple):
 
 
 def mix_in_samples(inputs: Tensor, drawn: Tensor, course: BlockLayout, probability: float) -> Tensor:
-    """Inputs (B, T, D_in) in which steps of the same block are heard as ``drawn`` (B, T, D), some of them.
+    """Inputs (B, T, D_in) in which some steps of the same block are replaced by ``drawn`` (B, T, D).
 
-    A step is heard so with ``probability``, by all later steps of its block alike.
+    A step is replaced with ``probability``, for all later steps of its block alike.
     """
     batch, steps, size = drawn.shape
     seen = inputs.shape[2]

@@ -5,7 +5,7 @@ carried from the first to the last. The decoder produces the distributions of on
 a state that a linear map and tanh make of the encoder's output at the block's first step (the bridge of
 Bahdanau, Cho and Bengio 2015), and reads each step's own inputs, the true rows just before it. So every row
 is predicted once, from nothing but earlier ones, and the sum of the log-likelihoods is exactly the
-recording's; but what the encoder hears inside a block reaches the decoder only when the next one begins. With
+recording's; but what the encoder reads inside a block reaches the decoder only when the next one begins. With
 attention the decoder sees, too, the encoder's outputs of the C steps that end with the block's first.
 """
 
@@ -25,9 +25,9 @@ class EncoderDecoder(nn.Module):
 
     Training with ``sampling_probability`` p above 0 is scheduled sampling (Bengio et al. 2015) in two passes
     over all steps at once (Duckworth et al. 2019; Mihaylova and Martins 2019): the first draws every step's
-    outputs, the second hears each step's rows, with probability p, as drawn instead of as they were, in the
-    rest of their block. Decoder and head hear the same, the encoder the truth. The likelihood is then that of
-    the true outputs after what was heard, no longer the recording's.
+    outputs, the second receives each step's rows, with probability p, as drawn instead of as recorded, in the
+    rest of their block. Decoder and head receive the same, the encoder the recording. The likelihood is then
+    that of the true outputs given these inputs, no longer the recording's.
 
     Args:
         input_rows: newest rows of a step's inputs that the network sees; a head may look further back.

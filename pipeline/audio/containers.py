@@ -1,4 +1,4 @@
-"""What a container says about its own samples, held against the bytes that are there.
+"""Checks of what a container states about its samples against the bytes of the file.
 
 libsndfile mends a wrong length without a word: a WAV that was cut in half reads as a shorter recording. So
 the promise is read here, from the header. RIFF/WAVE, RF64, AIFF, Wave64 and CAF are chunks of a name, a size

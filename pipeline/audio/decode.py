@@ -1,6 +1,6 @@
 """Any recording as mono int16 at one sample rate, in blocks, so that memory stays flat however long it is.
 
-What may go wrong with a recording is found here, once: it is either refused with one line that says why, or
+What may go wrong with a recording is found here, once: it is either rejected with a reason of one line, or
 delivered whole, with notes on harmless damage. libsndfile or ffmpeg reads it, libsoxr resamples it.
 """
 

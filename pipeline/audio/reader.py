@@ -1,4 +1,4 @@
-"""What every reader of recordings gives: what a header says, and the frames in blocks."""
+"""The interface of all readers of recordings: facts of the header, and the frames in blocks."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ BLOCK_SAMPLES = 1 << 16  # of all channels together
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """What a header says.
+    """Facts that the header of a recording states.
 
     Attributes:
         sample_rate: in Hz.

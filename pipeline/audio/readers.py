@@ -26,7 +26,7 @@ MAX_CHANNELS = 256
 
 @contextmanager
 def open_recording(path: Path) -> Iterator[OpenRecording]:
-    """Open ``path`` whatever its name says it is; raises `RecordingRejected` where that cannot be done."""
+    """Open ``path``, whatever its suffix; raises `RecordingRejected` where that cannot be done."""
     with ExitStack() as opened:
         file = opened.enter_context(open_file(path))
         notes = check_container(file.fileno())

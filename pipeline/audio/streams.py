@@ -1,6 +1,6 @@
 """How long a FLAC or Ogg stream really is, from its own frames and pages.
 
-A FLAC frame carries its number, and a decoder that believes a wrong total in the header stops there without a
+A FLAC frame carries its number, and a decoder that trusts a wrong total in the header stops there without a
 word (RFC 9639, sections 8.2 and 9.1). An Ogg page carries serial number and flags, the last one an end mark,
 and libsndfile reads only the first of several streams in a row (RFC 3533, section 6).
 """

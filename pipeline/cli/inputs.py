@@ -1,6 +1,6 @@
 """From what a user names (files, folders, patterns) to recordings, one after the other, each with its output.
 
-One bad recording never stops the rest: it is told in one line on standard error, and the exit code says so.
+One bad recording never stops the rest. It is reported in one line on standard error, and the exit code is 1.
 """
 
 import os
@@ -114,9 +114,9 @@ def files_of(sounds: Sequence[Path]) -> list[Path]:
 def each_sound(
     sounds: Sequence[Path], work: Callable[[Path], Result], refused: list[Path]
 ) -> Iterator[tuple[Path, Result]]:
-    """Do ``work`` on each sound and yield its result; what cannot be done is told in a line and noted.
+    """Do ``work`` on each sound and yield its result; failures are reported in one line each and noted.
 
-    That is a recording that is refused, and where others are left to do also a result that cannot be written.
+    A failure is a rejected recording, and where others are left to do also a result that cannot be written.
     A wrong argument (a `UserError` of exit code 2) is wrong for all sounds and ends it.
     """
     for sound in sounds:

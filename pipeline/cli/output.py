@@ -29,7 +29,7 @@ def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
 
 
 def print_dataset(path: Path, as_json: bool) -> None:
-    """A prepared data set: what was accepted into which split, and what was refused and why."""
+    """A prepared data set: what was accepted into which split, and what was rejected, with the reasons."""
     from pipeline.data.manifest import read_manifest
 
     records = read_manifest(path.parent / "manifest.jsonl")
@@ -51,7 +51,7 @@ def print_dataset(path: Path, as_json: bool) -> None:
     minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
     for item in refused[:10]:
-        print(f"  refused {item['path']}: {item['reason']}")
+        print(f"  rejected {item['path']}: {item['reason']}")
     if len(refused) > 10:
         print(f"  and {len(refused) - 10} more")
     print(f"data set  {path}\nmanifest  {facts['manifest']}")

@@ -1,6 +1,7 @@
 """From what the user names (folders, files, tables, lists) to recordings, their groups and their splits.
 
-Nothing is decoded here and no suffix trusted: what a folder holds is a recording until the decoder says no.
+Nothing is decoded here and no suffix trusted: every file in a folder counts as a recording until the
+decoder rejects it.
 """
 
 import os
@@ -30,7 +31,7 @@ def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[
 
     An input is a folder (searched through, each folder once, hidden files and README left out), a ``.csv``
     with a column ``path`` and perhaps ``split`` and ``group``'s, a ``.txt`` with a path a line, or a
-    recording. Paths in a table or list are relative to it and need not exist: the decoder refuses those.
+    recording. Paths in a table or list are relative to it and need not exist: the decoder rejects those.
 
     ``group`` is "folder" (the name of the folder ``folder_level`` below a folder, or below the one where a
     table's or list's files lie; a file less deep is its own group), "recording", or a column of the tables.
@@ -100,7 +101,7 @@ def _files_below(root: Path) -> Iterator[Path]:
             path = Path(folder, name)
             if name.startswith(".") or name.lower().startswith("readme"):
                 continue
-            # A link to nowhere and what may not be looked at count: the decoder refuses them with a reason.
+            # A link to nowhere and what may not be looked at count: the decoder rejects them with a reason.
             if os.path.isfile(path) or not os.path.exists(path):  # noqa: PTH110, PTH113
                 yield path
 

@@ -153,7 +153,7 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
 
 
 def open_dataset(path: Path, config: InputConfig) -> Dataset:
-    """Open what `prepare` returned, to be framed as ``config`` says.
+    """Open what `prepare` returned, to be framed by ``config``.
 
     Raises `UserError` where it is missing, damaged, or was prepared with other settings.
     """

@@ -77,7 +77,7 @@ def _speak_corpus(folder: Path) -> None:
 
 
 def _assignments() -> Iterator[tuple[Voice, int, str]]:
-    """Who says what: no two voices share a sentence."""
+    """Return the sentences of each voice: no two voices share one."""
     english, german = iter(ENGLISH), iter(GERMAN)
     for voice in VOICES:
         sentences = german if voice.name.startswith("de") else english

@@ -1,4 +1,4 @@
-"""The manifest of a corpus: for each recording one line of JSON, what it holds or why it is refused."""
+"""The manifest of a corpus: for each recording one line of JSON, its facts, or why it was rejected."""
 
 import json
 from collections.abc import Iterable

@@ -22,7 +22,8 @@ from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
 def music_records(
     store: RowStore, sources: Iterable[Source], notes: NoteRepresentation
 ) -> Iterator[list[Recording]]:
-    """For each source, append what the store lacks and yield the records of its sequences, or its refusal.
+    """For each source, append what the store lacks and yield the records of its sequences, or the record of
+    its rejection.
 
     A MIDI file that the store has is not parsed again. Records of a set have their split, others none yet.
     The same notes are used once, but a set keeps what it has twice in one split. What it has in two splits it
@@ -90,7 +91,7 @@ def _record(path: Path, key: str, stored: Stored, notes: NoteRepresentation) -> 
 
 
 def _without_leaks(records: list[Recording]) -> list[Recording]:
-    """The records of a set, those refused whose notes are also in a split nearer to its test split."""
+    """The records of a set, those rejected whose notes are also in a split nearer to its test split."""
     in_order = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
     latest = {record.audio_hash: record for record in in_order}
     kept = [latest[record.audio_hash] for record in records]
@@ -101,7 +102,7 @@ def _without_leaks(records: list[Recording]) -> list[Recording]:
 
 
 def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]]) -> Recording:
-    """The record, refused where its notes were met before in another file."""
+    """Return the record, as rejected where its notes were met before in another file."""
     if record.refused:
         return record
     first_file, first_path = first_with.setdefault(str(record.audio_hash), (file, record.path))

@@ -3,7 +3,7 @@
     data/prepared/waveform-1a2b3c4d/       one folder for each kind and settings of input
         rows.bin, catalogue.json, ...      every recording ever converted with these settings
         0f1e2d3c4b5a/dataset.json          one folder for each data set, named by its fingerprint
-        0f1e2d3c4b5a/manifest.jsonl        each recording found: its facts and split, or why it was refused
+        0f1e2d3c4b5a/manifest.jsonl        each recording found: its facts and split, or why it was rejected
 
 An unchanged corpus is a no-op, a new file costs only itself.
 """
@@ -127,7 +127,7 @@ def _in_order(
 
 
 def _convert(store: RowStore, source: Source, sound: SoundRepresentation) -> Converted:
-    """Decode one file in a worker thread; whatever is wrong with the file itself refuses it alone."""
+    """Decode one file in a worker thread; an error in the file rejects this file alone."""
     try:
         return _decoded(store, source, sound)
     except OSError as problem:
@@ -182,7 +182,7 @@ def _plain_facts(facts: DecodedFacts, sample_rate: int) -> dict[str, Any]:
 def _record(
     store: RowStore, source: Source, result: "Future[Converted]", first_with: dict[str, str]
 ) -> Recording:
-    """Append what was converted and make the manifest's record; a refusal is a record too."""
+    """Append what was converted and make the manifest's record; a rejection is a record, too."""
     path = str(source.path)
     try:
         converted = result.result()

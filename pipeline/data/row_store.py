@@ -134,10 +134,11 @@ class RowStore:
         return catalogue
 
     def _require(self, name: str, size: int) -> None:
-        """Refuse a file shorter than the catalogue says: what is missing would be filled up with silence."""
+        """Raise `UserError` for a file shorter than its catalogue states: what is missing would be filled
+        up with silence."""
         path = self.folder / name
         if (path.stat().st_size if path.exists() else 0) < size:
-            raise UserError(f"{path}: shorter than its catalogue says; delete {self.folder} and prepare anew")
+            raise UserError(f"{path}: shorter than its catalogue; delete {self.folder} and prepare again")
 
 
 def settings_key(settings: dict[str, Any]) -> str:

@@ -19,20 +19,20 @@ TOO_FEW, FEW = 1.0, 10.0  # steps for each parameter
 
 
 def enough_sound(steps: float, parameters: int, seconds: float) -> Iterator[Finding]:
-    """Compare training steps with parameters; ``seconds`` is the duration to be told."""
+    """Compare training steps with parameters; ``seconds`` is the duration to state."""
     ratio = steps / max(parameters, 1)
-    told = f"{duration(seconds)} give {ratio:.2g} training steps for each of {parameters:,} parameters"
+    stated = f"{duration(seconds)} give {ratio:.2g} training steps for each of {parameters:,} parameters"
     wanted = duration(seconds * FEW / max(ratio, 1e-9))
     advice = (
         f"Add sound until there are {FEW:.0f} steps for each parameter ({wanted}), or take a smaller model"
         " (model.hidden_size, model.mixture_components)."
     )
     if ratio < TOO_FEW:
-        yield Finding("problem", "too-little", f"There is too little sound: {told}.", advice)
+        yield Finding("problem", "too-little", f"There is too little sound: {stated}.", advice)
     elif ratio < FEW:
-        yield Finding("warning", "too-little", f"There is little sound: {told}.", advice)
+        yield Finding("warning", "too-little", f"There is little sound: {stated}.", advice)
     else:
-        yield Finding("fine", "enough", f"There is enough sound: {told}.")
+        yield Finding("fine", "enough", f"There is enough sound: {stated}.")
 
 
 def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:

@@ -131,7 +131,7 @@ def _spread(settings: dict[str, Any], smallest: float) -> Iterator[Finding]:
         what = f"The training sound is digital silence, or nearly (standard deviation {smallest:.1g})."
         yield Finding("problem", "silent", what, "Look at the recordings with `wavecast doctor FOLDER`.")
     else:
-        what = "A band of the training frames never changes: nothing is heard there."
+        what = "A band of the training frames never changes: it contains no signal."
         yield Finding("warning", "silent", what, "Lower input.max_frequency_hz or input.floor.")
 
 

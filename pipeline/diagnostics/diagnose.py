@@ -1,4 +1,4 @@
-"""The doctor: tells what a thing is (recording, corpus, data set, model, run), and has it examined.
+"""The entry of `wavecast doctor`: recognise a recording, corpus, data set, model or run, and examine it.
 
 One examination never stops the next: whatever cannot be looked at is itself a finding.
 """
@@ -30,7 +30,7 @@ class Target:
 def diagnose(named: Sequence[str], model: str = "") -> Iterator[Examination]:
     """Examine each thing in turn; the installation where nothing is named.
 
-    With ``model``, recordings are judged by what that model hears, and the model is run on them, too. Never
+    With ``model``, recordings are examined at that model's rate, and the model is run on them, too. Never
     raises for what is found, however damaged.
     """
     if not named and not model:
@@ -94,7 +94,7 @@ def recognised(name: str) -> Iterator[Target]:
     for path in paths:
         try:
             yield from _of_folder(path) if path.is_dir() else [Target(str(path), _kind_of_file(path), path)]
-        except OSError:  # what may not be entered is told so when it is to be listed or read
+        except OSError:  # a folder that may not be entered is reported when it is listed or read
             yield Target(str(path), "corpus" if os.path.isdir(path) else "unknown", path)  # noqa: PTH112
 
 

@@ -1,4 +1,4 @@
-"""What an examination says: findings, each a plain sentence on what is there and one on what to do."""
+"""Findings of an examination: each has a sentence on what was found and one on what to do."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

@@ -1,7 +1,8 @@
 """What is wrong with a trained model: its files, its weights, its training, and how it does on sounds.
 
-Sounds show what no file tells: whether it beats a linear predictor, whether its scales lie at their floor,
-which of its components and units do nothing. They are named, or those that the model was validated on.
+A trial on audio shows what no file can: whether it beats a linear predictor, whether its scales lie at
+their floor, which of its components and units do nothing. They are named, or those that the model was
+validated on.
 """
 
 import json
@@ -67,7 +68,7 @@ def _weights(model: "TrainedModel") -> Iterator[Finding]:
 
 
 def _facts(model: "TrainedModel") -> dict[str, Any]:
-    """What the model says of its training; nothing where that is no table."""
+    """Return the facts that a model folder states about its training; nothing where that is no table."""
     return model.trained if isinstance(model.trained, dict) else {}
 
 
@@ -113,9 +114,9 @@ def beside_baselines(
     own: float, baselines: dict[str, float], unit: str, where: str, severity: Severity = "problem"
 ) -> Iterator[Finding]:
     """One figure beside what it has to beat, lower being better; ``severity`` where it does not."""
-    told = ", ".join(f"{name} {value:.2f}" for name, value in baselines.items())
+    listed = ", ".join(f"{name} {value:.2f}" for name, value in baselines.items())
     worse = [name for name, value in baselines.items() if value <= own and name != "FLAC"]
-    what = f"{where} it needs {own:.2f} {unit} ({told})."
+    what = f"{where} it needs {own:.2f} {unit} ({listed})."
     if worse:
         advice = f"{worse[-1].capitalize()} does better: train longer or on more sound like this."
         yield Finding(severity, "baselines", what, advice)

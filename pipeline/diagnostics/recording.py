@@ -1,6 +1,6 @@
 """What is wrong with one recording, in sentences: whether it can be used, and whether it is what it claims.
 
-It is decoded twice: as preparation would, which may refuse it, and as it is stored, to be measured.
+It is decoded twice: as preparation would, which may reject it, and as it is stored, to be measured.
 """
 
 import math
@@ -28,11 +28,11 @@ CANCELS, WEAKENS = 0.01, 0.3  # of the power that independent channels would lea
 NARROW = 0.9  # of what a sample rate allows
 NOTHING_THERE_DB = -96.0
 
-NOTED = "No sample is lost; write the file anew where another program refuses it."
+NOTED = "No sample is lost; write the file again if another program rejects it."
 
 
 def examine_recording(path: Path, sample_rate: int) -> Examination:
-    """Say what is wrong with a recording that a model of ``sample_rate`` Hz would hear. Never raises."""
+    """Examine a recording for a model of ``sample_rate`` Hz. Never raises."""
     try:
         facts = _decoded(path, sample_rate)
         info, found = _measured(path)
@@ -70,7 +70,7 @@ def _measured(path: Path) -> tuple[AudioInfo, SoundFigures]:
 
 
 def _notes(facts: DecodedFacts, found: SoundFigures) -> Iterator[Finding]:
-    """What the decoder remarks; that samples were clipped is told below, where they are flat in the file."""
+    """What the decoder remarks; clipped samples are reported below, where they are flat in the file."""
     for note in facts.notes:
         if note.code != "clipped":
             yield Finding("warning", "decoder", f"{_sentence(note)}.", NOTED)
@@ -81,7 +81,7 @@ def _notes(facts: DecodedFacts, found: SoundFigures) -> Iterator[Finding]:
 
 def _length(found: SoundFigures) -> Iterator[Finding]:
     if found.seconds < SHORT_S:
-        what = f"It lasts {1000 * found.seconds:.1f} ms: a model has heard hardly anything when it ends."
+        what = f"It lasts {1000 * found.seconds:.1f} ms: it is too short to condition a model."
         yield Finding("warning", "short", what, "Use longer recordings, or join short ones of one source.")
 
 

@@ -78,7 +78,7 @@ def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Exam
 
 
 def _disguise(path: Path) -> tuple[str, str] | None:
-    """What a file without sound is instead, and what to do; None where its beginning tells nothing."""
+    """Return what a file without audio is, and what to do; None where its first bytes are unknown."""
     try:
         if not path.is_file():  # opening a pipe would wait for ever
             return None

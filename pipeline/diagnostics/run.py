@@ -145,23 +145,23 @@ def _learning(valid: list[float], train: list[float], patience: int) -> Iterator
     best = min(finite)
     at = valid.index(best) + 1
     gained, since = finite[0] - best, len(valid) - at
-    told = f"Validation went from {finite[0]:.3f} to {best:.3f} nats per step, best after pass {at}"
-    told += f" of {len(valid)}"
+    course = f"Validation went from {finite[0]:.3f} to {best:.3f} nats per step, best after pass {at}"
+    course += f" of {len(valid)}"
     lost = finite[-1] - best
     if len(valid) >= 3 and gained < LEAST_GAIN:
-        what = f"It does not learn: {told[0].lower()}{told[1:]}."
+        what = f"It does not learn: {course[0].lower()}{course[1:]}."
         advice = "Try another train.learning_rate (a tenth, or three times), and look at the recordings."
         yield Finding("warning", "no-progress", what, advice)
     elif since and lost > max(RISE * gained, LEAST_GAIN) and train and train[-1] < finite[-1]:
-        what = f"It learns its training recordings by heart: {told}, and {lost:.3f} worse since."
+        what = f"It overfits the training recordings: {course}, and {lost:.3f} worse since."
         advice = "The best pass is kept; more sound, a smaller model or train.weight_noise would go further."
         yield Finding("warning", "overfitting", what, advice)
     elif since >= max(3, patience):
-        what = f"It has not got better for {since} passes: {told}."
+        what = f"It has not got better for {since} passes: {course}."
         yield Finding("fine", "validation", what, "It has converged; other settings may go further.")
     else:
         advice = "It was still getting better: more passes may help." if not since and len(valid) > 1 else ""
-        yield Finding("fine", "validation", f"{told}.", advice)
+        yield Finding("fine", "validation", f"{course}.", advice)
     yield from _gap(train, finite[-1])
 
 

@@ -1,7 +1,7 @@
 """How far up a recording really reaches, and whether mains hum lies under it, from its mean spectrum.
 
 What was once at a lower rate, or went through a lossy codec, holds nothing above some frequency, whatever
-its sample rate says: the mean power spectrum (Welch 1967, frames side by side) falls there to the noise of
+its sample rate allows: the mean power spectrum (Welch 1967, frames side by side) falls there to the noise of
 rounding or far below its own peak.
 """
 

@@ -40,8 +40,8 @@ OUTPUTS = {
     f"z^-p) has a radius r >= 1, take coefficients[k, p-1] ({POLE_LIMIT} / r)^p instead",
     "bernoulli": "note n sounds with the probability sigmoid(logits[n] / temperature)",
     "nade": "from the lowest note up, note n sounds with the probability "
-    "sigmoid((note_bias[n] + said[n] . h) / temperature), h = sigmoid(hidden_bias + sum of "
-    "heard[m] over the notes m < n that sound)",
+    "sigmoid((note_bias[n] + decoder_weight[n] . h) / temperature), h = sigmoid(hidden_bias + sum of "
+    "encoder_weight[m] over the notes m < n that sound)",
 }
 LEVEL = (
     f"the training split's root mean square x over {1_000 * MOMENT_S:.0f} ms is at most loudest_level; a "

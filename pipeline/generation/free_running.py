@@ -79,7 +79,7 @@ class FreeRun(ABC):
         self.model, self.sampling = model, sampling
         self.limiter = LimiterLog.of(sampling.takes)
         self._draws = Draws(sampling, model.framing.target_size)
-        self.hear(rows[len(rows) % model.framing.hop :])
+        self.condition(rows[len(rows) % model.framing.hop :])
 
     def rows(self, count: int) -> Iterator[Rows]:
         """Yield the next ``count`` stored rows in portions (B, n, width), rounded up to whole steps."""
@@ -101,7 +101,7 @@ class FreeRun(ABC):
         return np.concatenate(portions, axis=1)[:, :count]
 
     @abstractmethod
-    def hear(self, rows: Rows) -> None:
+    def condition(self, rows: Rows) -> None:
         """Condition the state on stored rows (N, width); N is a multiple of the hop."""
 
     @abstractmethod

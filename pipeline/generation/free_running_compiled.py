@@ -12,7 +12,7 @@ CHUNK_STEPS = 2_000
 class CompiledFreeRun(FreeRun):
     """Free run for waveforms, recurrent layers and mixtures."""
 
-    def hear(self, rows: Rows) -> None:
+    def condition(self, rows: Rows) -> None:
         """Condition the state on stored rows (N, 1)."""
         frames, compiled, takes = self.model.framing, self.model.compiled, self.sampling.takes
         assert compiled is not None

@@ -45,7 +45,7 @@ def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
 class TorchFreeRun(FreeRun):
     """Free run for every kind of input, network and head; on a GPU, a step is replayed as one CUDA graph."""
 
-    def hear(self, rows: Rows) -> None:
+    def condition(self, rows: Rows) -> None:
         """Condition the state on stored rows (N, width)."""
         takes, device = self.sampling.takes, self.model.device
         self._normaliser, self._level = self.model.normaliser(), self.model.limiter

@@ -1,8 +1,8 @@
-"""Keeping free-running sound as loud as the training split is at most.
+"""A limiter for free-running generation: its level stays at most that of the training split.
 
-A model that hears only itself may drift to levels that it never heard in training, where nothing calls it
-back. The guard turns a block down when the level of the last moments passes the loudest of the training
-split; since the model then hears the quieter block, it finds its way back.
+In free running a model may drift to levels beyond those of its training. The limiter reduces the gain of a
+block where the level of the last moments exceeds the loudest of the training split. The model then reads the
+quieter block and returns to the levels that it was trained on.
 """
 
 from __future__ import annotations

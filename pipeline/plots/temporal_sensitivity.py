@@ -25,5 +25,5 @@ def plot_temporal_sensitivity(path: Path, curves: Mapping[str, Sequence[float]],
     axes.grid(alpha=0.25, linewidth=0.6)
     to_ms, to_steps = (lambda steps: steps * step_s * 1e3), (lambda ms: ms / step_s / 1e3)
     axes.secondary_xaxis("top", functions=(to_ms, to_steps)).set_xlabel("distance (ms)")
-    axes.legend(frameon=False, title="how far back a prediction listens")
+    axes.legend(frameon=False, title="temporal sensitivity")
     write_figure(figure, path)

@@ -46,7 +46,7 @@ FILES = ("config.json", "model.safetensors")
 
 
 def found_or_none(ask: Callable[[], T]) -> T | None:
-    """What ``ask`` returns, or None where the store says that there is no such thing."""
+    """Return what ``ask`` returns, or None where the store has no such thing."""
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,4 +1,4 @@
-"""What a person would rather look at or listen to: curves, comparisons, continued recordings."""
+"""Plots and sounds of a run: curves, comparisons, continued recordings."""
 
 from pathlib import Path
 from typing import Any

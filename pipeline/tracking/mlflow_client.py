@@ -52,7 +52,7 @@ def connect(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    for logger in ("mlflow", "alembic", "urllib3"):  # what goes wrong is told in one line by the caller
+    for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     database = sqlite_file(uri)
     if database and not database.exists():

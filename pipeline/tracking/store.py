@@ -90,7 +90,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
 
 
 def _reason(problem: BaseException) -> str:
-    """What the operating system said at the bottom of a chain of exceptions, else what the top one says."""
+    """Return the operating system's message at the bottom of a chain of exceptions, else the top one's."""
     words = str(problem) or type(problem).__name__
     cause: BaseException | None = problem
     while cause is not None:

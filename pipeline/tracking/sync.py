@@ -78,7 +78,7 @@ def sync_pending(runs_dir: Path) -> list[str]:
     """Send what could not be sent of earlier runs in a folder of runs; returns the names of those sent.
 
     Where nothing waits it costs a look at a small file for each run. A run that another process is training
-    or sending is left to it. A store that is away is tried once, and told in one line.
+    or sending is left to it. An unavailable store is tried once and reported in one line.
     """
     sent: list[str] = []
     away: set[str] = set()
@@ -110,7 +110,7 @@ def _send_later(run: RunFolder) -> bool:
 class Syncer:
     """Sends a training's run in the background, so that the training never waits for a server.
 
-    A failure is told once, on standard error; later requests try again.
+    A failure is reported once on standard error; later requests try again.
     """
 
     def __init__(self, run: RunFolder) -> None:

@@ -51,7 +51,7 @@ class SyncState:
 
 
 def load_sent(run: RunFolder, uri: str) -> SyncState:
-    """The note on what the server at ``uri`` has got; an absent or damaged note says nothing arrived."""
+    """Return the note on what the server at ``uri`` has; without a readable note nothing was sent."""
     try:
         sent = SyncState(**json.loads(_note(run).read_text()))
     except (OSError, ValueError, TypeError):

@@ -158,7 +158,7 @@ def test_a_store_without_its_rows_is_refused_by_all_who_use_it(tmp_path: Path) -
     store = first.parent.parent
     (store / "rows.bin").unlink()
     for use in (lambda: open_dataset(first, config.input), lambda: prepare(config)):
-        with pytest.raises(UserError, match=f"delete {store} and prepare anew"):
+        with pytest.raises(UserError, match=f"delete {store} and prepare again"):
             use()
     shutil.rmtree(store)
     assert prepare(config) == first

@@ -134,7 +134,7 @@ def test_a_store_that_lost_rows_is_refused_and_not_filled_with_silence(
     else:
         with (tmp_path / name).open("r+b") as file:
             file.truncate((tmp_path / name).stat().st_size - 1)
-    with pytest.raises(UserError, match=rf"{name}: shorter than its catalogue says; delete {tmp_path}"):
+    with pytest.raises(UserError, match=rf"{name}: shorter than its catalogue; delete {tmp_path}"):
         RowStore(tmp_path, 1, INT16)
 
 

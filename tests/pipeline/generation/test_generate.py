@@ -160,7 +160,7 @@ def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., Free
     """Replace the model: record the context's rows, and continue by those of the real recording."""
 
     class Oracle(TorchFreeRun):
-        def hear(self, rows: Rows) -> None:
+        def condition(self, rows: Rows) -> None:
             context.append(rows)
 
         def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:

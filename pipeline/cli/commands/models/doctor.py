@@ -43,7 +43,7 @@ def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = F
     for one in diagnose(things, model):
         examined.append(one)
         if not json:
-            print(told(one), flush=True)
+            print(format_examination(one), flush=True)
     if json:
         found = [{**asdict(one), "has_problem": one.has_problem} for one in examined]
         write_json_text(_finite(found))
@@ -53,7 +53,7 @@ def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = F
         sys.exit(1)
 
 
-def told(one: Examination) -> str:
+def format_examination(one: Examination) -> str:
     """An examination for people: a heading, then a line or two for each finding."""
     lines = [f"{one.thing}  ({one.kind}{': ' if one.summary else ''}{one.summary})"]
     for finding in one.findings:
