@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.distributions.constants import MAX_RAW_SCALE
+from models.head_kinds import head_kind
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.compression import bit_probabilities as bits
 from pipeline.errors import UserError
@@ -161,6 +162,9 @@ def check_codes(model: TrainedModel) -> None:
     """Raise `UserError` for a model that assigns no probabilities to samples."""
     if not model.representation.quantised:
         raise UserError("this model predicts no samples but spectrograms or notes: name one of samples")
+    kind = head_kind(model.model.head, model.model.covariance).name
+    if kind not in KINDS:
+        raise UserError(f"the head {kind} has no exact probabilities that compress needs: name another model")
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from models.head_kinds import COVARIANCES, GAUSSIAN_MIXTURE, HEADS, HeadKind, head_kind
 from models.heads import GaussianMixtureHead
+from pipeline.compression.arithmetic_coder import check_codes
 from pipeline.config.loading import load_config
 from pipeline.config.run import EvaluateConfig
 from pipeline.data.dataset import open_dataset
@@ -109,6 +110,8 @@ def test_a_new_head_is_trained_scored_and_drawn_from(tmp_path: Path) -> None:
     }
     with pytest.raises(UserError, match="the head laplace has no description for other runtimes"):
         export_step(model, tmp_path / "step.onnx")
+    with pytest.raises(UserError, match="the head laplace has no exact probabilities that compress needs"):
+        check_codes(model)
 
 
 @pytest.mark.usefixtures("registered")
