@@ -172,7 +172,7 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     except (OSError, ValueError) as problem:
         raise UserError(
             f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "
-            f"delete {store} and prepare anew"
+            f"delete {store} and prepare again"
         ) from None
     return Dataset(
         path=path,

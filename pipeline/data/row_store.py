@@ -128,7 +128,7 @@ class RowStore:
             stored = {key: Stored(**entry) for key, entry in found.pop("stored").items()}
             catalogue = Catalogue(stored=stored, **found)
         except (TypeError, AttributeError, KeyError):
-            raise UserError(f"{path}: made by another version; delete its folder and prepare anew") from None
+            raise UserError(f"{path}: made by another version; delete its folder and prepare again") from None
         self._require("rows.bin", catalogue.rows * self.width * self.dtype.itemsize)
         self._require("moments.bin", len(stored) * self._no_moments().nbytes)
         return catalogue

@@ -49,8 +49,11 @@ def one_long_pass(model: TrainedModel, recording: NDArray[np.int16]) -> tuple[fl
         normal = torch.distributions.Normal(mixture.mean[0, t, :, :count], mixture.scale[0, t, :, :count])
         density = normal.log_prob(normalised[here]).sum(-1)
         nats -= float(torch.logsumexp(log_weights + density, -1))
-        standard = torch.distributions.Normal(normal.loc.double(), normal.scale.double())
-        mass = standard.cdf(upper[here, 0]) - standard.cdf(lower[here, 0])
+        low, high = ((x[here, 0] - normal.loc.double()) / normal.scale.double() for x in (lower, upper))
+        # Of two places beyond the mean the lower tail is used: near 1, a probability has no digits left.
+        beyond = low > 0
+        below, above = torch.where(beyond, -high, low), torch.where(beyond, -low, high)
+        mass = torch.special.ndtr(above) - torch.special.ndtr(below)
         bits -= float(torch.logsumexp(log_weights + mass.log().sum(-1), -1)) / math.log(2)
     return nats, bits
 
