@@ -53,8 +53,9 @@ def one_long_pass(model: TrainedModel, recording: NDArray[np.int16]) -> tuple[fl
         # Of two places beyond the mean the lower tail is used: near 1, a probability has no digits left.
         beyond = low > 0
         below, above = torch.where(beyond, -high, low), torch.where(beyond, -low, high)
-        mass = torch.special.ndtr(above) - torch.special.ndtr(below)
-        bits -= float(torch.logsumexp(log_weights + mass.log().sum(-1), -1)) / math.log(2)
+        log_above, log_below = torch.special.log_ndtr(above), torch.special.log_ndtr(below)
+        log_mass = log_above + torch.log1p(-torch.exp(log_below - log_above))
+        bits -= float(torch.logsumexp(log_weights + log_mass.sum(-1), -1)) / math.log(2)
     return nats, bits
 
 
