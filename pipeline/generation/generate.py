@@ -114,10 +114,9 @@ def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling
     found = run.take(-(-(late + count) // audio.samples_per_row))
     audible = [audio.samples_after(rows, added, sampling.seed) for added in found]
     sounds = np.stack([sound[late : late + count] for sound in audible])
-    several = sampling.takes > 1
-    nats = continuation_nll(model, rows, found) if several else None
-    near = several and len(samples) > 0
-    distance = spectral_distance_db(samples, sounds, audio.sample_rate) if near else None
+    # The likelihood takes torch, which a single take does without.
+    nats = continuation_nll(model, rows, found) if sampling.takes > 1 else None
+    distance = spectral_distance_db(samples, sounds, audio.sample_rate) if len(samples) else None
     limiter = [run.limiter.report(take, model.step_s) for take in range(sampling.takes)]
     return _Takes(sounds, limiter, nats, distance)
 

@@ -163,8 +163,10 @@ def _print(facts: dict[str, Any]) -> None:
     rate = f" at {facts['sample_rate']} Hz" if "sample_rate" in facts else ""
     print(f"read {facts['recording_seconds']:.2f} s, added {facts['continuation_seconds']:.2f} s{rate}")
     for take in facts["takes"]:
-        nats = take.get("nats_per_step")
-        print(take["output"] + ("" if nats is None else f"  {nats:.2f} nats per step"))
+        nats, distance_db = take.get("nats_per_step"), take.get("distance_db")
+        figures = [] if distance_db is None else [f"{distance_db:.1f} dB from the recording's spectrum"]
+        figures += [] if nats is None else [f"{nats:.2f} nats per step"]
+        print(f"{take['output']}  {', '.join(figures)}".rstrip())
         reduced_s = (take.get("limiter") or {}).get("gain_reduced_seconds") or 0.0
         share = reduced_s / max(facts["continuation_seconds"], 1e-9)
         if share >= CONSIDERABLE:
