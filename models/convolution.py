@@ -2,7 +2,7 @@
 
 Strided convolutions shorten the sequence that a recurrent network reads, as in the first layers of speech
 recognisers (Amodei et al. 2016); made causal by what lies before the sequence alone (van den Oord et al.
-2016), they hold for prediction too. Each layer remembers the end of its own input, so chunks join without a
+2016), they hold for prediction too. Each layer keeps the end of its own input, so chunks join without a
 seam, and a single step is a chunk of length 1.
 """
 
@@ -20,9 +20,9 @@ Layer = Sequence[int]
 
 
 def alignment(layers: Sequence[Layer]) -> tuple[int, int]:
-    """Which targets the outputs of unpadded convolutions belong to: ``targets[first::stride]``.
+    """Return ``first`` and ``stride``: outputs of unpadded convolutions predict ``targets[first::stride]``.
 
-    Where target t is what comes after input t, an output belongs to the newest input that it sees. With one
+    Where target t is what comes after input t, an output belongs to the newest input that it reads. With one
     layer of kernel 4 and stride 2 that gives (3, 2): output 0 sees inputs 0-3 and predicts target 3, output 1
     sees inputs 2-5 and predicts target 5, so the sequence halves and the targets are ``targets[3::2]``.
 
@@ -53,7 +53,7 @@ class CausalConvolution(nn.Module):
         self.unseen = max(stride - kernel, 0)
 
     def forward(self, inputs: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """A whole number of groups of inputs (B, D, N) after the tail (C, B, D) of those before.
+        """Convolve whole groups of inputs (B, D, N), with the tail (C, B, D) of those before.
 
         Returns outputs (B, channels, N / stride), and the tail after, of the same type as the one before.
         """
@@ -102,7 +102,7 @@ class ConvolutionFrontend(nn.Module):
         return self.window + (self.stride - 1) * self.advance
 
     def initial_state(self, batch_size: int) -> State:
-        """What each layer remembers of silence: the last inputs that its next output needs, (C, B, D).
+        """Return each layer's state after silence: the last inputs that its next output needs, (C, B, D).
 
         C = kernel - stride, or 0 where the stride is larger. On the device and of the type of the weights.
         """
@@ -117,7 +117,7 @@ class ConvolutionFrontend(nn.Module):
         return tuple(tails)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Coarse inputs (B, T, input_rows * width) and a state give (B, T, output_size) and the state after.
+        """Return (B, T, output_size) and the state after, for coarse inputs (B, T, input_rows * width).
 
         The inputs of a coarse step are rows, oldest first.
         """
@@ -129,7 +129,7 @@ class ConvolutionFrontend(nn.Module):
         return hidden.transpose(1, 2), tuple(after)
 
     def _fine_steps(self, inputs: Tensor) -> Tensor:
-        """Coarse inputs (B, T, input_rows * width) as fine ones (B, T * S, window * width)."""
+        """Return coarse inputs (B, T, input_rows * width) as fine ones (B, T * S, window * width)."""
         rows = inputs.unflatten(-1, (self.input_rows, self.width))
         windows: Tensor = rows.unfold(2, self.window, self.advance).transpose(3, 4)
         return windows.flatten(3).flatten(1, 2)

@@ -1,4 +1,4 @@
-"""The output heads by name, with all that other parts of the product need to know of them.
+"""The registry of output heads, with the properties that other parts of the product read.
 
 A mixture of Gaussians has a kind of its own for each covariance. This module imports no torch, so that
 settings can be checked without it: code is named as "module:attribute" and imported when it is asked for.
@@ -22,7 +22,7 @@ class HeadKind:
         make: "module:attribute", called with H, D and ``settings``; it returns a module that makes a
             `models.distributions.distribution.Distribution` of hidden vectors (..., H) and inputs.
         settings: names of the model's settings that it takes, in order; `scale_floor` is given in the units
-            of the outputs, all others as they are.
+            of the outputs, all others unchanged.
         gives: what it gives for a step, in reports.
         mixture: whether it gives a `models.distributions.mixture.Mixture`, from which the exact probability
             of an integer sample is computed.

@@ -22,11 +22,11 @@ class ExplicitStep(nn.Module):
     """A step as a function of tensors alone.
 
     Attributes:
-        state_names: of the state's tensors, in order: `tail_0`, `tail_1`, ... what the convolutions remember
-            of their inputs (C, B, D), where they remember any; `hidden` and, for LSTM, `cell` (layers, B, H).
-        parameter_names: of what the head says of a step, in order: the attributes of the distribution that
-            it makes. Left out are an autoregressive one's history, since it is the end of the inputs, and
-            the factor of a full covariance of a single output, which is empty.
+        state_names: of the state's tensors, in order: `tail_0`, `tail_1`, ... the convolutions' last
+            inputs (C, B, D), where they keep any; `hidden` and, for LSTM, `cell` (layers, B, H).
+        parameter_names: names of the head's outputs for a step, in order: the attributes of its
+            distribution. Left out are an autoregressive one's history, since it is the end of the inputs,
+            and the factor of a full covariance of a single output, which is empty.
     """
 
     def __init__(self, predictor: Predictor) -> None:
@@ -40,11 +40,11 @@ class ExplicitStep(nn.Module):
         self.parameter_names = list(self._distribution(next(self.parameters()).new_zeros(1, size)))
 
     def initial_state(self, batch_size: int) -> State:
-        """What the model remembers before the first step: `Predictor.initial_state` without empty tensors."""
+        """Return the state before the first step: `Predictor.initial_state` without empty tensors."""
         return tuple(part.detach() for part in self.predictor.initial_state(batch_size) if len(part))
 
     def forward(self, inputs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Inputs (B, D_in) and a state give parameters, then the state after, in the order of the names."""
+        """Return parameters, then the state after, in the order of the names, for inputs (B, D_in)."""
         predictor = self.predictor
         seen = inputs[:, -predictor.seen :]
         if predictor.companding_step is not None:
@@ -56,7 +56,7 @@ class ExplicitStep(nn.Module):
         return (*self._distribution(hidden).values(), *after, *end)
 
     def _convolve(self, frontend: Any, inputs: Tensor, tails: State) -> tuple[Tensor, State]:
-        """As `ConvolutionFrontend.forward`, for a single coarse step of inputs (B, D_in)."""
+        """Run `ConvolutionFrontend.forward` for a single coarse step of inputs (B, D_in)."""
         size, advance = frontend.window * frontend.width, frontend.advance * frontend.width
         starts = [index * advance for index in range(frontend.stride)]
         hidden = torch.stack([inputs[:, start : start + size] for start in starts], 2)  # (B, D, fine steps)
@@ -87,7 +87,7 @@ class ExplicitStep(nn.Module):
 
 
 def _mixture(head: MixtureHead, hidden: Tensor) -> dict[str, Tensor]:
-    """The attributes of the distribution that the head makes of hidden vectors (B, H), but its history."""
+    """Return the attributes of the head's distribution for hidden vectors (B, H), except its history."""
     logits, middle, raw, *further = head.projection(hidden).split(head.sizes, -1)
     by_component = (-1, head.components)
     scale = raw.reshape(*by_component, head.target_size).clamp(max=MAX_RAW_SCALE).exp() + head.scale_floor
@@ -102,7 +102,7 @@ def _mixture(head: MixtureHead, hidden: Tensor) -> dict[str, Tensor]:
 
 
 def _tails(frontend: ConvolutionFrontend | None) -> list[int]:
-    """Which convolutions see more inputs than a step brings, and so remember some."""
+    """Return which convolutions read more inputs than a step brings, and so keep some in the state."""
     layers = frontend.kernels_strides if frontend else []
     return [index for index, (kernel, stride) in enumerate(layers) if kernel > stride]
 

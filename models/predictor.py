@@ -12,12 +12,12 @@ class Predictor(nn.Module):
     """p(outputs of a step | all steps so far).
 
     Args:
-        seen: how many of a step's inputs, counted from the newest, the network reads; a head may look
-            further back.
+        seen: how many of a step's inputs, counted from the newest, the network reads; a head may
+            read older ones.
         recurrent: the layers with memory.
         head: makes a distribution of hidden vectors (..., H) and inputs (..., D_in).
         frontend: causal convolutions between the inputs and the recurrent layers, if any.
-        companding_step: where given, the recurrent layers read each input twice, as it is and companded with
+        companding_step: where given, the recurrent layers read each input twice, unchanged and companded with
             this quantisation step (see `compand`); not with a front-end.
     """
 
@@ -37,22 +37,22 @@ class Predictor(nn.Module):
         self.head = head
 
     def initial_state(self, batch_size: int) -> State:
-        """What the model remembers before the first step."""
+        """Return the state before the first step."""
         tails = self.frontend.initial_state(batch_size) if self.frontend else ()
         return *tails, *self.recurrent.initial_state(batch_size)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Inputs (B, T, D_in) and a state give distributions of batch shape (B, T) and the state after."""
+        """Return distributions of batch shape (B, T) and the state after, for inputs (B, T, D_in)."""
         hidden, state = self._hidden(inputs, state)
         return self.head(hidden, inputs), state
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """One step: inputs (B, D_in) give distributions of batch shape (B,); equals `forward`."""
+        """Return distributions of batch shape (B,) for one step of inputs (B, D_in); equals `forward`."""
         hidden, state = self._hidden(inputs[:, None], state)
         return self.head(hidden[:, 0], inputs), state
 
     def advance(self, inputs: Tensor, state: State) -> State:
-        """The state after inputs (B, T, D_in), without any distribution."""
+        """Return the state after inputs (B, T, D_in), without any distribution."""
         return self._hidden(inputs, state)[1]
 
     def _hidden(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
@@ -68,14 +68,14 @@ class Predictor(nn.Module):
         return hidden, (*after, *end)
 
     def recurrent_parameter_count(self) -> int:
-        """Weights and biases of the recurrent layers, the count that the study equalises."""
+        """Number of recurrent weights and biases, the count that Chung et al. (2014) equalise."""
         return sum(weight.numel() for weight in self.recurrent.parameters())
 
 
 def compand(values: Tensor, step: float) -> Tensor:
-    """Values on a logarithmic scale, linear within four quantisation steps: asinh(x / 4 steps) / 4.
+    """Return values on a logarithmic scale, linear within four quantisation steps: asinh(x / 4 steps) / 4.
 
-    Speech is quiet most of the time. At the scale of its loudest moments, what then matters is too small for
-    a network to see, as it is for an ear; companding makes both visible (as in telephony, ITU-T G.711).
+    Speech is quiet most of the time. At the scale of its loudest moments, the detail of quiet sound is
+    too small for a network to resolve. Companding resolves both (as in telephony, ITU-T G.711).
     """
     return torch.asinh(values / (4 * step)) / 4

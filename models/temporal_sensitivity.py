@@ -1,7 +1,8 @@
 """Temporal sensitivity of a model: the gradient of a step's log-likelihood by the inputs k steps before it.
 
-What gates are for: through a tanh layer the gradient shrinks by a factor each step (Bengio, Simard and
-Frasconi 1994), and what shrinks to nothing cannot be learnt. The curve over k shows it in a trained model.
+Through a tanh layer the gradient shrinks by a factor each step (Bengio, Simard and Frasconi 1994). A
+dependence whose gradient vanishes cannot be learnt, which is the reason for gates. The curve over k
+shows the sensitivity of a trained model.
 """
 
 from typing import Protocol
@@ -14,24 +15,24 @@ from models.recurrent.stack import State
 
 
 class SequenceModel(Protocol):
-    """What `models.predictor.Predictor` and `models.encoder_decoder.encoder_decoder.EncoderDecoder` are."""
+    """The common interface of `Predictor` and `EncoderDecoder`."""
 
     def initial_state(self, batch_size: int) -> State:
-        """What the model remembers before the first step."""
+        """Return the state before the first step."""
         ...
 
     def __call__(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Inputs (B, T, D_in) and a state give distributions of batch shape (B, T) and the state after."""
+        """Return distributions of batch shape (B, T) and the state after, for inputs (B, T, D_in)."""
         ...
 
 
 def sensitivity(
     model: SequenceModel, inputs: Tensor, targets: Tensor, max_distance: int, target_steps: int = 4
 ) -> Tensor:
-    """Root mean square of the norm of d log p(step t) / d inputs(step t - k), for k = 0 ... max_distance.
+    """Return the RMS norm of d log p(step t) / d inputs(step t - k), for k = 0 ... max_distance.
 
     The mean is over the batch and over ``target_steps`` steps t, evenly spaced from max_distance to the
-    last (all of them where there are fewer). Targets stay as they are while inputs vary, and the inputs of
+    last (all of them where there are fewer). Targets stay fixed while inputs vary, and the inputs of
     steps are counted apart even where they hold the same rows. Costs one forward pass and as many backward
     passes as target steps; weights and their gradients are left alone. The model should be in evaluation
     mode: dropout would add noise.
@@ -63,7 +64,7 @@ def sensitivity(
 
 
 def _power(log_prob: Tensor, inputs: Tensor) -> Tensor:
-    """The mean square (T,), over the batch, of the norm of d log_prob (B,) / d inputs (B, T, D_in)."""
+    """Return the mean square (T,), over the batch, of the norm of d log_prob (B,) / d inputs (B, T, D_in)."""
     (gradient,) = torch.autograd.grad(log_prob.sum(), inputs, retain_graph=True)
     # In float64, for the square of a small float32 is 0.
     return gradient.double().square().sum(-1).mean(0)

@@ -4,7 +4,7 @@ from typing import Literal
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: its text is one line saying what, where and what to do.
+    """A mistake that the user can mend: one line with the place, the cause and the remedy.
 
     The command line prints it on standard error and exits with ``exit_code``: 1 for what was found in
     files or servers, 2 for a wrong argument or configuration.
@@ -16,7 +16,7 @@ class UserError(Exception):
 
 
 class TrainingInterrupted(UserError):
-    """A training process was ended from outside; calling the same again goes on where it was."""
+    """A training process was ended from outside; the same call resumes it."""
 
 
 RejectionCode = Literal[
@@ -54,7 +54,7 @@ RejectionCode = Literal[
 
 
 class RecordingRejected(UserError):
-    """One recording cannot be used; in a corpus the reason goes to the manifest and the rest goes on.
+    """One recording cannot be used; in a corpus the manifest states the reason, and the others are used.
 
     Attributes:
         code: the kind of reason.
@@ -70,8 +70,7 @@ class RecordingRejected(UserError):
 
 
 def one_line(text: str) -> str:
-    """``text`` as it may be printed on a terminal: line breaks and other control characters written as
-    escapes.
+    """Return ``text`` with line breaks and other control characters as escapes, for printing.
 
     A file's name may hold any of them; only the message must not.
     """

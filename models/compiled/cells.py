@@ -83,7 +83,7 @@ def copy_rows(values: Array, out: Array) -> None:
 
 @compiled
 def see(values: Array, step: np.float32, features: Array) -> None:
-    """What the first layer reads of the values (D): themselves and, where ``step`` is not 0, companded."""
+    """Write the first layer's inputs for values (D): themselves and, where ``step`` is not 0, companded."""
     seen = values.size
     copy(values, features[:seen])
     if step > 0:
@@ -92,7 +92,7 @@ def see(values: Array, step: np.float32, features: Array) -> None:
 
 @compiled
 def compand(values: Array, step: np.float32, out: Array) -> None:
-    """The values (D) on the scale of `models.predictor.compand`."""
+    """Write the values (D) on the scale of `models.predictor.compand`."""
     for i in range(values.size):
         out[i] = asinh(values[i] / (_FOUR * step)) / _FOUR
 
@@ -128,7 +128,7 @@ def run_layers(layers: Layers, x: Array, h: Array, c: Array, pre: Array, apart: 
 def _advance(
     kind: int, w: Array, bias: Array, peephole: Array, pre: Array, apart: Array, h: Array, c: Array
 ) -> None:
-    """One step of one layer, given its inputs' part of the rows ``pre`` (B, M PANEL)."""
+    """Compute one step of one layer, given its inputs' part of the rows ``pre`` (B, M PANEL)."""
     batch, size = h.shape
     if kind == GRU:
         fill_rows(bias, apart)
@@ -172,7 +172,7 @@ def _lstm(pre: Array, peephole: Array, h: Array, c: Array) -> None:
 
 @compiled
 def _reset_before(w: Array, pre: Array, apart: Array, h: Array) -> None:
-    """The candidate's rows begin with a panel of their own, since its product waits for the reset gate."""
+    """Add the candidate's product after the reset gate; its rows begin with a panel of their own."""
     batch, size = h.shape
     gates = (2 * size + PANEL - 1) // PANEL
     add_product(h, w[:gates], pre)
@@ -191,7 +191,7 @@ def _reset_before(w: Array, pre: Array, apart: Array, h: Array) -> None:
 
 @compiled
 def _normalise(affine: Array, rows: Array) -> None:
-    """Layer norm of the rows (N, H), in place."""
+    """Apply layer normalisation to the rows (N, H), in place."""
     gain, shift = affine[0], affine[1]
     for n in range(rows.shape[0]):
         row = rows[n]

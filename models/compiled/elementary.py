@@ -39,7 +39,7 @@ _B4, _B6 = np.float32(1.18534705686654e-04), np.float32(1.19825839466702e-06)
 
 @inlined
 def exp(x: np.float32) -> np.float32:
-    """e^x; beyond +-87 that of 87, so that neither overflows nor leaves the normal numbers."""
+    """Return e^x, with x clipped to +-87, so that the result is finite and normal."""
     x = _EXP_LIMIT if x > _EXP_LIMIT else x
     x = -_EXP_LIMIT if x < -_EXP_LIMIT else x
     rounded = multiply_add(x, _LOG2_E, _ROUNDER)
@@ -55,13 +55,13 @@ def exp(x: np.float32) -> np.float32:
 
 @inlined
 def sigmoid(x: np.float32) -> np.float32:
-    """1 / (1 + e^-x)."""
+    """Return 1 / (1 + e^-x)."""
     return _ONE / (_ONE + exp(-x))
 
 
 @inlined
 def tanh(x: np.float32) -> np.float32:
-    """The hyperbolic tangent."""
+    """Return the hyperbolic tangent."""
     t = _TANH_LIMIT if x > _TANH_LIMIT else x
     t = -_TANH_LIMIT if t < -_TANH_LIMIT else t
     s = t * t
@@ -73,7 +73,7 @@ def tanh(x: np.float32) -> np.float32:
 
 @inlined
 def log1p(x: np.float32) -> np.float32:
-    """The natural logarithm of 1 + x, for x >= 0."""
+    """Return the natural logarithm of 1 + x, for x >= 0."""
     y = _ONE + x
     lost = (x - (y - _ONE)) / y
     n, m = exponent(y), mantissa(y) - _ONE
@@ -88,7 +88,7 @@ def log1p(x: np.float32) -> np.float32:
 
 @inlined
 def asinh(x: np.float32) -> np.float32:
-    """The inverse of the hyperbolic sine."""
+    """Return the inverse hyperbolic sine."""
     square = x * x
     size = log1p(abs(x) + square / (_ONE + np.float32(math.sqrt(square + _ONE))))
     return -size if x < _ZERO else size
@@ -96,5 +96,5 @@ def asinh(x: np.float32) -> np.float32:
 
 @inlined
 def nearest(x: np.float32) -> np.float32:
-    """The nearest whole number, the even one of two, for |x| < 2^22."""
+    """Return the nearest integer, ties to even, for |x| < 2^22."""
     return (x + _ROUNDER) - _ROUNDER

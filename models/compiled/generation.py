@@ -43,10 +43,10 @@ def generate_samples(
     gain_reduced: Flags,
     scale_clipped: Flags,
 ) -> None:
-    """Go on from states h, c (L, B, H), windows (B, W) and powers (B), which become those after.
+    """Generate from states h, c (L, B, H), windows (B, W) and powers (B), which are updated in place.
 
     A number ``uniform`` (B, T) chooses the component of a step, ``noise`` (B, T, D) the place in it.
-    Written: samples (B, T D), and whether a block was turned down or a scale narrowed, (B, T).
+    Written: samples (B, T D), and whether a block's gain was reduced or a scale clipped, (B, T).
     """
     batch, steps, size = noise.shape
     units = h.shape[2]
@@ -82,7 +82,7 @@ def generate_samples(
 
 @compiled
 def _project(head: Head, component: int, hidden: Array, parameters: Array) -> None:
-    """The parameters (1, M PANEL) of one component, of a hidden vector (1, H)."""
+    """Compute the parameters (1, M PANEL) of one component from a hidden vector (1, H)."""
     copy(head[5][component, 0], parameters[0])
     add_product(hidden, head[4][component], parameters)
 
@@ -99,7 +99,7 @@ def _expect(
     mean: Array,
     values: Array,
 ) -> None:
-    """The mean of the mixture to ``values`` (D)."""
+    """Write the mean of the mixture to ``values`` (D)."""
     count = weights.size
     weigh(logits, np.float32(1.0), weights)
     total = np.float32(0.0)
@@ -135,7 +135,7 @@ def _turn_down(limiter: Guard, power: float, values: Array) -> tuple[float, bool
 
 @compiled
 def _restore(values: Array, scale: Scale, block: NDArray[np.int16]) -> None:
-    """Normalised values (D) as samples; what is no number becomes 0."""
+    """Convert normalised values (D) to samples; NaN becomes 0."""
     mean, std, unit = scale
     for n in range(values.size):
         sample = (values[n] * std + mean) / unit

@@ -29,7 +29,7 @@ _COLDEST = np.float32(1e-30)
 
 @compiled
 def choose(logits: Array, temperature: np.float32, uniform: np.float32, running: Array) -> int:
-    """The component (K) in which the number ``uniform`` in [0, 1) falls; ``running`` (K) is room for work."""
+    """Return the component (of K) selected by ``uniform`` in [0, 1); ``running`` (K) is a work array."""
     if temperature < _COLDEST:
         likeliest = 0
         for k in range(running.size):
@@ -48,7 +48,7 @@ def choose(logits: Array, temperature: np.float32, uniform: np.float32, running:
 
 @compiled
 def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
-    """The weights (K) of components beside that of the likeliest."""
+    """Compute the weights (K) of components relative to the likeliest."""
     highest = logits[0]
     for k in range(weights.size):
         highest = logits[k] if logits[k] > highest else highest
@@ -60,7 +60,7 @@ def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
 def deviate(
     head: Head, parameters: Array, noise: Array, noise_scale: np.float32, max_scale: np.float32, values: Array
 ) -> bool:
-    """Deviations (D) from the conditional means go to ``values``; return whether a scale was clipped."""
+    """Write deviations (D) from the conditional means to ``values``; return whether a scale was clipped."""
     kind, size, _, _, _, _, floor, _, _ = head
     raw = parameters[1:] if kind == AUTOREGRESSIVE else parameters[size:]
     scale_clipped = False

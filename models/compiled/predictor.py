@@ -1,8 +1,8 @@
 """A recurrent predictor without torch: the same numbers as `models.predictor.Predictor`, compiled for CPUs.
 
 In free running, each step waits for the one before, and torch spends most of it between its
-operations. Here a step is one loop, bound by how fast the weights come out of the cache. What a network says
-has the same bits on every machine, in any batch, step by step or over a sequence, so that a decoder can
+operations. Here a step is one loop, bound by how fast the weights come out of the cache. The outputs
+have the same bits on every machine, in any batch, step by step or over a sequence, so that a decoder can
 follow an encoder: no library of the system takes part.
 """
 
@@ -33,15 +33,15 @@ Kind = Literal["sample", "mean", "likely"]
 
 
 class Generated(NamedTuple):
-    """What `CompiledPredictor.generate` gives for B sequences.
+    """The results of `CompiledPredictor.generate` for B sequences.
 
     Attributes:
         samples: (B, steps * D) int16.
         state: after the last step.
         window: (B, W), normalised values up to the last one.
         limiter_power: (B,), running mean square.
-        gain_reduced: (B, steps), whether the level guard turned the block down.
-        scale_clipped: (B, steps), whether a scale of the chosen component was beyond ``max_scale``.
+        gain_reduced: (B, steps), whether the limiter reduced the block's gain.
+        scale_clipped: (B, steps), whether a scale of the chosen component was clipped to ``max_scale``.
     """
 
     samples: NDArray[np.int16]
@@ -53,7 +53,7 @@ class Generated(NamedTuple):
 
 
 def unsupported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> str | None:
-    """Return why a model of these settings, with so many convolutions, is not compiled; None where it is."""
+    """Return why a model of these settings is not compiled, or None where it is."""
     if architecture != "predictor":
         return f"the {architecture} has no compiled form"
     if convolutions:
@@ -112,11 +112,11 @@ class CompiledPredictor:
         self._window = max(seen, len(weights.get("head.start", ())))
 
     def initial_state(self, batch_size: int) -> State:
-        """What the model remembers before the first step."""
+        """Return the state before the first step."""
         return tuple(np.repeat(part, batch_size, 1) for part in self._start)
 
     def hidden(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """Inputs (B, T, D_in) and a state give what the head reads, (B, T, H), and the state after."""
+        """Return the head's inputs (B, T, H) and the state after, for inputs (B, T, D_in)."""
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[2] >= self.seen, inputs)
@@ -125,7 +125,7 @@ class CompiledPredictor:
         return hidden, (h, c)[: len(state)]
 
     def parameters(self, hidden: Array) -> Array:
-        """What the head projects hidden vectors (..., H) to, (..., P)."""
+        """Project hidden vectors (..., H) to the head's parameters (..., P)."""
         self._check("hidden vectors", hidden.shape[-1] == self._projection.shape[1], hidden)
         rows = np.ascontiguousarray(hidden.reshape(-1, hidden.shape[-1]), np.float32)
         out = np.empty((len(rows), self._bias.size), np.float32)
@@ -133,7 +133,7 @@ class CompiledPredictor:
         return out[:, : self.parameter_count].reshape(*hidden.shape[:-1], -1)
 
     def step(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """One step: inputs (B, D_in) give the parameters (B, P) of the head, and the state after."""
+        """Return the head's parameters (B, P) and the state after, for one step of inputs (B, D_in)."""
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[1] >= self.seen, inputs)
@@ -161,19 +161,19 @@ class CompiledPredictor:
         limiter_memory: float = 0.0,
         limiter_power: ArrayLike = 0.0,
     ) -> Generated:
-        """Run freely: the model reads its own samples.
+        """Generate in free running: the model reads its own samples.
 
         Args:
-            steps: how many.
-            state, window: what B sequences remember, and the last W normalised values of each, (B, W).
+            steps: number of steps.
+            state, window: the state of B sequences, and the last W normalised values of each, (B, W).
             uniform: (B, steps) in [0, 1), chooses the components.
             noise: (B, steps, D), normally distributed, the deviations in units of the scales.
             mean, std, unit: a sample's normalised value is (integer * unit - mean) / std.
             temperature: divides the logits; at 0 the most likely component is taken.
             noise_scale: multiplies the scales.
-            max_scale: larger scales are taken for it.
+            max_scale: larger scales are replaced by it.
             kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
-            guard_limit, guard_memory, guard_power: see `pipeline.model.limiter.RmsLimiter`.
+            limiter_limit, limiter_memory, limiter_power: see `pipeline.model.limiter.RmsLimiter`.
         """
         window = np.array(window, np.float32, order="C")
         batch = len(window)
@@ -208,7 +208,7 @@ class CompiledPredictor:
         return Generated(samples, (h, c)[: len(state)], window, power, gain_reduced, scale_clipped)
 
     def _copied(self, state: State, batch_size: int) -> tuple[Array, Array]:
-        """Copies of hidden vectors and cells; what has no cells gets none."""
+        """Copy hidden vectors and cells; a state without cells gets an empty array."""
         for part in state:
             self._check("state", part.shape == (self._start.shape[1], batch_size, self._start.shape[3]), part)
         self._check("state", len(state) == len(self._start), state[0])
@@ -217,6 +217,6 @@ class CompiledPredictor:
         return parts[0], parts[1] if len(parts) > 1 else none
 
     def _check(self, name: str, fits: bool, array: Array) -> None:
-        """Compiled code would read beyond the end of an array of another shape."""
+        """Raise `ValueError` where a shape is wrong: compiled code would read beyond the array's end."""
         if not fits:
             raise ValueError(f"{name}: not of this network's shape: {array.shape}")

@@ -1,4 +1,4 @@
-"""What the compiled layers and the head's projection make of inputs that are known: steps and sequences."""
+"""The compiled layers and the head's projection over given inputs: single steps and sequences."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _ROWS = 64
 def run_sequence(
     layers: Layers, seen: int, companding_step: np.float32, inputs: Array, h: Array, c: Array, hidden: Array
 ) -> None:
-    """Outputs (B, T, H) of inputs (B, T, D_in), and states after, in place."""
+    """Compute outputs (B, T, H) of inputs (B, T, D_in), and the states after, in place."""
     batch, steps, width = inputs.shape
     chunk = max(1, min(steps, _ROWS // batch))
     features = np.empty((chunk, batch, seen if companding_step == 0 else 2 * seen), np.float32)
@@ -33,7 +33,7 @@ def run_sequence(
 
 @compiled
 def project(rows: Array, w: Array, bias: Array, out: Array) -> None:
-    """Rows (N, H) times weights (M, H, PANEL) plus biases (M PANEL), to the rows (N, M PANEL)."""
+    """Write rows (N, H) times weights (M, H, PANEL) plus biases (M PANEL) to rows (N, M PANEL)."""
     fill_rows(bias, out)
     add_product(rows, w, out)
 
@@ -49,7 +49,7 @@ def run_step(
     c: Array,
     out: Array,
 ) -> None:
-    """The parameters of inputs (B, D_in), and states after, in place."""
+    """Compute the head's parameters for inputs (B, D_in), and the states after, in place."""
     batch = len(inputs)
     hidden = np.empty((batch, 1, h.shape[2]), np.float32)
     run_sequence(layers, seen, companding_step, inputs.reshape(batch, 1, -1), h, c, hidden)

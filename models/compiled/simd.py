@@ -1,4 +1,4 @@
-"""What numba does not offer, as LLVM instructions: fused multiply-add, bits of floats, products by panels.
+"""Fused multiply-add, bits of floats and products by panels, as LLVM instructions that numba lacks.
 
 All of it gives the same bits on every processor: a fused multiply-add is rounded once wherever it runs, each
 output adds up its products in the order of the inputs, and vectors only put several outputs side by side.
@@ -41,13 +41,13 @@ def compiled(function: Function) -> Function:
 
 @lru_cache
 def _sources() -> str:
-    """A hash of all files of compiled functions in this folder."""
+    """Return a hash of all files of compiled functions in this folder."""
     paths = sorted(Path(__file__).parent.glob("*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 
 def inlined(function: Function) -> Function:
-    """As `compiled`, for a function of a few numbers that has to melt into its callers' loops."""
+    """Compile as `compiled` does, for a function of a few numbers that is inlined into its callers."""
     return cast(Function, njit(nogil=True, error_model="numpy", forceinline=True)(function))
 
 
@@ -55,7 +55,7 @@ Build = Callable[[ir.IRBuilder, Sequence[ir.Value]], ir.Value]
 
 
 def _of_one(build: Build) -> Any:
-    """A function of a float32 that is what ``build`` makes of it."""
+    """Return a function of one float32 whose instructions ``build`` emits."""
 
     def typing(context: Any, x: Any) -> Any:
         return types.float32(types.float32), lambda _, builder, signature, values: build(builder, values)
@@ -64,7 +64,7 @@ def _of_one(build: Build) -> Any:
 
 
 def _of_three(build: Build) -> Any:
-    """The same of three."""
+    """Return a function of three float32 whose instructions ``build`` emits."""
 
     def typing(context: Any, a: Any, b: Any, c: Any) -> Any:
         signature = types.float32(*[types.float32] * 3)
@@ -122,7 +122,7 @@ mantissa = _of_one(_mantissa)
 
 
 def _panel_product(rows: int, panels: int) -> Any:
-    """A function that adds the products of some rows and panels; the sums stay in registers meanwhile.
+    """Return a function that adds products of some rows and panels, with the sums kept in registers.
 
     Its arguments: x (N, I), the first row, w (M, I, PANEL), the first panel, out (N, M * PANEL).
     """

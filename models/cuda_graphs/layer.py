@@ -27,7 +27,7 @@ Steps = Callable[..., Any]
 
 
 def run_steps(layer: nn.Module, steps: Steps, *tensors: Tensor) -> Any:
-    """``steps(*tensors)``, replayed from a graph of this layer where the layer trains on a GPU."""
+    """Run ``steps(*tensors)``, replayed from a graph of this layer where the layer trains on a GPU."""
     if not layer.training or not can_capture(tensors[0].device):
         return steps(*tensors)
     if layer not in _graphs_of_layer:
@@ -36,14 +36,14 @@ def run_steps(layer: nn.Module, steps: Steps, *tensors: Tensor) -> Any:
 
 
 def can_capture(device: torch.device) -> bool:
-    """Whether this is the current GPU, and no capture is under way there."""
+    """Return whether this is the current GPU, and no capture is under way there."""
     if device.type != "cuda" or device.index != torch.cuda.current_device():
         return False
     return not torch.cuda.is_current_stream_capturing()
 
 
 def record(steps: Steps, tensors: tuple[Tensor, ...]) -> Steps:
-    """What replays ``steps`` and its gradient, recorded on tensors whose memory it keeps and reads."""
+    """Record ``steps`` and its gradient on these tensors' memory, and return their replay."""
     # A capture that fails may leave its own stream as the current one; this puts the old one back.
     with torch.cuda.stream(torch.cuda.current_stream()):
         return torch.cuda.make_graphed_callables(steps, tensors)
@@ -65,7 +65,7 @@ class LayerGraphs:
         self.weights_at: list[int] = []
 
     def run(self, steps: Steps, *tensors: Tensor) -> Any:
-        """``steps(*tensors)``; parameters among the tensors are read where they lie, others are copied."""
+        """Run ``steps(*tensors)``; parameters among the tensors are read in place, others are copied."""
         if self.failed or not torch.is_grad_enabled() or not any(part.requires_grad for part in tensors):
             return steps(*tensors)
         graph = self._graph(steps, tensors)
@@ -119,7 +119,7 @@ class _ReplayToken:
 
 
 class _GradientCopy(torch.autograd.Function):
-    """Tensors as they are, on their way into a graph; their gradients leave its memory as copies.
+    """The identity for tensors that enter a graph; their gradients leave its memory as copies.
 
     Otherwise a parameter's ``grad`` would be memory of the graph, which the next replay overwrites.
     """
@@ -137,7 +137,7 @@ class _GradientCopy(torch.autograd.Function):
 
 
 def _own_memory(part: Tensor) -> Tensor:
-    """What a record reads: a parameter's own memory, or a copy that later calls are copied into."""
+    """Return the memory that a record reads: a parameter's own, or a copy for the inputs of later calls."""
     if not isinstance(part, nn.Parameter):
         part = part.clone(memory_format=torch.contiguous_format)
     return part.detach().requires_grad_(part.requires_grad)

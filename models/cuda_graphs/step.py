@@ -1,8 +1,8 @@
 """A whole step of free running as one CUDA graph: recorded once, replayed for each step in one launch.
 
 A step of a recurrent model with its drawing is some hundred kernels of a few microseconds each; on a GPU what
-takes the time is launching them. A graph always reads and writes the same memory, so here lies all that a
-step remembers, and the step's inputs are copied in. What leaves is a copy, since the next replay overwrites
+takes the time is launching them. A graph always reads and writes the same memory, so the state
+lies here, and the step's inputs are copied in. What leaves is a copy, since the next replay overwrites
 all that the one before left behind. Where a graph cannot serve, the step runs as it is written.
 """
 
@@ -16,7 +16,7 @@ from models.cuda_graphs.layer import can_capture
 
 Memory = tuple[Tensor, ...]
 Step = Callable[..., tuple[tuple[Tensor, ...], Memory]]
-"""Called with what it remembers, one tuple, and inputs, single tensors; returns results and the memory after.
+"""Called with its state, one tuple, and inputs, single tensors; returns results and the state after.
 
 It changes none of its tensors, and on a GPU it never asks for a value (`bool`, `float`, `tolist`), copies
 nothing from or to the CPU, and draws no random numbers: they are inputs.
@@ -26,11 +26,11 @@ WARM_UP_CALLS = 3
 
 
 class CapturedStep:
-    """A step that keeps what it remembers: a replayed graph on a GPU, the plain function elsewhere.
+    """A step that keeps its state: a replayed graph on a GPU, the plain function elsewhere.
 
     Args:
         step: what is done each time.
-        memory: what it remembers before the first call; its shapes and types never change.
+        memory: its state before the first call; its shapes and types never change.
         examples: inputs of the shapes and types that every call has. Their values do not matter.
         capture: whether to try a graph at all.
     """
@@ -44,12 +44,12 @@ class CapturedStep:
 
     @property
     def memory(self) -> Memory:
-        """What the step remembers now; where a graph replays, the next call overwrites it."""
+        """The step's present state; where a graph replays, the next call overwrites it."""
         return self._memory
 
     @torch.inference_mode()
     def __call__(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """The results of the next step.
+        """Return the results of the next step.
 
         Raises:
             ValueError: inputs, or a memory after the step, of other shapes than the first.
@@ -63,7 +63,7 @@ class CapturedStep:
         return tuple(part.clone() for part in self._replay(*self._memory, *self._inputs))
 
     def _captured(self) -> Callable[..., tuple[Tensor, ...]] | None:
-        """The step's graph, or None where it cannot be captured; the memory is as it was before."""
+        """Return the step's graph, or None where it cannot be captured; the memory is unchanged."""
         before = tuple(part.clone() for part in self._memory)
         try:
             return record(self._in_place, (*self._memory, *self._inputs))
@@ -77,7 +77,7 @@ class CapturedStep:
 
     @torch.inference_mode()
     def _in_place(self, *places: Tensor) -> tuple[Tensor, ...]:
-        """The step on memory and inputs where they lie; the memory after it lies there again."""
+        """Run the step on its memory and inputs in place."""
         count = len(self._memory)
         memory, inputs = places[:count], places[count:]
         results, after = self._step(memory, *inputs)
@@ -94,7 +94,7 @@ class CapturedStep:
 
 
 def record(step: Callable[..., tuple[Tensor, ...]], places: Memory) -> Callable[..., tuple[Tensor, ...]]:
-    """What replays ``step(*places)``, recorded on memory that it keeps and reads; it runs a few times."""
+    """Record ``step(*places)`` and return its replay on the same memory; the step runs a few times."""
     # A capture that fails may leave its own stream as the current one; this puts the old one back.
     with torch.cuda.stream(torch.cuda.current_stream()):
         # The first calls choose algorithms and allocate workspaces, which no capture may.
@@ -116,7 +116,7 @@ def record(step: Callable[..., tuple[Tensor, ...]], places: Memory) -> Callable[
 
 
 def _like(places: Memory, parts: Sequence[Tensor]) -> Memory:
-    """The parts, which must have the places' shapes: copying would stretch others without a word."""
+    """Return the parts, which must have the places' shapes: copying would silently broadcast others."""
     for place, part in zip(places, parts, strict=True):
         if part.shape != place.shape:
             raise ValueError(f"a tensor of shape {tuple(part.shape)}, not {tuple(place.shape)}, in a step")

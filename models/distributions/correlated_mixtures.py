@@ -34,7 +34,7 @@ class FullCovarianceMixture(Mixture):
     lower: Tensor
 
     def conditional_mean(self, value: Tensor) -> Tensor:
-        """The mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
+        """Return the mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
         deviation = value.unsqueeze(-2) - self.mean
         # Products with zeros and ones pick and add up: the matrices C would fill twice the memory, and
         # gathering has a slow derivative.
@@ -43,12 +43,12 @@ class FullCovarianceMixture(Mixture):
         return self.mean + (deviation @ one[:, column] * self.lower) @ one[row]
 
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
-        """The value (..., D) that deviates so from its conditional mean in one component (...)."""
+        """Return the value (..., D) with this deviation from its conditional mean in one component (...)."""
         mean, lower = select_component(self.mean, component), select_component(self.lower, component)
         return mean + _accumulate(_strictly_lower(lower, mean.shape[-1]), deviation)
 
     def component_mean(self) -> Tensor:
-        """The mean of each component, (..., K, D)."""
+        """Return the mean of each component, (..., K, D)."""
         return self.mean
 
 
@@ -57,7 +57,7 @@ class AutoregressiveMixture(Mixture):
     """Each component predicts each output linearly from the P values just before it.
 
     The mean of output n given those before it is offset + sum_p coefficients[p - 1] x[n - p], p = 1 ... P,
-    where x runs over the history and goes on with the outputs themselves.
+    where x is the history followed by the outputs themselves.
 
     Attributes:
         logits: (..., K), unnormalised log weights of the components.
@@ -74,12 +74,12 @@ class AutoregressiveMixture(Mixture):
     history: Tensor
 
     def conditional_mean(self, value: Tensor) -> Tensor:
-        """The mean (..., K, D) of each output, given history and those before it in ``value`` (..., D)."""
+        """Return the mean (..., K, D) of each output, given history and those before in ``value``."""
         history = self.history.expand(*value.shape[:-1], -1)
         return self._predict(self.coefficients, self.offset, torch.cat([history, value], -1))
 
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
-        """The value (..., D) that deviates so from its conditional mean in one component (...).
+        """Return the value (..., D) with this deviation from its conditional mean in one component (...).
 
         An unstable predictor, which would run away over the steps, is made stable (see `stable`): samples
         are then those of the stable one, while the likelihood is always that of the coefficients as given.
@@ -89,16 +89,16 @@ class AutoregressiveMixture(Mixture):
         return self._run(chosen.unsqueeze(-2), offset, deviation.unsqueeze(-2)).squeeze(-2)
 
     def component_mean(self) -> Tensor:
-        """The mean of each component, (..., K, D): its predictor runs on its own predictions."""
+        """Return the mean of each component, (..., K, D): its predictor reads its own predictions."""
         return self._run(self.coefficients, self.offset, torch.zeros_like(self.scale))
 
     def _predict(self, coefficients: Tensor, offset: Tensor, values: Tensor) -> Tensor:
-        """What predictors (..., K, P) and (..., K) say of the last D of values (..., P + D), (..., K, D)."""
+        """Predict the last D of values (..., P + D), as (..., K, D), by predictors (..., K, P)."""
         windows = values.unfold(-1, coefficients.shape[-1], 1)[..., :-1, :].flip(-1)
         return offset.unsqueeze(-1) + coefficients @ windows.mT
 
     def _run(self, coefficients: Tensor, offset: Tensor, deviation: Tensor) -> Tensor:
-        """The outputs (..., K, D) of predictors (..., K, P) and (..., K) that err by ``deviation``."""
+        """Return outputs (..., K, D) of predictors (..., K, P) and (..., K) with errors ``deviation``."""
         size, order = deviation.shape[-1], coefficients.shape[-1]
         from_history = self._predict(coefficients, offset, pad(self.history, (0, size)))
         # Row n of the outputs' influence on each other is a_n ... a_1 and zeros.
@@ -115,7 +115,7 @@ def _accumulate(own: Tensor, driven: Tensor) -> Tensor:
 
 
 def _strictly_lower(packed: Tensor, size: int) -> Tensor:
-    """The matrix (..., D, D) whose entries below the diagonal are ``packed``, row by row."""
+    """Return the matrix (..., D, D) whose entries below the diagonal are ``packed``, row by row."""
     row, column = torch.tril_indices(size, size, -1, device=packed.device)
     matrix = packed.new_zeros(*packed.shape[:-1], size, size)
     matrix[..., row, column] = packed

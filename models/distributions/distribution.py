@@ -1,4 +1,4 @@
-"""What training, evaluation and generation ask of a distribution, whatever the head that made it."""
+"""The interface of a distribution that training, evaluation and generation use, whatever its head."""
 
 import math
 from typing import Protocol
@@ -11,9 +11,9 @@ class Distribution(Protocol):
     """Distributions of batch shape (...) over vectors of D values."""
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the density, or of the probability of notes, at ``value`` (..., D), as (...).
+        """Return the natural log of the density, or of the probability of notes, at ``value`` (..., D).
 
-        Values where ``mask`` (..., D) is false are left out.
+        The shape is (...). Values where ``mask`` (..., D) is false are left out.
         """
         ...
 
@@ -30,9 +30,9 @@ class Distribution(Protocol):
         noise_scale: float | None = None,
         max_scale: float = math.inf,
     ) -> Tensor:
-        """The values (..., D) that numbers in [0, 1) (...) and standard normal ones (..., D) make of it."""
+        """Return values (..., D) for numbers in [0, 1) (...) and standard normal ones (..., D)."""
         ...
 
     def expectation(self) -> Tensor:
-        """The mean, (..., D)."""
+        """Return the mean, (..., D)."""
         ...

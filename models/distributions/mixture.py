@@ -41,18 +41,18 @@ class Mixture(ABC):
 
     @abstractmethod
     def conditional_mean(self, value: Tensor) -> Tensor:
-        """The mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
+        """Return the mean (..., K, D) of each output, given those before it in ``value`` (..., D)."""
 
     @abstractmethod
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
-        """The value (..., D) that deviates so from its conditional mean in one component (...)."""
+        """Return the value (..., D) with this deviation from its conditional mean in one component (...)."""
 
     @abstractmethod
     def component_mean(self) -> Tensor:
-        """The mean of each component, (..., K, D)."""
+        """Return the mean of each component, (..., K, D)."""
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the density at ``value`` (..., D), as (...).
+        """Return the natural log (...) of the density at ``value`` (..., D).
 
         Where ``mask`` (..., D) is false, that output is left out: the density is then the exact marginal
         of the others. Unless the covariance is diagonal, only the last ones can be left out, or all.
@@ -62,7 +62,7 @@ class Mixture(ABC):
     def discrete_log_prob(
         self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """`interval_log_prob` in the precision of the parameters, and with their gradient, to train on.
+        """Return `interval_log_prob` in the precision of the parameters, with their gradient, for training.
 
         In float32 it is right to four digits at any distance; the bounds have no gradient.
         """
@@ -78,12 +78,13 @@ class Mixture(ABC):
     def interval_log_prob(
         self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Natural log of the probability that each output lies between its bounds (..., D), as (...).
+        """Return the log-probability (...), in nats, that each output lies between its bounds (..., D).
 
-        Each output's probability is conditional on the actual ``value`` (..., D) of those before it, as a
-        decoder knows them. Computed in float64, since the two cumulative probabilities nearly cancel when
-        an interval is narrow beside the scale. Bounds may be infinite. Of many components, those that do not
-        matter are left out (see `models.distributions.pruned`): the result is low by 1e-10 nats at most.
+        Each output's probability is conditional on the actual ``value`` (..., D) of those before it, which
+        a decoder has decoded already. It is computed in float64, since the two cumulative probabilities
+        nearly cancel when an interval is narrow beside the scale. Bounds may be infinite. Of
+        many components, those that do not matter are left out (see `models.distributions.pruned`): the
+        result is low by 1e-10 nats at most.
         """
         exact = self.double()
         mean, inverse = exact.conditional_mean(value.double()), exact.scale.reciprocal()
@@ -94,7 +95,7 @@ class Mixture(ABC):
         return mixed_interval_log_prob(log_weights, below, above, mask).clamp(max=0)
 
     def double(self) -> "Mixture":
-        """The same mixture in float64."""
+        """Return the same mixture in float64."""
         return type(self)(**{name: part.double() for name, part in vars(self).items()})
 
     def sample(
@@ -118,7 +119,7 @@ class Mixture(ABC):
         noise_scale: float | None = None,
         max_scale: float = math.inf,
     ) -> Tensor:
-        """The values (..., D) that random numbers make of these distributions.
+        """Return the values (..., D) that random numbers select from these distributions.
 
         Args:
             uniform: (...), in [0, 1), choose the components.
@@ -126,7 +127,7 @@ class Mixture(ABC):
             temperature: divides the logits; at 0 the most likely component is taken.
             noise_scale: multiplies the scales, and is the temperature unless given; at 0 the component's mean
                 comes out.
-            max_scale: larger scales are taken for this one.
+            max_scale: larger scales are replaced by it.
         """
         component = self.choose(uniform, temperature)
         scale = select_component(self.scale, component).clamp(max=max_scale)
@@ -135,7 +136,7 @@ class Mixture(ABC):
         )
 
     def choose(self, uniform: Tensor, temperature: float = 1.0) -> Tensor:
-        """The component (...) on which ``uniform`` (...) falls, when their weights lie end to end."""
+        """Return the component (...) selected by ``uniform`` (...) in the cumulative weights."""
         if temperature < COLDEST:
             return self.logits.argmax(-1)
         ends = torch.softmax(self.logits / temperature, -1).cumsum(-1)
@@ -143,7 +144,7 @@ class Mixture(ABC):
         return passed.sum(-1).clamp(max=ends.shape[-1] - 1)
 
     def expectation(self) -> Tensor:
-        """The mean of the whole mixture, (..., D)."""
+        """Return the mean of the whole mixture, (..., D)."""
         return (torch.softmax(self.logits, -1).unsqueeze(-1) * self.component_mean()).sum(-2)
 
 
@@ -162,26 +163,26 @@ class DiagonalMixture(Mixture):
     scale: Tensor
 
     def conditional_mean(self, value: Tensor) -> Tensor:
-        """The mean (..., K, D), whatever came before."""
+        """Return the mean (..., K, D), which does not depend on ``value``."""
         return self.mean
 
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
-        """The component's mean plus ``deviation`` (..., D)."""
+        """Return the component's mean plus ``deviation`` (..., D)."""
         return select_component(self.mean, component) + deviation
 
     def component_mean(self) -> Tensor:
-        """The mean of each component, (..., K, D)."""
+        """Return the mean of each component, (..., K, D)."""
         return self.mean
 
 
 def select_component(parameters: Tensor, component: Tensor) -> Tensor:
-    """Of (..., K, D) the row (..., D) that ``component`` (...) names."""
+    """Select from (..., K, D) the row (..., D) with the index ``component`` (...)."""
     index = component[..., None, None].expand(*component.shape, 1, parameters.shape[-1])
     return parameters.gather(-2, index).squeeze(-2)
 
 
 def _mix(logits: Tensor, log_prob_of_outputs: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor]:
-    """From (..., K, D) log-probabilities of single outputs to (...) of the vectors, and (..., K) jointly."""
+    """Return log-probabilities of vectors (...) and joint ones (..., K), from outputs' (..., K, D)."""
     if mask is not None:
         log_prob_of_outputs = log_prob_of_outputs.masked_fill(~mask.unsqueeze(-2), 0.0)
     log_weights = torch.log_softmax(logits.to(log_prob_of_outputs.dtype), -1)

@@ -32,14 +32,14 @@ class LogProb(NamedTuple):
 
 
 def log_density(mean: Tensor, scale: Tensor, value: Tensor) -> Tensor:
-    """The log-density (..., K, D) alone, for where no derivative is needed."""
+    """Return the log-density (..., K, D) alone, without derivatives."""
     inverse = scale.reciprocal()
     z = (value.unsqueeze(-2) - mean) * inverse
     return _of_standardised(z, inverse)
 
 
 def density(mean: Tensor, scale: Tensor, value: Tensor) -> LogProb:
-    """The log-density of ``value`` (..., D): d/dmean = z / scale, d/dscale = (z^2 - 1) / scale."""
+    """Return the log-density of ``value`` (..., D): d/dmean = z / scale, d/dscale = (z^2 - 1) / scale."""
     inverse = scale.reciprocal()
     z = (value.unsqueeze(-2) - mean) * inverse
     by_mean = z * inverse
@@ -47,7 +47,7 @@ def density(mean: Tensor, scale: Tensor, value: Tensor) -> LogProb:
 
 
 def interval(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> LogProb:
-    """The log-probability of lying between bounds (..., D), of which the outer ones may be infinite.
+    """Return the log-probability of lying between bounds (..., D), which may be infinite.
 
     Bounds with more digits than the parameters keep them until a difference is taken.
     """
@@ -69,19 +69,19 @@ def interval(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> LogPr
 
 
 def _of_standardised(z: Tensor, inverse: Tensor) -> Tensor:
-    """The log-density at z scales from the mean; ``inverse`` is 1 / scale."""
+    """Return the log-density at z scales from the mean; ``inverse`` is 1 / scale."""
     return torch.addcmul(torch.log(inverse).sub_(HALF_LOG_2PI), z, z, value=-0.5)
 
 
 def _difference(bound: Tensor, mean: Tensor) -> Tensor:
-    """``bound - mean`` in the precision of the mean, though the bound may have more digits."""
+    """Return ``bound - mean`` in the precision of the mean, though the bound may have more digits."""
     rounded = bound.to(mean.dtype)
     rest = (bound - rounded).nan_to_num(0.0)  # nothing beyond infinity
     return (rounded - mean).add_(rest.to(mean.dtype))
 
 
 def _narrow(z: Tensor, inverse: Tensor, log_width: Tensor, twelfth: Tensor) -> LogProb:
-    """Log-density at the middle z plus log width, plus width^2 (z^2 - 1) / 24 in units of the scale.
+    """Return the log-density at the middle z plus log width plus width^2 (z^2 - 1) / 24, in scales.
 
     ``twelfth`` is width^2 / 12.
     """
@@ -94,7 +94,7 @@ def _narrow(z: Tensor, inverse: Tensor, log_width: Tensor, twelfth: Tensor) -> L
 
 
 def _wide(below: Tensor, above: Tensor, width: Tensor, inverse: Tensor) -> LogProb:
-    """From the density phi at the end that is nearer to the mean, at distance n; the other lies at f >= n.
+    """Compute from the density phi at the nearer end, at distance n from the mean; the other lies at f >= n.
 
     With R the Mills ratio, (1 - Phi) / phi, and E = phi(f) / phi(n), the probability is
     phi(n) (R(n) - E R(f)) beside the mean, and 1 - phi(n) (R(n) + E R(f)) around it.
@@ -114,7 +114,7 @@ def _wide(below: Tensor, above: Tensor, width: Tensor, inverse: Tensor) -> LogPr
 
 
 def mills_ratio(x: Tensor) -> Tensor:
-    """(1 - Phi(x)) / phi(x) of the standard normal distribution, for x >= 0."""
+    """Return (1 - Phi(x)) / phi(x) of the standard normal distribution, for x >= 0."""
     if x.dtype == torch.float64:
         exact: Tensor = torch.special.erfcx(x * math.sqrt(0.5)) * math.sqrt(math.pi / 2)
         return exact
@@ -130,7 +130,7 @@ MILLS_SCALE = 2.0
 
 
 def _fit_mills_ratio(degree: int) -> list[float]:
-    """Torch's own function is exact but takes 30 times as long as this polynomial for float32.
+    """Fit a polynomial for float32, which is 30 times as fast as torch's exact function.
 
     R(x) (x + c) is smooth in y = (x - c) / (x + c), which takes x from 0 to infinity into -1 to 1
     (Shepherd and Laframboise 1981).
@@ -148,7 +148,7 @@ MILLS = _fit_mills_ratio(10)
 
 
 def log_normal_interval(below: Tensor, above: Tensor) -> Tensor:
-    """log(Phi(above) - Phi(below)) of the standard normal distribution, for below < above, in float64.
+    """Return log(Phi(above) - Phi(below)) of the standard normal, for below < above, in float64.
 
     An interval right of the mean is mirrored to its left, where the logarithms keep their digits:
     log(Phi(b) - Phi(a)) = log Phi(b) + log(1 - exp(log Phi(a) - log Phi(b))).

@@ -1,9 +1,9 @@
-"""Which of D notes sound in a step: two distributions over vectors of 0 and 1, and their heads.
+"""Two distributions over the D notes of a step, vectors of 0 and 1, and their heads.
 
-`BernoulliNotes` takes the notes as independent, as Chung et al. (2014) do. `NadeNotes` gives each note the
-notes below it (Larochelle and Murray 2011, "The neural autoregressive distribution estimator"), with biases
-that a recurrent network emits at each step: the RNN-NADE of Boulanger-Lewandowski et al. (2012). Both are
-normalised over all 2^D vectors, so that their log-probabilities compare.
+`BernoulliNotes` takes the notes as independent, as Chung et al. (2014) do. `NadeNotes` conditions each note
+on those below it (Larochelle and Murray 2011, "The neural autoregressive distribution estimator"), with
+biases that a recurrent network emits at each step: the RNN-NADE of Boulanger-Lewandowski et al. (2012).
+Both are normalised over all 2^D vectors, so that their log-probabilities compare.
 """
 
 import math
@@ -24,7 +24,7 @@ class BernoulliNotes:
     logits: Tensor
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the probability of ``value`` (..., D), 0 or 1, as (...).
+        """Return the log-probability (...), in nats, of ``value`` (..., D), 0 or 1.
 
         Where ``mask`` (..., D) is false, that note is left out.
         """
@@ -35,10 +35,10 @@ class BernoulliNotes:
         return self.draw(None, _normal(self.logits, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """The notes (..., D) that standard normal ``noise`` (..., D) makes of their probabilities.
+        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects.
 
-        ``temperature`` divides the log odds; at 0 each takes the likelier of on and off. Of what a mixture
-        is drawn with, the rest means nothing here.
+        ``temperature`` divides the log odds; at 0 each takes the likelier of on and off. The other
+        arguments are for mixtures and have no effect.
         """
         if temperature < COLDEST:
             return (self.logits > 0).to(self.logits.dtype)
@@ -46,13 +46,13 @@ class BernoulliNotes:
         return drawn.to(self.logits.dtype)
 
     def expectation(self) -> Tensor:
-        """Probability of each note, (..., D)."""
+        """Return the probability of each note, (..., D)."""
         return torch.sigmoid(self.logits)
 
 
 @dataclass(frozen=True)
 class NadeNotes:
-    """Each note given those below it: a network of N hidden units that reads the notes one by one.
+    """Notes conditioned on those below them: a network of N hidden units that reads the notes one by one.
 
         h_i = sigmoid(hidden_bias + sum over j < i of value_j encoder_j)
         P(note i | notes below) = sigmoid(note_bias_i + decoder_i . h_i)
@@ -73,7 +73,7 @@ class NadeNotes:
     decoder_weight: Tensor
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Natural log of the probability of ``value`` (..., D), 0 or 1, as (...).
+        """Return the log-probability (...), in nats, of ``value`` (..., D), 0 or 1.
 
         Where ``mask`` (..., D) is false, that note is left out: the marginal of the others is exact where
         only the highest notes are.
@@ -81,7 +81,7 @@ class NadeNotes:
         return _sum_of_notes(self.conditional_logits(value), value, mask)
 
     def conditional_logits(self, value: Tensor) -> Tensor:
-        """Log odds of each note given the lower ones of ``value`` (..., D), as (..., D)."""
+        """Return the log odds (..., D) of each note given the lower ones of ``value`` (..., D)."""
         sounding = value > 0.5
         counted = sounding.cumsum(-1)
         most = int(counted[..., -1].max()) if counted.numel() else 0
@@ -99,7 +99,7 @@ class NadeNotes:
         return self.draw(None, _normal(self.note_bias, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """The notes (..., D), the lowest first, that standard normal ``noise`` (..., D) makes.
+        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects, the lowest first.
 
         ``temperature`` divides each note's log odds given the lower ones; at 0 each takes the likelier of on
         and off, given those below.
@@ -109,19 +109,19 @@ class NadeNotes:
         return self._climb(torch.special.ndtr(noise), temperature)[0]
 
     def expectation(self) -> Tensor:
-        """Probability of each note (..., D), given that all below were the likelier of on and off.
+        """Return each note's probability (..., D), given that all below took the likelier of on and off.
 
         The probability without that condition is a sum over all vectors below, which has no short form.
         """
         return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[1]
 
     def _log_odds(self, total: Tensor) -> Tensor:
-        """What hidden units with these inputs (..., N) say about all notes, (..., D); in float32 always."""
+        """Return the log odds (..., D) of all notes for hidden units with inputs (..., N), in float32."""
         with torch.autocast(total.device.type, enabled=False):
             return linear(torch.sigmoid(total), self.decoder_weight)
 
     def _climb(self, threshold: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-        """Note after note, a note sounds where its probability passes ``threshold`` (..., D).
+        """Set note after note to 1 where its probability exceeds ``threshold`` (..., D).
 
         In each round every vector goes up to its next sounding note, since nothing changes on the way.
 
@@ -153,7 +153,7 @@ class BernoulliHead(nn.Module):
         self.projection = nn.Linear(hidden_size, target_size)
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> BernoulliNotes:
-        """Hidden vectors (..., H) to distributions of batch shape (...); ``inputs`` are not looked at."""
+        """Return distributions of batch shape (...) for hidden vectors (..., H); ``inputs`` are unused."""
         with torch.autocast(hidden.device.type, enabled=False):
             return BernoulliNotes(self.projection(hidden.to(self.projection.weight.dtype)))
 
@@ -178,7 +178,7 @@ class NadeHead(nn.Module):
         self.register_load_state_dict_pre_hook(_present_names)  # type: ignore[no-untyped-call]
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> NadeNotes:
-        """Hidden vectors (..., H) to distributions of batch shape (...); ``inputs`` are not looked at."""
+        """Return distributions of batch shape (...) for hidden vectors (..., H); ``inputs`` are unused."""
         with torch.autocast(hidden.device.type, enabled=False):
             biases = self.projection(hidden.to(self.projection.weight.dtype))
         note_bias, hidden_bias = biases.split(self.sizes, -1)
@@ -193,7 +193,7 @@ def _present_names(head: nn.Module, state: dict[str, Any], prefix: str, *_: Any)
 
 
 def _sum_of_notes(logits: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
-    """Log-probability (...) of notes (..., D) whose log odds are given."""
+    """Return the log-probability (...) of notes (..., D) whose log odds are given."""
     log_prob = -binary_cross_entropy_with_logits(logits, value.to(logits.dtype), reduction="none")
     return (log_prob if mask is None else log_prob.masked_fill(~mask, 0.0)).sum(-1)
 

@@ -58,10 +58,10 @@ def mixed_interval_log_prob(
 
 
 def _bound(below: Tensor, above: Tensor) -> Tensor:
-    """At least log(Phi(above) - Phi(below)): by the density at the nearest point n, and by the tail beyond n.
+    """Return an upper bound of log(Phi(above) - Phi(below)), from the density at the nearest point n.
 
-    Nowhere in the interval is the density above phi(n) = exp(-n^2 / 2) / sqrt(2 pi), and a tail that begins
-    at n >= 0 holds at most exp(-n^2 / 2).
+    Nowhere in the interval is the density above phi(n) = exp(-n^2 / 2) / sqrt(2 pi). The tail beyond n >= 0
+    gives a second bound: it holds at most exp(-n^2 / 2).
     """
     nearest = torch.maximum(below, -above).clamp_(min=0)
     by_width = (above - below).log_().sub_(HALF_LOG_2PI).clamp_(max=0)
@@ -69,5 +69,5 @@ def _bound(below: Tensor, above: Tensor) -> Tensor:
 
 
 def _sum(of_outputs: Tensor, absent: Tensor | None) -> Tensor:
-    """Over the outputs (..., D) that exist."""
+    """Sum over the outputs (..., D) that exist."""
     return (of_outputs if absent is None else of_outputs.masked_fill(absent, 0.0)).sum(-1)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 
 class BlockLayout(NamedTuple):
-    """How T steps lie in blocks, in each row of a batch: the rest of the running block, then G - 1 or G more.
+    """Layout of T steps in blocks, per row of a batch: the rest of the running block, then G - 1 or G more.
 
     Attributes:
         begin: (B, G) the step at which each block, or the rest of one, begins.
@@ -26,7 +26,7 @@ class BlockLayout(NamedTuple):
 
     @classmethod
     def of(cls, phase: Tensor, steps: int, block_steps: int) -> "BlockLayout":
-        """For ``steps`` steps after ``phase`` (1, B, 1); waits for the device."""
+        """Return the layout of ``steps`` steps after ``phase`` (1, B, 1); waits for the device."""
         rest = (-phase[0].long()) % block_steps  # steps until the next block begins
         running = int(rest.any())
         number = torch.arange(-running, -(-steps // block_steps), device=phase.device)
@@ -39,7 +39,7 @@ class BlockLayout(NamedTuple):
         return cls(begin, (number >= 0).expand_as(begin), block, position, after, whole)
 
     def last_block(self) -> "BlockLayout":
-        """Of each row the last block alone, and of its steps the last."""
+        """Return the layout with the last block of each row alone, and the last of its steps."""
         last = self.block[:, -1:]
         return self._replace(
             begin=self.begin.gather(1, last),
@@ -50,7 +50,7 @@ class BlockLayout(NamedTuple):
 
 
 def mix_in_samples(inputs: Tensor, drawn: Tensor, course: BlockLayout, probability: float) -> Tensor:
-    """Inputs (B, T, D_in) in which some steps of the same block are replaced by ``drawn`` (B, T, D).
+    """Replace some steps of the same block in inputs (B, T, D_in) by ``drawn`` (B, T, D).
 
     A step is replaced with ``probability``, for all later steps of its block alike.
     """

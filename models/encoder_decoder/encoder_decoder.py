@@ -6,7 +6,7 @@ a state that a linear map and tanh make of the encoder's output at the block's f
 Bahdanau, Cho and Bengio 2015), and reads each step's own inputs, the true rows just before it. So every row
 is predicted once, from nothing but earlier ones, and the sum of the log-likelihoods is exactly the
 recording's; but what the encoder reads inside a block reaches the decoder only when the next one begins. With
-attention the decoder sees, too, the encoder's outputs of the C steps that end with the block's first.
+attention the decoder also reads the encoder's outputs of the C steps that end with the block's first.
 """
 
 from typing import NamedTuple
@@ -30,7 +30,7 @@ class EncoderDecoder(nn.Module):
     that of the true outputs given these inputs, no longer the recording's.
 
     Args:
-        input_rows: newest rows of a step's inputs that the network sees; a head may look further back.
+        input_rows: newest rows of a step's inputs that the network reads; a head may read older ones.
         width: values of a row.
         cell, hidden_size, num_layers, dropout, layer_norm, residual: of both stacks, see `RecurrentStack`.
         head: makes a distribution of hidden vectors (..., H) and inputs (..., D_in).
@@ -67,7 +67,7 @@ class EncoderDecoder(nn.Module):
         self.head = head
 
     def initial_state(self, batch_size: int) -> State:
-        """What the model remembers before the first step.
+        """Return the state before the first step.
 
         In this order: the encoder's state and its last C outputs; of the running block, the decoder's state,
         the C outputs that it attends to, and how many of its steps are done. Outputs are kept as
@@ -79,7 +79,7 @@ class EncoderDecoder(nn.Module):
         return (*self.encoder.initial_state(batch_size), memory, *decoder, memory.clone(), phase)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Inputs (B, T, D_in) and a state give distributions of batch shape (B, T) and the state after.
+        """Return distributions of batch shape (B, T) and the state after, for inputs (B, T, D_in).
 
         Each row of the batch may be anywhere in its block. Without attention, where all begin one and T is a
         multiple of M, the decoder runs in a single call; otherwise in M.
@@ -96,12 +96,12 @@ class EncoderDecoder(nn.Module):
         return self.head(hidden, inputs), (*encoded.after, *after, course.phase)
 
     def advance(self, inputs: Tensor, state: State) -> State:
-        """The state after inputs (B, T, D_in), without any distribution: only the last block is decoded."""
+        """Return the state after inputs (B, T, D_in), decoding only the last block."""
         encoded, block, course = self._read(inputs, state)
         return (*encoded.after, *self._decode(inputs, encoded, block, course.last_block())[1], course.phase)
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """One step: inputs (B, D_in) give distributions of batch shape (B,); equals `forward`.
+        """Return distributions of batch shape (B,) for one step of inputs (B, D_in); equals `forward`.
 
         It never waits for a GPU: whether or not a block begins, the bridge is computed.
         """
@@ -114,11 +114,11 @@ class EncoderDecoder(nn.Module):
         return self.head(hidden, inputs), after
 
     def recurrent_parameter_count(self) -> int:
-        """Weights and biases of everything but the head: encoder, bridge, attention and decoder."""
+        """Number of weights and biases of encoder, bridge, attention and decoder, without the head."""
         return sum(w.numel() for w in self.parameters()) - sum(w.numel() for w in self.head.parameters())
 
     def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, BlockLayout]:
-        """What the encoder makes of inputs (B, T, D_in), the running block, and how the steps lie."""
+        """Return the encoder's outputs for inputs (B, T, D_in), the running block, and the steps' layout."""
         course = BlockLayout.of(state[-1], inputs.shape[1], self.decode_steps)
         return self._encode(inputs, state), state[self.encoder.parts + 1 : -1], course
 
@@ -129,7 +129,7 @@ class EncoderDecoder(nn.Module):
         return _Encoded(top, memory, (*end, memory[inputs.shape[1] :]))
 
     def _begin(self, top: Tensor, memory: Tensor) -> State:
-        """The decoder's first state in blocks that begin at encoder outputs (N, H), and their memory."""
+        """Return the decoder's first state in blocks that begin at outputs (N, H), and their memory."""
         start = torch.tanh(self.bridge(top))
         layers = start.view(len(top), self.decoder.parts, -1, self.decoder.hidden_size)
         return (*layers.permute(1, 2, 0, 3), memory)
@@ -137,7 +137,7 @@ class EncoderDecoder(nn.Module):
     def _decode(
         self, inputs: Tensor, encoded: "_Encoded", block: State, course: BlockLayout
     ) -> tuple[Tensor, State]:
-        """Decoder outputs (B, T, H) at the steps of ``course``, and the running block after the last."""
+        """Return decoder outputs (B, T, H) at the steps of ``course``, and the running block after them."""
         batch, blocks = course.begin.shape
         row = torch.arange(batch, device=inputs.device)[:, None]
         before = torch.arange(1, self.attention_steps + 1, device=inputs.device)[:, None, None]
@@ -161,7 +161,7 @@ class EncoderDecoder(nn.Module):
     def _decode_stepwise(
         self, seen: Tensor, starts: State, last: Tensor, position: Tensor
     ) -> tuple[Tensor, State]:
-        """As the decoder's `forward`, with attention; the state after is that of the blocks ``last`` (B,)
+        """Run the decoder with attention; the state after is that of the blocks ``last`` (B,)
         after their steps at ``position`` (B,)."""
         state, recalled = starts[:-1], unpack_memory(starts[-1])
         end, hiddens = tuple(part[:, last] for part in state), []
@@ -180,7 +180,7 @@ class EncoderDecoder(nn.Module):
 
 
 class _Encoded(NamedTuple):
-    """What the encoder makes of T steps.
+    """The encoder's outputs and state for T steps.
 
     Attributes:
         top: (B, T, H) its outputs.

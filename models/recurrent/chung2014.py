@@ -1,12 +1,12 @@
 """The three recurrent units exactly as Chung et al. (2014) define them.
 
 torch's own kernels compute relatives of them: a GRU with the reset gate after the recurrent product, an LSTM
-without peepholes, and two biases everywhere. These have the study's equations, number of parameters and first
+without peepholes, and two biases everywhere. These have the paper's equations, parameter counts and initial
 weights: input weights uniform in +-0.1, recurrent matrices orthogonal, biases zero.
 
 A cell is one layer, called as torch's layers are with ``batch_first=True``. The same call gives the same bits
-again. All is computed in the type of the weights, under automatic mixed precision too: a state of 8
-significant bits would drift over many steps. Gradients of gradients are not to be had.
+again. All is computed in the type of the weights, also under automatic mixed precision: a state of 8
+significant bits would drift over many steps. Second derivatives are not supported.
 """
 
 from typing import ClassVar
@@ -23,7 +23,7 @@ INPUT_WEIGHT_RANGE = 0.1
 
 
 class Chung2014Cell(nn.Module):
-    """Weights of a cell with ``gates`` blocks of H rows, one bias a row, drawn as the study's code did.
+    """Weights of a cell with ``gates`` blocks of H rows, one bias a row, initialised as in the paper's code.
 
     Each block of the recurrent matrix is orthogonal by itself.
 
@@ -51,7 +51,7 @@ class Chung2014Cell(nn.Module):
         return f"{self.input_size}, {self.hidden_size}"
 
     def steps_first(self, inputs: Tensor) -> Tensor:
-        """Inputs (B, T, D) as (T, B, D) in the type of the weights."""
+        """Return inputs (B, T, D) as (T, B, D) in the type of the weights."""
         if inputs.dim() != 3 or inputs.shape[1] == 0 or inputs.shape[2] != self.input_size:
             raise ValueError(
                 f"inputs must be (B, T > 0, {self.input_size}) for this layer, not {tuple(inputs.shape)}"
@@ -59,7 +59,7 @@ class Chung2014Cell(nn.Module):
         return inputs.to(self.bias.dtype).transpose(0, 1)
 
     def without_layer(self, state: Tensor, batch_size: int) -> Tensor:
-        """A state (1, B, H) as (B, H) in the type of the weights."""
+        """Return a state (1, B, H) as (B, H) in the type of the weights."""
         if state.shape != (1, batch_size, self.hidden_size):
             raise ValueError(
                 f"a state must be (1, {batch_size}, {self.hidden_size}) here, not {tuple(state.shape)}"
@@ -68,12 +68,12 @@ class Chung2014Cell(nn.Module):
 
 
 class HiddenStateCell(Chung2014Cell):
-    """A cell that remembers its hidden state alone; ``steps`` computes it."""
+    """A cell whose state is its hidden state alone; ``steps`` computes it."""
 
     steps: ClassVar[type[torch.autograd.Function]]
 
     def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (B, T, D) and a state (1, B, H) give hidden states (B, T, H) and the state after.
+        """Return hidden states (B, T, H) and the state after, for inputs (B, T, D) and a state (1, B, H).
 
         Raises:
             ValueError: inputs or state of another shape.
@@ -105,7 +105,7 @@ class ResetBeforeGRU(HiddenStateCell):
 class PeepholeLSTM(Chung2014Cell):
     """i, f, o = sigmoid(W x + U h' + V c + b), c = f c' + i tanh(W x + U h' + b), h = o tanh(c).
 
-    V is diagonal; i and f see the cell c' before the step, o the cell c after it. The rows of weights and
+    V is diagonal; i and f read the cell c' before the step, o the cell c after it. The rows of weights and
     biases are those of i, f, g (the tanh), o, the rows of ``peephole`` (3, H) those of i, f, o.
     """
 
@@ -117,7 +117,9 @@ class PeepholeLSTM(Chung2014Cell):
         nn.init.uniform_(self.peephole, -INPUT_WEIGHT_RANGE, INPUT_WEIGHT_RANGE)
 
     def forward(self, inputs: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Inputs (B, T, D) and the state, hidden and cell (1, B, H) each, give (B, T, H) and the state after.
+        """Return hidden states (B, T, H) and the state after them, for inputs (B, T, D) and a state.
+
+        The state is hidden and cell, (1, B, H) each.
 
         Raises:
             ValueError: inputs or state of another shape.

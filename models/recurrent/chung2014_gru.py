@@ -1,8 +1,8 @@
-"""The study's GRU over a sequence, with its gradient: the reset gate acts before the recurrent product.
+"""The GRU of Chung et al. (2014) over a sequence, with its gradient.
 
-Chung et al. 2014: z, r = sigmoid(W x + U h' + b), g = tanh(W x + U (r h') + b), h = (1 - z) h' + z g. The
-candidate's product waits for the reset gate, so a step has two products one after the other; the common form
-with the reset after the product has one.
+z, r = sigmoid(W x + U h' + b), g = tanh(W x + U (r h') + b), h = (1 - z) h' + z g. The reset gate acts before
+the recurrent product, so a step has two products one after the other. The common form, with the reset after
+the product, has one.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class ResetBeforeGRUSteps(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, weight_ih: Tensor, bias: Tensor, weight_hh: Tensor, hidden: Tensor
     ) -> Tensor:
-        """Inputs (T, B, D) and the state (B, H) before them give the hidden states (T, B, H)."""
+        """Return the hidden states (T, B, H) for inputs (T, B, D) and the state (B, H) before them."""
         size = hidden.shape[1]
         pre = pre_activations(inputs, weight_ih, bias)
         hiddens = states_after(hidden, len(inputs))
@@ -62,7 +62,7 @@ class ResetBeforeGRUSteps(torch.autograd.Function):
 
 
 def _derivatives(gates: Tensor, before: Tensor) -> Tensor:
-    """What a step's gradient is multiplied by on its way to the places before the gates, (T, B, 3 H).
+    """Return the factors (T, B, 3 H) that map a step's gradient to the gates' pre-activations.
 
     For r that is the gradient of r h', for z and g the gradient of h.
     """
@@ -76,7 +76,7 @@ def _derivatives(gates: Tensor, before: Tensor) -> Tensor:
 
 
 def _back_in_time(factors: Tensor, gates: Tensor, weight_hh: Tensor, grad_hiddens: Tensor) -> Tensor:
-    """Turn the factors, in place, into the gradients before the gates; return the first state's, (B, H)."""
+    """Turn the factors, in place, into pre-activation gradients; return the first state's gradient (B, H)."""
     size = weight_hh.shape[1]
     carried = torch.zeros_like(factors[0, :, :size])
     grad_reset = torch.empty_like(carried)

@@ -1,6 +1,6 @@
-"""The study's LSTM over a sequence, with its gradient: gates that see the cell through diagonal peepholes.
+"""The LSTM with diagonal peepholes of Chung et al. (2014) over a sequence, with its gradient.
 
-Chung et al. 2014, after Graves 2013: i, f = sigmoid(W x + U h' + V c' + b), c = f c' + i tanh(W x + U h' + b)
+Equations, after Graves (2013): i, f = sigmoid(W x + U h' + V c' + b), c = f c' + i tanh(W x + U h' + b)
 and o = sigmoid(W x + U h' + V c + b), h = o tanh(c), each V a diagonal matrix, held as a row.
 """
 
@@ -34,7 +34,7 @@ class PeepholeLSTMSteps(torch.autograd.Function):
         hidden: Tensor,
         cell: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Inputs (T, B, D) and the states (B, H) give hidden states (T, B, H) and the last cell (B, H)."""
+        """Return hidden states (T, B, H) and the last cell (B, H) for inputs (T, B, D) and states (B, H)."""
         pre = pre_activations(inputs, weight_ih, bias)
         gates = pre.unflatten(-1, (4, -1))
         hiddens, cells = states_after(hidden, len(inputs)), states_after(cell, len(inputs))
@@ -83,7 +83,7 @@ class PeepholeLSTMSteps(torch.autograd.Function):
 
 
 def _derivatives(gates: Tensor, before: Tensor, squashed: Tensor) -> Tensor:
-    """What a step's gradient is multiplied by on its way to the places before the gates, (T, B, 4, H).
+    """Return the factors (T, B, 4, H) that map a step's gradient to the gates' pre-activations.
 
     For i, f and g that is the gradient of c, for o the gradient of h.
     """
@@ -106,7 +106,7 @@ def _back_in_time(
     grad_hiddens: Tensor,
     on_cell: Tensor,
 ) -> Tensor:
-    """Turn the factors, in place, into the gradients before the gates; return the first hidden state's.
+    """Turn the factors, in place, into pre-activation gradients; return the first hidden state's.
 
     ``on_cell`` is the last cell's gradient and becomes the first one's.
     """
@@ -129,7 +129,7 @@ def _back_in_time(
 
 
 def _peephole_gradient(grads: Tensor, cells: Tensor) -> Tensor:
-    """(3, H) from the gradients before the gates (T, B, 4, H) and the cells (T + 1, B, H) around steps."""
+    """Return (3, H), from pre-activation gradients (T, B, 4, H) and the cells (T + 1, B, H) around steps."""
     of_i, of_f, _, of_o = grads.unbind(2)
     seen = ((of_i, cells[:-1]), (of_f, cells[:-1]), (of_o, cells[1:]))
     return torch.stack([(grad * cell).sum((0, 1)) for grad, cell in seen])

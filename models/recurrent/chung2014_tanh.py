@@ -1,9 +1,9 @@
-"""What the study's cells share: products for all steps at once, and the tanh unit as the smallest example.
+"""The tanh unit of Chung et al. (2014), and the products over all steps that the paper's units share.
 
 A recurrent layer is slow where it must go step by step. Only the recurrent product and the gates must: the
 inputs of all steps go through their weights in one product before the loop, and the gradients of all weights
-come from one product each after the loop that goes back in time. What the backward loop multiplies by is
-known when it starts, so the derivatives of the gates are computed for all steps at once too.
+come from one product each after the loop that goes back in time. The factors
+of the backward loop are available when it starts, so the gates' derivatives are also computed at once.
 
 Axes inside these functions: steps first, (T, B, D), so that each step is one piece of memory.
 """
@@ -21,27 +21,27 @@ tanh_backward = torch.ops.aten.tanh_backward.grad_input
 
 
 def pre_activations(inputs: Tensor, weight_ih: Tensor, bias: Tensor) -> Tensor:
-    """W x + b of all steps: inputs (T, B, D), weights (k H, D) and biases (k H) give (T, B, k H)."""
+    """Return W x + b of all steps (T, B, k H), for inputs (T, B, D), weights (k H, D) and biases (k H)."""
     products = torch.addmm(bias, inputs.flatten(0, 1), weight_ih.t())
     return products.view(*inputs.shape[:2], len(bias))
 
 
 def states_after(first: Tensor, steps: int) -> Tensor:
-    """Room for the states (T + 1, B, H) before and after each of ``steps``, with the first one filled in."""
+    """Allocate the states (T + 1, B, H) before and after each of ``steps``, with the first one filled in."""
     states = first.new_empty(steps + 1, *first.shape)
     states[0] = first
     return states
 
 
 def product_over_steps(grads: Tensor, values: Tensor) -> Tensor:
-    """Gradient of a weight matrix (M, N): grads (T, B, M) times values (T, B, N), summed over T and B."""
+    """Return a weight gradient (M, N): grads (T, B, M) times values (T, B, N), summed over T and B."""
     return grads.flatten(0, 1).t() @ values.flatten(0, 1)
 
 
 def input_gradients(
     grads: Tensor, inputs: Tensor, weight_ih: Tensor, wanted: Sequence[bool]
 ) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-    """Gradients of inputs, input weights and biases, if wanted, from those before the gates (T, B, k H)."""
+    """Return gradients of inputs, input weights and biases, from pre-activation gradients (T, B, k H)."""
     return (
         grads @ weight_ih if wanted[0] else None,
         product_over_steps(grads, inputs) if wanted[1] else None,
@@ -56,7 +56,7 @@ class TanhSteps(torch.autograd.Function):
     def forward(
         ctx: Any, inputs: Tensor, weight_ih: Tensor, bias: Tensor, weight_hh: Tensor, hidden: Tensor
     ) -> Tensor:
-        """Inputs (T, B, D) and the state (B, H) before them give the hidden states (T, B, H)."""
+        """Return the hidden states (T, B, H) for inputs (T, B, D) and the state (B, H) before them."""
         pre = pre_activations(inputs, weight_ih, bias)
         hiddens = states_after(hidden, len(inputs))
         for before, at, after in zip(hiddens[:-1], pre, hiddens[1:], strict=True):

@@ -1,6 +1,6 @@
 """Checks of what a container states about its samples against the bytes of the file.
 
-libsndfile mends a wrong length without a word: a WAV that was cut in half reads as a shorter recording. So
+libsndfile corrects a wrong length silently: a WAV that was cut in half reads as a shorter recording. So
 the promise is read here, from the header. RIFF/WAVE, RF64, AIFF, Wave64 and CAF are chunks of a name, a size
 and a body; Sun AU and NIST SPHERE have one header; FLAC and Ogg are left to `pipeline.audio.streams`.
 """
@@ -37,9 +37,9 @@ _CHUNKED = {
 
 
 def check_container(descriptor: int) -> tuple[Note, ...]:
-    """Look at an open file's header and end; give notes on harmless damage.
+    """Check an open file's header and end; return notes on harmless damage.
 
-    Raises `RecordingRejected` where samples are missing. What is not recognised passes without a word.
+    Raises `RecordingRejected` where samples are missing. Unrecognised formats pass unchecked.
     """
     size = os.fstat(descriptor).st_size
 
@@ -61,7 +61,7 @@ def check_container(descriptor: int) -> tuple[Note, ...]:
 
 
 def _require(start: int, length: int | None, size: int) -> None:
-    """Refuse where ``length`` bytes of samples from ``start`` on do not fit into a file of ``size`` bytes."""
+    """Raise where ``length`` bytes of samples from ``start`` do not fit into a file of ``size`` bytes."""
     if length is not None and start + length > size:
         there = max(0, size - start)
         raise RecordingRejected(
@@ -70,7 +70,7 @@ def _require(start: int, length: int | None, size: int) -> None:
 
 
 def _after_id3(read: Read) -> int:
-    """Length of an ID3v2 tag at the front, 0 where there is none; its size has 7 bits in a byte."""
+    """Return the length of an ID3v2 tag at the front, 0 without one; its size has 7 bits in a byte."""
     tag = read(0, 10)
     if tag[:3] != b"ID3" or len(tag) < 10:
         return 0
@@ -119,12 +119,13 @@ def _check_body(read: Read, size: int, magic: bytes, start: int, length: int | N
         (claimed,) = struct.unpack(_CHUNKED[magic].header[0] + "4xI", read(0, 8))
         if abs(claimed + 8 - size) > 1:  # one byte of padding is counted by some and forgotten by others
             yield Note(
-                "size-field", f"the {magic.decode()} size field says {claimed + 8} bytes, the file has {size}"
+                "size-field",
+                f"the {magic.decode()} size field states {claimed + 8} bytes, the file has {size}",
             )
 
 
 def _is_unknown(magic: bytes, length: int | None) -> bool:
-    """Whether a size stands for "not known": a largest number, or just below, as writers to a pipe put."""
+    """Return whether a size means "not known": a largest number, or just below, as written to a pipe."""
     if length is None or magic == b"caff":
         return length is None or length >= 1 << 63
     return magic not in (b"RF64", b"riff") and (
@@ -163,7 +164,7 @@ _ONE_HEADER: dict[bytes, Callable[[Read], tuple[int, int | None]]] = {
 
 
 def _check_mp3(read: Read, size: int, start: int) -> Iterator[Note]:
-    """A Xing table counts the bytes of its stream; what was appended behind it is not decoded."""
+    """Check the byte count of a Xing table; bytes appended behind the stream are not decoded."""
     head = read(start, 256)
     table = max(head.find(b"Xing"), head.find(b"Info"))
     if table < 0 or head[:1] != b"\xff":

@@ -53,7 +53,7 @@ class Decoding:
     """An open recording, which is decoded once: its header first, then its samples, then the facts.
 
     Attributes:
-        info: what its header says.
+        info: the facts in its header.
     """
 
     def __init__(self, reader: OpenRecording) -> None:
@@ -63,7 +63,7 @@ class Decoding:
 
     @property
     def facts(self) -> DecodedFacts:
-        """What the recording turned out to be; only after its last block."""
+        """The decoded facts of the recording, available after its last block."""
         assert self._facts is not None
         return self._facts
 
@@ -72,7 +72,7 @@ class Decoding:
 
         Channels are averaged. 16-bit mono at the target rate passes bit for bit; everything else is
         ``round(32768 x)``, clipped. Raises `RecordingRejected` with a one-line reason; damage may show only
-        at the end, so blocks before a rejection must be thrown away.
+        at the end, so blocks before a rejection must be discarded.
         """
         reader, info = self._reader, self.info
         if not (reader.holds_int16 and info.channels == 1 and info.sample_rate == sample_rate):
@@ -138,7 +138,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def probe(path: Path) -> AudioInfo:
-    """Return what the header of ``path`` says; raises `RecordingRejected` where it cannot be used."""
+    """Return the facts in the header of ``path``; raises `RecordingRejected` where it cannot be used."""
     with open_decoding(path) as recording:
         return recording.info
 
@@ -160,7 +160,7 @@ def _joined(blocks: Iterator[Samples]) -> Samples:
 
 
 class _Tally:
-    """Makes samples of what was decoded, and keeps the totals."""
+    """Conversion of decoded blocks to samples, with totals."""
 
     def __init__(self, sample_rate: int, max_samples: int) -> None:
         self.sample_rate, self._max_samples = sample_rate, max_samples
@@ -195,10 +195,10 @@ class _Tally:
 
 
 def _mono_blocks(reader: OpenRecording) -> Iterator[Floats]:
-    """Average the channels; refuse at the end, with totals, what cannot be amplitudes."""
+    """Average the channels; reject at the end, with totals, values that cannot be amplitudes."""
     position, worst, bad, first_bad = 0, 0.0, 0, 0
     for block in reader.blocks("float64" if reader.holds_float64 else "float32"):
-        peak = max(float(block.max()), -float(block.min()))  # NaN wins a maximum, so one look finds all
+        peak = max(float(block.max()), -float(block.min()))  # NaN if any is: one pass finds all
         if not np.isfinite(peak):
             positions = np.flatnonzero(~np.isfinite(block).all(axis=1))
             first_bad = first_bad if bad else position + int(positions[0])
@@ -219,7 +219,7 @@ def _mono_blocks(reader: OpenRecording) -> Iterator[Floats]:
 
 
 def _average(block: Floats) -> Floats:
-    """Mean over axis 1 of (N, C), column by column: faster than a reduction over few columns."""
+    """Return the mean over axis 1 of (N, C), column by column: faster than reducing few columns."""
     total = block[:, 0].copy()
     for channel in range(1, block.shape[1]):
         total += block[:, channel]

@@ -53,7 +53,7 @@ def libsndfile_here() -> Availability:
 
 
 def _complaint(problem: Any) -> str:
-    """libsndfile's own words, without its "Error : " and full stop."""
+    """Return libsndfile's message, without its "Error : " and full stop."""
     return str(problem.error_string).removeprefix("Error : ").strip().rstrip(".")
 
 
@@ -97,7 +97,7 @@ class SoundfileReader:
 
 @contextmanager
 def _pipe(file: BufferedReader) -> Iterator[int]:
-    """Give the file as the reading end of a pipe.
+    """Return the file as the reading end of a pipe.
 
     For an MP3 without a table of its length libsndfile guesses one from the size of the file and stops there,
     which loses most of a recording whose bit rate grows. From a pipe it cannot guess and reads to the end.

@@ -1,8 +1,8 @@
-"""A fixed linear predictor: the classical model of sound that every learned one should beat.
+"""A fixed linear predictor, the classical baseline for learned models of sound.
 
-Its coefficients solve the normal equations of the training split's autocorrelation (Makhoul 1975). What it
-cannot predict is described by a mixture of zero-mean Gaussians, since speech is loud and quiet by turns and
-a single scale would make the baseline needlessly weak.
+Its coefficients solve the normal equations of the training split's autocorrelation (Makhoul 1975). Its
+error is modelled by a mixture of zero-mean Gaussians: the level of speech varies, and a single scale would
+make the baseline needlessly weak.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ class LinearPredictor:
     residual_std: np.ndarray
 
     def predict(self, samples: np.ndarray) -> np.ndarray:
-        """Expected samples (N,), each from those before it; the first from nothing."""
+        """Return the predicted samples (N,), each from those before it; the first from zeros."""
         prediction_filter = np.concatenate([[0.0], self.coefficients])
         return np.asarray(lfilter(prediction_filter, [1.0], samples.astype(np.float64)))
 
@@ -50,13 +50,13 @@ def fit_linear_predictor(recordings: Iterable[np.ndarray], order: int) -> Linear
 
 
 def autocorrelation(samples: np.ndarray, order: int) -> np.ndarray:
-    """Sums of x[t] * x[t + k] for k = 0 ... order."""
+    """Return the sums of x[t] * x[t + k] for k = 0 ... order."""
     x = samples.astype(np.float64)
     return np.array([x[: max(0, len(x) - lag)] @ x[lag:] for lag in range(order + 1)])
 
 
 def fit_scale_mixture(residual: np.ndarray, scales: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights and standard deviations of a zero-mean Gaussian mixture, by expectation maximisation."""
+    """Fit weights and standard deviations of a zero-mean Gaussian mixture by expectation maximisation."""
     squares = residual**2
     overall_std = max(float(np.sqrt(squares.mean())), SMALLEST_RESIDUAL_STD)
     std = overall_std * np.geomspace(0.03, 4.0, scales)

@@ -43,7 +43,7 @@ def resample(samples: Floats, from_rate: int, to_rate: int) -> Floats: ...
 def resample(samples: npt.NDArray[Any], from_rate: int, to_rate: int) -> npt.NDArray[Any]:
     """Return a whole sound (N,) or (N, C) at another sample rate in Hz, of the same type.
 
-    The samples come back as they are where both rates are the same. 16-bit samples are converted as floats
+    The samples are returned unchanged where both rates are equal. 16-bit samples are converted as floats
     and rounded, since libsoxr would add dither to integers.
     """
     if from_rate == to_rate:
@@ -56,7 +56,7 @@ def resample(samples: npt.NDArray[Any], from_rate: int, to_rate: int) -> npt.NDA
 
 
 def resample_blocks(blocks: Iterable[Floats], from_rate: int, to_rate: int) -> Iterator[Floats]:
-    """Yield a sound in blocks (n,) at another sample rate in Hz, as float32; as it is at the same rate."""
+    """Yield a sound in blocks (n,) at another sample rate in Hz, as float32; unchanged at the same rate."""
     if from_rate == to_rate:
         yield from blocks
         return

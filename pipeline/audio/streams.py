@@ -1,7 +1,7 @@
-"""How long a FLAC or Ogg stream really is, from its own frames and pages.
+"""The actual length of a FLAC or Ogg stream, from its own frames and pages.
 
-A FLAC frame carries its number, and a decoder that trusts a wrong total in the header stops there without a
-word (RFC 9639, sections 8.2 and 9.1). An Ogg page carries serial number and flags, the last one an end mark,
+A FLAC frame carries its number, and a decoder that trusts a wrong total in the header stops there silently
+(RFC 9639, sections 8.2 and 9.1). An Ogg page carries serial number and flags, the last one an end mark,
 and libsndfile reads only the first of several streams in a row (RFC 3533, section 6).
 """
 
@@ -26,7 +26,7 @@ def check_flac(read: Read, size: int, start: int) -> Iterator[Note]:
     """Compare the total in STREAMINFO with the number of the last frame; notes what is odd but harmless."""
     info = read(start + 8, 34)
     if len(info) < 34 or read(start + 4, 1)[0] & 0x7F:
-        return  # STREAMINFO is not where it must be: the decoder will say so
+        return  # STREAMINFO is not where it must be: the decoder reports it
     block_size, frame_bytes = int.from_bytes(info[2:4]), int.from_bytes(info[7:10])
     packed = int.from_bytes(info[10:18])  # rate 20 bits, channels 3, bits 5, total samples 36
     total, bits = packed & (1 << 36) - 1, (packed >> 36 & 0x1F) + 1
@@ -42,7 +42,7 @@ def check_flac(read: Read, size: int, start: int) -> Iterator[Note]:
             "damaged", f"damaged: the header promises {total} frames, the stream has {last.end}"
         )
     if last.bits not in (None, bits):
-        yield Note("bit-depth", f"the header says {bits} bits a sample, the frames have {last.bits}")
+        yield Note("bit-depth", f"the header states {bits} bits a sample, the frames have {last.bits}")
 
 
 def _last_frame(tail: bytes, block_size: int) -> _FlacFrame | None:
@@ -55,7 +55,7 @@ def _last_frame(tail: bytes, block_size: int) -> _FlacFrame | None:
 
 
 def _parse_frame(header: bytes, block_size: int) -> _FlacFrame | None:
-    """Read a frame header of 6 to 16 bytes; None where its checksum says that it is none."""
+    """Read a frame header of 6 to 16 bytes; return None where its checksum does not match."""
     if len(header) < 6:
         return None
     size_code, rate_code, bits_code = header[2] >> 4, header[2] & 15, header[3] >> 1 & 7
@@ -77,7 +77,7 @@ def _parse_frame(header: bytes, block_size: int) -> _FlacFrame | None:
 
 
 def _crc(message: bytes, polynomial: int, bits: int) -> int:
-    """Cyclic redundancy check, highest bit first, from 0: it is 0 for a message followed by its own check."""
+    """Return the cyclic redundancy check, highest bit first, from 0; 0 for a message with its own check."""
     table, mask, value = _crc_table(polynomial, bits), (1 << bits) - 1, 0
     for byte in message:
         value = (value << 8 & mask) ^ table[value >> bits - 8 ^ byte]
@@ -96,7 +96,7 @@ def _crc_table(polynomial: int, bits: int) -> list[int]:
 
 
 def check_ogg(read: Read, size: int) -> Iterator[Note]:
-    """Walk the pages; that some are missing shows when fewer frames decode than the last one counts."""
+    """Check the pages of an Ogg stream; missing ones show later, when fewer frames decode than it counts."""
     position, flags, streams_may_begin = 0, OGG_FIRST, True
     while len(page := read(position, 27 + 255)) >= 27 and page.startswith(b"OggS"):
         flags = page[5]

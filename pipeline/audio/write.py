@@ -46,9 +46,9 @@ def write_audio(path: Path, samples: npt.NDArray[Any], sample_rate: int, overwri
 
 @contextmanager
 def open_sound(path: Path, sample_rate: int) -> Iterator[Callable[[Samples], None]]:
-    """Yield what writes blocks (n,) int16 one after the other; the file has its name once the block ends.
+    """Yield a function that writes blocks (n,) int16; the file has its name once the context ends.
 
-    Whatever is there is replaced; raises `UserError` like `write_audio`.
+    An existing file is replaced; raises `UserError` like `write_audio`.
     """
     import soundfile
 
@@ -74,10 +74,10 @@ def open_sound(path: Path, sample_rate: int) -> Iterator[Callable[[Samples], Non
 
 @contextmanager
 def encoder(path: Path, sample_rate: int, channels: int, encoding: str, container: str) -> Iterator[Any]:
-    """A `soundfile.SoundFile` that writes to ``path`` under libsndfile's names of encoding and container.
+    """Yield a `soundfile.SoundFile` that writes to ``path``, by libsndfile's encoding and container names.
 
     Raises `OSError` where any of it could not be written: libsndfile's encoders of FLAC, Vorbis and MP3 write
-    their last blocks when they are closed, and do not say when that fails.
+    their last blocks when they are closed, and do not report when that fails.
     """
     import soundfile
 
@@ -94,7 +94,7 @@ def encoder(path: Path, sample_rate: int, channels: int, encoding: str, containe
 
 
 class _Sink:
-    """What libsndfile writes to; keeps the first thing that went wrong."""
+    """The file object that libsndfile writes to, which keeps the first error."""
 
     def __init__(self, file: FileIO) -> None:
         self._file = file
@@ -102,7 +102,7 @@ class _Sink:
         self.problem: OSError | None = None
 
     def write(self, data: bytes) -> int:
-        """Write ``data``, and say how much of it was."""
+        """Write ``data`` and return the number of bytes written."""
         try:
             written = self._file.write(data)
         except OSError as problem:

@@ -1,4 +1,4 @@
-"""What every room may use: files, devices, progress bars.
+"""Helpers that every package may use: files, devices, progress bars.
 
 Imports `pipeline.errors` alone.
 """

@@ -9,7 +9,7 @@ BLOCK_BYTES = 1 << 22
 
 
 def read_blocks(source: IO[bytes], width: int, dtype: np.dtype[Any]) -> Iterator[np.ndarray]:
-    """The rows (r, width) in an open file, from its start, a few MiB at a time."""
+    """Yield the rows (r, width) of an open file, from its start, a few MiB at a time."""
     source.seek(0)
     row_bytes = width * dtype.itemsize
     while data := source.read(BLOCK_BYTES // row_bytes * row_bytes):

@@ -1,4 +1,4 @@
-"""Which device computes, and how busy it is."""
+"""Choice and load of the computing device."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,9 +11,10 @@ from pipeline.errors import UserError
 
 
 def choose_device(wanted: str) -> torch.device:
-    """The device that `auto`, `cpu`, `cuda` or `cuda:1` means here.
+    """Return the device that `auto`, `cpu`, `cuda` or `cuda:1` means on this machine.
 
-    Raises `UserError` where a GPU is asked for and there is none.
+    Raises:
+        UserError: a GPU is requested that the machine lacks.
     """
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -26,7 +27,7 @@ def choose_device(wanted: str) -> torch.device:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: the small products of a single stream only lose by being shared out."""
+    """Compute on one thread, which is faster for the small products of a single stream."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -36,7 +37,7 @@ def one_thread() -> Iterator[None]:
 
 
 def describe_device(device: torch.device) -> dict[str, Any]:
-    """Facts for the record of a run."""
+    """Return facts about the device for the record of a run."""
     if device.type == "cuda":
         properties = torch.cuda.get_device_properties(device)
         return {"device": properties.name, "device_memory_gib": round(properties.total_memory / 2**30, 1)}
@@ -44,7 +45,7 @@ def describe_device(device: torch.device) -> dict[str, Any]:
 
 
 def device_use(device: torch.device) -> dict[str, float]:
-    """How busy the machine is now: metrics for the curves."""
+    """Return the present load of the machine as metrics of a run."""
     process = psutil.Process()
     use = {
         "system/cpu_percent": psutil.cpu_percent(),

@@ -1,4 +1,4 @@
-"""Where run-time files lie, and writing them so that a reader never meets half of one."""
+"""The folder of run-time files, and atomic writing of files."""
 
 import errno
 import json
@@ -109,7 +109,7 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or hidden from us."""
+    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or cannot be read."""
     _check_regular(path)
     try:
         there = path.exists()
@@ -120,7 +120,7 @@ def check_overwrite(path: Path, overwrite: bool) -> None:
 
 
 def check_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
-    """Raise `UserError` where a result would take the place of a file that is read, under whatever name."""
+    """Raise `UserError` where a result would replace a file that is read, under any name."""
     sources = {_identity(path) for path in read} - {None}
     for result in results:
         if sources and _identity(result) in sources:
@@ -136,7 +136,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def expanded(name: str | Path) -> Path:
-    """The path that a user named: as it is where it exists, else with a leading ~ for the home folder."""
+    """Return the path that a user named: unchanged where it exists, else with a leading ~ expanded."""
     return Path(name if os.path.lexists(name) else os.path.expanduser(name))  # noqa: PTH111  which never raises
 
 

@@ -1,4 +1,4 @@
-"""From a name that may be a pattern to the files that it means."""
+"""Expansion of file name patterns."""
 
 import glob
 import os
@@ -12,7 +12,7 @@ MAGIC = frozenset("*?[")
 def matching(name: str) -> list[Path]:
     """Return the paths that a name or pattern means, in a fixed order; none if a pattern has no match.
 
-    A name that exists is taken as it is, whatever characters it has. `**` means folders at any depth.
+    A name that exists is not expanded, even if it has wildcard characters. `**` means folders at any depth.
     """
     if os.path.lexists(name) or not MAGIC & set(name):
         return [expanded(name)]

@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 
 
 def progress_bar(unit: str) -> Progress:
-    """A bar on standard error with count, a `note` field, time spent and time left.
+    """Return a bar on standard error with count, a `note` field, time spent and time left.
 
     Use it as a context manager; add a task with ``bar.add_task(description, total=..., note="")``.
     """
@@ -40,7 +40,7 @@ def progress_bar(unit: str) -> Progress:
 
 
 def shown(items: Iterable[Item], total: int, description: str, visible: bool = True) -> Iterator[Item]:
-    """Pass ``items`` on, counting them on a bar where ``visible``."""
+    """Yield ``items``, counting them on a bar where ``visible``."""
     if not visible:
         yield from items
         return

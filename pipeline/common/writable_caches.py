@@ -1,6 +1,6 @@
 """Folders for the caches of numba and matplotlib where their usual places cannot be written.
 
-Without a writable home, or from a read-only installation, numba refuses to compile what is to be cached, and
+Without a writable home, or from a read-only installation, numba does not compile functions with a cache, and
 matplotlib warns. Then both get a private folder below the system's temporary one.
 """
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def use_writable_caches() -> None:
-    """Point NUMBA_CACHE_DIR and MPLCONFIGDIR at a folder that can be written, unless they are set.
+    """Set NUMBA_CACHE_DIR and MPLCONFIGDIR to a folder that can be written, unless they are set.
 
     Call it before numba and matplotlib are imported.
     """
@@ -39,7 +39,7 @@ def _is_writable(place: Path) -> bool:
         place = place.parent
     if not os.access(place, os.W_OK | os.X_OK) or not os.path.isdir(place):  # noqa: PTH112
         return False
-    try:  # of /proc and the like, access says nothing, above all not to root
+    try:  # access() is no evidence for /proc and similar places, least of all for root
         with tempfile.TemporaryFile(dir=place):
             return True
     except OSError:

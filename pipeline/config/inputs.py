@@ -68,7 +68,7 @@ class PianoRollConfig(Section):
 
 
 READ_LATER = {"window", "hop", "quarters_per_minute"}
-"""Settings that say how prepared rows are read or played; all others determine the rows themselves."""
+"""Settings of how prepared rows are read or played; all others determine the rows themselves."""
 
 InputConfig = Annotated[WaveformConfig | SpectrogramConfig | PianoRollConfig, Field(discriminator="kind")]
 

@@ -116,7 +116,7 @@ def _present(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def find_config(path: Path) -> Path:
-    """The file that ``path`` means: itself, or the project's configuration of that name."""
+    """Return the file that ``path`` means: itself, or the project's configuration of that name."""
     for candidate in (path, CONFIGS / path, CONFIGS / f"{path}.yaml"):
         if candidate.is_file():
             return candidate
@@ -130,7 +130,7 @@ def included_configs() -> list[str]:
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes`` laid over it, section by section; another `kind` replaces its section."""
+    """Merge ``changes`` into ``base``, section by section; another `kind` replaces its section."""
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)
@@ -142,7 +142,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
 
 
 def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
-    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    """Return `{"a.b": 1}` as `{"a": {"b": 1}}`."""
     tree: dict[str, Any] = {}
     for key, value in dotted.items():
         for part in reversed(key.split(".")):
@@ -193,7 +193,7 @@ def _problems(error: ValidationError, where: str) -> str:
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
-    """The key that was meant: one of the same section, or else one of another, with its section."""
+    """Return a suggestion for a misspelt key: one of the same section, else one of another."""
     *section, name = (str(part) for part in location if part not in KINDS)
     keys = list(_keys(RunConfig))
     for known in ([key for key in keys if key[:-1] == section], keys):

@@ -12,7 +12,7 @@ from pipeline.config.types import Fraction, Positive, Section
 
 
 def _known_cell(name: str) -> str:
-    """The name under which the cell is registered."""
+    """Return the name under which the cell is registered."""
     try:
         return find_cell(name).name
     except ValueError:
@@ -32,7 +32,7 @@ def one_of(registry: Mapping[str, object]) -> Callable[[str], str]:
 
 
 class ModelConfig(Section):
-    """The network: convolutions if wanted, recurrent layers, a head."""
+    """The network: optional convolutions, recurrent layers, and an output head."""
 
     section: ClassVar[str] = "model"
 
@@ -80,6 +80,6 @@ class ModelConfig(Section):
     """Smallest standard deviation, in quantisation steps: one step of 16-bit audio, or 0.01 natural-log
     units (0.09 dB) of a spectrogram."""
     decode_steps: Positive = 20
-    """Steps that an encoder-decoder produces from what the encoder read."""
+    """Number of steps in a block that the decoder of an encoder-decoder predicts."""
     attention_steps: Annotated[int, Field(ge=0)] = 0
-    """Encoder states, counted back from where the decoder begins, that it attends to; 0 for none."""
+    """Number of encoder states before the block that the decoder attends to. 0: no attention."""

@@ -1,4 +1,4 @@
-"""What the sections of a configuration have in common: strictness, and numbers within bounds."""
+"""The base class of all sections of a configuration, and bounded number types."""
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 

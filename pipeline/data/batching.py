@@ -1,4 +1,4 @@
-"""Which stretch of which recording goes where in which update: the loader that keeps recurrent state.
+"""Plans and batches of chunks of recordings, for training with a carried recurrent state.
 
 A plan is a table of updates by lanes. Each cell is a chunk of T steps of one recording; down a lane the
 chunks follow one another, so the state that a lane ends an update with is the one that it needs in the next,
@@ -41,7 +41,7 @@ class Plan:
 
 
 def carried_plan(steps: np.ndarray, lanes: int, chunk_steps: int, order: np.ndarray) -> Plan:
-    """For training with carried state: all recordings in ``order`` as one stream, cut into equal lanes.
+    """Plan training with carried state: all recordings in ``order`` as one stream, in equal lanes.
 
     ``steps`` (recordings,) are their lengths. Lanes end together, only the last may be shorter; the price
     is that a recording that lies across a cut starts again from an empty state there, once per lane.
@@ -58,7 +58,7 @@ def carried_plan(steps: np.ndarray, lanes: int, chunk_steps: int, order: np.ndar
 
 
 def independent_plan(steps: np.ndarray, batch: int, chunk_steps: int, random: np.random.Generator) -> Plan:
-    """For training on sequences of a fixed length, shuffled, each from an empty state, as the study's are."""
+    """Plan training on shuffled chunks, each from an empty state, as in Chung et al. (2014)."""
     recording, first_step = _chunks(steps, chunk_steps, np.arange(len(steps)))
     shuffled = random.permutation(len(recording))
     batch = min(batch, len(recording))
@@ -70,7 +70,7 @@ def independent_plan(steps: np.ndarray, batch: int, chunk_steps: int, random: np
 
 
 def whole_plan(steps: np.ndarray, lanes: int, chunk_steps: int) -> Plan:
-    """For evaluation: every recording whole in one lane, longest first into the lane that is free first."""
+    """Plan evaluation: every recording whole in one lane, longest first into the lane that is free first."""
     lanes = max(1, min(lanes, len(steps)))
     contents: list[list[int]] = [[] for _ in range(lanes)]
     free = [(0, lane) for lane in range(lanes)]
@@ -89,7 +89,7 @@ def whole_plan(steps: np.ndarray, lanes: int, chunk_steps: int) -> Plan:
 
 
 def _chunks(steps: np.ndarray, chunk_steps: int, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Recording and first step of every chunk, recordings in ``order``."""
+    """Return recording and first step of every chunk, recordings in ``order``."""
     counts = -(-steps[order] // chunk_steps)
     recording = np.repeat(order, counts)
     begins = np.repeat(np.cumsum(counts) - counts, counts)
@@ -106,7 +106,7 @@ class Batch:
         stored: (B, T, D) targets as stored, for the exact likelihood.
         mask: (B, T, D) which targets exist; None where all do, as in most updates.
         values: how many targets exist.
-        keep: (B,) where the carried state goes on; elsewhere it is emptied.
+        keep: (B,) where the carried state is kept; elsewhere it is emptied.
         recording: (B,) index within the split, -1 for an empty lane.
     """
 
@@ -122,7 +122,7 @@ class Batch:
 def batches(
     plan: Plan, data: SplitRows, framing: Framing, normaliser: Normaliser, first_update: int = 0
 ) -> Iterator[Batch]:
-    """The plan's updates from ``first_update`` on, gathered from the array of rows on its device."""
+    """Yield the plan's updates from ``first_update`` on, gathered from the rows on their device."""
     device = normaliser.mean.device
     lengths = data.length.cpu().numpy()
     for update in range(first_update, len(plan)):

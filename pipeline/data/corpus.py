@@ -1,4 +1,4 @@
-"""From what the user names (folders, files, tables, lists) to recordings, their groups and their splits.
+"""Recordings, groups and splits from the folders, files, tables and lists that the user names.
 
 Nothing is decoded here and no suffix trusted: every file in a folder counts as a recording until the
 decoder rejects it.
@@ -76,7 +76,7 @@ def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[So
 
 
 def _root(listing: Path, paths: Sequence[Path]) -> Path:
-    """The folder that groups lie below: that of the table or list, or else what its files have in common."""
+    """Return the folder above the groups: that of the table or list, else the files' common folder."""
     folder = absolute(listing).parent
     if all(path.is_relative_to(folder) for path in paths):
         return folder
@@ -84,13 +84,13 @@ def _root(listing: Path, paths: Sequence[Path]) -> Path:
 
 
 def _files_below(root: Path) -> Iterator[Path]:
-    """Every regular file below ``root`` in sorted order, each folder entered once however it is reached."""
+    """Yield every regular file below ``root`` in sorted order; each folder is entered once."""
 
-    def refuse(problem: OSError) -> None:
+    def fail(problem: OSError) -> None:
         raise UserError(f"{problem.filename}: cannot be listed ({problem.strerror})")
 
     entered: set[str] = set()
-    for folder, subfolders, names in os.walk(absolute(root), onerror=refuse, followlinks=True):
+    for folder, subfolders, names in os.walk(absolute(root), onerror=fail, followlinks=True):
         real = os.path.realpath(folder)
         if real in entered:
             subfolders.clear()
@@ -107,7 +107,7 @@ def _files_below(root: Path) -> Iterator[Path]:
 
 
 def _listed_paths(path: Path) -> list[Path] | None:
-    """Paths of a list; None where the file is no text, and so a recording under a wrong name."""
+    """Return the paths of a list; None where the file is no text, and so a misnamed recording."""
     try:
         text = read_text(path)
     except ValueError:

@@ -57,15 +57,15 @@ class Dataset:
 
     @cached_property
     def representation(self) -> Representation:
-        """What its recordings were converted to, as the settings of the input say."""
+        """The representation of its recordings, from the settings of the input."""
         return representation_of(self.input)
 
     def indices(self, split: Split) -> np.ndarray:
-        """Which recordings belong to ``split``."""
+        """Return the indices of the recordings in ``split``."""
         return np.flatnonzero(np.array([each == split for each in self.split]))
 
     def require(self, split: Split) -> np.ndarray:
-        """As `indices`, but an empty split is a `UserError`."""
+        """Return `indices`; an empty split is a `UserError`."""
         found = self.indices(split)
         if not len(found):
             groups = len(set(self.group))
@@ -81,7 +81,7 @@ class Dataset:
         return (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
 
     def recording_rows(self, index: int) -> Tensor:
-        """The rows (length, width) of one recording; a view of the memory map."""
+        """Return the rows (length, width) of one recording, a view of the memory map."""
         begin = int(self.offset[index])
         return torch.from_numpy(self.rows[begin : begin + int(self.length[index])])
 
@@ -101,7 +101,7 @@ class SplitRows:
 
 
 def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRows:
-    """Bring a split to ``device``: one array on a GPU where it fits, else the memory map as it is."""
+    """Move a split to ``device``: one array on a GPU where it fits, else the memory map itself."""
     chosen = dataset.require(split)
     offset, length = dataset.offset[chosen], dataset.length[chosen]
     total = int(length.sum())
@@ -117,7 +117,7 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
 
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
-    """What determines the rows of a recording; what happens to rows later is left out: framing, playing."""
+    """Return the settings that determine a recording's rows, without those of framing and playing."""
     return {"version": DATASET_VERSION, **row_settings(config)}
 
 

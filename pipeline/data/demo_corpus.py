@@ -1,7 +1,7 @@
-"""Three minutes of speech for the demo, spoken here by eSpeak NG so that nothing has to be downloaded.
+"""Three minutes of speech for the demo, synthesised by eSpeak NG so that nothing has to be downloaded.
 
 eSpeak NG is a formant synthesiser. It comes as a shared library inside the package ``espeakng_loader``
-(GPL-3.0, an extra of ours that is imported nowhere else) and is called through ctypes. Its speech is very
+(GPL-3.0, an optional extra that is imported nowhere else) and is called through ctypes. Its speech is very
 regular: enough to see the whole pipeline work, no evidence of quality on natural speech.
 
 ``python -m pipeline.data.demo_corpus FOLDER`` makes the corpus from the shell.
@@ -37,7 +37,7 @@ def make_demo_corpus(folder: Path) -> Path:
     """Make the corpus at ``folder``, as ``<voice>/<number>.wav``, and return ``folder``.
 
     Each file is one sentence: mono, int16, 22,050 Hz. Every call makes the same bytes, since eSpeak, which
-    keeps state from sentence to sentence, speaks in a process of its own. A complete corpus is left as it
+    keeps state from sentence to sentence, runs in a process of its own. A complete corpus is left as it
     is; an outdated one is replaced as long as nothing in it was added or changed.
 
     Raises `UserError` where eSpeak NG is missing or fails, or ``folder`` holds something else.
@@ -59,7 +59,7 @@ def make_demo_corpus(folder: Path) -> Path:
 
 
 def _speak_corpus(folder: Path) -> None:
-    """Speak every sentence under a temporary name, list the files' hashes, then rename onto ``folder``."""
+    """Synthesise all sentences under a temporary name, list the files' hashes, rename onto ``folder``."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as temporary:
         made, replaced = Path(temporary) / "made", Path(temporary) / "replaced"
@@ -77,7 +77,7 @@ def _speak_corpus(folder: Path) -> None:
 
 
 def _assignments() -> Iterator[tuple[Voice, int, str]]:
-    """Return the sentences of each voice: no two voices share one."""
+    """Yield voice, number and sentence of each file; no two voices share a sentence."""
     english, german = iter(ENGLISH), iter(GERMAN)
     for voice in VOICES:
         sentences = german if voice.name.startswith("de") else english
@@ -88,7 +88,7 @@ def _assignments() -> Iterator[tuple[Voice, int, str]]:
 class _Espeak:
     """eSpeak NG in this process, whose output depends on all calls before.
 
-    The working directory must be the folder around its data, for as long as it speaks: it reads them again
+    The working directory must be the folder around its data, during synthesis: it reads them again
     for every voice, by a path of which it keeps only about 140 characters.
     """
 
@@ -112,7 +112,7 @@ class _Espeak:
         self._library.espeak_SetSynthCallback(self._callback)
 
     def speak(self, voice: Voice, sentence: str) -> NDArray[np.int16]:
-        """Samples (N,) of one sentence at `SAMPLE_RATE`."""
+        """Return the samples (N,) of one sentence at `SAMPLE_RATE`."""
         if self._library.espeak_SetVoiceByName(voice.name.encode()):
             raise UserError(f"eSpeak NG has no voice {voice.name!r}")
         rate, volume, pitch, pitch_range = 1, 2, 3, 4
@@ -136,7 +136,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctype
 
 
 def _espeak_data() -> Path:
-    """Where eSpeak NG's data lie; `UserError` where the extra is not installed."""
+    """Return the folder of eSpeak NG's data; `UserError` where the extra is not installed."""
     try:
         import espeakng_loader
     except ImportError:
@@ -158,8 +158,8 @@ def _is_complete(folder: Path) -> bool:
     )
 
 
-def _refuse_to_replace_foreign_files(folder: Path) -> None:
-    """Whatever is not exactly as we made it belongs to the user."""
+def _reject_foreign_files(folder: Path) -> None:
+    """Raise `UserError` where a file in ``folder`` is not one that the demo corpus wrote."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is no folder; give another name")
     ours = _listing(folder).get("files", {})
@@ -175,7 +175,7 @@ def _listing(folder: Path) -> dict[str, Any]:
 
 
 def _file_names(folder: Path) -> list[str]:
-    """Files below ``folder`` but for the listing, as sorted relative names with forward slashes."""
+    """Return the files below ``folder`` except the listing, as sorted relative names with forward slashes."""
     files = (path for path in folder.rglob("*") if path.is_file() and path.name != LISTING)
     return sorted(path.relative_to(folder).as_posix() for path in files)
 
@@ -188,7 +188,7 @@ def main(arguments: list[str]) -> int:
     folder = Path(arguments[0]).absolute()
     try:
         if not _is_complete(folder):
-            _refuse_to_replace_foreign_files(folder)
+            _reject_foreign_files(folder)
             _speak_corpus(folder)
     except (UserError, OSError) as problem:
         print(problem, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Who speaks in the demo corpus, and what: sentences written for it, as free as the rest of wavecast."""
+"""Voices and sentences of the demo corpus, written for it, under the same licence as wavecast."""
 
 from dataclasses import dataclass
 

@@ -14,7 +14,7 @@ from pipeline.errors import UserError
 
 
 class Recording(BaseModel):
-    """One recording; what could not be learnt is None."""
+    """One recording; facts that are not known are None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class Recording(BaseModel):
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of the bytes of ``path``, hexadecimal, read in pieces; raises `RecordingRejected`."""
+    """Return the SHA-256 of ``path``, hexadecimal, read in pieces; raises `RecordingRejected`."""
     with open_file(path) as file:
         return digest_stream(file)
 

@@ -1,4 +1,4 @@
-"""Files of notes to rows of the store and records of the manifest: what preparation does for piano rolls.
+"""Preparation of piano rolls: from files of notes to rows of the store and records of the manifest.
 
 A MIDI file is one recording, split as any other. Each sequence of a set is a recording by itself, named
 `FILE#train-012` and in the split that the set gives it, so that figures compare with others' on that set.
@@ -66,7 +66,7 @@ def _midi_record(store: RowStore, source: Source, notes: NoteRepresentation) -> 
 
 
 def _set_record(store: RowStore, file: Path, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
-    """One sequence of a set, a group by itself; the hash of its notes stands for that of a file."""
+    """Return the record of a sequence of a set, a group by itself, by the hash of its notes."""
     path = file.with_name(f"{file.name}#{sequence.name}")
     key = _notes_hash(sequence)
     stored = store.catalogue.stored.get(key) or _append(store, key, sequence)
@@ -91,7 +91,7 @@ def _record(path: Path, key: str, stored: Stored, notes: NoteRepresentation) -> 
 
 
 def _without_leaks(records: list[Recording]) -> list[Recording]:
-    """The records of a set, those rejected whose notes are also in a split nearer to its test split."""
+    """Return a set's records; those whose notes are also in a split nearer to the test split are rejected."""
     in_order = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
     latest = {record.audio_hash: record for record in in_order}
     kept = [latest[record.audio_hash] for record in records]

@@ -1,4 +1,4 @@
-"""Recordings to a prepared data set: decode once, remember what was decoded, split, fingerprint.
+"""Recordings to a prepared data set: decode once, catalogue, split, fingerprint.
 
     data/prepared/waveform-1a2b3c4d/       one folder for each kind and settings of input
         rows.bin, catalogue.json, ...      every recording ever converted with these settings
@@ -101,7 +101,7 @@ def _convert_all(store: RowStore, sources: list[Source], representation: Represe
 def _records(
     store: RowStore, sources: list[Source], representation: Representation
 ) -> Iterator[list[Recording]]:
-    """The records of each source in turn: of a set of music there are many, else one."""
+    """Yield the records of each source in turn: many for a set of music, else one."""
     if representation.notes is not None:
         yield from music_records(store, sources, representation.notes)
         return
@@ -227,7 +227,7 @@ def _with_splits(
 
 
 def _splitting_rule(config: CorpusConfig) -> str:
-    """Names the corpus and the draw whose splits are remembered; more files in the same folders keep it."""
+    """Return the key of remembered splits: the corpus and the seed; added files in its folders keep it."""
     places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
     draw = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
     return " ".join([draw, *sorted(places)])

@@ -1,4 +1,4 @@
-"""Prepared rows of all recordings in one append-only file, with a catalogue of what lies where.
+"""Prepared rows of all recordings in one append-only file, with a catalogue of their positions.
 
 A recording that was converted once is never converted again: it is found by the hash of its bytes. New rows
 go behind the last ones, so data sets that refer to older rows stay valid. The catalogue is written after the
@@ -6,7 +6,7 @@ rows; what a killed run left behind the last catalogued row is cut off before th
 
     rows.bin       every recording's rows, one after the other
     moments.bin    per recording: sum, sum of squares, minimum and maximum of its rows, float64 (4, width)
-    catalogue.json what lies where
+    catalogue.json the recordings and the positions of their rows
 """
 
 import os
@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 
 @dataclass
 class Stored:
-    """One converted recording: where its rows lie and what was found out while decoding it."""
+    """One converted recording: the position of its rows and the facts found in decoding."""
 
     offset: int
     length: int
@@ -35,10 +35,10 @@ class Stored:
 
 @dataclass
 class Catalogue:
-    """What the store holds.
+    """The contents of the store.
 
-    ``stored`` is by content hash; ``seen`` remembers a file's size, time and hash by path, so that an
-    unchanged file is not read again; ``splits`` remembers each group's split, by splitting rule.
+    ``stored`` is by content hash; ``seen`` holds a file's size, time and hash by path, so that an
+    unchanged file is not read again; ``splits`` holds each group's split, by splitting rule.
     """
 
     rows: int = 0
@@ -85,7 +85,7 @@ class RowStore:
         return entry
 
     def remember(self, path: str, size_time_hash: tuple[int, int, str]) -> None:
-        """Note a file's size, modification time (ns) and content hash, so that it is not read again."""
+        """Record a file's size, modification time (ns) and content hash, so that it is not read again."""
         if tuple(self.catalogue.seen.get(path, ())) != size_time_hash:
             self.catalogue.seen[path] = size_time_hash
             self.changed = True
@@ -102,7 +102,7 @@ class RowStore:
         self.changed = False
 
     def moments(self, recordings: list[Stored]) -> tuple[np.ndarray, ...]:
-        """Mean, standard deviation, minimum and maximum (width,) of the stored numbers of ``recordings``."""
+        """Return mean, standard deviation, minimum and maximum (width,) of the rows of ``recordings``."""
         table = np.memmap(self.folder / "moments.bin", np.float64, "r").reshape(-1, 4, self.width)
         chosen = table[[recording.ordinal for recording in recordings]]
         count = sum(recording.length for recording in recordings)
@@ -110,7 +110,7 @@ class RowStore:
         return mean, np.sqrt(np.maximum(square - mean**2, 0)), chosen[:, 2].min(0), chosen[:, 3].max(0)
 
     def _no_moments(self) -> np.ndarray:
-        """Of no rows: sum, sum of squares, minimum, maximum, each (width,)."""
+        """Return the moments of no rows: sum, sum of squares, minimum, maximum, each (width,)."""
         return np.repeat([[0.0], [0.0], [np.inf], [-np.inf]], self.width, 1)
 
     def _open_at(self, path: Path, position: int) -> IO[bytes]:
@@ -142,5 +142,5 @@ class RowStore:
 
 
 def settings_key(settings: dict[str, Any]) -> str:
-    """Eight hexadecimal digits that name these settings."""
+    """Return eight hexadecimal digits that name these settings."""
     return digest_json(settings)[:8]

@@ -1,4 +1,4 @@
-"""Which groups of recordings train, validate and test: by a hash, so that more files never move old ones.
+"""Assignment of groups to splits by a hash, so that added files never move existing ones.
 
 A group is a speaker, or a recording by itself, never a part of one. Its place on [0, 1) is a hash of seed and
 name; the bottom of that range tests, what follows validates, the rest trains, as in TensorFlow's speech
@@ -20,7 +20,7 @@ def assign_splits(
     seed: int,
     known: Mapping[str, str],
 ) -> dict[str, Split]:
-    """Give every group its split; groups in ``known`` keep theirs, whatever the fractions say now.
+    """Return the split of every group; groups in ``known`` keep theirs, whatever the fractions.
 
     A split whose fraction is positive is not left empty while there are groups for it: it takes the group
     with the smallest hash from the largest split. Few groups serve training first, then validation (early

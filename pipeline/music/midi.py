@@ -1,7 +1,7 @@
 """MIDI files to piano rolls and back, on a grid of equal parts of a quarter note.
 
-A roll says which keys sound at each step, not which are struck: the same note twice without a silent step
-between is one long note. Tempo, loudness, pedal and instruments have no place in it. mido parses the files.
+A roll states which keys sound at each step, not which are struck: the same note twice without a silent step
+between is one long note. Tempo, loudness, pedal and instruments are not represented. mido parses the files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -104,7 +104,7 @@ def write_midi(
 
 
 def _parsed(file: IO[bytes]) -> tuple[list[Any], int]:
-    """Tracks of messages, and ticks to a quarter note."""
+    """Return the tracks of messages, and the ticks to a quarter note."""
     import mido
 
     try:
@@ -125,7 +125,7 @@ def _reason(problem: Exception) -> str:
 
 
 def _held_notes(track: Iterable[Any], remarks: dict[str, int]) -> tuple[list[Held], int]:
-    """The notes of a track's messages, and the tick at which it ends.
+    """Return the notes of a track's messages, and the tick at which it ends.
 
     A key's end ends all its strokes but one of the same tick, since a key may be struck anew just before the
     message that ends the stroke before.
@@ -152,7 +152,7 @@ def _held_notes(track: Iterable[Any], remarks: dict[str, int]) -> tuple[list[Hel
 
 
 def _is_key(note: Held, remarks: dict[str, int]) -> bool:
-    """Whether a note is a key of a piano; others are counted in ``remarks``."""
+    """Return whether a note is a key of a piano; others are counted in ``remarks``."""
     if note.channel == DRUM_CHANNEL:
         _count(remarks, "drum notes left out", 1)
         return False
@@ -175,7 +175,7 @@ def _step(tick: int, ticks_per_quarter: int, steps_per_quarter: int) -> int:
 
 
 def _messages(roll: Roll, step_ticks: int) -> Iterator[Any]:
-    """What changes from step to step, ends before beginnings, and then the end of the track."""
+    """Yield the changes from step to step, ends before beginnings, and then the end of the track."""
     import mido
 
     changes = np.diff(np.pad((roll > 0).astype(np.int8), ((1, 1), (0, 0))), axis=0)

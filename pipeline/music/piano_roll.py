@@ -2,8 +2,8 @@
 
 The sets are laid out as the four of Boulanger-Lewandowski et al. (2012) usually come: in MATLAB's format as
 cells `traindata`, `validdata`, `testdata` of matrices (T, 88); in NumPy's as `train_rolls` (all sequences one
-after the other) and `train_lengths`, and so on. The kind is known by a file's first bytes, not by its name,
-and nothing that a file holds is ever run: no pickle is read.
+after the other) and `train_lengths`, and so on. The kind is detected by a file's first bytes, not by its
+name, and nothing that a file holds is ever run: no pickle is read.
 """
 
 from collections.abc import Iterator
@@ -41,10 +41,13 @@ class NoteSequence:
 
 
 def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
-    """All sequences of a file, in its order.
+    """Return all sequences of a file, in its order.
 
-    ``steps_per_quarter`` is the grid of a MIDI file; a set has its own. One bad sequence refuses its whole
-    set, which would not be the set that others report on. Raises `RecordingRejected` with a one-line reason.
+    ``steps_per_quarter`` is the grid of a MIDI file; a set has its own. One bad sequence rejects its whole
+    set: figures on the rest would not compare with published ones.
+
+    Raises:
+        RecordingRejected: the file or a sequence in it cannot be used.
     """
     kind = kind_of(path)
     with open_file(path) as file:
@@ -58,7 +61,7 @@ def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
 
 
 def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
-    """One sequence: a MIDI file, or `FILE#NAME` for one of a set; raises `RecordingRejected`."""
+    """Return one sequence: a MIDI file, or `FILE#NAME` of a set; raises `RecordingRejected`."""
     file, mark, name = str(path).rpartition("#")
     if not mark or path.exists():
         file, name = str(path), ""
@@ -76,7 +79,7 @@ def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file holds, by its first bytes; raises `RecordingRejected`."""
+    """Return the kind of a file, by its first bytes; raises `RecordingRejected`."""
     with open_file(path) as file:
         head = file.read(16)
     if head.startswith(HDF5_MATLAB):
@@ -136,7 +139,7 @@ def _name(split: Split, index: int) -> str:
 
 
 def _roll(values: Any, name: str) -> Roll:
-    """A table of any dtype as a roll; raises `RecordingRejected` where it is none."""
+    """Return a table of any dtype as a roll; raises `RecordingRejected` where it is none."""
     table = np.asarray(values)
     if table.dtype.kind not in "biuf":
         raise RecordingRejected("not-notes", f"{name} holds {table.dtype}, not a table of numbers")

@@ -1,4 +1,4 @@
-"""The output heads give mixtures that learn what there is to know, and never explode on the way."""
+"""The output heads give mixtures that reach the entropy of their data, with finite losses and gradients."""
 
 import itertools
 import math
@@ -184,7 +184,7 @@ def test_a_full_head_learns_the_entropy_of_a_frame_and_a_diagonal_one_cannot() -
 # Where they start
 
 
-def test_an_autoregressive_head_starts_at_a_linear_predictor_whatever_it_is_told() -> None:
+def test_an_autoregressive_head_starts_at_a_linear_predictor_for_any_hidden_vector() -> None:
     head = AutoregressiveMixtureHead(8, 10, 6, 1e-6, order=4)
     head.start_at(SPEECH, residual_std=0.02, offset=0.3)
     before, value = torch.randn(5, 20), torch.randn(5, 10)

@@ -1,4 +1,4 @@
-"""Counts are those of the layers themselves, and the study's widths come out of its parameter budgets."""
+"""Counts are those of the layers themselves, and its budgets give the widths of Chung et al. (2014)."""
 
 import pytest
 from hypothesis import given
@@ -10,10 +10,10 @@ from models.recurrent.stack import RecurrentStack
 
 SPEECH = {"chung2014-tanh": (400, 168_400), "chung2014-gru": (227, 168_888), "chung2014-lstm": (195, 169_065)}
 MUSIC = {"chung2014-tanh": (100, 20_050), "chung2014-gru": (46, 20_217), "chung2014-lstm": (36, 19_764)}
-"""Units and parameters of the study's models (Chung et al. 2014, table 1)."""
+"""Units and parameters of the paper's models (table 1)."""
 
 MUSIC_INPUTS = 100.5
-"""Notes of a step, averaged over the study's four sets of music."""
+"""Notes of a step, averaged over the paper's four sets of music."""
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -26,13 +26,13 @@ def test_counts_are_those_of_the_layers(cell: str, num_layers: int, biases: bool
 
 
 @pytest.mark.parametrize(("cell", "width", "count"), [(cell, *sizes) for cell, sizes in SPEECH.items()])
-def test_the_speech_models_have_the_studys_sizes(cell: str, width: int, count: int) -> None:
+def test_the_speech_models_have_the_papers_sizes(cell: str, width: int, count: int) -> None:
     assert matched_hidden_size(cell, 20, 169_100) == width
     assert recurrent_parameters(cell, 20, width) == count
 
 
 @pytest.mark.parametrize(("cell", "width", "count"), [(cell, *sizes) for cell, sizes in MUSIC.items()])
-def test_the_music_models_have_the_studys_sizes(cell: str, width: int, count: int) -> None:
+def test_the_music_models_have_the_papers_sizes(cell: str, width: int, count: int) -> None:
     """20.1, 20.2 and 19.8 thousand in the table; only with its peepholes has the LSTM 19.8."""
     assert matched_hidden_size(cell, MUSIC_INPUTS, 20_300, biases=False) == width
     assert recurrent_parameters(cell, MUSIC_INPUTS, width, biases=False) == count
@@ -58,7 +58,7 @@ def test_the_largest_width_is_found_among_all(width: int, per_unit: int, fixed: 
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_budget_below_one_unit_is_refused_with_its_size(cell: str) -> None:
+def test_a_budget_below_one_unit_is_rejected_with_its_size(cell: str) -> None:
     one = recurrent_parameters(cell, 20, 1)
     assert matched_hidden_size(cell, 20, one) == 1
     with pytest.raises(ValueError, match=f"{one} parameters, more than {one - 1}"):

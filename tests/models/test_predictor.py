@@ -1,4 +1,4 @@
-"""The predictor never looks ahead, learns in every weight, and has the study's size."""
+"""The predictor is causal, trains every weight, and has the sizes of Chung et al. (2014)."""
 
 import pytest
 import torch
@@ -66,8 +66,8 @@ def test_steps_one_by_one_give_the_distributions_of_the_sequence(cell: str) -> N
     torch.testing.assert_close(state, end, rtol=0, atol=1e-6)
 
 
-STUDY = {"tanh": (400, 168_400), "gru": (227, 168_888), "lstm": (195, 169_065)}
-"""Units and recurrent parameters of the study's models of speech (Chung et al. 2014, table 1)."""
+PAPER = {"tanh": (400, 168_400), "gru": (227, 168_888), "lstm": (195, 169_065)}
+"""Units and recurrent parameters of the paper's models of speech (table 1)."""
 
 GATES = {"tanh": 1, "gru": 3, "lstm": 4}
 
@@ -76,25 +76,25 @@ def speech_model(cell: str, units: int) -> Predictor:
     return Predictor(20, RecurrentStack(cell, 20, units), GaussianMixtureHead(units, 10, 20, 1e-6))
 
 
-@pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
-def test_the_studys_sizes_have_the_studys_number_of_parameters(cell: str, units: int, in_study: int) -> None:
+@pytest.mark.parametrize(("cell", "units", "in_paper"), [(name, *sizes) for name, sizes in PAPER.items()])
+def test_the_papers_sizes_have_its_number_of_parameters(cell: str, units: int, in_paper: int) -> None:
     """torch's kernels add a second bias to each gate, and lack the LSTM's three peepholes a unit."""
     predictor = speech_model(cell, units)
     peepholes = 3 * units if cell == "lstm" else 0
     second_biases = GATES[cell] * units
-    assert GATES[cell] * units * (20 + units + 1) + peepholes == in_study
-    assert predictor.recurrent_parameter_count() == in_study - peepholes + second_biases
-    assert predictor.recurrent_parameter_count() == pytest.approx(in_study, rel=0.005)
+    assert GATES[cell] * units * (20 + units + 1) + peepholes == in_paper
+    assert predictor.recurrent_parameter_count() == in_paper - peepholes + second_biases
+    assert predictor.recurrent_parameter_count() == pytest.approx(in_paper, rel=0.005)
 
 
-@pytest.mark.parametrize(("cell", "units", "in_study"), [(name, *sizes) for name, sizes in STUDY.items()])
-def test_the_studys_own_cells_have_exactly_its_number_of_parameters(
-    cell: str, units: int, in_study: int
+@pytest.mark.parametrize(("cell", "units", "in_paper"), [(name, *sizes) for name, sizes in PAPER.items()])
+def test_the_papers_own_cells_have_exactly_its_number_of_parameters(
+    cell: str, units: int, in_paper: int
 ) -> None:
     predictor = speech_model(f"chung2014-{cell}", units)
-    assert predictor.recurrent_parameter_count() == in_study
+    assert predictor.recurrent_parameter_count() == in_paper
 
 
 def test_the_three_models_are_equally_large() -> None:
-    counts = [speech_model(cell, units).recurrent_parameter_count() for cell, (units, _) in STUDY.items()]
+    counts = [speech_model(cell, units).recurrent_parameter_count() for cell, (units, _) in PAPER.items()]
     assert max(counts) / min(counts) < 1.005

@@ -1,4 +1,4 @@
-"""The sensitivity is the gradient's norm, falls as a tanh layer's weight says, stays where a gate holds."""
+"""The sensitivity is the gradient's norm. It decays by a tanh layer's weight; a gate can keep it constant."""
 
 import math
 
@@ -137,7 +137,7 @@ def test_single_precision_reaches_far_below_the_square_root_of_its_smallest_numb
     torch.testing.assert_close(curve[30] / curve[0], torch.tensor(1e-30).double(), rtol=1e-3, atol=0)
 
 
-def test_a_distance_that_no_step_looks_back_is_refused() -> None:
+def test_a_distance_that_no_step_looks_back_is_rejected() -> None:
     model = predictor_of(RecurrentStack("gru", D_IN, 5))
     assert len(sensitivity(model, *data_of(), T - 1)) == T
     with pytest.raises(ValueError, match=r"from 0 to 6 with 7 steps, not 7"):

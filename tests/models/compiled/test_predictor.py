@@ -26,7 +26,7 @@ SETTINGS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 @pytest.mark.parametrize("cell", COMPILED)
-def test_it_says_what_torch_says(cell: str, settings: dict[str, Any]) -> None:
+def test_it_gives_the_numbers_of_torch(cell: str, settings: dict[str, Any]) -> None:
     network, fast = both(cell, **settings)
     inputs = 0.5 * values(3, 150, WINDOW)
     tensors = torch.from_numpy(inputs)
@@ -70,7 +70,7 @@ def test_states_that_go_in_stay_as_they_are() -> None:
     assert all(part.any() for part in after)
 
 
-def test_weights_of_another_shape_are_refused() -> None:
+def test_weights_of_another_shape_are_rejected() -> None:
     network, _ = both("gru", "full")
     weights = {name: value.numpy() for name, value in network.state_dict().items()}
     settings: dict[str, Any] = {"target_size": 5, "components": 4, "covariance": "full", "scale_floor": 1e-4}
@@ -87,7 +87,7 @@ def test_weights_of_another_shape_are_refused() -> None:
             CompiledPredictor(weights, cell, **{"seen": 10, **settings, **changes})
 
 
-def test_arrays_of_another_shape_are_refused() -> None:
+def test_arrays_of_another_shape_are_rejected() -> None:
     _, fast = both("gru")
     state, window = fast.initial_state(2), values(2, WINDOW)
     uniform, noise = numbers(2, 4)

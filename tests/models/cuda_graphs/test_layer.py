@@ -103,7 +103,7 @@ def test_a_retained_graph_can_go_back_again_after_another_forward(recorder: Reco
     same(first, as_written(stack, inputs_of(10)))
 
 
-def test_a_second_backward_is_refused_as_it_is_everywhere(recorder: Recorder) -> None:
+def test_a_second_backward_is_rejected_as_it_is_everywhere(recorder: Recorder) -> None:
     stack = stack_of("chung2014-gru")
     warm(stack)
     hidden, _ = stack(inputs_of(10), stack.initial_state(B))

@@ -114,7 +114,7 @@ def test_another_type_of_weights_drops_the_graphs(recorder: Recorder) -> None:
     assert recorder.captures == 2
 
 
-def test_a_failed_capture_is_said_once_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_capture_is_reported_once_and_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = []
 
     def fail(steps: Steps, places: tuple[Tensor, ...]) -> Steps:

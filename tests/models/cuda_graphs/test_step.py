@@ -149,7 +149,7 @@ def test_memory_may_move_within_itself(graphs: Recorder) -> None:
 
 
 @pytest.mark.parametrize("captured", [False, True])
-def test_another_shape_is_refused_not_stretched(captured: bool, request: pytest.FixtureRequest) -> None:
+def test_another_shape_is_rejected_not_broadcast(captured: bool, request: pytest.FixtureRequest) -> None:
     if captured:
         request.getfixturevalue("graphs")
     run = CapturedStep(lambda memory, part: ((part,), (memory[0] + part,)), [torch.zeros(3)], torch.zeros(3))
@@ -158,7 +158,7 @@ def test_another_shape_is_refused_not_stretched(captured: bool, request: pytest.
 
 
 @pytest.mark.usefixtures("float64")
-def test_a_failed_capture_is_said_and_the_step_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_capture_is_reported_and_the_step_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the attempt did to the memory is undone."""
 
     def fail(step: Callable[..., Any], places: Memory) -> Any:

@@ -46,7 +46,7 @@ def normaliser(mean: float = 0.0, std: float = 1.0) -> Normaliser:
 def test_the_probabilities_of_all_integer_samples_sum_to_one(
     logits: list[float], mean: list[float], scale: list[float], moments: tuple[float, float]
 ) -> None:
-    """``mean`` and ``scale`` are in units of full scale; the moments say how the model sees them."""
+    """``mean`` and ``scale`` are in units of full scale; the moments give the model's normalisation."""
     shift, std = moments
     columns = [torch.tensor(x, dtype=torch.float64) for x in (logits, mean, scale)]
     mixture = DiagonalMixture(columns[0], (columns[1][:, None] - shift) / std, columns[2][:, None] / std)

@@ -1,4 +1,4 @@
-"""The distributions of notes are distributions, each says what its formula says, and NADE sees chords."""
+"""The distributions of notes are normalised and equal their formulas, and NADE models chords."""
 
 import math
 from itertools import product
@@ -139,7 +139,7 @@ def test_nades_gradient_is_that_of_the_slow_loop() -> None:
     "distribution", [nade((), 5, seed=1), bernoulli((), 5, 1)], ids=["nade", "bernoulli"]
 )
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
-def test_samples_come_as_often_as_their_probability_says(distribution: Notes, temperature: float) -> None:
+def test_samples_come_as_often_as_their_probability_states(distribution: Notes, temperature: float) -> None:
     count = 40_000
     vectors = every_vector(5)
     drawn = repeated(distribution, count).sample(temperature, torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""The encoder-decoder against its definition written out, step by step; and what it may not hear."""
+"""The encoder-decoder against its definition written out step by step; and its causality."""
 
 import math
 from typing import Any
@@ -168,7 +168,7 @@ def test_inside_a_block_only_the_decoder_hears(attention: int) -> None:
 
 @torch.no_grad()
 def test_attention_reaches_back_as_far_as_it_says() -> None:
-    """An encoder without recurrence tells of one step alone, so a block sees as far as its memory."""
+    """An encoder without recurrence encodes one step alone, so a block's context is its memory."""
     network = network_of("chung2014-tanh", 4, 3)
     network.get_parameter("encoder.layers.0.weight_hh").zero_()
     inputs = random_inputs(1, 12)

@@ -45,7 +45,7 @@ def consecutive(batch: int, first: int, steps: int) -> Tensor:
 
 
 @pytest.mark.parametrize("attention", [0, 3])
-def test_a_model_that_hears_only_itself_hears_the_truth_from_before_its_block(attention: int) -> None:
+def test_a_model_fed_only_its_own_samples_reads_the_true_rows_before_its_block(attention: int) -> None:
     head = NotingHead()
     network = network_of("gru", 4, attention, head=head).train()
     network.sampling_probability = 1.0
@@ -61,7 +61,7 @@ def test_a_model_that_hears_only_itself_hears_the_truth_from_before_its_block(at
     assert (second[0] > 50).any(1).tolist() == [step % 4 > 0 for step in range(10)]
 
 
-def test_a_chunk_that_begins_inside_a_block_hears_the_truth_from_before_it() -> None:
+def test_a_chunk_that_begins_inside_a_block_reads_the_true_rows_before_it() -> None:
     head = NotingHead()
     network = network_of("gru", 4, 0, head=head).train()
     _, state = run(network, consecutive(1, 0, 2))
@@ -75,7 +75,7 @@ def test_a_chunk_that_begins_inside_a_block_hears_the_truth_from_before_it() -> 
     assert torch.equal(context[3], torch.where(truth[3] >= 4, truth[3] + 98, truth[3]))
 
 
-def test_the_share_of_own_steps_is_the_probability_and_a_step_is_heard_alike_by_all() -> None:
+def test_the_share_of_own_steps_is_the_probability_and_all_later_steps_read_the_same_step() -> None:
     head = NotingHead()
     network = network_of("gru", 50, 0, head=head).train()
     network.sampling_probability = 0.3

@@ -9,7 +9,7 @@ from models.parameter_counts import recurrent_parameters
 from models.recurrent.cells import CELLS, Cell, find_cell, register_cell
 
 
-def test_an_unknown_cell_is_answered_with_the_known_ones() -> None:
+def test_an_error_for_an_unknown_cell_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"tanh, gru, lstm.*not 'rnn'"):
         find_cell("rnn")
 
@@ -26,7 +26,7 @@ def test_a_name_is_given_once() -> None:
     assert "another" not in CELLS
 
 
-def test_a_cell_without_a_step_says_so() -> None:
+def test_a_cell_without_a_step_raises() -> None:
     with pytest.raises(ValueError, match="bare has no ONNX step"):
         Cell("bare", "module:layer", "Bare", 1).onnx_step()
 

@@ -1,4 +1,4 @@
-"""The study's cells against their equations written out in slow loops; gradients against differences."""
+"""The cells of Chung et al. (2014) against their equations in slow loops; gradients against differences."""
 
 from collections.abc import Callable, Sequence
 
@@ -236,17 +236,17 @@ def test_mixed_precision_computes_in_the_type_of_the_weights(kind: type[Chung201
 
 
 @pytest.mark.parametrize(
-    ("kind", "units", "in_study"),
+    ("kind", "units", "in_paper"),
     [(OneBiasTanh, 400, 168_400), (ResetBeforeGRU, 227, 168_888), (PeepholeLSTM, 195, 169_065)],
 )
-def test_the_studys_sizes_have_exactly_the_studys_number_of_parameters(
-    kind: type[Chung2014Cell], units: int, in_study: int
+def test_the_papers_sizes_have_exactly_its_number_of_parameters(
+    kind: type[Chung2014Cell], units: int, in_paper: int
 ) -> None:
-    assert sum(weight.numel() for weight in kind(20, units).parameters()) == in_study
+    assert sum(weight.numel() for weight in kind(20, units).parameters()) == in_paper
 
 
 @every_cell
-def test_first_weights_are_the_studys(kind: type[Chung2014Cell]) -> None:
+def test_first_weights_are_the_papers(kind: type[Chung2014Cell]) -> None:
     torch.manual_seed(1)
     cell = kind(50, 40)
     assert 0.099 < cell.weight_ih.abs().max() <= 0.1
@@ -260,7 +260,7 @@ def test_first_weights_are_the_studys(kind: type[Chung2014Cell]) -> None:
 
 
 @every_cell
-def test_gradients_of_gradients_are_refused(kind: type[Chung2014Cell]) -> None:
+def test_gradients_of_gradients_are_rejected(kind: type[Chung2014Cell]) -> None:
     cell = cell_of(kind)
     inputs = torch.randn(B, T, D, dtype=torch.float64, requires_grad=True)
     outputs, *_ = run(cell, inputs, random_state(cell))

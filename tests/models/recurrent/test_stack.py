@@ -88,7 +88,7 @@ def random_state(stack: RecurrentStack, batch: int = B) -> State:
     return tuple(0.5 * torch.randn_like(part) for part in stack.initial_state(batch))
 
 
-@pytest.mark.parametrize("cell", REFERENCE)  # the study's own cells: see test_faithful.py
+@pytest.mark.parametrize("cell", REFERENCE)  # the cells of Chung et al. (2014): see test_chung2014.py
 @pytest.mark.parametrize("layers", [1, 3])
 @torch.no_grad()
 def test_a_cell_is_its_equations(cell: str, layers: int) -> None:

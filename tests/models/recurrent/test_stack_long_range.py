@@ -41,10 +41,10 @@ def adding_problem(batch: int, length: int, generator: torch.Generator) -> tuple
 
 
 def open_for_long(stack: RecurrentStack, cell: str, length: int) -> None:
-    """Bias the gates so that units remember for 1 to ``length`` steps, evenly spread on a logarithmic scale.
+    """Bias the gates so that units keep state for 1 to ``length`` steps, spread evenly in the logarithm.
 
-    The second block of biases is the LSTM's forget gate and the GRU's update gate, which the study writes
-    the other way round. The LSTM's input gate, its first block, takes in what the forget gate lets go.
+    The second block of biases is the LSTM's forget gate and the GRU's update gate, which Chung et al. (2014)
+    write the other way round. The LSTM's input gate, its first block, takes in what the forget gate lets go.
     """
     spread = torch.empty(H).uniform_(1, length - 1).log()
     biases = [weights for name, weights in stack.named_parameters() if "bias" in name]

@@ -119,10 +119,10 @@ def test_harmless_damage_is_accepted_with_a_note(tmp_path: Path) -> None:
     write_audio(path, noise(1_000), RATE)
     whole = path.read_bytes()
     for damaged, note in [
-        (whole + bytes(range(200)), "the RIFF size field says 2044 bytes, the file has 2244"),
+        (whole + bytes(range(200)), "the RIFF size field states 2044 bytes, the file has 2244"),
         (
             whole[:4] + struct.pack("<I", 7) + whole[8:],
-            "the RIFF size field says 15 bytes, the file has 2044",
+            "the RIFF size field states 15 bytes, the file has 2044",
         ),
         (whole[:32] + b"\0\0" + whole[34:], "block align is 0, not 2"),
         (

@@ -61,9 +61,9 @@ REFUSED_UPSTREAM = {
 }
 NOTED = {
     "broken/blockalign_0.wav": "block align is 0, not 2",
-    "broken/riff_size_wrong.wav": "the RIFF size field says 8 bytes, the file has 16044",
+    "broken/riff_size_wrong.wav": "the RIFF size field states 8 bytes, the file has 16044",
     "broken/trailing_garbage.flac": "no FLAC frame ends where the file ends: other bytes follow the last one",
-    "broken/trailing_garbage.wav": "the RIFF size field says 16044 bytes, the file has 20044",
+    "broken/trailing_garbage.wav": "the RIFF size field states 16044 bytes, the file has 20044",
     "valid/speech_gsm610_8000.wav": "19 samples beyond full scale were clipped (largest 1.002)",
 }
 NEEDS_FFMPEG = {
