@@ -1,4 +1,4 @@
-"""Compress a WAV file without loss by a model's probabilities, and restore it."""
+"""Compress a WAV file losslessly with a model's probabilities, and restore it."""
 
 import tempfile
 from pathlib import Path

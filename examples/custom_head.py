@@ -1,4 +1,4 @@
-"""An output distribution of one's own: a Laplace head on the recurrent layers, trained in plain torch.
+"""Train a custom output distribution, a Laplace head on the recurrent layers, in plain torch.
 
 A head maps hidden vectors (B, T, H) and inputs (B, T, D_in) to an object with `log_prob`.
 """

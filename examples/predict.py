@@ -7,5 +7,5 @@ continuation = model.predict(plucks(2.0, seed=99), SAMPLE_RATE, seconds=1.0, tak
 print(model)
 print(continuation)
 for take in range(len(continuation.added)):
-    sound = continuation.sound(take)  # (N,) int16: the recording, then what follows
+    sound = continuation.sound(take)  # (N,) int16: the recording, then its continuation
     print(f"take {take}: {len(sound) / continuation.sample_rate:.2f} s, seed {continuation.seeds[take]}")

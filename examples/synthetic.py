@@ -28,6 +28,6 @@ def plucks(seconds: float, seed: int) -> NDArray[np.float32]:
 
 
 def small_model() -> wavecast.Model:
-    """Return a model of plucked notes; trained at the first call, found again after that."""
+    """Return a model of plucked notes; the first call trains it, later calls reuse it."""
     corpus = [plucks(2.0, seed) for seed in range(12)]
     return wavecast.train(corpus, sample_rate=SAMPLE_RATE, settings=SETTINGS)

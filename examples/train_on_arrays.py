@@ -4,7 +4,7 @@ from synthetic import SAMPLE_RATE, SETTINGS, plucks
 
 import wavecast
 
-# What comes before the slash is the group: takes of one instrument stay in one split.
+# The part before the slash is the group: all takes of one instrument are in one split.
 recordings = {f"instrument-{i}/take-{k}": plucks(1.0, 10 * i + k) for i in range(10) for k in range(2)}
 model = wavecast.train(recordings, sample_rate=SAMPLE_RATE, settings=SETTINGS)
 figures = wavecast.evaluate(recordings, model=model, sample_rate=SAMPLE_RATE, settings=SETTINGS)

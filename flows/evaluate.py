@@ -1,4 +1,4 @@
-"""Trained runs to figures."""
+"""The flow that evaluates trained runs."""
 
 from pathlib import Path
 
@@ -9,6 +9,6 @@ from flows import tasks
 
 @flow(name="evaluate")
 def evaluate_runs(runs: list[Path]) -> list[Path]:
-    """Score finished runs, given by their folders; returns the paths of their `evaluation.json`."""
+    """Evaluate finished runs, given by their folders; return the paths of their `evaluation.json`."""
     futures = [tasks.evaluate.submit(run) for run in runs]
     return [future.result() for future in futures]

@@ -12,15 +12,15 @@ from pipeline.errors import UserError
 
 
 def embedded_settings() -> None:
-    """Settings of a run without a server, for whoever has not set Prefect up; before Prefect is imported.
+    """Set Prefect up for a run without a server, before it is imported.
 
-    The server that Prefect starts for the length of the run keeps its database under wavecast's data
-    folder. Somebody's own Prefect (a server's address, a profile, a home) is left as it is.
+    Prefect's temporary server keeps its database in wavecast's data folder. A user's own settings (a
+    server's address, a profile, a home) are not changed.
     """
     own = any(name in os.environ for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE"))
     if not own and not (Path.home() / ".prefect" / "profiles.toml").exists():
         home = data_dir() / "prefect"
-        home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not make what is above its own folder
+        home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not create parent folders
         os.environ["PREFECT_HOME"] = str(home)
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
@@ -38,7 +38,7 @@ from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
 
 @flow(name="wavecast", persist_result=False)
 def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
-    """Prepare, train each variant, evaluate, promote the best; returns the path of `summary.json`."""
+    """Prepare, train each variant, evaluate, promote the best; return the path of `summary.json`."""
     dataset = tasks.prepare(config)
     check_splits(config, dataset)
     runs = []
@@ -50,7 +50,7 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
 
 
 def run_as_flow(config: RunConfig) -> Path:
-    """Run the flow from here; a `UserError` of a stage comes out as it is, logged without a traceback."""
+    """Run the flow in this process; a `UserError` of a stage is raised, and logged without a traceback."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logging.getLogger(name).addFilter(_one_line)
     with _no_heartbeat():
@@ -58,7 +58,7 @@ def run_as_flow(config: RunConfig) -> Path:
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """A user's mistake explains itself: leave its traceback out of the log."""
+    """Remove the traceback of a `UserError` from a log record."""
     problem = record.exc_info[1] if record.exc_info else None
     if isinstance(problem, UserError):
         record.exc_info, record.msg, record.args = None, str(problem), ()
@@ -67,7 +67,7 @@ def _one_line(record: logging.LogRecord) -> bool:
 
 @contextmanager
 def _no_heartbeat() -> Iterator[None]:
-    """Without a server that watches, a heartbeat only delays the end of the flow."""
+    """Disable the heartbeat without a server, where it only delays the end of the flow."""
     if "PREFECT_API_URL" in os.environ:
         yield
         return

@@ -1,4 +1,4 @@
-"""Recordings to a data set."""
+"""The flow that prepares recordings."""
 
 from pathlib import Path
 
@@ -10,5 +10,5 @@ from pipeline.config.run import RunConfig
 
 @flow(name="prepare")
 def prepare_corpus(config: RunConfig) -> Path:
-    """Prepare the corpus; returns the data set's path."""
+    """Prepare the corpus; return the data set's path."""
     return tasks.prepare(config)

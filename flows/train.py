@@ -1,4 +1,4 @@
-"""A data set to trained models."""
+"""The flow that trains models."""
 
 from pathlib import Path
 
@@ -11,6 +11,6 @@ from pipeline.stages import start_stage, variants
 
 @flow(name="train")
 def train_models(config: RunConfig) -> list[Path]:
-    """Prepare what is new, then train each variant; returns the models' folders."""
+    """Prepare new recordings, then train each variant; return the models' folders."""
     dataset = tasks.prepare(config)
     return [tasks.train(start_stage(config, dataset, variant)) for variant in variants(config)]

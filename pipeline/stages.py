@@ -1,4 +1,4 @@
-"""The stages of a run, each a plain function from paths to paths; flows, command line and tests call these.
+"""The stages of a run: functions from paths to paths, called by flows, command line and tests.
 
 prepare -> train each variant -> evaluate each -> promote the best -> report
 """
@@ -18,7 +18,11 @@ from pipeline.tracking.run_folder import RunFolder, start_run
 
 
 def prepare_stage(config: RunConfig) -> Path:
-    """Prepare the corpus; returns the data set's `dataset.json`. See `pipeline.data.preparation.prepare`."""
+    """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
+
+    Raises:
+        UserError: no recordings are named, or none can be used.
+    """
     require_inputs(config)
     return prepare(config)
 
@@ -32,7 +36,7 @@ def require_inputs(config: RunConfig) -> None:
 def check_recordings(config: RunConfig) -> None:
     """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
 
-    Only headers are read, up to the first recording that is whole there.
+    Only headers are read, up to the first valid one.
     """
     from pipeline.audio.decode import probe
     from pipeline.data.corpus import find_sources
@@ -62,21 +66,23 @@ def check_splits(config: RunConfig, dataset: Path) -> None:
 
 
 def variants(config: RunConfig) -> list[str]:
-    """Names of the models that a run trains; the empty name is the one that it describes itself."""
+    """Return the names of the models that a run trains; the empty name is the model without a variant."""
     return list(config.variants) or [""]
 
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
-    """Make, or find again, the run folder of one variant on a prepared data set; returns it."""
+    """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
     return start_run(chosen, dataset, fingerprint, variant).path
 
 
 def train_stage(run: Path) -> Path:
-    """Train a run folder in a child process, which may be killed and goes on when called again.
+    """Train a run in a child process and return the model folder; a killed training can be resumed.
 
-    Raises `UserError` where the child fails; its own message is on standard error already.
+    Raises:
+        UserError: the training failed; its own message is on standard error already.
+        TrainingInterrupted: the child process was killed.
     """
     if RunFolder(run).status()["status"] == "finished":
         return RunFolder(run).model
@@ -89,7 +95,7 @@ def train_stage(run: Path) -> Path:
             raise
     if code < 0:
         name = signal.Signals(-code).name
-        raise TrainingInterrupted(f"{run}: training was ended by {name}; call it again to go on")
+        raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
     if code:
         reason = RunFolder(run).status().get("reason", "its message is above")
         raise UserError(f"{run}: training failed ({reason})")
@@ -97,7 +103,7 @@ def train_stage(run: Path) -> Path:
 
 
 def evaluate_stage(run: Path) -> Path:
-    """Score a trained run, draw, make its sounds and its page, send them; returns `evaluation.json`."""
+    """Evaluate a trained run, write and send its plots, sounds and page; return its `evaluation.json`."""
     from pipeline.evaluation.evaluate import evaluate
     from pipeline.reports.html import write_run_report
     from pipeline.reports.run_artifacts import plot_run, write_sample_continuations
@@ -121,7 +127,7 @@ def evaluate_stage(run: Path) -> Path:
 
 
 def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
-    """Register the runs' models and make the best one champion where it deserves it.
+    """Register the runs' models; the best one becomes champion if it is better than the present one.
 
     Without a tracking server nothing is registered, and the result states the reason.
     """
@@ -136,10 +142,7 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
-    """Gather a run's figures, pictures and sounds in one `summary.json`, the best model's sounds first.
-
-    Returns its path.
-    """
+    """Write `summary.json` with a run's figures, plots and sounds, the best model first; return its path."""
     from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
@@ -169,7 +172,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 
 
 def run_stages(config: RunConfig) -> Path:
-    """The whole pipeline in this process, without Prefect; returns the summary's path."""
+    """Run the whole pipeline in this process, without Prefect; return the summary's path."""
     dataset = prepare_stage(config)
     check_splits(config, dataset)
     runs = []

@@ -1,4 +1,4 @@
-"""From recordings to trained models: prepare, train, evaluate, on files or on arrays."""
+"""Functions on corpora: prepare, train and evaluate, on files or on arrays."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trained models in a program: what the command line does, with arrays. Its public name is `wavecast`."""
+"""Trained models with methods on arrays and files. The public name of this module is `wavecast`."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +18,8 @@ from pipeline.generation.options import (
     Kind,
     SamplingOptions,
 )
-from pipeline.model.storage import load_model as load_folder
 from pipeline.model.trained_model import TrainedModel
-from pipeline.registry.registry import fetch_model
+from pipeline.registry.registry import find_model
 
 if TYPE_CHECKING:
     from pipeline.scoring.windows import RecordingScore
@@ -46,7 +45,7 @@ class Model:
         self.folder = folder
 
     def __repr__(self) -> str:
-        """Name what the model is of, its network, and where it lies."""
+        """Return the kind of input, the network and the folder as text."""
         of, network = self.trained.input, self.trained.model
         rate = f" at {of.sample_rate} Hz" if hasattr(of, "sample_rate") else ""
         units = f"{network.num_layers} x {network.cell}" if network.num_layers > 1 else network.cell
@@ -55,7 +54,11 @@ class Model:
 
     @property
     def sample_rate(self) -> int:
-        """Of what is predicted, in Hz; raises `UserError` where the model is of notes."""
+        """Return the sample rate of predicted audio in Hz.
+
+        Raises:
+            UserError: the model is of notes.
+        """
         return self.trained.audio.sample_rate
 
     def predict(
@@ -91,14 +94,14 @@ class Model:
         temperature: float = DEFAULT_TEMPERATURE,
         noise_scale: float = DEFAULT_NOISE_SCALE,
     ) -> Continuation:
-        """Generate audio from nothing: `added` (takes, N) of the continuation of an empty recording."""
+        """Generate audio without a recording: the result's `added` (takes, N) is the generated audio."""
         sampling = SamplingOptions(takes, seed, temperature, noise_scale)
         return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
     def score(
         self, recording: Recording, sample_rate: int | None = None, window_s: float = 0.1
     ) -> "RecordingScore":
-        """Measure the negative log-likelihood of a recording, also in stretches of ``window_s`` seconds."""
+        """Measure the negative log-likelihood of a recording, also in windows of ``window_s`` seconds."""
         from pipeline.scoring.recordings import score_samples
 
         return score_samples(self.trained, [self._mono(recording, sample_rate)], window_s)
@@ -111,7 +114,7 @@ def mono_samples(recording: Recording, sample_rate: int | None, to_rate: int | N
     """Return a recording as mono samples (N,) int16 and their rate, which is ``to_rate`` where that is given.
 
     Raises:
-        UserError: the samples are none, or have no rate.
+        UserError: the samples are invalid, or have no rate.
         RecordingRejected: the file cannot be used.
     """
     if isinstance(recording, str | Path):
@@ -138,10 +141,10 @@ def mono_samples(recording: Recording, sample_rate: int | None, to_rate: int | N
 def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[Any]:
     """Return samples as an array of int16 or floats, (N,) or (N, channels).
 
-    A list of floats is converted; a list of integers is taken for int16 where it fits.
+    A list of floats is converted; a list of integers becomes int16 if all are in its range.
 
     Raises:
-        UserError: it is no sound: another type or shape, values that are not finite, or no rate.
+        UserError: another type or shape, values that are not finite, or no positive rate.
     """
     try:
         found = np.asarray(samples)
@@ -169,5 +172,5 @@ def load_model(model: str | Path = "", device: str = "auto") -> Model:
     Raises:
         UserError: there is no such model, or it cannot be used.
     """
-    folder = fetch_model(str(model))
-    return Model(load_folder(folder, device), folder)
+    found = find_model(str(model))
+    return Model(found.load(device), found.folder)

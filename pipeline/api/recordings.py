@@ -1,4 +1,4 @@
-"""What a trained model does with one recording, each as a function that loads the model first.
+"""Functions that load a trained model and apply it to one recording.
 
 A recording is a path, or samples (N,) or (N, channels), int16 or floats of full scale 1, with their rate.
 To use one model several times, call `wavecast.load_model` once and the methods of `wavecast.Model`.
@@ -73,7 +73,7 @@ def generate(
     temperature: float = DEFAULT_TEMPERATURE,
     noise_scale: float = DEFAULT_NOISE_SCALE,
 ) -> Continuation:
-    """Generate audio from nothing; for the arguments see `predict`.
+    """Generate audio without a recording; for the arguments see `predict`.
 
     Returns:
         A continuation of an empty recording: its `added` (takes, M) is what was generated.
@@ -203,7 +203,7 @@ def _loaded(model: AnyModel) -> Model:
 
 
 def _folder(model: AnyModel) -> tuple[Path, str]:
-    """The folder of a model, and the name by which it is called."""
+    """Return the folder of a model, and its name in messages."""
     from pipeline.errors import UserError
     from pipeline.registry.registry import fetch_model
 

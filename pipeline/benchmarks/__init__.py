@@ -1,4 +1,4 @@
-"""Timings and comparisons that anyone can repeat: `wavecast bench` and `wavecast study`.
+"""Reproducible timings and comparisons: `wavecast bench` and `wavecast study`.
 
 In: settings and recordings. Out: tables of ratios and figures. Imports `pipeline.stages` and below.
 """

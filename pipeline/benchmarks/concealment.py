@@ -1,7 +1,6 @@
-"""How well gaps are filled: every method, for packets of several lengths and several shares of them lost.
+"""Quality of concealment: every method, for several packet lengths and shares of lost packets.
 
-Packets are lost independently of each other, so that some follow each other and make longer gaps. All
-methods meet the same losses.
+Packets are lost independently, so that adjacent losses make longer gaps. All methods fill the same losses.
 """
 
 import statistics
@@ -38,12 +37,12 @@ def concealment_table(
     losses: Sequence[float] = (0.05, 0.10, 0.20),
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Fill random losses in recordings (N,) at the model's rate in every way, and measure what comes out.
+    """Fill random losses in recordings (N,) at the model's rate by every method, and measure the results.
 
     Returns:
         `rows`, one for each share of ``losses``, length of ``gaps_ms`` and method, with the means of
         `snr_db`, `snr_overall_db` (of whole recordings), `lsd_db`, `estoi`, `pesq`; None where a measure
-        says nothing. Also what was measured, `notes`, and `markdown`, the table to read.
+        is undefined. Also what was measured, `notes`, and `markdown`, the table as text.
     """
     rate = model.audio.sample_rate
     methods = _methods(model, seed)
@@ -69,7 +68,7 @@ def concealment_table(
 
 
 def _methods(model: TrainedModel, seed: int) -> dict[str, GapFiller]:
-    """The methods of `wavecast conceal`, and what they are made of."""
+    """Return the methods of `wavecast conceal` with their extrapolators."""
     return {
         "zero": filler("zero"),
         "repeat": filler("repeat"),
@@ -95,7 +94,7 @@ def _measured(original: Samples, gaps: Gaps, sample_rate: int, how: GapFiller) -
 
 
 def _means(figures: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
-    """The mean of each measure over the recordings for which it says something."""
+    """Return the mean of each measure over the recordings for which it is defined."""
     means: dict[str, float | None] = {}
     for name in figures[0]:
         said = [value for each in figures if (value := each[name]) is not None and np.isfinite(value)]
@@ -104,7 +103,7 @@ def _means(figures: Sequence[Mapping[str, float | None]]) -> dict[str, float | N
 
 
 def markdown(table: Mapping[str, Any]) -> str:
-    """The table to read: a block for each measure, a line for each method, the best of each column bold."""
+    """Return the table as text: a block for each measure, a line for each method, the best figures bold."""
     return "\n".join(_lines(table))
 
 

@@ -1,8 +1,8 @@
-"""How like their recordings continuations are: a grid of sampling settings, and rules that rank takes.
+"""Similarity of continuations to their recordings: a grid of sampling settings, and rules that rank takes.
 
-Each recording is cut some seconds before its end; the model continues the first part, and each take is
-compared with the part that was cut off. A continuation may say something else than the recording did, so
-nothing is compared sample by sample: only the level, the long-term spectrum and the share of voiced frames.
+Each recording is cut some seconds before its end. The model continues the first part, and each take is
+compared with the removed part. A continuation may have other content than the recording. Therefore only the
+level, the long-term spectrum and the share of voiced frames are compared, not single samples.
 """
 
 import statistics
@@ -120,7 +120,7 @@ def voiced_share(samples: Samples, sample_rate: int, reference_db: float) -> flo
 
 
 def _cut(samples: Samples, seconds: float, rate: int) -> tuple[Samples, Samples] | None:
-    """Context and true continuation; None where the recording is too short."""
+    """Return context and true continuation; None where the recording is too short."""
     loudness = np.abs(samples.astype(np.int32))
     end = 1 + int(np.flatnonzero(loudness > SILENCE * loudness.max(initial=1))[-1:].sum())
     seam = end - round(seconds * rate)
@@ -145,7 +145,7 @@ def _level_db(samples: Samples) -> float:
 def _rules(
     model: TrainedModel, pairs: Sequence[tuple[Samples, Samples]], sampling: SamplingOptions
 ) -> list[dict[str, Any]]:
-    """The measures of the take that each rule puts first, and how often that is the quietest."""
+    """Return the measures of the take that each rule ranks first, and how often it is the quietest."""
     rate = model.audio.sample_rate
     firsts: dict[str, list[Measures]] = {}
     for context, true in shown(pairs, len(pairs), "rank"):

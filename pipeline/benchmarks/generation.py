@@ -1,6 +1,6 @@
-"""How fast models make sound: wavecast's ways beside a plain PyTorch loop, for one take and for many.
+"""Speed of generation: compiled and torch loops against a plain PyTorch loop, for one take and for many.
 
-Rounds of what is compared alternate, since a shared machine's speed drifts; ratios are medians over rounds.
+The rounds of the loops alternate, since a shared machine's speed drifts. Ratios are medians over rounds.
 """
 
 import statistics
@@ -31,7 +31,7 @@ STEPS = {1: 512, 16: 128, 256: 32}
 
 
 def bench_generation(model: TrainedModel | None = None) -> list[dict[str, Any]]:
-    """Steps a second of each way, for each model and number of takes side by side, on one core.
+    """Measure steps per second of each loop, for each model and number of takes, on one core.
 
     Without a model, every cell that is registered with a size, with fresh weights: 20 samples in, 10 out, 20
     Gaussians.

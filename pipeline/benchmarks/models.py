@@ -1,6 +1,6 @@
-"""Timings of the models' parts, in ratios: the study's cells beside the library's, and heads.
+"""Timings of the models' parts, in ratios: cells of Chung et al. (2014) against the library's, and heads.
 
-Rounds of what is compared alternate, since a shared machine's speed drifts; medians are compared.
+The rounds of both alternate, since a shared machine's speed drifts. Medians are compared.
 """
 
 import statistics
@@ -27,9 +27,9 @@ HEADS: dict[str, Callable[[int], nn.Module]] = {
 
 
 def bench_models(device: str = "cpu") -> dict[str, Any]:
-    """Two tables of ratios at the study's sizes, for every cell that is registered with a size.
+    """Measure ratios of times at the paper's sizes, for every cell that is registered with a size.
 
-    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each cell of its own over that of
+    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell over that of
     the library's kernel of the same width and depth. ``heads``: head, loss and their gradients as a share of
     a whole update of each library cell, 32 sequences of 100 steps.
     """
@@ -41,7 +41,7 @@ def bench_models(device: str = "cpu") -> dict[str, Any]:
         if cell.is_torchs
         for name in HEADS
     }
-    what = f"study's sizes, {device}, {torch.get_num_threads()} threads"
+    what = f"sizes of Chung et al. (2014), {device}, {torch.get_num_threads()} threads"
     return {"what": what, "cells": cells, "heads": heads}
 
 
@@ -95,5 +95,5 @@ def _head_share(cell: Cell, head_name: str, device: str) -> float:
 
 
 def _medians(*runs: Callable[[], None]) -> list[float]:
-    """Median seconds of each."""
+    """Return the median seconds of each."""
     return [statistics.median(times) for times in alternating_seconds(ROUNDS, *runs, warm_up=2)]

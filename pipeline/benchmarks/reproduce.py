@@ -1,6 +1,6 @@
-"""Every comparison that the README shows, run again: units, heads, horizons, music, timings.
+"""Reproduction of all published comparisons: units, heads, horizons, music, timings.
 
-Each part is an ordinary run of a configuration in `configs/`; what was trained before is not trained again.
+Each part is a run of a configuration in `configs/`. Finished trainings are not repeated.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from pipeline.stages import run_stages
 SPEECH_PARTS = ("speech", "study", "heads", "horizons")
 HEADINGS = {
     "speech": "Units at equal parameter counts, with the library's kernels",
-    "study": "Units at equal parameter counts, exactly as in the study",
+    "study": "Units at equal parameter counts, exactly as in Chung et al. (2014)",
     "heads": "Covariance of the mixture, GRU of 227 units",
     "horizons": "Steps ahead",
 }
@@ -90,7 +90,7 @@ def _pair(figures: Mapping[str, float | None]) -> list[str]:
 def _horizons(summary: Mapping[str, Any]) -> Iterator[str]:
     evaluations = summary["evaluations"]
     steps = list(next(iter(evaluations.values()))["horizons"])
-    yield _row("nats per step, steps ahead", "all, hearing everything", *steps)
+    yield _row("nats per step, steps ahead", "all, conditioned on all steps before", *steps)
     yield "|---|" + "---:|" * (1 + len(steps))
     first = next(iter(evaluations.values()))["horizons"]
     for name, evaluation in evaluations.items():
@@ -100,7 +100,7 @@ def _horizons(summary: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _ahead(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:
-    """Nats, and the standard error of their difference to the first model's."""
+    """Return nats, and the standard error of their difference to the first model's."""
     _, error = difference(found, first)
     return f"{found['nats_per_step']:.2f}" + (f" ± {error:.2f}" if error else "")
 

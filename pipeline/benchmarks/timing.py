@@ -1,4 +1,4 @@
-"""Rounds of what is compared, in turns: a shared machine's speed drifts, and drifts for all alike."""
+"""Timing in alternating rounds, so that the drifting speed of a shared machine affects all alike."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import torch
 
 
 def alternating_seconds(rounds: int, *ways: Callable[[], object], warm_up: int = 1) -> list[list[float]]:
-    """Seconds of each round of each way, GPU work included, after ``warm_up`` rounds that do not count."""
+    """Return the seconds of each function's rounds, GPU work included, after ``warm_up`` untimed rounds."""
     seconds: list[list[float]] = [[] for _ in ways]
     for round_number in range(warm_up + rounds):
         for way, times in zip(ways, seconds, strict=True):

@@ -1,6 +1,6 @@
-"""Timings on this machine, each beside a plain way of doing the same in the same run, so that ratios hold.
+"""Timings of training and preparation on this machine; training is compared with a plain PyTorch loop.
 
-Rounds of both alternate, since a shared machine's speed drifts; the medians are compared.
+The rounds of both loops alternate, since a shared machine's speed drifts. Medians are compared.
 """
 
 import os
@@ -35,10 +35,10 @@ UPDATES_A_ROUND = 10
 
 
 def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
-    """Training steps a second of wavecast's loop and of a plain PyTorch loop with a DataLoader.
+    """Measure training steps per second of wavecast's loop and of a plain PyTorch loop with a DataLoader.
 
     Both train the same network with the same batch size, chunk length and gradient clipping. The plain loop
-    is what the tutorials show: a data set that cuts windows item by item from the same array, a DataLoader,
+    follows PyTorch's tutorials: a data set that cuts windows item by item from the same array, a DataLoader,
     torch's own mixture distribution, torch's Adam.
     """
     dataset = open_dataset(dataset_path, config.input)
@@ -62,7 +62,7 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
 
 
 def _several(updates: Iterator[None]) -> Callable[[], None]:
-    """A round: so many updates of an endless training."""
+    """Return a round: a fixed number of updates of an endless training."""
 
     def run() -> None:
         for _ in range(UPDATES_A_ROUND):
@@ -140,7 +140,7 @@ def _plain_update(
 
 
 def bench_prepare(config: RunConfig) -> dict[str, Any]:
-    """How many times faster than real time recordings become a data set, from nothing, in a new folder.
+    """Measure how many times faster than real time recordings are prepared in a new folder.
 
     A core's share is what counts: processor seconds of all threads, hashing, decoding, checks and writing
     included.

@@ -1,4 +1,4 @@
-"""Timings for people."""
+"""Text output of `wavecast bench`."""
 
 from typing import Any
 
@@ -17,14 +17,14 @@ GENERATION_COLUMNS = {
 
 
 def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
-    """How fast sound is made: a line for each model and number of takes."""
+    """Print the speed of generation: a line for each model and number of takes."""
     if as_json:
         write_json_text(rows)
         return
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"steps a second, {rows[0]['device']}", title_justify="left")
+    table = Table(title=f"steps per second, {rows[0]['device']}", title_justify="left")
     for heading in GENERATION_COLUMNS.values():
         table.add_column(heading, justify="left" if heading == "cell" else "right")
     for row in rows:
@@ -34,7 +34,7 @@ def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
 
 
 def print_bench(figures: dict[str, Any], as_json: bool) -> None:
-    """Timings: a line for each figure."""
+    """Print timings: a line for each figure."""
     if as_json:
         write_json_text(figures)
         return
@@ -45,5 +45,5 @@ def print_bench(figures: dict[str, Any], as_json: bool) -> None:
             for part, ratio in value.items():
                 print(f"    {part:26} {ratio:,.2f}")
             continue
-        shown = " to ".join(f"{x:,.2f}" for x in value) if isinstance(value, list) else f"{value:,.2f}"
-        print(f"  {name.replace('_', ' '):28} {shown}")
+        text = " to ".join(f"{x:,.2f}" for x in value) if isinstance(value, list) else f"{value:,.2f}"
+        print(f"  {name.replace('_', ' '):28} {text}")

@@ -22,6 +22,6 @@ def choose_model(reference: str, name: str = DEFAULT_NAME, uri: str | None = Non
 
 
 def load_chosen(reference: str, device: str = "auto") -> "tuple[TrainedModel, FoundModel]":
-    """Return the model of this name, loaded, and what it was found as."""
+    """Return the model of this name, loaded, and where it was found."""
     found = choose_model(reference)
     return found.load(device), found

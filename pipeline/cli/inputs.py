@@ -1,4 +1,4 @@
-"""From what a user names (files, folders, patterns) to recordings, one after the other, each with its output.
+"""Recordings that a user names (files, folders, patterns), one after the other, each with its output.
 
 One bad recording never stops the rest. It is reported in one line on standard error, and the exit code is 1.
 """
@@ -20,9 +20,9 @@ ARGUMENTS = 2
 
 
 def find_sounds(named: Sequence[str]) -> list[Path]:
-    """The files that ``named`` files, folders and patterns mean, each once, in a fixed order.
+    """Return the files that ``named`` files, folders and patterns mean, each once, in a fixed order.
 
-    A name that exists is taken as it is, whatever characters it has; FILE#NAME is a piece of a set of music.
+    A name that exists is never a pattern, whatever characters it has. FILE#NAME is a piece of a set of music.
     Folders are searched through, hidden files and README left out. Raises `UserError` for what is missing or
     empty.
     """
@@ -33,7 +33,7 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
         for path in _matching(name):
             if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
                 sources = find_sources([path], "recording", 1)
-                found |= dict.fromkeys(_as_given(path, source.path) for source in sources)
+                found |= dict.fromkeys(as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None
             else:
@@ -41,14 +41,14 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def _as_given(folder: Path, file: Path) -> Path:
-    """Return a file of a folder as that folder was named: relative where it was."""
+def as_given(folder: Path, file: Path) -> Path:
+    """Return the path of a file in a named folder, relative if the folder was named relative."""
     absolute = Path(os.path.abspath(folder))  # noqa: PTH100  which leaves links as they are
     return folder / file.relative_to(absolute) if file.is_relative_to(absolute) else file
 
 
 def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
-    """Whether results go into a folder: unless a single file was named by its own name."""
+    """Return whether results go into a folder: True unless a single file was named without a pattern."""
     return len(named) > 1 or list(sounds) != [expanded(named[0])]
 
 
@@ -64,7 +64,7 @@ def _matching(name: str) -> list[Path]:
 def output_paths(
     sounds: Sequence[Path], output: Path, suffix: str | None, many: bool, overwrite: bool
 ) -> list[Path]:
-    """Where the result of each sound goes (see `place_results`).
+    """Return the path of each sound's result (see `place_results`).
 
     Raises `UserError` before any work where a result is there already and is not to be replaced, or would
     replace one of the sounds.
@@ -77,7 +77,7 @@ def output_paths(
 
 
 def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many: bool) -> list[Path]:
-    """A place for the result of each sound: ``output`` itself, or in that folder where ``many``.
+    """Return a path for the result of each sound: ``output`` itself, or in that folder if ``many``.
 
     In a folder, results keep the sounds' names, and the folders below the one that all have in common, with
     ``suffix`` (".csv") in place of the sound's, or their own where it is None; of talk.wav and talk.flac
@@ -105,7 +105,7 @@ def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many
 
 
 def files_of(sounds: Sequence[Path]) -> list[Path]:
-    """The files that sounds lie in: of FILE#NAME, a piece of a set, FILE."""
+    """Return the files of sounds: for FILE#NAME, a piece of a set, FILE."""
     return [
         sound if os.path.lexists(sound) else Path(str(sound).rpartition("#")[0] or sound) for sound in sounds
     ]
@@ -123,21 +123,21 @@ def each_sound(
         try:
             result = work(sound)
         except RecordingRejected as reason:
-            _tell(sound, str(reason))
+            _report(sound, str(reason))
         except UserError as reason:
             if len(sounds) == 1 or reason.exit_code == ARGUMENTS:
                 raise
-            _tell(sound, str(reason))
+            _report(sound, str(reason))
         except OSError as reason:
             if len(sounds) == 1 or isinstance(reason, BrokenPipeError):
                 raise
-            _tell(sound, f"{reason.filename or sound}: {reason.strerror or reason}")
+            _report(sound, f"{reason.filename or sound}: {reason.strerror or reason}")
         else:
             yield sound, result
             continue
         refused.append(sound)
 
 
-def _tell(sound: Path, reason: str) -> None:
+def _report(sound: Path, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)

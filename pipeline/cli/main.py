@@ -66,7 +66,7 @@ def main() -> None:
     use_writable_caches()
     command = next((name for name in sys.argv[1:2] if name in COMMANDS), "")
     resumable = command in RESUMABLE
-    if not resumable:  # those may be ended at any moment; others are to leave no half of a file
+    if not resumable:  # resumable commands may be killed; others must not leave partial files
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         try:
@@ -74,7 +74,7 @@ def main() -> None:
             arguments = current_spelling(sys.argv[1:])
             app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
         finally:
-            sys.stdout.flush()  # else Python does it too late to say in one line why it could not
+            sys.stdout.flush()  # else Python flushes too late for an error of one line
     except CycloptsError as problem:
         reason = textwrap.shorten(str(problem), LONGEST_MESSAGE, placeholder=" ...")  # it may list many files
         called = " ".join(("wavecast", *(problem.command_chain or ())))
@@ -82,7 +82,7 @@ def main() -> None:
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
-        _fail("stopped; the same command goes on where it was" if resumable else "stopped", 130)
+        _fail("stopped; the same command resumes it" if resumable else "stopped", 130)
     except BrokenPipeError:
         _forget_output()
         sys.exit(1)
@@ -95,9 +95,9 @@ def main() -> None:
 
 
 def _prepare_streams() -> None:
-    """Let a file's name be printed whatever it holds, and streams that were closed lead nowhere."""
+    """Allow any file name to be printed, and replace closed streams by the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # in order: each takes the lowest number that is free, its own
+        if getattr(sys, name) is None:  # in order: each gets the lowest free descriptor, its own
             setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         unicode = sys.stdout.encoding.lower().replace("-", "") == "utf8"
@@ -105,7 +105,7 @@ def _prepare_streams() -> None:
 
 
 def _forget_output() -> None:
-    """What could not be printed would be tried again, and fail again, at the end of the process."""
+    """Discard unprinted output, which Python would flush again, and fail, at the end of the process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

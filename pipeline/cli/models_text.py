@@ -1,4 +1,4 @@
-"""Registered models for people: a table on a terminal, tab-separated lines in a pipe."""
+"""Text output of `wavecast models`: a table on a terminal, tab-separated lines in a pipe."""
 
 import sys
 from typing import Any, Literal

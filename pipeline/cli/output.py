@@ -1,4 +1,4 @@
-"""The results on standard output: a short text for people, or JSON for machines."""
+"""Output of results: a short text for users, or JSON for programs."""
 
 import json
 from collections import defaultdict
@@ -11,7 +11,7 @@ from pipeline.tracking.run_folder import RunFolder
 
 
 def emit(facts: Any, as_json: bool, text: Callable[[], None]) -> None:
-    """Print ``facts`` as JSON, or call ``text``, which prints them for people."""
+    """Print ``facts`` as JSON, or call ``text``, which prints them as text."""
     if as_json:
         write_json_text(facts)
     else:
@@ -19,7 +19,7 @@ def emit(facts: Any, as_json: bool, text: Callable[[], None]) -> None:
 
 
 def write_json_text(facts: Any) -> None:
-    """Print ``facts`` as JSON; paths become strings, and what is no number raises ValueError."""
+    """Print ``facts`` as JSON; paths become strings, and NaN and infinities raise ValueError."""
     print(json.dumps(facts, indent=2, default=str, allow_nan=False))
 
 
@@ -28,8 +28,15 @@ def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
     write_json_text(list(found) if many else next(iter(found), None))
 
 
-def print_dataset(path: Path, as_json: bool) -> None:
-    """A prepared data set: what was accepted into which split, and what was rejected, with the reasons."""
+def print_dataset(path: Path, as_json: bool, named: Sequence[Path] = ()) -> None:
+    """Print a prepared data set: the duration of each split, and rejected recordings with the reasons.
+
+    Args:
+        path: of its `dataset.json`.
+        as_json: print JSON, with absolute paths.
+        named: files and folders as the user named them; the text has paths relative to them.
+    """
+    from pipeline.cli.inputs import as_given
     from pipeline.data.manifest import read_manifest
 
     records = read_manifest(path.parent / "manifest.jsonl")
@@ -51,14 +58,16 @@ def print_dataset(path: Path, as_json: bool) -> None:
     minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
     for item in refused[:10]:
-        print(f"  rejected {item['path']}: {item['reason']}")
+        file = Path(str(item["path"]))
+        known = (as_given(folder, file) for folder in named)
+        print(f"  rejected {next((path for path in known if path != file), file)}: {item['reason']}")
     if len(refused) > 10:
         print(f"  and {len(refused) - 10} more")
     print(f"data set  {path}\nmanifest  {facts['manifest']}")
 
 
 def print_run(run: Path, registered: str | None, as_json: bool) -> None:
-    """Print a trained run, and as what it is registered."""
+    """Print a trained run, its figures and its registered version."""
     from pipeline.registry.catalogue import validation_bits
 
     folder = RunFolder(run)
@@ -88,7 +97,7 @@ def print_run(run: Path, registered: str | None, as_json: bool) -> None:
 
 
 def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
-    """A model's figures beside the baselines'."""
+    """Print a model's figures and those of the baselines."""
     if as_json:
         write_json_text(figures)
         return
@@ -96,7 +105,7 @@ def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
 
 
 def print_summary(path: Path, as_json: bool) -> None:
-    """A run of the whole pipeline: the table of its models, and where sounds and pictures lie."""
+    """Print a run of the whole pipeline: the table of its models, and the paths of sounds and plots."""
     summary = read_json(path, "summary of a run")
     if as_json:
         write_json_text(summary)
@@ -117,7 +126,7 @@ def print_summary(path: Path, as_json: bool) -> None:
 
 
 def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
-    """Models by name, with their evaluation and perhaps number of parameters, above the baselines."""
+    """Print a table of models, with their evaluation and number of parameters, above the baselines."""
     from rich.console import Console
     from rich.table import Table
 
@@ -138,7 +147,7 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
     Console().print(table)
     ahead = {name: evaluation["horizons"] for name, evaluation, _ in models if evaluation["horizons"]}
     if ahead:
-        table = Table(title="nats per step, so many steps ahead", title_justify="left")
+        table = Table(title="nats per step, by steps ahead", title_justify="left")
         table.add_column("model")
         for steps in next(iter(ahead.values())):
             table.add_column(steps, justify="right")

@@ -1,4 +1,4 @@
-"""Options that have a better name now: the old spelling is still accepted, and shown nowhere."""
+"""Renamed options: the old spelling is still accepted, but not documented."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Settings for people: each with its type, bounds, default and meaning; and configurations as YAML."""
+"""Text output of settings, with type, bounds, default and meaning, and of configurations as YAML."""
 
 import textwrap
 from collections.abc import Iterator

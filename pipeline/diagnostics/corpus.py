@@ -1,4 +1,4 @@
-"""What is wrong with a corpus: a folder, table or list of recordings, examined one by one and as a whole."""
+"""Examination of a corpus: a folder, table or list of recordings, one by one and as a whole."""
 
 import hashlib
 import os
@@ -29,9 +29,19 @@ NAMED = 3
 
 
 def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, parameters: int) -> Examination:
-    """Say what is wrong with the recordings that ``named`` holds, for a model of so many parameters.
+    """Examine the recordings of a corpus for a model.
 
-    Raises `UserError` where nothing can be listed.
+    Args:
+        named: a folder, a table or a list of recordings.
+        sample_rate: of the model, in Hz.
+        steps_per_second: predictions of the model for a second of input.
+        parameters: number of parameters of the model.
+
+    Returns:
+        The examination, with the findings of single recordings grouped by kind.
+
+    Raises:
+        UserError: no recording can be listed.
     """
     sources = find_sources([named], "folder", 1)
     examined, hashes = _examine_all([source.path for source in sources], sample_rate)
@@ -45,7 +55,7 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
         "groups": len(groups),
         "sample_rates": dict(sorted(Counter(str(e.figures["sample_rate"]) for _, e in used).items())),
     }
-    findings = [*_refused(examined), *_duplicates(sources, hashes)]
+    findings = [*_rejected(examined), *_duplicates(sources, hashes)]
     if used:
         findings += [
             *_splits(groups),
@@ -62,7 +72,7 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
 
 
 def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examination], list[str]]:
-    """Every file's examination and content hash, several at a time."""
+    """Return the examination and the content hash of every file; several files are read at a time."""
 
     def one(path: Path) -> tuple[Examination, str]:
         found = examine_recording(path, sample_rate)
@@ -80,8 +90,8 @@ def _examine_all(paths: Sequence[Path], sample_rate: int) -> tuple[list[Examinat
     return [found for found, _ in results], [key for _, key in results]
 
 
-def _refused(examined: Sequence[Examination]) -> Iterator[Finding]:
-    """Refused files by reason; numbers and details in the reasons do not tell them apart."""
+def _rejected(examined: Sequence[Examination]) -> Iterator[Finding]:
+    """Yield a finding for each reason of rejection; reasons that differ in numbers alone count as one."""
     by_reason: dict[tuple[str, str], list[Examination]] = defaultdict(list)
     for one in examined:
         if "refused" in one.figures:
@@ -106,39 +116,38 @@ def _duplicates(sources: Sequence[Source], hashes: Sequence[str]) -> Iterator[Fi
         first.setdefault(key, source)
     if again:
         where = f", {across} of them in another group" if across else ""
-        example = f"{again[0][0]} is {again[0][1]}"
+        example = f"{again[0][0]} equals {again[0][1]}"
         what = f"{counted(len(again), 'file')} repeat others byte for byte{where}: {example}."
-        yield Finding("warning", "duplicates", what, "Preparation uses each once; delete the copies.")
+        advice = "Preparation uses one copy of each; delete the other copies."
+        yield Finding("warning", "duplicates", what, advice)
 
 
 def _splits(groups: set[str]) -> Iterator[Finding]:
     sizes = Counter(assign_splits(groups, VALID, TEST, SEED, {}).values())
     counts = ", ".join(f"{split} {sizes[split]}" for split in SPLITS)
     empty = [split for split in SPLITS if not sizes[split]]
-    advice = (
-        "Put each speaker or source into a folder of its own, or split with --set corpus.group=recording."
-    )
+    advice = "Put each speaker or source in a separate folder, or split with --set corpus.group=recording."
     if empty:
-        what = f"There are too few groups ({len(groups)}): nothing is left for {' and '.join(empty)}."
+        what = f"There are too few groups ({len(groups)}): no group is left for {' and '.join(empty)}."
         yield Finding("problem" if "valid" in empty else "warning", "splits", what, advice)
     elif min(sizes["valid"], sizes["test"]) < 3:
-        what = f"Few groups are held out ({counts}): figures will hang on single speakers or sources."
+        what = f"Few groups are held out ({counts}): figures will depend on single speakers or sources."
         yield Finding(
             "warning", "splits", what, "Add groups, or hold out more: --set corpus.test_fraction=0.2."
         )
     else:
-        yield Finding("fine", "splits", f"Every split gets groups: {counts}.")
+        yield Finding("fine", "splits", f"Every split has groups: {counts}.")
 
 
 def _rates(rates: dict[str, int]) -> Iterator[Finding]:
     if len(rates) > 1:
-        told = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
-        what = f"Sample rates are mixed: {told}; a model can tell which were converted upwards."
+        listed = ", ".join(f"{rate} Hz ({count})" for rate, count in rates.items())
+        what = f"Sample rates are mixed: {listed}. Upsampled recordings have no high frequencies."
         yield Finding("warning", "mixed-rates", what, "Train at the lowest rate: --set input.sample_rate=...")
 
 
 def _outliers(used: Sequence[Examination]) -> Iterator[Finding]:
-    """Recordings far louder or quieter than the others."""
+    """Yield findings on recordings that are far louder or quieter than the others."""
     levels = np.array([decibels(max(e.figures["std"])) for e in used])
     middle = float(np.median(levels))
     for louder, word in ((True, "louder"), (False, "quieter")):
@@ -147,11 +156,11 @@ def _outliers(used: Sequence[Examination]) -> Iterator[Finding]:
         if found:
             much = f"more than {OUTLIER_DB:.0f} dB {word} than most"
             what = f"{counted(len(found), 'recording')} {much}: {_names(found)}."
-            yield Finding("warning", word, what, "Bring recordings to a similar level, or leave these out.")
+            yield Finding("warning", word, what, "Adjust them to a similar level, or leave them out.")
 
 
 def _faults(used: Sequence[Examination]) -> Iterator[Finding]:
-    """What single recordings suffer from, by kind, with one of them as the example."""
+    """Yield the findings of single recordings by kind, with one recording as the example."""
     by_name: dict[str, list[tuple[Examination, Finding]]] = defaultdict(list)
     for one in used:
         for finding in one.findings:

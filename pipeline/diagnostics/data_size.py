@@ -1,8 +1,7 @@
-"""Whether there is enough sound for a model: steps to learn from beside parameters to be learnt.
+"""Comparison of the number of training steps with the number of parameters of a model.
 
-The rule is a rule of thumb. A step that is predicted is one lesson; a network with more parameters than
-lessons can learn them all by heart, and below ten lessons for each parameter its validation loss usually
-turns upwards before its training loss is done falling.
+This is a rule of thumb. A network with more parameters than predicted steps can overfit all of them. With
+fewer than ten steps for each parameter, validation loss usually rises while training loss still falls.
 """
 
 from collections.abc import Iterator
@@ -19,24 +18,33 @@ TOO_FEW, FEW = 1.0, 10.0  # steps for each parameter
 
 
 def enough_sound(steps: float, parameters: int, seconds: float) -> Iterator[Finding]:
-    """Compare training steps with parameters; ``seconds`` is the duration to state."""
+    """Compare training steps with parameters.
+
+    Args:
+        steps: number of predicted steps in the training split.
+        parameters: number of parameters of the model.
+        seconds: duration of the audio, for the text of the finding.
+
+    Yields:
+        One finding.
+    """
     ratio = steps / max(parameters, 1)
     stated = f"{duration(seconds)} give {ratio:.2g} training steps for each of {parameters:,} parameters"
     wanted = duration(seconds * FEW / max(ratio, 1e-9))
     advice = (
-        f"Add sound until there are {FEW:.0f} steps for each parameter ({wanted}), or take a smaller model"
+        f"Add audio until there are {FEW:.0f} steps for each parameter ({wanted}), or train a smaller model"
         " (model.hidden_size, model.mixture_components)."
     )
     if ratio < TOO_FEW:
-        yield Finding("problem", "too-little", f"There is too little sound: {stated}.", advice)
+        yield Finding("problem", "too-little", f"There is too little audio: {stated}.", advice)
     elif ratio < FEW:
-        yield Finding("warning", "too-little", f"There is little sound: {stated}.", advice)
+        yield Finding("warning", "too-little", f"There is little audio: {stated}.", advice)
     else:
-        yield Finding("fine", "enough", f"There is enough sound: {stated}.")
+        yield Finding("fine", "enough", f"There is enough audio: {stated}.")
 
 
 def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
-    """Parameters of the network that these settings describe."""
+    """Return the number of parameters of the network that these settings describe."""
     from pipeline.features.normalisation import Normalisation
     from pipeline.features.representations import representation_of
     from pipeline.model.build import build_network
@@ -47,7 +55,7 @@ def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
 
 
 def steps_a_second(input_config: "InputConfig", model: "ModelConfig") -> float:
-    """Predictions that a model makes for a second of its input."""
+    """Return the number of predictions that a model makes for a second of its input."""
     from pipeline.features.representations import representation_of
 
     representation = representation_of(input_config)

@@ -1,4 +1,4 @@
-"""What is wrong with a prepared data set: its files, its splits, and the recordings that it was made of."""
+"""Examination of a prepared data set: its files, its splits, and the recordings that it was made of."""
 
 import json
 import math
@@ -19,9 +19,10 @@ LEAST_HELD_OUT, MOST_HELD_OUT = 0.03, 0.6
 
 
 def examine_dataset(path: Path) -> Examination:
-    """Say what is wrong with the data set whose `dataset.json` or folder is ``path``.
+    """Examine the data set whose `dataset.json` or folder is ``path``.
 
-    Raises `UserError` where that file is missing or damaged beyond looking at.
+    Raises:
+        UserError: `dataset.json` is missing or too damaged to be examined.
     """
     file = path / "dataset.json" if path.is_dir() else path
     content = read_json(file, "prepared data set")
@@ -39,7 +40,7 @@ def examine_dataset(path: Path) -> Examination:
     findings += [*_spread(settings, smallest), *_size(settings, lengths), *_sources(file, recordings)]
     findings += _refused(file)
     if all(finding.severity == "fine" for finding in findings):
-        findings.append(Finding("fine", "files", "Its files are whole, its recordings are as they were."))
+        findings.append(Finding("fine", "files", "Its files are complete, and its recordings are unchanged."))
     seconds = {split: rows / _rate(settings) for split, rows in lengths.items()}
     kind = settings.get("kind", "unknown")
     summary = f"{kind}, {counted(len(recordings), 'recording')}, {duration(sum(seconds.values()))}"
@@ -86,11 +87,11 @@ def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding
     needed = reach * representation.row_width * representation.row_dtype.itemsize
     there = rows.stat().st_size if rows.is_file() else 0
     if there < needed:
-        what = f"Its rows are not all there: {rows} has {there:,} of {needed:,} bytes."
+        what = f"Rows are missing: {rows} has {there:,} of {needed:,} bytes."
         yield Finding("problem", "rows", what, f"Delete {file.parent.parent} and prepare again.")
     for name in ("catalogue.json", "moments.bin"):
         if not (file.parent.parent / name).is_file():
-            what = f"{file.parent.parent / name} is missing: nothing can be added to the data set."
+            what = f"{file.parent.parent / name} is missing: no recording can be added to the data set."
             yield Finding("warning", "rows", what, f"Delete {file.parent.parent} and prepare again.")
 
 
@@ -100,16 +101,15 @@ def _splits(recordings: list[dict[str, Any]], lengths: Mapping[Split, int]) -> I
     for split in SPLITS:
         if not lengths[split]:
             severity: Severity = "warning" if split == "test" else "problem"
-            what = f"Nothing is in the {split} split."
+            what = f"The {split} split is empty."
             yield Finding(severity, "splits", what, advice)
         elif len(groups[split]) == 1 and split != "train":
-            what = f"All of the {split} split is one group ({next(iter(groups[split]))}): figures hang on it."
+            only = next(iter(groups[split]))
+            what = f"The {split} split has one group only ({only}): its figures depend on that group."
             yield Finding("warning", "splits", what, advice)
     shared = [g for g, n in Counter(g for names in groups.values() for g in names).items() if n > 1]
     if shared:
-        what = (
-            f"{counted(len(shared), 'group')} in two splits, such as {shared[0]}: figures will be too good."
-        )
+        what = f"{counted(len(shared), 'group')} in two splits, such as {shared[0]}: figures are too good."
         yield Finding("problem", "leak", what, PREPARE)
     held_out = 1 - lengths["train"] / max(sum(lengths.values()), 1)
     if lengths["train"] and not LEAST_HELD_OUT <= held_out <= MOST_HELD_OUT:
@@ -129,14 +129,14 @@ def _spread(settings: dict[str, Any], smallest: float) -> Iterator[Finding]:
         return
     if representation.rows_are_samples:
         what = f"The training sound is digital silence, or nearly (standard deviation {smallest:.1g})."
-        yield Finding("problem", "silent", what, "Look at the recordings with `wavecast doctor FOLDER`.")
+        yield Finding("problem", "silent", what, "Examine the recordings with `wavecast doctor FOLDER`.")
     else:
         what = "A band of the training frames never changes: it contains no signal."
         yield Finding("warning", "silent", what, "Lower input.max_frequency_hz or input.floor.")
 
 
 def _size(settings: dict[str, Any], lengths: Mapping[Split, int]) -> Iterator[Finding]:
-    """Against the model of the base configuration: of notes, there are too few kinds to say."""
+    """Compare the amount of audio with the parameters of the base model; notes are not compared."""
     from pipeline.config.model import ModelConfig
     from pipeline.features.representations import representation_of
 
@@ -152,7 +152,7 @@ def _size(settings: dict[str, Any], lengths: Mapping[Split, int]) -> Iterator[Fi
 
 
 def _sources(file: Path, recordings: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Recordings that are gone, or are no longer what was prepared."""
+    """Yield findings on recordings that were deleted or changed after preparation."""
     try:
         seen = read_json(file.parent.parent / "catalogue.json", "catalogue")["seen"]
         paths = [Path(r["path"]) for r in recordings if r["path"] in seen]
@@ -161,12 +161,13 @@ def _sources(file: Path, recordings: list[dict[str, Any]]) -> Iterator[Finding]:
     except (UserError, KeyError, TypeError, ValueError, OSError):
         return
     if gone:
-        what = f"{counted(len(gone), 'recording')} gone since it was prepared, such as {gone[0]}."
-        yield Finding(
-            "warning", "gone", what, "Training does not need them; preparing again leaves them out."
-        )
+        were = counted(len(gone), "recording was", "recordings were")
+        what = f"{were} deleted or moved since preparation, such as {gone[0]}."
+        advice = "Training does not need the files; the next preparation leaves them out."
+        yield Finding("warning", "gone", what, advice)
     if changed:
-        what = f"{counted(len(changed), 'recording')} changed since it was prepared, such as {changed[0]}."
+        some = counted(len(changed), "recording has", "recordings have")
+        what = f"{some} changed since preparation, such as {changed[0]}."
         yield Finding("warning", "changed", what, PREPARE)
 
 

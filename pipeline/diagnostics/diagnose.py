@@ -1,6 +1,6 @@
 """The entry of `wavecast doctor`: recognise a recording, corpus, data set, model or run, and examine it.
 
-One examination never stops the next: whatever cannot be looked at is itself a finding.
+One examination never stops the next: whatever cannot be examined is itself a finding.
 """
 
 import json
@@ -20,7 +20,7 @@ REGISTERED = ("models:/", "runs:/")
 
 @dataclass(frozen=True)
 class Target:
-    """What was named, and what it was taken for."""
+    """A name given by the user, with the kind and the path that it was resolved to."""
 
     name: str
     kind: Kind
@@ -28,33 +28,37 @@ class Target:
 
 
 def diagnose(named: Sequence[str], model: str = "") -> Iterator[Examination]:
-    """Examine each thing in turn; the installation where nothing is named.
+    """Examine recordings, data sets, models and runs one after another; never raises for damaged files.
 
-    With ``model``, recordings are examined at that model's rate, and the model is run on them, too. Never
-    raises for what is found, however damaged.
+    Args:
+        named: paths, patterns or model references. Empty, and without ``model``: the installation.
+        model: a model to examine, too. Recordings are examined at its sample rate, and it is run on them.
+
+    Yields:
+        One examination for each target.
     """
     if not named and not model:
         yield _guarded(Target("wavecast", "installation", Path()), ReferenceModel(""), [])
         return
-    listener = ReferenceModel(model)
-    things = [thing for name in named for thing in recognised(name)]
-    for thing in things:
-        yield _guarded(thing, listener, [])
+    reference = ReferenceModel(model)
+    targets = [target for name in named for target in recognised(name)]
+    for target in targets:
+        yield _guarded(target, reference, [])
     if model:
-        sounds = [thing.path for thing in things if thing.kind == "recording"]
-        sounds += [path for thing in things if thing.kind == "corpus" for path in _sounds_of(thing.path)]
-        yield _guarded(Target(model, "model", Path(model)), listener, sounds)
+        sounds = [target.path for target in targets if target.kind == "recording"]
+        sounds += [path for target in targets if target.kind == "corpus" for path in _sounds_of(target.path)]
+        yield _guarded(Target(model, "model", Path(model)), reference, sounds)
 
 
 @dataclass(frozen=True)
 class ReferenceModel:
-    """The model for which recordings are judged: that of a name, or the base configuration's."""
+    """The model for which recordings are examined: the named one, or that of the base configuration."""
 
     model: str
 
     @cached_property
     def _settings(self) -> tuple[float, int, int]:
-        """Steps a second, parameters, sample rate in Hz."""
+        """Return steps per second, number of parameters and sample rate in Hz."""
         from pipeline.config.loading import load_config
         from pipeline.diagnostics.data_size import parameter_count, steps_a_second
         from pipeline.registry.registry import load
@@ -68,7 +72,7 @@ class ReferenceModel:
         return steps_a_second(base.input, base.model), count, SAMPLE_RATE
 
     def settings(self) -> tuple[float, int, int]:
-        """Steps a second, parameters, sample rate in Hz; the base configuration's where the model fails."""
+        """Return steps per second, parameters and rate in Hz; of the base model where the named one fails."""
         try:
             return self._settings
         except UserError:
@@ -76,12 +80,12 @@ class ReferenceModel:
 
     @property
     def sample_rate(self) -> int:
-        """In Hz; without a model, known without loading anything."""
+        """Return the sample rate in Hz; without a model, nothing is loaded for it."""
         return self.settings()[2] if self.model else SAMPLE_RATE
 
 
 def recognised(name: str) -> Iterator[Target]:
-    """What a name stands for: patterns and folders of runs or of data sets are several things."""
+    """Yield the targets of a name: several for a pattern, or for a folder of runs or data sets."""
     if name.startswith(REGISTERED):
         yield Target(name, "model", Path(name))
         return
@@ -152,59 +156,61 @@ def _sounds_of(corpus: Path) -> list[Path]:
         return []
 
 
-def _guarded(thing: Target, listener: ReferenceModel, sounds: Sequence[Path]) -> Examination:
-    """Examine one thing; what stops the examination becomes its finding."""
+def _guarded(target: Target, reference: ReferenceModel, sounds: Sequence[Path]) -> Examination:
+    """Examine one target; an exception becomes its finding."""
     try:
-        return _examined(thing, listener, sounds)
+        return _examined(target, reference, sounds)
     except (UserError, OSError) as problem:
         what = f"It cannot be examined: {problem}"
-        finding = Finding("problem", "unreadable", what, "Check the name, or make it anew.")
-    except Exception as problem:  # a damaged file may break any library in a way of its own
+        finding = Finding("problem", "unreadable", what, "Check the name, or create it again.")
+    except Exception as problem:  # a damaged file may raise any exception in a library
         what = f"It cannot be examined ({type(problem).__name__}: {' '.join(str(problem).split())[:200]})."
-        finding = Finding("problem", "unreadable", what, "It is damaged or of another version: make it anew.")
-    return Examination(thing.name, thing.kind, "", {}, (finding,))
+        finding = Finding(
+            "problem", "unreadable", what, "It is damaged or of another version: create it again."
+        )
+    return Examination(target.name, target.kind, "", {}, (finding,))
 
 
-def _examined(thing: Target, listener: ReferenceModel, sounds: Sequence[Path]) -> Examination:
-    if thing.kind == "installation":
+def _examined(target: Target, reference: ReferenceModel, sounds: Sequence[Path]) -> Examination:
+    if target.kind == "installation":
         from pipeline.diagnostics.installation import examine_installation
 
         return examine_installation()
-    if thing.kind == "model":
+    if target.kind == "model":
         from pipeline.diagnostics.model import examine_model
         from pipeline.registry.registry import fetch_model
 
-        return examine_model(thing.name, fetch_model(thing.name), sounds)
-    if thing.kind == "run":
+        return examine_model(target.name, fetch_model(target.name), sounds)
+    if target.kind == "run":
         from pipeline.diagnostics.run import examine_run
 
-        return examine_run(thing.path)
-    if thing.kind == "data set":
+        return examine_run(target.path)
+    if target.kind == "data set":
         from pipeline.diagnostics.dataset import examine_dataset
 
-        return examine_dataset(thing.path)
-    if thing.kind == "corpus":
+        return examine_dataset(target.path)
+    if target.kind == "corpus":
         from pipeline.diagnostics.corpus import examine_corpus
 
-        steps_per_second, parameters, sample_rate = listener.settings()
-        return examine_corpus(thing.path, sample_rate, steps_per_second, parameters)
-    if thing.kind == "music":
-        return _music(thing)
+        steps_per_second, parameters, sample_rate = reference.settings()
+        return examine_corpus(target.path, sample_rate, steps_per_second, parameters)
+    if target.kind == "music":
+        return _music(target)
     from pipeline.diagnostics.recording import examine_recording
 
-    return examine_recording(thing.path, listener.sample_rate)
+    return examine_recording(target.path, reference.sample_rate)
 
 
-def _music(thing: Target) -> Examination:
-    """A MIDI file: whether it reads, and what was left out."""
+def _music(target: Target) -> Examination:
+    """Examine a MIDI file: whether it can be read, and which notes are left out."""
     from pipeline.music.midi import read_midi
 
-    with thing.path.open("rb") as file:
+    with target.path.open("rb") as file:
         roll, notes = read_midi(file, 4)
-    left_out = "They are left out when it is prepared."
+    left_out = "Preparation leaves them out."
     findings = [Finding("warning", "notes", f"{note}.", left_out) for note in notes]
     if not roll.any():
         findings.append(Finding("problem", "silent", "It holds no notes.", "Leave it out."))
     elif not findings:
         findings.append(Finding("fine", "notes", "Nothing is wrong with it."))
-    return Examination(thing.name, "music", f"{len(roll)} steps of a sixteenth", {}, tuple(findings))
+    return Examination(target.name, "music", f"{len(roll)} steps of a sixteenth", {}, tuple(findings))

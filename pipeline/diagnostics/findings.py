@@ -11,12 +11,12 @@ Kind = Literal["recording", "music", "corpus", "data set", "model", "run", "inst
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """One result of an examination.
 
     Attributes:
-        severity: `problem` keeps something from working or being right; `warning` may.
-        name: a short word for the kind of finding, the same for every thing examined.
-        what: a sentence on what is there.
+        severity: `problem` if something does not work or is wrong; `warning` if it may be; else `fine`.
+        name: a short word for the kind of finding, the same in every examination.
+        what: a sentence on what was found.
         advice: a sentence on what to do; empty where there is nothing to do.
     """
 
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Examination:
-    """One thing that was examined: what it is, its figures, and what was found, the worst first."""
+    """An examined recording, data set, model or run: its figures and its findings, the worst first."""
 
     thing: str
     kind: Kind
@@ -43,17 +43,17 @@ class Examination:
 
 
 def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings by severity, in their order within each."""
+    """Return the findings sorted by severity; findings of one severity keep their order."""
     return tuple(sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity)))
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
-    """`1 recording`, `2 recordings`, `1,000 recordings`."""
+    """Return a number with its noun: `1 recording`, `2 recordings`, `1,000 recordings`."""
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 def share(part: float) -> str:
-    """A share of 1 in percent, with as many digits as it needs."""
+    """Return a share of 1 as a percentage with up to two decimals."""
     if 0 < part < 0.0001:
         return "less than 0.01 %"
     return f"{100 * part:.{0 if part >= 0.1 else 1 if part >= 0.01 else 2}f} %"

@@ -1,4 +1,4 @@
-"""What is wrong with the installation: packages, decoders, GPU, disk, and the store of runs."""
+"""Examination of the installation: packages, decoders, GPU, disk, and the store of runs."""
 
 import importlib
 import os
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from pipeline.audio.readers import READERS
 from pipeline.common.files import data_location
-from pipeline.diagnostics.findings import Examination, Finding, worst_first
+from pipeline.diagnostics.findings import Examination, Finding, counted, worst_first
 from pipeline.errors import UserError
 from pipeline.tracking.store import redacted_uri, sqlite_file, store_uri
 
@@ -34,7 +34,7 @@ TORCH, TORCHAUDIO = "torch>=2.11,<2.12", "torchaudio>=2.11,<2.12"
 
 
 def examine_installation() -> Examination:
-    """Say what is missing, does not fit together or cannot be reached. Never raises."""
+    """Return what is missing, incompatible or cannot be reached; never raises."""
     figures: dict[str, Any] = {"python": platform.python_version(), "packages": _versions()}
     figures |= {"data": str(data_location()), "store": None, "processors": os.cpu_count()}
     findings = [*_packages(), *_optional(), *_decoders(), *_torch(figures), *_data(figures), *_store(figures)]
@@ -45,7 +45,7 @@ def examine_installation() -> Examination:
 
 
 def _requirements() -> list[Any]:
-    """What wavecast needs here, extras left out, with the versions that it takes."""
+    """Return the requirements of wavecast on this platform with their versions, without extras."""
     from packaging.requirements import Requirement
 
     try:
@@ -61,7 +61,7 @@ def _versions() -> dict[str, str | None]:
 
 
 def installed(name: str) -> str | None:
-    """The version of a package, found without importing it; None where it is missing."""
+    """Return the version of a package without importing it, or None where it is missing."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -74,20 +74,20 @@ def _packages() -> Iterator[Finding]:
         found = installed(need.name)
         if found is None:
             wrong += 1
-            yield Finding("problem", "package", f"{need.name} is missing.", f"pip install '{need}'")
+            yield Finding("problem", "package", f"{need.name} is not installed.", f"pip install '{need}'")
         elif not need.specifier.contains(found, prereleases=True):
             wrong += 1
-            what = f"{need.name} is {found}, wavecast needs {need.specifier}."
+            what = f"{need.name} has version {found}, but wavecast needs {need.specifier}."
             yield Finding("warning", "package", what, f"pip install '{need.name}{need.specifier}'")
     if not wrong and (count := len(_requirements())):
-        yield Finding("fine", "package", f"All {count} packages that wavecast needs are here and fit.")
+        yield Finding("fine", "package", f"All {count} required packages are installed in fitting versions.")
 
 
 def _optional() -> Iterator[Finding]:
     for name, (what_for, how) in OPTIONAL.items():
         if installed(name) is None:
-            what = f"{name} is not installed: no {what_for}."
-            yield Finding("fine", "optional", what, f"If wanted: {how}.")
+            what = f"{name} is not installed, which is needed for {what_for}."
+            yield Finding("fine", "optional", what, f"To install it: {how}.")
 
 
 def _decoders() -> Iterator[Finding]:
@@ -109,7 +109,7 @@ def _torch(figures: dict[str, Any]) -> Iterator[Finding]:
         found = f"torchaudio {installed('torchaudio') or '(missing)'}"
         what = (
             f"{found} does not load beside torch {torch.__version__} ({_first_line(problem)}):"
-            " no mel spectrograms."
+            " mel spectrograms cannot be computed."
         )
         advice = f"Both must be of one version and build: pip install '{TORCH}' '{TORCHAUDIO}'"
         yield Finding("problem", "torchaudio", what, advice)
@@ -123,11 +123,12 @@ def _torch(figures: dict[str, Any]) -> Iterator[Finding]:
     if torch.version.cuda is None:
         why, advice = "this build of torch has no CUDA", "If there is a GPU, install a CUDA build of torch."
     elif shutil.which("nvidia-smi") is None and not Path("/dev/nvidia0").exists():
-        why, advice = "no NVIDIA GPU or driver is here", ""
+        why, advice = "no NVIDIA GPU or driver was found", ""
     else:
         why, advice = "CUDA cannot use it", f"The driver must be new enough for CUDA {torch.version.cuda}."
     severity: Any = "warning" if why == "CUDA cannot use it" else "fine"
-    yield Finding(severity, "gpu", f"No GPU is used: {why}; {os.cpu_count()} processors are.", advice)
+    what = f"No GPU is used ({why}); networks are computed on {os.cpu_count()} processors."
+    yield Finding(severity, "gpu", what, advice)
 
 
 def _first_line(problem: BaseException) -> str:
@@ -135,7 +136,7 @@ def _first_line(problem: BaseException) -> str:
 
 
 def _data(figures: dict[str, Any]) -> Iterator[Finding]:
-    """The data folder: where, writable, how much room."""
+    """Examine the data folder: its place, whether it is writable, and free disk space."""
     folder = data_location()
     there = next(place for place in (folder, *folder.parents) if place.exists())
     named = "set WAVECAST_DATA to move it"
@@ -145,20 +146,20 @@ def _data(figures: dict[str, Any]) -> Iterator[Finding]:
         named = f"the user's data folder; {named}"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         what = f"The data folder {folder} cannot be written ({named})."
-        yield Finding("problem", "data", what, "Set WAVECAST_DATA to a folder that you may write in.")
+        yield Finding("problem", "data", what, "Set WAVECAST_DATA to a writable folder.")
         return
     free_gb = shutil.disk_usage(there).free / 1e9
     figures["free_gb"] = round(free_gb, 1)
-    what = f"{free_gb:,.1f} GB are free where the data lies ({folder}; {named})."
+    what = f"{free_gb:,.1f} GB are free on the disk of the data folder ({folder}; {named})."
     if free_gb < LITTLE_DISK_GB:
         severity: Any = "problem" if free_gb < NO_DISK_GB else "warning"
-        yield Finding(severity, "disk", what, "An hour of sound takes 0.12 GB at 16 kHz: make room.")
+        yield Finding(severity, "disk", what, "Free some space: an hour of audio at 16 kHz needs 0.12 GB.")
     else:
         yield Finding("fine", "disk", what)
 
 
 def _store(figures: dict[str, Any]) -> Iterator[Finding]:
-    """Where runs and models are recorded, asked without MLflow's own slow import."""
+    """Examine the store of runs and models, without the slow import of MLflow."""
     try:
         uri = store_uri()
     except UserError:  # the data folder cannot be made, which is a finding already
@@ -170,7 +171,7 @@ def _store(figures: dict[str, Any]) -> Iterator[Finding]:
         return
     parts = urlsplit(uri)
     if parts.scheme not in ("http", "https"):
-        yield Finding("fine", "store", f"Runs are recorded in {redacted_uri(uri)}, which was not asked.")
+        yield Finding("fine", "store", f"Runs are recorded in {redacted_uri(uri)}, which was not checked.")
         return
     try:
         port = parts.port or (443 if parts.scheme == "https" else 80)
@@ -179,19 +180,21 @@ def _store(figures: dict[str, Any]) -> Iterator[Finding]:
     except (OSError, ValueError) as problem:
         reason = getattr(problem, "strerror", "") or problem
         what = f"The tracking server at {redacted_uri(uri)} does not answer ({reason})."
-        advice = "Training goes on without it and is sent later; check MLFLOW_TRACKING_URI and the server."
+        advice = "Check MLFLOW_TRACKING_URI and the server. Training works without it; runs are sent later."
         yield Finding("warning", "store", what, advice)
 
 
 def _sqlite_store(database: Path) -> Iterator[Finding]:
     if not database.exists():
-        yield Finding("fine", "store", f"No run is recorded yet; the first makes {database}.")
+        yield Finding("fine", "store", f"No run is recorded yet; the first run creates {database}.")
         return
     try:
         with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=5)) as connection:
             (runs,) = connection.execute("select count(*) from runs").fetchone()
     except sqlite3.Error as problem:
         what = f"The store of runs {database} cannot be read ({problem})."
-        yield Finding("problem", "store", what, "Move it away; runs are sent anew from their folders.")
+        yield Finding("problem", "store", what, "Move it away; runs are sent again from their folders.")
         return
-    yield Finding("fine", "store", f"The store of runs {database} is readable: {runs} recorded.")
+    yield Finding(
+        "fine", "store", f"The store of runs {database} is readable and has {counted(runs, 'run')}."
+    )

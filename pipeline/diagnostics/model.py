@@ -1,8 +1,7 @@
-"""What is wrong with a trained model: its files, its weights, its training, and how it does on sounds.
+"""Examination of a trained model: its files, weights and training, and a trial on recordings.
 
-A trial on audio shows what no file can: whether it beats a linear predictor, whether its scales lie at
-their floor, which of its components and units do nothing. They are named, or those that the model was
-validated on.
+The trial shows whether the model is better than a linear predictor, whether its scales lie at their floor,
+and which components and units are unused. It uses the named recordings, or those of the validation split.
 """
 
 import json
@@ -28,9 +27,18 @@ TRAIN_ANEW = "Train it again, or fetch another version (`wavecast models` lists 
 
 
 def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Examination:
-    """Say what is wrong with the model in ``folder``, and how it does on ``sounds`` or on its own data.
+    """Examine a trained model.
 
-    Raises `UserError` where it cannot be loaded, or one of the sounds cannot be used.
+    Args:
+        named: the name to report.
+        folder: of the model's files.
+        sounds: recordings of the trial; empty: the validation split that the model was trained with.
+
+    Returns:
+        The examination, the worst findings first.
+
+    Raises:
+        UserError: the model cannot be loaded, or none of the recordings can be used.
     """
     from pipeline.model.storage import load_model
 
@@ -41,8 +49,9 @@ def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Exam
     if not any(finding.name == "weights" for finding in findings):
         trial = _trial(model, folder, sounds)
         if trial is None:
-            what = "It was not run: it was trained on data that is not here."
-            findings.append(Finding("fine", "trial", what, "Name sounds to run it on: --model MODEL SOUNDS."))
+            what = "It was not run on recordings: its data set is not on this machine."
+            advice = "Name recordings to run it on: wavecast doctor RECORDINGS --model MODEL."
+            findings.append(Finding("fine", "trial", what, advice))
         else:
             figures["trial"] = trial.figures()
             findings += _trial_findings(trial)
@@ -63,12 +72,12 @@ def _weights(model: "TrainedModel") -> Iterator[Finding]:
     ]
     if dead:
         some = counted(len(dead), "matrix is", "matrices are")
-        what = f"{some} all zeros, such as {dead[0]}: never trained."
+        what = f"{some} all zeros, such as {dead[0]}, as if never trained."
         yield Finding("warning", "untrained", what, TRAIN_ANEW)
 
 
 def _facts(model: "TrainedModel") -> dict[str, Any]:
-    """Return the facts that a model folder states about its training; nothing where that is no table."""
+    """Return the recorded facts about the training; an empty table if the folder has none."""
     return model.trained if isinstance(model.trained, dict) else {}
 
 
@@ -76,13 +85,13 @@ def _training(model: "TrainedModel") -> Iterator[Finding]:
     trained = _facts(model)
     updates = trained.get("updates")
     if updates is None:
-        what = "It does not say how it was trained."
-        yield Finding("warning", "origin", what, "Keep its run's folder with it.")
+        what = "Its files have no record of how it was trained."
+        yield Finding("warning", "origin", what, "Keep the run folder together with the model.")
         return
     what = f"It was trained for {counted(updates, 'update')} in {duration(trained.get('elapsed_s', 0))}"
     what += f" ({counted(trained.get('epochs', 0), 'pass', 'passes')})"
     if updates < FEW_UPDATES:
-        yield Finding("warning", "training", f"{what}: hardly at all.", "Train longer (train.epochs).")
+        yield Finding("warning", "training", f"{what}, which is very short.", "Train longer (train.epochs).")
     elif trained.get("best_epoch") == trained.get("epochs"):
         advice = "Training longer may help: its last pass was its best."
         yield Finding("fine", "training", f"{what}.", advice)
@@ -95,11 +104,13 @@ def _training(model: "TrainedModel") -> Iterator[Finding]:
 
 def _engine(model: "TrainedModel") -> Iterator[Finding]:
     if (reason := model.why_not_compiled) is not None:
-        yield Finding("fine", "engine", f"It generates in torch, which is slower: {reason}.")
+        yield Finding(
+            "fine", "engine", f"It generates in torch instead of compiled loops, which is slower: {reason}."
+        )
 
 
 def _evaluation(folder: Path) -> Iterator[Finding]:
-    """Its figures beside the baselines', where it lies in its run's folder."""
+    """Compare the recorded evaluation with the baselines, if the model lies in its run folder."""
     try:
         found = json.loads((folder.parent / "artifacts" / "evaluation.json").read_text())
         own, baselines, split = found["model"], found["baselines"], found["split"]
@@ -113,12 +124,23 @@ def _evaluation(folder: Path) -> Iterator[Finding]:
 def beside_baselines(
     own: float, baselines: dict[str, float], unit: str, where: str, severity: Severity = "problem"
 ) -> Iterator[Finding]:
-    """One figure beside what it has to beat, lower being better; ``severity`` where it does not."""
+    """Compare one figure with those of the baselines; lower is better.
+
+    Args:
+        own: figure of the model.
+        baselines: figures by name of the baseline.
+        unit: of the figures.
+        where: the data, as the beginning of a sentence.
+        severity: of the finding if a baseline is better than the model.
+
+    Yields:
+        One finding.
+    """
     listed = ", ".join(f"{name} {value:.2f}" for name, value in baselines.items())
     worse = [name for name, value in baselines.items() if value <= own and name != "FLAC"]
     what = f"{where} it needs {own:.2f} {unit} ({listed})."
     if worse:
-        advice = f"{worse[-1].capitalize()} does better: train longer or on more sound like this."
+        advice = f"{worse[-1].capitalize()} is better: train longer, or on more audio of this kind."
         yield Finding(severity, "baselines", what, advice)
     elif baselines.get("FLAC", math.inf) <= own:
         advice = "FLAC adapts to each recording, but a good model needs fewer bits (try configs/heads.yaml)."
@@ -141,7 +163,7 @@ def _trial(model: "TrainedModel", folder: Path, sounds: Sequence[Path]) -> "Tria
 
 
 def _datasets(model: "TrainedModel", folder: Path) -> Iterator[Path]:
-    """Where the data set may lie that the model was trained on."""
+    """Yield the possible paths of the data set that the model was trained on."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         yield Path(json.loads((folder.parent / "run.json").read_text())["dataset"])
     fingerprint = str(_facts(model).get("data_fingerprint", ""))
@@ -151,38 +173,38 @@ def _datasets(model: "TrainedModel", folder: Path) -> Iterator[Path]:
 
 def _trial_findings(trial: "Trial") -> Iterator[Finding]:
     if trial.baselines:
-        # No problem: the baselines are fitted on the very sounds, which may be others than it was trained on.
+        # Only a warning: the baselines are fitted on the scored recordings, the model perhaps on other ones.
         yield from beside_baselines(trial.own, trial.baselines, trial.unit, f"On {trial.where}", "warning")
     yield from _behaviour(trial)
 
 
 def _behaviour(trial: "Trial") -> Iterator[Finding]:
-    """What the figures of a trial mean."""
+    """Yield findings on the figures of a trial."""
     if not math.isfinite(trial.own):
         what = f"On {trial.where} its likelihood is not finite."
         yield Finding("problem", "likelihood", what, "Train it again with a lower train.learning_rate.")
     if trial.floored > FLOORED and trial.floored > 2 * trial.constant:
         what = (
             f"{share(trial.floored)} of its scales lie at their floor, though only {share(trial.constant)} of"
-            " the samples equal the one before: it is surer of itself than the sound allows."
+            " the samples equal the sample before: its predictions are too narrow for this audio."
         )
         advice = "Raise model.scale_floor, or train with train.loss=discrete."
         yield Finding("warning", "scale-floor", what, advice)
     elif trial.floored > FLOORED:
-        what = f"{share(trial.floored)} of its scales lie at their floor: the sound is constant there."
+        what = f"{share(trial.floored)} of its scales lie at their floor, where the audio is constant."
         yield Finding("fine", "scale-floor", what)
     if trial.unused:
         what = f"{trial.unused} of its {trial.components} mixture components are never used."
         severity: Severity = "warning" if trial.unused > trial.components / 2 else "fine"
-        yield Finding(severity, "components", what, "Fewer do: lower model.mixture_components.")
+        yield Finding(severity, "components", what, "Fewer are enough: lower model.mixture_components.")
     if trial.unstable is not None and trial.unstable > WILD:
         what = (
-            f"{share(trial.unstable)} of the linear predictors it chooses are unstable: drawing sounds tames"
-            " them, which makes the sounds differ from what it learnt."
+            f"{share(trial.unstable)} of its most likely linear predictors are unstable."
+            " Generation stabilises them, so generated audio differs from what the model learnt."
         )
         advice = "Train longer, or with a lower train.learning_rate."
         yield Finding("warning", "unstable", what, advice)
     if trial.still:
-        what = f"{counted(trial.still, 'unit')} of {trial.units} never move: they remember nothing."
+        what = f"{trial.still} of {trial.units} units have a constant output."
         severity = "warning" if trial.still > trial.units / 4 else "fine"
         yield Finding(severity, "dead-units", what, "Lower model.hidden_size, or train.learning_rate.")

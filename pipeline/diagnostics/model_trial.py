@@ -1,4 +1,4 @@
-"""A model run on a little sound, and what its distributions and its memory do meanwhile."""
+"""Trial of a model on a few seconds of audio: code length, and use of its components and units."""
 
 import tempfile
 from collections.abc import Sequence
@@ -21,21 +21,21 @@ from pipeline.evaluation.nll import predictions, score
 from pipeline.model.trained_model import TrainedModel
 
 TRIAL_S = 20.0
-"""Sound that a model is run on, in all."""
+"""Total duration of the audio of a trial, in seconds."""
 RECORDINGS = 8
 LINEAR_ORDER = 32
 AT_FLOOR = 1.1  # of the floor
-NEVER = 1e-3  # largest weight of a component that does nothing
-STILL = 1e-4  # standard deviation of a unit that does nothing
+NEVER = 1e-3  # largest weight of an unused component
+STILL = 1e-4  # range of the output of an unused unit
 TRIED_PREDICTORS = 400
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a model did: code length beside the baselines', and shares that tell how its parts are used.
+    """Results of a trial: code lengths of the model and the baselines, and the use of the model's parts.
 
     ``floored`` is the share of the outputs' scales at their floor, weighted by their components; ``constant``
-    that of outputs that equal the one before; ``unstable`` that of the chosen linear predictors.
+    that of outputs that equal the one before; ``unstable`` that of unstable predictors among the chosen ones.
     """
 
     where: str
@@ -51,7 +51,7 @@ class Trial:
     still: int = 0
 
     def figures(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the results as a dictionary for JSON."""
         return asdict(self)
 
 
@@ -68,7 +68,11 @@ class _Use:
 
 
 def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
-    """Run a model on the beginnings of recordings; raises `UserError` where none of them can be used."""
+    """Run a model on the beginnings of recordings.
+
+    Raises:
+        UserError: none of the recordings can be used.
+    """
     audio, refusals, rows = model.audio, [], []
     for path in sounds[:RECORDINGS]:
         try:
@@ -84,7 +88,11 @@ def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
 
 
 def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
-    """Run a model on the beginnings of recordings that it was validated on; raises `UserError`."""
+    """Run a model on the beginnings of recordings of its validation split.
+
+    Raises:
+        UserError: the data set cannot be opened, or its validation split is empty.
+    """
     dataset = open_dataset(path, model.input)
     chosen = dataset.require("valid")[:RECORDINGS]
     most = max(1, int(TRIAL_S * model.row_rate_hz / len(chosen)))
@@ -93,7 +101,7 @@ def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
 
 
 def _beginning(path: Path, sample_rate: int, seconds: float) -> np.ndarray:
-    """The first ``seconds`` of a recording, or all where there is less: (N,) int16."""
+    """Return the first ``seconds`` of a recording, or all of a shorter one: (N,) int16."""
     wanted, blocks, count = int(seconds * sample_rate), [], 0
     with open_decoding(path) as recording:
         for block in recording.blocks(sample_rate):
@@ -125,7 +133,7 @@ def _run(model: TrainedModel, recordings: Sequence[np.ndarray], where: str) -> T
 
 
 def _baselines(model: TrainedModel, data: SplitRows) -> Any:
-    """Those fitted on the very recordings that are scored: harder to beat than fitted on others."""
+    """Return baselines fitted on the scored recordings, which favours the baselines."""
     count = len(data.length)
     with tempfile.TemporaryDirectory() as folder:
         dataset = Dataset(
@@ -145,18 +153,18 @@ def _baselines(model: TrainedModel, data: SplitRows) -> Any:
 
 @torch.inference_mode()
 def _use(model: TrainedModel, data: SplitRows) -> dict[str, Any]:
-    """How the parts of the network are used, over the whole of ``data``."""
+    """Return how the components and units of the network are used over ``data``."""
     network, use = model.network, _Use()
     head = network.head
     floor = float(getattr(head, "scale_floor", 0.0))
 
-    def listen(_: Any, arguments: tuple[Tensor, ...]) -> None:
+    def record_range(_: Any, arguments: tuple[Tensor, ...]) -> None:
         hidden = arguments[0].reshape(-1, arguments[0].shape[-1])
         low, high = hidden.amin(0), hidden.amax(0)
         use.low = low if use.low is None else torch.minimum(use.low, low)
         use.high = high if use.high is None else torch.maximum(use.high, high)
 
-    handle = head.register_forward_pre_hook(listen)
+    handle = head.register_forward_pre_hook(record_range)
     try:
         run = predictions(network, data, model.framing, model.normaliser(), lanes=RECORDINGS)
         for batch, distribution in run:

@@ -1,4 +1,4 @@
-"""Why a file cannot be used as a recording, and what to do about it."""
+"""Reasons for which a file cannot be used as a recording, with advice for each."""
 
 from pathlib import Path
 
@@ -7,31 +7,31 @@ from pipeline.errors import RejectionCode
 
 ADVICE: dict[RejectionCode, str] = {
     "not-a-file": "Name a file, or a folder of recordings.",
-    "empty": "Get it again from where it came from.",
+    "empty": "Download or copy it again from its source.",
     "missing": "Check the name.",
-    "unreadable": "Check its permissions, and that the disk is there.",
+    "unreadable": "Check its permissions, and that its disk is connected.",
     "sample-rate": "Correct the rate in its header, or convert it to 16000 Hz.",
-    "channels": "Keep the channels that are wanted, or split it into several files.",
+    "channels": "Keep fewer channels, or split it into several files.",
     "no-samples": "Leave it out.",
-    "damaged": "Copy or download it again; if the original is damaged, mend or cut it in an audio editor.",
+    "damaged": "Copy or download it again; if the original is damaged, repair or cut it in an audio editor.",
     "cut-short": "Copy or download it again: a part of it is missing.",
     "several-streams": "Split it into one file for each stream.",
     "no-decoder": "Install ffmpeg, or convert the file to FLAC or WAV.",
-    "not-sound": "If it should be sound, get it again from where it came from.",
+    "not-sound": "If it should be audio, download or copy it again from its source.",
     "stalled": "Try again when the machine is less busy, or convert it to WAV with another program.",
     "too-long": "Split it into parts.",
-    "not-finite": "Write it again with the program that made it: what is no number cannot be a sample.",
+    "not-finite": "Write it again with the program that made it: a sample cannot be infinite or NaN.",
     "not-amplitudes": "Divide its samples by their full scale (32768 for 16 bits) and write it again.",
     "not-notes": "Save it as MIDI, or as a set of piano rolls in .mat or .npz.",
     "no-notes": "Leave it out.",
-    "midi-kind": "Save it anew as MIDI of type 0 or 1, timed by quarter notes.",
+    "midi-kind": "Save it again as MIDI of type 0 or 1, timed by quarter notes.",
     "sequence-name": "Name one of its sequences, as in FILE#train-000.",
 }
 """What to do about a recording that is rejected for this reason."""
 
 WITHOUT_ADVICE: frozenset[RejectionCode] = frozenset(
     (
-        # Of scoring, continuing and compressing, which no examination does; their messages hold the advice.
+        # Codes of scoring, continuing and compressing, which no examination does. Their texts have advice.
         "no-likelihood",
         "too-short",
         "not-compressed",
@@ -44,7 +44,7 @@ WITHOUT_ADVICE: frozenset[RejectionCode] = frozenset(
     )
 )
 OTHERWISE = "Leave it out, or convert it to WAV with the program that made it."
-DOWNLOAD_AGAIN = "Download it again: a server sent this in place of the sound."
+DOWNLOAD_AGAIN = "Download it again: a server sent this in place of the audio."
 DISGUISES = {  # first bytes, in lower case: what the file is, what to do about it
     b"version https://git-lfs": ("a pointer of Git LFS", "Run `git lfs pull` where it was cloned."),
     b"<!doctype html": ("a web page", DOWNLOAD_AGAIN),
@@ -56,7 +56,7 @@ DISGUISES = {  # first bytes, in lower case: what the file is, what to do about 
     b"%pdf": ("a PDF document", "Leave it out."),
     b"mthd": (
         "a MIDI file",
-        "Notes are for input.kind=piano-roll: prepare it with a configuration for music.",
+        "Prepare it with a configuration for music (input.kind=piano-roll).",
     ),
 }
 TEXT = "a text file", "Leave it out; a list of recordings ends in .txt or .csv and names files that exist."
@@ -67,8 +67,8 @@ def rejected(path: Path, reason: str, code: RejectionCode | None = None) -> Exam
 
     Args:
         path: the recording.
-        reason: why it is rejected, for people.
-        code: why it is rejected; None where a decoder failed in a way of its own.
+        reason: why it is rejected, as text for users.
+        code: why it is rejected; None where a decoder failed with another exception.
     """
     advice = OTHERWISE if code is None else ADVICE.get(code, OTHERWISE)
     if disguise := _disguise(path):
@@ -87,6 +87,6 @@ def _disguise(path: Path) -> tuple[str, str] | None:
     except (OSError, ValueError):
         return None
     start = head.lstrip().lower()
-    known = next((told for magic, told in DISGUISES.items() if start.startswith(magic)), None)
+    known = next((found for magic, found in DISGUISES.items() if start.startswith(magic)), None)
     printable = bool(head) and all(byte >= 32 or byte in b"\t\r\n" for byte in head) and head[:4] != b"RIFF"
     return known or (TEXT if printable and head.isascii() else None)

@@ -1,4 +1,4 @@
-"""What is wrong with a training run: whether it lives, learns, learns by heart, and where its record is."""
+"""Examination of a training run: is it alive, is it learning, does it overfit, is it sent to MLflow."""
 
 import json
 import math
@@ -23,7 +23,11 @@ MANY_SKIPPED = 0.01
 
 
 def examine_run(path: Path) -> Examination:
-    """Say what is wrong with the run in folder ``path``; raises `UserError` where it is damaged."""
+    """Examine the run in folder ``path``.
+
+    Raises:
+        UserError: the run folder is damaged.
+    """
     run = RunFolder(path)
     try:
         description, status, config = run.description(), run.status(), run.config()
@@ -36,7 +40,9 @@ def examine_run(path: Path) -> Examination:
     findings += [*_skipped(lines, status), *_device(status, config.train.device), *_record(run)]
     if cut:
         what = f"{counted(cut, 'line')} of its journal cannot be read."
-        findings.append(Finding("warning", "journal", what, "Its curves have gaps; the model has none."))
+        findings.append(
+            Finding("warning", "journal", what, "Its plotted curves have gaps; its model is not affected.")
+        )
     done = int(lines[-1]["step"]) if lines else 0
     figures = {"status": state, "updates": done, "passes": len(valid), "validation": valid}
     figures |= {"summary": status.get("summary", {}), "device": status.get("device")}
@@ -46,7 +52,7 @@ def examine_run(path: Path) -> Examination:
 
 
 def _lines(run: RunFolder) -> tuple[list[dict[str, Any]], int]:
-    """The journal's readable lines, and how many are not."""
+    """Return the readable lines of the journal, and the number of unreadable ones."""
     if not run.journal.exists():
         return [], 0
     lines, unreadable = [], 0
@@ -68,7 +74,7 @@ def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:
 def _state(
     run: RunFolder, state: str, status: dict[str, Any], lines: list[dict[str, Any]]
 ) -> Iterator[Finding]:
-    again = f"Go on where it was: `wavecast train --resume {run.path}`."
+    again = f"Resume it: `wavecast train --resume {run.path}`."
     if state == "failed":
         yield Finding("problem", "failed", f"It failed: {status.get('reason', 'no reason is known')}", again)
     elif state == "finished" and not (run.model / "config.json").is_file():
@@ -80,21 +86,20 @@ def _state(
     elif _is_trained(run):
         yield Finding("fine", "running", f"It is being trained now{_age(run)}.")
         if (age_s := _checkpoint_age_s(run)) is not None and age_s > OLD_CHECKPOINT_S:
-            what = f"Its last checkpoint is {duration(age_s)} old: so much is lost if it is stopped now."
-            yield Finding(
-                "warning", "checkpoint", what, "Lower train.checkpoint_updates, or see if it hangs."
-            )
+            what = f"Its last checkpoint is {duration(age_s)} old; that much is lost if it is stopped now."
+            advice = "Lower train.checkpoint_updates, or check whether it hangs."
+            yield Finding("warning", "checkpoint", what, advice)
     else:
-        what = f"It stopped before its end: no process trains it{_age(run)}."
+        what = f"It stopped before its end: no process is training it{_age(run)}."
         yield Finding("warning", "stopped", what, again)
     if state != "finished":
         yield from _can_go_on(run, lines)
 
 
 def _can_go_on(run: RunFolder, lines: list[dict[str, Any]]) -> Iterator[Finding]:
-    """Whether checkpoint and data set are there for a run that has not ended."""
+    """Check that the checkpoint and the data set of an unfinished run exist."""
     if not run.dataset.is_file():
-        what = f"It cannot go on: its data set {run.dataset} is gone."
+        what = f"It cannot be resumed: its data set {run.dataset} is missing."
         yield Finding("problem", "data", what, "Prepare the recordings again with the same settings.")
     if run.last_checkpoint.exists():
         import torch
@@ -104,13 +109,15 @@ def _can_go_on(run: RunFolder, lines: list[dict[str, Any]]) -> Iterator[Finding]
         try:
             read_checkpoint(run.last_checkpoint, torch.device("cpu"))
         except UserError as problem:
-            yield Finding("problem", "checkpoint", f"It cannot go on: {problem}.", f"Delete {run.path}.")
+            yield Finding("problem", "checkpoint", f"It cannot be resumed: {problem}.", f"Delete {run.path}.")
     elif lines:
-        yield Finding("warning", "checkpoint", "It has no checkpoint.", "Started again, it begins anew.")
+        yield Finding(
+            "warning", "checkpoint", "It has no checkpoint.", "If resumed, it starts again at update 0."
+        )
 
 
 def _is_trained(run: RunFolder) -> bool:
-    """Whether another process holds the run's lock."""
+    """Return whether another process holds the run's lock."""
     path = run.path / ".training.lock"
     if not path.exists():
         return False
@@ -119,7 +126,7 @@ def _is_trained(run: RunFolder) -> bool:
             return False
     except Timeout:
         return True
-    except OSError:  # a folder that may only be read
+    except OSError:  # a read-only folder
         return False
 
 
@@ -133,9 +140,9 @@ def _age(run: RunFolder) -> str:
 
 
 def _learning(valid: list[float], train: list[float], patience: int) -> Iterator[Finding]:
-    """What the two curves say of each other."""
+    """Compare the curves of validation and training."""
     if not valid:
-        yield Finding("fine", "validation", "It was not validated yet.")
+        yield Finding("fine", "validation", "It has not been validated yet.")
         return
     finite = [value for value in valid if math.isfinite(value)]
     if not finite:
@@ -145,22 +152,22 @@ def _learning(valid: list[float], train: list[float], patience: int) -> Iterator
     best = min(finite)
     at = valid.index(best) + 1
     gained, since = finite[0] - best, len(valid) - at
-    course = f"Validation went from {finite[0]:.3f} to {best:.3f} nats per step, best after pass {at}"
+    course = f"Validation fell from {finite[0]:.3f} to {best:.3f} nats per step, best after pass {at}"
     course += f" of {len(valid)}"
     lost = finite[-1] - best
     if len(valid) >= 3 and gained < LEAST_GAIN:
         what = f"It does not learn: {course[0].lower()}{course[1:]}."
-        advice = "Try another train.learning_rate (a tenth, or three times), and look at the recordings."
+        advice = "Try another train.learning_rate (a tenth, or three times), and examine the recordings."
         yield Finding("warning", "no-progress", what, advice)
     elif since and lost > max(RISE * gained, LEAST_GAIN) and train and train[-1] < finite[-1]:
         what = f"It overfits the training recordings: {course}, and {lost:.3f} worse since."
-        advice = "The best pass is kept; more sound, a smaller model or train.weight_noise would go further."
+        advice = "The best pass is kept. Add audio, train a smaller model, or set train.weight_noise."
         yield Finding("warning", "overfitting", what, advice)
     elif since >= max(3, patience):
-        what = f"It has not got better for {since} passes: {course}."
-        yield Finding("fine", "validation", what, "It has converged; other settings may go further.")
+        what = f"It has not improved for {since} passes: {course}."
+        yield Finding("fine", "validation", what, "It has converged; other settings may be better.")
     else:
-        advice = "It was still getting better: more passes may help." if not since and len(valid) > 1 else ""
+        advice = "It was still improving: more passes may help." if not since and len(valid) > 1 else ""
         yield Finding("fine", "validation", f"{course}.", advice)
     yield from _gap(train, finite[-1])
 
@@ -171,8 +178,8 @@ def _gap(train: list[float], valid: float) -> Iterator[Finding]:
     tail = len(train) // 10
     begin, end = sum(train[:tail]) / tail, sum(train[-tail:]) / tail
     if begin > end and valid - end > GAP * (begin - end):
-        what = f"Training ({end:.3f} nats per step) lies far below validation ({valid:.3f})."
-        advice = "The held-out recordings differ, or there are too few to train on: add recordings like them."
+        what = f"The training loss ({end:.3f} nats per step) is far below the validation loss ({valid:.3f})."
+        advice = "Add training recordings: there are too few, or they differ from the held-out ones."
         yield Finding("warning", "gap", what, advice)
 
 
@@ -181,7 +188,7 @@ def _skipped(lines: list[dict[str, Any]], status: dict[str, Any]) -> Iterator[Fi
     skipped, updates = int(max(counts)), int(lines[-1]["step"]) if lines else 0
     if skipped:
         part = skipped / max(updates, skipped)
-        what = f"{counted(skipped, 'update')} ({share(part)}) had no finite loss and were left out."
+        what = f"{counted(skipped, 'update')} ({share(part)}) had no finite loss and were skipped."
         severity: Any = "problem" if part > MANY_SKIPPED else "warning"
         yield Finding(severity, "skipped", what, "Lower train.learning_rate or train.clip_norm.")
 
@@ -194,8 +201,8 @@ def _device(status: dict[str, Any], wanted: str) -> Iterator[Finding]:
         import torch
 
         if torch.cuda.is_available():
-            what = f"It was trained on {device}, though there is a GPU here."
-            yield Finding("warning", "device", what, "Stop it and let it go on: it takes the GPU by itself.")
+            what = f"It was trained on {device}, though this machine has a GPU."
+            yield Finding("warning", "device", what, "Stop and resume it: it then uses the GPU.")
             return
     yield Finding("fine", "device", f"It was trained on {device}.")
 
@@ -204,5 +211,5 @@ def _record(run: RunFolder) -> Iterator[Finding]:
     from pipeline.tracking.sync_state import has_pending
 
     if has_pending(run):
-        what = "Not all of it has been sent to the tracking server."
-        yield Finding("warning", "unsent", what, "The next training, or `wavecast ui`, sends it.")
+        what = "A part of its record has not been sent to the tracking server."
+        yield Finding("warning", "unsent", what, "The next training or `wavecast ui` sends the rest.")

@@ -1,7 +1,7 @@
-"""Measuring a recording as it is stored, block by block: level, clipping, silence, drop-outs, channels.
+"""Statistics of a recording's signal: level, clipping, silence, drop-outs, channels.
 
-All is found in one pass over blocks (n, C) at the file's own rate, in flat memory. Runs of equal samples are
-looked for within each block; of one that lies across two blocks, up to four samples are missed.
+All are measured in one pass over blocks (n, C) at the file's own rate, in constant memory. Runs of equal
+samples are searched in each block; of a run across two blocks, up to four samples are missed.
 """
 
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ SHORTEST_GAP_S, LONGEST_GAP_S = 0.002, 0.5
 STEPS_INTO_CLIPPING = 3.0  # quantisation steps from the sample before to the flat run
 EDGE_OF_GAP = 0.25  # of the root mean square beside it: a pause fades out, a drop-out breaks off
 COARSE_STEPS = {"PCM_S8": 1 / 128, "PCM_U8": 1 / 128, "ULAW": 1 / 32, "ALAW": 1 / 32}
-"""Largest quantisation step of an encoding, where it is more than that of 16 bits; full scale is 1."""
+"""Largest quantisation step of encodings that are coarser than 16 bits; full scale is 1."""
 
 
 @dataclass(frozen=True)
 class SoundFigures:
-    """What a recording's samples are, full scale being 1; per-channel figures are tuples (C,).
+    """Statistics of a recording's samples; full scale is 1, and per-channel figures are tuples (C,).
 
     ``clipped`` counts samples in flat runs at the extremes. ``silence`` is the share of moments of 10 ms
     below -60 dB of full scale; ``zeros`` that of frames in runs of at least 2 ms that are exactly zero in all
@@ -56,7 +56,7 @@ class SoundFigures:
 
 
 class SoundMeter:
-    """Takes the blocks of one recording in order; `figures` is then what they were."""
+    """Accumulator of statistics: `add` receives the blocks of a recording, `figures` returns the results."""
 
     def __init__(self, sample_rate: int, channels: int, encoding: str) -> None:
         self._rate = sample_rate
@@ -70,7 +70,7 @@ class SoundMeter:
         self._spectrum = MeanSpectrum(sample_rate)
 
     def add(self, block: Floats) -> None:
-        """Take frames (n, C)."""
+        """Add frames (n, C)."""
         values = block.astype(np.float64)
         self._frames += len(values)
         self._sum += values.sum(0)
@@ -97,7 +97,7 @@ class SoundMeter:
         self._moments += len(power)
 
     def figures(self) -> SoundFigures:
-        """What was measured; at least one block must have been added."""
+        """Return the statistics; at least one block must have been added."""
         mean = self._sum / self._frames
         std = np.sqrt(np.maximum(self._squares / self._frames - mean**2, 0))
         power = float(self._squares.mean())
@@ -126,10 +126,10 @@ class SoundMeter:
 
 
 class _Extreme:
-    """The largest value so far, and how many samples lie there in flat runs that were entered steeply.
+    """The largest value so far, and the number of its samples in flat runs with a steep edge.
 
-    The tip of a slow wave may be flat, too, within a quantisation step; but a wave that is cut off comes to
-    its plateau with a slope.
+    The peak of a slow wave may be flat, too, within a quantisation step. A clipped wave has a slope at the
+    edge of its plateau.
     """
 
     def __init__(self, step: float) -> None:
@@ -152,7 +152,7 @@ class _Extreme:
 
 
 class _Gaps:
-    """Counts drop-outs: short runs of zeros that break into sound on both sides."""
+    """Counter of drop-outs: short runs of zeros with abrupt edges inside a signal."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
@@ -164,7 +164,7 @@ class _Gaps:
         self._count, self._first = 0, 0
 
     def add(self, level: Floats, zero: npt.NDArray[np.bool_]) -> None:
-        """Take the largest magnitude of all channels (n,), and whether it is zero (n,)."""
+        """Add the largest magnitude of all channels (n,), and whether it is zero (n,)."""
         level, zero = np.append(self._held_level, level), np.append(self._held_zero, zero)
         for start, end in zip(*true_runs(zero), strict=True):
             if start and end < len(zero) and self._position + end > self._done:
@@ -186,7 +186,7 @@ class _Gaps:
             self._count += 1
 
     def found(self) -> tuple[int, float]:
-        """How many, and the second at which the first begins."""
+        """Return the number of drop-outs, and the time of the first in seconds."""
         return self._count, self._first / self._rate
 
 

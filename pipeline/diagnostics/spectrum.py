@@ -1,8 +1,7 @@
-"""How far up a recording really reaches, and whether mains hum lies under it, from its mean spectrum.
+"""Bandwidth and mains hum of a recording, from its mean power spectrum.
 
-What was once at a lower rate, or went through a lossy codec, holds nothing above some frequency, whatever
-its sample rate allows: the mean power spectrum (Welch 1967, frames side by side) falls there to the noise of
-rounding or far below its own peak.
+A recording that was upsampled or lossily coded has no signal above some frequency. There, its mean power
+spectrum (Welch 1967, without overlap) falls to the noise of rounding, or far below its own peak.
 """
 
 from typing import Any
@@ -13,7 +12,7 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.floating[Any]]
 
 FRAME_S = 0.128  # resolves 8 Hz
-EMPTY_DB = -90.0  # below the strongest frequency: nothing
+EMPTY_DB = -90.0  # relative to the strongest frequency: below is no signal
 OVER_ROUNDING_DB = 8.0  # dither adds 5 dB to the noise of rounding
 SMOOTHING_HZ = 150.0
 MAINS_HZ = (50.0, 60.0)
@@ -23,7 +22,7 @@ MANY_FRAMES = 8
 
 
 class MeanSpectrum:
-    """The mean power spectrum of the frames of a recording in blocks (n, C)."""
+    """Mean power spectrum of a recording that is added in blocks (n, C)."""
 
     def __init__(self, sample_rate: int) -> None:
         self._rate = sample_rate
@@ -34,7 +33,7 @@ class MeanSpectrum:
         self._held: Floats = np.zeros(0)
 
     def add(self, block: Floats) -> None:
-        """Take the first channel of the next frames (n, C), or the second where the first is silent."""
+        """Add the first channel of the next frames (n, C), or the second if the first is silent."""
         channel = 0 if block.shape[1] == 1 or block[:, 0].any() else 1
         samples = np.append(self._held, block[:, channel])
         whole = len(samples) // self._length * self._length
@@ -46,7 +45,7 @@ class MeanSpectrum:
             self._frames += len(frames)
 
     def bandwidth_hz(self, step: float) -> float | None:
-        """The highest frequency with anything at it; None where the recording is too short or silent.
+        """Return the highest frequency with a signal; None where the recording is too short or silent.
 
         ``step`` is the quantisation step, full scale being 1.
         """
@@ -64,7 +63,7 @@ class MeanSpectrum:
         return float(highest * self._rate / self._length)
 
     def hum(self) -> tuple[float | None, float]:
-        """The mains frequency that sticks out, if one does, and its share of the power."""
+        """Return the mains frequency with a peak and its share of the power, or None and 0 without one."""
         bin_hz = self._rate / self._length
         total = float(self._power.sum())
         for mains_hz in MAINS_HZ:

@@ -1,7 +1,7 @@
-"""The canvas of every picture: drawn with matplotlib's objects, without a screen.
+"""The common figure of all plots: drawn with matplotlib's objects, without a screen.
 
-Colours are those of Okabe and Ito, which stay apart for colour-blind eyes. Pictures are 1200 pixels wide,
-unless two stand side by side.
+Colours are those of Okabe and Ito, which colour-blind readers can distinguish. Plots are 1200 pixels wide,
+unless two are placed side by side.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SEAM_COLOUR = "#56B4E9"  # stands out on white as on the dark and fiery colours 
 
 
 def new_figure(height_px: int, width_px: int = WIDTH_PX) -> Figure:
-    """An empty figure, as wide as most pictures unless ``width_px`` says otherwise."""
+    """Return an empty figure, ``width_px`` wide."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -45,7 +45,7 @@ def write_figure(figure: Figure, path: Path) -> None:
 
 
 def plain_text(text: str) -> str:
-    """Text of a user on one line, in which a dollar sign does not begin a formula."""
+    """Return a user's text on one line, with dollar signs escaped, which would begin a formula."""
     shown = "".join(character if character.isprintable() else "\ufffd" for character in text)
     return shown.replace("$", r"\$")
 

@@ -1,4 +1,4 @@
-"""The picture of how a model's knowledge fades: nats of a step against how far ahead it lies."""
+"""Plot of negative log-likelihood against the number of steps ahead."""
 
 from collections.abc import Mapping
 from itertools import cycle
@@ -14,7 +14,7 @@ Horizons = Mapping[str, Mapping[str, Any]]
 
 
 def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
-    """A line for each named model over the horizon, on a logarithmic axis.
+    """Draw a line for each named model over the horizon, on a logarithmic axis.
 
     Bars are one standard error of the difference to the first model, over the same targets.
     """
@@ -40,14 +40,14 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(sorted({int(h) for scores in models.values() for h in scores})))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set(xlabel="steps ahead, without hearing those between", ylabel="nats per step (lower is better)")
+    axes.set(xlabel="steps ahead, not conditioned on those between", ylabel="nats per step (lower is better)")
     axes.grid(alpha=0.25, linewidth=0.6)
     axes.legend(frameon=False)
     write_figure(figure, path)
 
 
 def difference(ours: Mapping[str, Any], others: Mapping[str, Any]) -> tuple[float, float]:
-    """Mean and standard error of what one horizon's targets cost more in one model than in another.
+    """Return mean and standard error of the difference in nats of two models at one horizon.
 
     The error is 0 where there are not two targets, or not the same ones.
     """

@@ -1,4 +1,4 @@
-"""A picture of a piano roll: every held note a bar, time to the right, pitch upwards."""
+"""Plot of a piano roll: a bar for every held note, time to the right, pitch upwards."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,10 +22,10 @@ BAR_HEIGHT = 0.76  # of the distance between two keys
 
 
 def plot_piano_roll(path: Path, roll: Roll, step_rate_hz: float, seam_s: float | None, title: str) -> None:
-    """Draw a roll (T, 88) of so many steps a second, from its lowest to its highest note.
+    """Draw a roll (T, 88) from its lowest to its highest note.
 
-    A line marks ``seam_s``, the second at which what was heard ends and its continuation begins; the
-    continuation's notes have a colour of their own.
+    A line marks ``seam_s``, the second at which the context ends and its continuation begins. The notes of
+    the continuation have another colour.
     """
     figure = new_figure(height_px=560)
     axes = figure.subplots()
@@ -42,12 +42,12 @@ def plot_piano_roll(path: Path, roll: Roll, step_rate_hz: float, seam_s: float |
 
 
 def pitch_name(pitch: int) -> str:
-    """Name of a MIDI pitch in scientific pitch notation, 60 being C4."""
+    """Return the name of a MIDI pitch in scientific pitch notation; 60 is C4."""
     return f"{NAMES[pitch % 12]}{pitch // 12 - 1}"
 
 
 def _key_range(roll: Roll) -> tuple[int, int]:
-    """Lowest and highest key to draw: what sounds, with a margin, and never less than two octaves."""
+    """Return the lowest and highest key to draw: all notes with a margin, at least two octaves."""
     sounding = np.flatnonzero(roll.any(0))
     low, high = (int(sounding[0]), int(sounding[-1])) if len(sounding) else (KEYS // 2, KEYS // 2)
     missing = max(0, FEWEST_KEYS - (high - low + 1) - 2 * MARGIN_KEYS)
@@ -56,7 +56,7 @@ def _key_range(roll: Roll) -> tuple[int, int]:
 
 
 def _keyboard(axes: "Axes", low: int, high: int) -> None:
-    """Grey rows for the black keys, a line below each C, and the names of the pitches."""
+    """Draw grey rows for the black keys, a line below each C, and the names of the pitches."""
     pitches = np.arange(low, high + 1) + LOWEST_PITCH
     for pitch in pitches[np.isin(pitches % 12, BLACK_KEYS)]:
         axes.axhspan(pitch - 0.5, pitch + 0.5, color=BLACK_KEY_COLOUR, linewidth=0, zorder=0)
@@ -67,7 +67,7 @@ def _keyboard(axes: "Axes", low: int, high: int) -> None:
 
 
 def _draw_bars(axes: "Axes", roll: Roll, first_step: int, step_rate_hz: float, colour: str) -> None:
-    """A bar for every stretch of steps in which a key sounds; ``roll`` (T, 88) begins at ``first_step``."""
+    """Draw a bar for every held note; ``roll`` (T, 88) begins at ``first_step``."""
     from matplotlib.collections import PolyCollection
 
     changes = np.diff(np.pad((roll > 0).astype(np.int8), ((1, 1), (0, 0))), axis=0).T

@@ -1,4 +1,4 @@
-"""Pictures of learning curves, recordings, spectrograms and comparisons."""
+"""Plots of learning curves, recordings, spectrograms and comparisons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ QUIET_DB = -60  # a recording below this is shown as dark as it is
 
 @dataclass(frozen=True)
 class Curve:
-    """The losses of one model: on training data, and now and then on validation data.
+    """The losses of one model on training and validation data.
 
     Each of the two has its updates (``steps``), its losses and the seconds since the start of the training.
     """
@@ -42,7 +42,7 @@ class Curve:
 
 
 def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
-    """Losses of each named model against updates and against wall-clock time; ``unit`` is theirs.
+    """Draw the losses of each named model, in ``unit``, against updates and against wall-clock time.
 
     Training losses are the thin lines, validation losses the thick ones. The axis of losses is logarithmic
     where all are positive.
@@ -81,7 +81,7 @@ def plot_recording(
     title: str,
     width_px: int = WIDTH_PX,
 ) -> None:
-    """Waveform above and spectrogram below of samples (N,), int16 or floats of full scale 1.
+    """Draw waveform and spectrogram of samples (N,), int16 or floats of full scale 1.
 
     A line marks ``seam_s``, the second at which the recording ends and its continuation begins. The
     spectrogram of a long recording shows short windows far apart, not every moment of it.
@@ -117,7 +117,7 @@ def plot_recording(
 def spectrogram_frames_picture(
     path: Path, frames: NDArray[np.floating[Any]], frame_rate_hz: float, seam_s: float | None, title: str
 ) -> None:
-    """Frames (T, D) of a log spectrogram as they are modelled: time to the right, bins or bands upwards.
+    """Draw the modelled frames (T, D) of a log spectrogram: time to the right, bins or bands upwards.
 
     Of many frames every second, third ... is drawn.
     """
@@ -177,14 +177,14 @@ def _bar_limits(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
 
 
 def _number(value: float) -> str:
-    """Two decimals for all of the usual size, so that neighbours compare at a glance."""
+    """Return a number as text, with two decimals unless it is very large or small."""
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
 
 
 def _logarithmic(axes: Axes, ratio: float) -> None:
-    """A logarithmic axis for values of that ratio which reads as plain numbers, also within a decade."""
+    """Make an axis logarithmic, labelled with plain numbers, also within a decade."""
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
     axes.set_yscale("log")
@@ -196,7 +196,7 @@ def _logarithmic(axes: Axes, ratio: float) -> None:
 
 
 def _envelope(axes: Axes, sound: NDArray[np.float32], sample_rate: int) -> None:
-    """The lowest and highest sample of each stretch of time, two stretches to a pixel."""
+    """Return the lowest and highest sample of each interval; two intervals make a pixel."""
     stretch = max(1, len(sound) // (2 * WIDTH_PX))
     starts = np.arange(0, len(sound), stretch)
     low, high = np.minimum.reduceat(sound, starts), np.maximum.reduceat(sound, starts)
@@ -207,7 +207,7 @@ def _envelope(axes: Axes, sound: NDArray[np.float32], sample_rate: int) -> None:
 
 
 def _show(axes: Axes, values: NDArray[np.floating[Any]], column_s: float, row: float, **limits: Any) -> Any:
-    """Values (D, T) as colours, brighter for more; columns so many seconds apart, rows so many units."""
+    """Draw values (D, T) as an image, with the distances of columns in seconds and of rows in units."""
     import librosa.display
     from matplotlib.ticker import AutoLocator, ScalarFormatter
 

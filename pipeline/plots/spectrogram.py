@@ -1,4 +1,4 @@
-"""The picture of a spectrogram: time to the right in seconds, frequency upwards in Hz, level in dB."""
+"""Plot of a spectrogram: time to the right in seconds, frequency upwards in Hz, level in dB."""
 
 import math
 from pathlib import Path
@@ -25,7 +25,7 @@ MOST_TIMES = 9
 def draw(
     path: Path, shown: Floats, column_s: float, config: SpectrogramConfig, frequencies_hz: Floats, name: str
 ) -> None:
-    """Draw columns (C, D) of natural logarithms of magnitudes, so many seconds apart; brighter is louder.
+    """Draw columns (C, D) of natural logarithms of magnitudes; brighter is louder.
 
     ``frequencies_hz`` (D,) are those of the bins or mel bands.
     """
@@ -51,7 +51,7 @@ def draw(
     )
     unit = "mel magnitude (dB)" if config.n_mels else "level (dB of full scale)"
     figure.colorbar(image, ax=axes, label=unit, pad=0.01, aspect=30)
-    axes.set_title(plain_text(f"{name}: {_told(config, bands)}"))
+    axes.set_title(plain_text(f"{name}: {_description(config, bands)}"))
     _label_time(axes, count * column_s)
     axes.set_ylabel("frequency (Hz), mel scale" if config.n_mels else "frequency (Hz)")
     axes.set_ylim(bottom=max(span[0], 0) if not config.n_mels else span[0])
@@ -62,7 +62,7 @@ def draw(
     write_figure(figure, path)
 
 
-def _told(config: SpectrogramConfig, bands: int) -> str:
+def _description(config: SpectrogramConfig, bands: int) -> str:
     ms = 1000 / config.sample_rate
     kind = "mel bands" if config.n_mels else "bins"
     return (
@@ -82,7 +82,7 @@ def _label_time(axes: Any, seconds: float) -> None:
 
 
 def _mel_ticks(frequencies_hz: Floats) -> tuple[list[float], list[str]]:
-    """Where round frequencies lie among the bands, as far apart as labels need."""
+    """Return the positions of round frequencies among the bands, spaced for labels."""
     positions: list[float] = []
     labels: list[str] = []
     for frequency_hz in MEL_TICKS_HZ:

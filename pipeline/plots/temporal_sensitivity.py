@@ -1,4 +1,4 @@
-"""Curves of how far back trained models look."""
+"""Plot of temporal sensitivity: gradient norms over the distance to earlier inputs."""
 
 from collections.abc import Mapping, Sequence
 from itertools import cycle

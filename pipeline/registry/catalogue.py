@@ -1,4 +1,4 @@
-"""What models there are: the versions in the registry, and the trained runs on this machine.
+"""Lists of models: the versions in the registry, and the trained runs on this machine.
 
 A local store is read straight from its tables, which takes a millisecond; MLflow's import takes seconds.
 """
@@ -45,7 +45,7 @@ def registered_versions(uri: str) -> list[RegisteredVersion]:
     """Return all registered versions in the store at ``uri``, the newest first.
 
     Raises:
-        TrackingAway: the store cannot be used.
+        TrackingUnavailable: the store cannot be used.
     """
     database = sqlite_file(uri)
     if database is not None:

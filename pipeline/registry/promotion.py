@@ -1,4 +1,4 @@
-"""Which model the command line uses by default: the registry's champion, replaced only by a better one."""
+"""Promotion to champion, the model that commands use by default; only a better one replaces it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""From what a user calls a model to the model: by path, run, variant, alias, version or MLflow address."""
+"""Resolution of a user's reference to a model: path, run, variant, alias, version or MLflow address."""
 
 import difflib
 import re

@@ -1,6 +1,6 @@
-"""Models by name: whatever a user calls a model is found, and fetched if it is on a server.
+"""Models by reference: a model is found by any of its names, and fetched if it is on a server.
 
-Of a registered model only `config.json` and `model.safetensors` are fetched, and no code with them.
+Only `config.json` and `model.safetensors` of a registered model are fetched, never code.
 """
 
 import re
@@ -63,7 +63,7 @@ class FoundModel:
 
     Attributes:
         folder: of the model's files, on this machine.
-        label: what it is, for people: `wavecast/3 (champion, run demo-gru-988ad8c036)`.
+        label: a description for users: `wavecast/3 (champion, run demo-gru-988ad8c036)`.
     """
 
     folder: Path
@@ -99,7 +99,7 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
 
     Raises:
         UserError: there is no such model; the text has the names that are near.
-        TrackingAway: the store cannot be used.
+        TrackingUnavailable: the store cannot be used.
     """
     text, store = reference or "", store_uri(uri)
     if text.startswith(("models:/", "runs:/")):
@@ -126,7 +126,7 @@ def version_of(reference: str, name: str = DEFAULT_NAME, uri: str | None = None)
 
     Raises:
         UserError: no such version is registered.
-        TrackingAway: the store cannot be used.
+        TrackingUnavailable: the store cannot be used.
     """
     versions = registered_versions(store_uri(uri))
     found = find_version(versions, reference, name)
@@ -176,7 +176,7 @@ def _download(client: "MlflowClient", uri: str, wanted: ModelReference) -> Path:
 
 
 def _resolve(client: "MlflowClient", wanted: ModelReference) -> tuple[str, str]:
-    """Where a model's artifacts are, and a name for the cache that no other model ever has."""
+    """Return the address of a model's artifacts, and a unique name for the cache."""
     if wanted.run_id:
         if found_or_none(lambda: client.get_run(wanted.run_id)) is None:
             wanted.missing()

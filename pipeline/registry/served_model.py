@@ -1,7 +1,7 @@
-"""The trained model as MLflow serves it: this file is what `mlflow models serve` and `load_model` run.
+"""The trained model as MLflow serves it: `mlflow models serve` and `load_model` run this file.
 
-Only those who ask MLflow for a served model run code from the store; the command line of wavecast takes the
-weights and the configuration alone.
+Code from the store is run by MLflow's own model server only. The command line of wavecast fetches the weights
+and the configuration alone.
 """
 
 import importlib.metadata

@@ -1,8 +1,8 @@
-"""The report of a run: one HTML page with its figures, pictures and players, as Hugging Face's model cards.
+"""The report of a run: one HTML page with its figures, plots and players, like Hugging Face's model cards.
 
-Everything is inside the page: pictures and sounds are data: addresses, the style is inline, there is no
-script, and its content security policy forbids any request. The words are in the template
-`page.html`, which escapes whatever comes from users.
+The page is self-contained: plots and sounds are data: addresses, the style is inline, there is no script,
+and its content security policy forbids any request. The text is in the template `page.html`, which escapes
+all input of users.
 """
 
 import math
@@ -27,20 +27,20 @@ SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
 
 
 def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
-    """Write `report.html` among a run's artifacts; see `run_page`. Returns its path."""
+    """Write `report.html` among a run's artifacts and return its path; see `run_page`."""
     path = run.artifacts / "report.html"
     write_page(path, run_page(run, evaluation))
     return path
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a page, atomically; a file name that is no text loses what is not."""
+    """Write a page, atomically; bytes of file names that are not text are replaced."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
 
 def page_of(target: str) -> str:
-    """The page of a run, by its folder or its name below `runs`, or of a model as `fetch_model` knows it.
+    """Return the page of a run, by its folder or name, or of a model, by a reference of `find_model`.
 
     The page of a model is that of the run that trained it, where that is on this machine.
 
@@ -64,7 +64,7 @@ def page_of(target: str) -> str:
 
 
 def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
-    """The page of a run, as far as it has come.
+    """Return the page of a run, which may be unfinished.
 
     ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
     """
@@ -106,7 +106,7 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
 
 
 def model_page(folder: Path, reference: str) -> str:
-    """The page of a lone model: what it is, how large, how to use it. ``reference`` is what it is called."""
+    """Return the page of a model without a run; ``reference`` is its name in the commands."""
     content = _content(folder)
     trained = content.get("trained", {})
     return render(
@@ -140,7 +140,7 @@ def _content(folder: Path) -> dict[str, Any]:
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
-    """Sections of the configuration, what it changes of the defaults, and its text, without passwords."""
+    """Return the configuration's sections, changes from the defaults, and its text, without passwords."""
     import yaml
 
     own = {key: value for key, value in config.items() if key not in ("tracking", "variants")}
@@ -163,14 +163,14 @@ def _settings(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tables(evaluation: dict[str, Any] | None) -> dict[str, Any]:
-    """Figures by recording and by group; none in an evaluation of an earlier version."""
+    """Return figures by recording and by group; none for an evaluation of an earlier version."""
     found = (evaluation or {}).get("of_recordings", [])
     tables = {"group": table_of_groups(found), "recording": table_of_recordings(found)} if found else {}
     return {what: table for what, table in tables.items() if table}
 
 
 def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
-    """Seconds of a step, as its reach was measured, or else as the evaluated recordings say."""
+    """Return the seconds of a step, from the temporal sensitivity, else from the evaluated recordings."""
     path = artifacts / "temporal_sensitivity.json"
     if path.exists():
         return float(read_json(path, "reach of a model")["step_seconds"])
@@ -178,7 +178,7 @@ def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
 
 
 def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:
-    """Recordings, groups and seconds of each split of the data set; None where it is gone."""
+    """Return recordings, groups and seconds of each split of the data set; None if it was deleted."""
     from pipeline.data.manifest import read_manifest
 
     try:
@@ -193,7 +193,7 @@ def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:
 
 
 def _count_weights(path: Path) -> dict[str, int]:
-    """How many parameters a file of weights has, from its header alone; none where it is damaged."""
+    """Return the number of parameters in a file of weights, from its header; none if it is damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:

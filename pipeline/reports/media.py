@@ -1,4 +1,4 @@
-"""Pictures and sounds inside a page, as data: addresses, as long as there is room."""
+"""Plots and sounds embedded in a page as data: addresses, up to a total size."""
 
 import base64
 import math
@@ -13,10 +13,10 @@ import numpy as np
 from pipeline.audio.pcm import resample, to_float
 
 MEDIA_BYTES = 7_500_000
-"""Room for pictures and sounds in a page, as they are written there: four bytes for three."""
+"""Most bytes of embedded plots and sounds in a page, in base64."""
 MOST_EXAMPLES = 100  # continued recordings in a page
 CONTINUED, RECORDING = "continued", "recording"
-"""Ends of the names of files: what the model adds to a recording, and how the recording itself goes on."""
+"""Suffixes of file names: the model's continuation, and the recording's own continuation."""
 OTHERS = {RECORDING: "The recording itself", f"{CONTINUED}-2": "The model's second take"}
 HEARD_S, ADDED_S = 20.0, 40.0  # most of a sound that a page plays, before and after the seam
 GENERATED_S = 4.0
@@ -37,10 +37,10 @@ class Picture:
 
 @dataclass(frozen=True)
 class Sound:
-    """One way in which a recording goes on: a player or a file to save, and its pictures by kind.
+    """One continuation of a recording: a player or a file to save, and its plots by kind.
 
     Attributes:
-        label: what goes on: the model or the recording.
+        label: the source of the continuation: the model or the recording.
         file: name of the sound's or MIDI file.
         address: the sound, or the notes; None where it is not in the page.
         seam_s: second of the continuation's beginning; None where it is not known.
@@ -61,13 +61,13 @@ class Sound:
 
     @property
     def is_notes(self) -> bool:
-        """Whether it is a MIDI file, which browsers do not play."""
+        """Return whether the sound is a MIDI file, which browsers do not play."""
         return self.file.endswith(".mid")
 
 
 @dataclass(frozen=True)
 class Example:
-    """A held-out recording, continued: by the model in some takes, and by the recording itself."""
+    """A held-out recording with continuations: takes of the model, and the recording's own."""
 
     name: str
     sounds: list[Sound]
@@ -75,7 +75,7 @@ class Example:
 
 @dataclass
 class EmbedBudget:
-    """What is left of `MEDIA_BYTES`.
+    """The remaining budget of `MEDIA_BYTES`.
 
     Attributes:
         left: bytes.
@@ -88,7 +88,7 @@ class EmbedBudget:
     pictures: set[Path] = field(default_factory=set)
 
     def address(self, data: bytes, kind: str, name: str) -> str | None:
-        """``data`` of the media type ``kind`` as a data: address, or None where there is no room."""
+        """Return ``data`` of the media type ``kind`` as a data: address; None if it is too large."""
         size = 4 * math.ceil(len(data) / 3)
         if size > self.left:
             self.left_out.append(name)
@@ -97,7 +97,7 @@ class EmbedBudget:
         return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
     def picture(self, path: Path) -> Picture | None:
-        """The PNG at ``path``; None where there is none, it is damaged, or there is no room."""
+        """Return the PNG at ``path``; None if it is missing or damaged, or the budget is too small."""
         self.pictures.add(path)
         data = path.read_bytes() if path.is_file() else b""
         if not data.startswith(PNG_SIGNATURE) or len(data) < 24:
@@ -107,7 +107,7 @@ class EmbedBudget:
 
 
 def examples_of(artifacts: Path, config: dict[str, Any], room: EmbedBudget) -> Iterator[Example]:
-    """Yield the continued recordings below ``artifacts``, with their pictures, as long as there is room."""
+    """Yield the continued recordings below ``artifacts``, with their plots, within the budget."""
     found = [x for x in sorted((artifacts / "sounds").glob(f"*-{CONTINUED}.*")) if x.suffix in READERS]
     found = [path for path in found if path.name[0] != "."]
     room.left_out += [path.name for path in found[MOST_EXAMPLES:]]
@@ -126,7 +126,7 @@ def examples_of(artifacts: Path, config: dict[str, Any], room: EmbedBudget) -> I
 def _sound_of(
     path: Path, label: str, config: dict[str, Any], seam_s: float | None, room: EmbedBudget
 ) -> Sound:
-    """Read one file; ``seam_s`` None takes the seam that the settings and the file's length imply."""
+    """Read one file; if ``seam_s`` is None, the seam follows from the settings and the file's length."""
     samples = config["samples"]
     found = READERS[path.suffix](path, samples["context_seconds"], samples["seconds"], seam_s)
     address = room.address(found.data, found.kind, path.name) if found.data else None
@@ -135,13 +135,13 @@ def _sound_of(
         "sound": pictures / f"{path.stem}.png",
         "frames": pictures / f"{path.stem.removesuffix(f'-{CONTINUED}')}-frames.png",
     }
-    shown = {kind: picture for kind, place in drawn.items() if (picture := room.picture(place))}
+    embedded = {kind: picture for kind, place in drawn.items() if (picture := room.picture(place))}
     times = found.seam_s, found.start_s, found.duration_s, found.whole_s
-    return Sound(label, path.name, address, *times, shown)
+    return Sound(label, path.name, address, *times, embedded)
 
 
 def generated(folder: Path, room: EmbedBudget) -> list[Example]:
-    """Return a sound from nothing by the model in this folder, if it is one of samples."""
+    """Return an unconditional sound of the model in this folder, if it is a waveform model."""
     from pipeline.generation.generate import continue_samples
     from pipeline.model.storage import load_model
 
@@ -158,7 +158,7 @@ def generated(folder: Path, room: EmbedBudget) -> list[Example]:
 
 @dataclass(frozen=True)
 class Found:
-    """What is taken of a file: its place and its seam in seconds, and its bytes, of a media type."""
+    """The embedded part of a file: its position and seam in seconds, its bytes and media type."""
 
     whole_s: float = 0.0
     duration_s: float = 0.0
@@ -169,13 +169,13 @@ class Found:
 
 
 def _sound(path: Path, prime_s: float, added_s: float, seam_s: float | None) -> Found:
-    """A sound file around its seam, as MP3; no bytes where it cannot be read."""
+    """Return a sound file around its seam as MP3; no bytes if it cannot be read."""
     import soundfile
 
     try:
         with path.open("rb") as opened, soundfile.SoundFile(opened) as file:
             rate, whole_s = file.samplerate, file.frames / file.samplerate
-            if seam_s is None:  # shorter recordings are heard in full
+            if seam_s is None:  # the context of shorter recordings is the whole recording
                 seam_s = min(prime_s, max(0.0, whole_s - added_s))
             start_s = max(0.0, seam_s - HEARD_S)
             file.seek(round(start_s * rate))
@@ -187,7 +187,7 @@ def _sound(path: Path, prime_s: float, added_s: float, seam_s: float | None) -> 
 
 
 def _mp3(sound: Any, rate: int) -> bytes:
-    """Samples (N,) as MP3, which all browsers play, at their own rate or the next that it has."""
+    """Return samples (N,) as MP3, which all browsers play, at their rate or the next rate of MP3."""
     import io
 
     import soundfile
@@ -206,7 +206,7 @@ def _mp3(sound: Any, rate: int) -> bytes:
 
 
 def _notes(path: Path, prime_s: float, added_s: float, seam_s: float | None) -> Found:
-    """A MIDI file as it is."""
+    """Return a whole MIDI file."""
     import mido
 
     try:

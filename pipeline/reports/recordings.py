@@ -11,7 +11,7 @@ FIGURES = ("bits_per_sample", "nats_per_step")
 
 @dataclass(frozen=True)
 class FigureTable:
-    """Rows of a table, the worst first, as far as there is room.
+    """The first rows of a table, the worst first.
 
     Attributes:
         rows: each with `name`, `seconds`, `bits_per_sample` (None unless samples are modelled) and
@@ -39,7 +39,7 @@ def table_of_groups(found: Sequence[dict[str, Any]]) -> FigureTable | None:
 
 
 def _sum_up(name: str, recordings: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Average over the predicted values of all recordings, as the figure of a whole split does."""
+    """Return the average over the predicted values of all recordings, as for a whole split."""
     values = sum(each["values"] for each in recordings)
     means = {
         figure: None

@@ -25,13 +25,13 @@ from pipeline.reports.media import CONTINUED, RECORDING
 from pipeline.tracking.run_folder import RunFolder
 
 TAKES = 2
-"""Continuations of each recording: two differ, which one alone does not show."""
+"""Continuations of each recording; two show that takes differ."""
 HALF_WIDTH_PX = 640
-"""Width of pictures of which two stand side by side."""
+"""Width of plots that are placed side by side."""
 
 
 def learning_curve(run: RunFolder) -> plots.Curve:
-    """The curve that a run's journal describes."""
+    """Return the learning curve in a run's journal."""
     lines = run.lines()
     trained = [(x["step"], x["metrics"]) for x in lines if "train/nats_per_step" in x["metrics"]]
     valid = [(x["step"], x["metrics"]) for x in lines if "valid/nats_per_step" in x["metrics"]]
@@ -46,7 +46,7 @@ def learning_curve(run: RunFolder) -> plots.Curve:
 
 
 def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
-    """Draw a finished run's curve, and its figures beside the baselines'."""
+    """Draw a finished run's learning curve, and its figures against the baselines'."""
     variant = run.description()["variant"]
     pictures = run.artifacts / "pictures"
     plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
@@ -81,7 +81,7 @@ def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str,
 
 
 def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[str, float]], str]:
-    """Name and figure of each model and baseline, and the figure's unit: bits per sample where there are."""
+    """Return name and figure of each model and baseline, and the unit: bits per sample if available."""
     first = next(iter(evaluations.values()))
     exact = first["model"]["bits_per_sample"] is not None
     figure = "bits_per_sample" if exact else "nats_per_step"
@@ -91,11 +91,11 @@ def comparison_rows(evaluations: dict[str, dict[str, Any]]) -> tuple[list[tuple[
 
 
 def write_sample_continuations(run: RunFolder, config: SamplesConfig, split: Split) -> list[Path]:
-    """Continue held-out recordings, and set the true continuations beside them.
+    """Write continuations of held-out recordings, and the recordings' own continuations.
 
     For each recording NAME, the folder `sounds` receives the model's takes, `NAME-continued` and
-    `NAME-continued-2`, and `NAME-recording`, what really follows, where the recording is long enough; the
-    folder `pictures` receives pictures of the first take and of the recording, the seam marked.
+    `NAME-continued-2`. It also receives `NAME-recording`, the recording's own continuation, if the recording
+    is long enough. The folder `pictures` receives plots of the first take and of the recording.
 
     Returns:
         The paths of the sounds (MIDI files of a model of notes).

@@ -1,4 +1,4 @@
-"""The template `page.html`, filled in: whatever is put into it is escaped."""
+"""Rendering of the template `page.html`; all values are escaped."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from pipeline.common.text import duration
 
 
 def render(**facts: Any) -> str:
-    """Fill in the template, where all that is put in is escaped."""
+    """Return the rendered template; all values are escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -31,7 +31,7 @@ def render(**facts: Any) -> str:
 
 
 def _cell_label(name: str) -> str:
-    """Return the cell's name in reports; one that is not registered here keeps its name in settings."""
+    """Return the cell's name in reports; for an unregistered cell, its name in the settings."""
     try:
         return find_cell(name).label
     except ValueError:
@@ -39,8 +39,8 @@ def _cell_label(name: str) -> str:
 
 
 def _head_gives(name: str) -> str:
-    """Return what the head gives for a step; one that is not registered here is named."""
-    return (HEADS[name].gives if name in HEADS else "") or f"what the head {name} gives"
+    """Return a description of the head's output; for an unregistered head, one with its name."""
+    return (HEADS[name].gives if name in HEADS else "") or f"the output of the head {name}"
 
 
 def _figure(value: float | None) -> str:
@@ -48,11 +48,11 @@ def _figure(value: float | None) -> str:
 
 
 def _ordered(rows: Sequence[tuple[str, dict[str, Any]]], figure: str) -> list[tuple[str, dict[str, Any]]]:
-    """Rows by their figure, the lowest first; those without come last."""
+    """Return rows by their figure, the lowest first; rows without a figure come last."""
     return sorted(rows, key=lambda row: (row[1][figure] is None, row[1][figure] or 0.0))
 
 
 def _best(rows: Sequence[tuple[str, dict[str, Any]]], figure: str) -> tuple[str, float] | None:
-    """Name and figure of the baseline with the lowest one; a limit that is not finite is none."""
+    """Return name and figure of the best baseline; figures that are not finite are ignored."""
     found = [(name, row[figure]) for name, row in rows if row[figure] is not None]
     return min(found, key=lambda each: each[1], default=None)

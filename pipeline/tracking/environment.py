@@ -1,4 +1,4 @@
-"""What a training ran with: versions, system and the commit of the source, for the record of the run."""
+"""Versions, system and commit of the source that a training ran with, for the record of the run."""
 
 import platform
 import subprocess
@@ -12,7 +12,7 @@ GIT_TIMEOUT_S = 5.0
 
 
 def describe_environment() -> dict[str, str]:
-    """Return versions by name, the `system`, and the source's `commit` where it is a checkout of its own."""
+    """Return versions by name, the `system`, and the source's `commit` if it is a git checkout."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with suppress(PackageNotFoundError):  # a package that is copied, not installed, has no version

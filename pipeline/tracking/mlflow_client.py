@@ -1,7 +1,7 @@
-"""What is sent to MLflow, and how: one run folder to one MLflow run, by explicit ids, never the active run.
+"""Upload of a run folder to one MLflow run, by explicit ids, never the active run.
 
-Sending is idempotent. A run that was made but not noted is found again by its tag; a point that is sent once
-more has the same step, time and value, which is the key of its row in MLflow's store.
+Uploads are idempotent. A run that was created but not noted is found again by its tag. A point that is sent
+twice has the same step, time and value, which is the key of its row in MLflow's store.
 """
 
 import json
@@ -42,11 +42,11 @@ EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Has MLflow's pages open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
 BATCH_POINTS = 1000
-"""Most points that MLflow takes at once."""
+"""Most points that MLflow accepts in one request."""
 
 
 def connect(uri: str) -> "MlflowClient":
-    """A client of the store at ``uri``; a local store is made when missing. Call it within
+    """Return a client of the store at ``uri``; a missing local store is created. Call it within
     `tracking_errors`."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -61,7 +61,7 @@ def connect(uri: str) -> "MlflowClient":
 
 
 def _create(database: Path, uri: str) -> None:
-    """Make an SQLite store, once: MLflow fails when several processes meet an empty one.
+    """Create an SQLite store once: MLflow fails if several processes open an empty one.
 
     It is made under another name, since a store whose making was cut short cannot be mended.
     """
@@ -76,7 +76,7 @@ def _create(database: Path, uri: str) -> None:
 
 
 def store_of(run: RunFolder) -> str:
-    """Where the run is recorded."""
+    """Return the address of the store that the run is recorded in."""
     return store_uri(run.description()["config"]["tracking"]["uri"])
 
 
@@ -107,7 +107,7 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
     if sent.run_id and not _exists(client, sent.run_id):
         sent.renew()
     if sent.journal_bytes and digest(whole_lines(run, sent.journal_bytes)) != sent.journal_digest:
-        client.delete_run(sent.run_id)  # the training was begun anew: the old curve would mix with the new
+        client.delete_run(sent.run_id)  # the training was restarted: the old curve would mix with the new one
         sent.renew()
     if sent.run_id:
         return
@@ -124,7 +124,7 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
 
 
 def _exists(client: "MlflowClient", run_id: str) -> bool:
-    """Whether the store has the run, and nobody deleted it there."""
+    """Return whether the store has the run and it is not deleted."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -136,7 +136,7 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
 
 
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
-    """The experiment's id; it is made when missing."""
+    """Return the experiment's id; a missing experiment is created."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -199,7 +199,7 @@ def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: SyncState) -> 
 def _send_end(
     client: "MlflowClient", run: RunFolder, sent: SyncState, status: dict[str, Any], lines: bytes
 ) -> None:
-    """Summary figures as points at the last step, then the status, so that a finished run is whole."""
+    """Send summary figures as points at the last step, then the status: a finished run is complete."""
     from mlflow.entities import Metric
 
     step = json.loads(lines.splitlines()[-1])["step"] if lines else 0
@@ -220,6 +220,6 @@ def _send_end(
 
 
 def _written_ms(run: RunFolder) -> int:
-    """When status.json was written, in ms: the same however often it is sent."""
+    """Return the time when status.json was written, in ms, which is equal in every upload."""
     path = run.path / "status.json"
     return path.stat().st_mtime_ns // 1_000_000 if path.exists() else int(run.description()["created_ms"])

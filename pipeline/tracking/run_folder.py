@@ -1,4 +1,4 @@
-"""A training run on disk. The folder is the record; the tracking server is sent a copy of it.
+"""A training run on disk. The folder is the record; the tracking server receives a copy.
 
 run.json         what is trained on what: configuration, data set, when it began
 journal.jsonl    the curves: a line per logged step, {"step", "time_ms", "metrics"}
@@ -6,7 +6,7 @@ status.json      running, finished or failed, and the summary figures
 last.pt, best.pt checkpoints
 model/           the trained model: config.json, model.safetensors
 artifacts/       pictures, sounds, evaluation
-tracking.json    what the tracking server has got so far (kept by `pipeline.tracking.sync`)
+tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
 
 import json
@@ -30,44 +30,44 @@ class RunFolder:
 
     @property
     def journal(self) -> Path:
-        """The curves."""
+        """Return the path of the curves."""
         return self.path / "journal.jsonl"
 
     @property
     def last_checkpoint(self) -> Path:
-        """Everything needed to go on."""
+        """Return the path of the checkpoint from which training resumes."""
         return self.path / "last.pt"
 
     @property
     def best_checkpoint(self) -> Path:
-        """Weights with the lowest validation loss so far."""
+        """Return the path of the weights with the lowest validation loss."""
         return self.path / "best.pt"
 
     @property
     def model(self) -> Path:
-        """The trained model's folder."""
+        """Return the trained model's folder."""
         return self.path / "model"
 
     @property
     def artifacts(self) -> Path:
-        """Pictures, sounds and tables."""
+        """Return the folder of plots, sounds and tables."""
         return self.path / "artifacts"
 
     def description(self) -> dict[str, Any]:
-        """The content of run.json."""
+        """Return the content of run.json."""
         return dict(read_json(self.path / "run.json", "training run"))
 
     def config(self) -> RunConfig:
-        """The configuration that the run was started with."""
+        """Return the configuration that the run was started with."""
         return RunConfig.model_validate_json(json.dumps(self.description()["config"]))
 
     @property
     def dataset(self) -> Path:
-        """The `dataset.json` that it is trained on."""
+        """Return the path of the `dataset.json` that the run is trained on."""
         return Path(self.description()["dataset"])
 
     def status(self) -> dict[str, Any]:
-        """The content of status.json; `{"status": "running"}` until it is written."""
+        """Return the content of status.json; `{"status": "running"}` until it is written."""
         path = self.path / "status.json"
         return dict(read_json(path, "status of a run")) if path.exists() else {"status": "running"}
 
@@ -82,7 +82,7 @@ class RunFolder:
             journal.write(json.dumps(line) + "\n")
 
     def journal_size(self) -> int:
-        """Bytes in the journal, made durable."""
+        """Return the number of bytes in the journal, after they are written to disk."""
         if not self.journal.exists():
             return 0
         with self.journal.open("rb") as journal:
@@ -90,12 +90,12 @@ class RunFolder:
         return self.journal.stat().st_size
 
     def truncate_journal(self, size: int) -> None:
-        """Forget the lines that a killed run wrote after its last checkpoint."""
+        """Remove the lines that a killed run wrote after its last checkpoint."""
         if self.journal.exists():
             os.truncate(self.journal, size)
 
     def lines(self) -> list[dict[str, Any]]:
-        """All whole lines of the journal."""
+        """Return all complete lines of the journal."""
         if not self.journal.exists():
             return []
         text = self.journal.read_text()
@@ -103,7 +103,7 @@ class RunFolder:
 
 
 def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str = "") -> RunFolder:
-    """The folder of the run that trains ``config`` on the data set at ``dataset``; made when missing.
+    """Return the run that trains ``config`` on the data set at ``dataset``; a missing one is created.
 
     The same training on the same data is the same folder: started again, it goes on or is done already.
     """

@@ -1,7 +1,7 @@
-"""Where runs and models are recorded, and how to speak of it, without importing MLflow, which takes seconds.
+"""The store of runs and models: its address, errors and contents, without the slow import of MLflow.
 
-By default that is an SQLite file below the data folder, so that nothing has to be started; a team names its
-MLflow server in ``MLFLOW_TRACKING_URI`` or ``tracking.uri``.
+By default it is an SQLite file below the data folder, which needs no server. ``MLFLOW_TRACKING_URI`` or
+``tracking.uri`` names an MLflow server.
 """
 
 import os
@@ -24,21 +24,20 @@ ENVIRONMENT = {
     # Both are needed to keep MLflow from reporting its use.
     "DO_NOT_TRACK": "true",
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # A server that is away costs seconds instead of the quarter of an hour of MLflow's defaults.
+    # An unavailable server costs seconds, not the quarter of an hour of MLflow's defaults.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 CALLERS_MISTAKES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
-"""Errors of MLflow that say what was wrong in the call, not that the store is away."""
+"""Error codes of MLflow for a wrong call, in contrast to an unavailable store."""
 MODEL_IN_ARTIFACTS = "artifacts/model"
-"""Where the model folder lies within the MLflow model that `pipeline.registry.registry.register` makes of
-it."""
+"""Path of the model folder in an MLflow model that `pipeline.registry.registration.register` makes."""
 
 
 class TrackingUnavailable(UserError):
-    """The tracking server or store cannot be used now; what was to be sent is still in the run's folder."""
+    """The tracking server or store cannot be used now; unsent data are still in the run folder."""
 
 
 class NoSuchModel(UserError):
@@ -46,20 +45,20 @@ class NoSuchModel(UserError):
 
 
 def store_uri(configured: str | None = None) -> str:
-    """The store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
+    """Return the store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
     named = configured or os.environ.get("MLFLOW_TRACKING_URI")
     return named or f"sqlite:///{(data_dir() / 'mlflow' / 'mlflow.db').as_posix()}"
 
 
 def sqlite_file(uri: str) -> Path | None:
-    """The file of an SQLite store; None for servers and other databases."""
+    """Return the file of an SQLite store; None for servers and other databases."""
     if not uri.startswith("sqlite:///"):
         return None
     return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
 
 
 def artifact_root(uri: str) -> str | None:
-    """Where the pictures and models of a store without a server lie; None where its server decides."""
+    """Return the folder of artifacts of a local store; None for a server, which has its own."""
     if uri.startswith(("http://", "https://")):
         return None
     database = sqlite_file(uri)
@@ -67,13 +66,13 @@ def artifact_root(uri: str) -> str | None:
 
 
 def redacted_uri(uri: str) -> str:
-    """``uri`` without the user name and password that it may hold."""
+    """Return ``uri`` without user name and password."""
     return re.sub(r"//[^/@\s]+@", "//***@", uri)
 
 
 @contextmanager
 def tracking_errors(uri: str) -> Iterator[None]:
-    """Turn whatever fails in using the store into a `TrackingUnavailable` of one line.
+    """Convert all errors in using the store into a `TrackingUnavailable` of one line.
 
     MLflow lets through errors of requests, SQLAlchemy, the operating system and its own, and none of them
     may end a training; only what it calls a wrong parameter is the caller's mistake, a plain `UserError`.
@@ -83,7 +82,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as problem:
-        message = f"tracking server at {redacted_uri(uri)} is away ({_reason(problem)})"
+        message = f"tracking server at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
         if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
             raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
         raise TrackingUnavailable(message) from None
@@ -132,7 +131,7 @@ class ModelReference:
 
 
 def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
-    """The model folder in a local store, read straight from its tables, in a millisecond instead of seconds.
+    """Return a model folder in a local store, read from its tables in a millisecond instead of seconds.
 
     None where the store is laid out otherwise than expected, so that MLflow itself has to be asked. Raises
     `UserError` where the store has no such model.
@@ -152,7 +151,7 @@ def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
 
 
 def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple[str, str]:
-    """The artifact location of the run that made a model, and the model's path below it."""
+    """Return the artifact location of the run that made a model, and the model's path below it."""
 
     def first(query: str, *values: str) -> str:
         row = connection.execute(query, values).fetchone()
@@ -178,7 +177,7 @@ def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple
 
 
 def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
-    """Become MLflow's user interface on the local store, until interrupted; prints its address first.
+    """Replace this process by MLflow's user interface on the local store; its address is printed first.
 
     Raises `UserError` where the store is a server, which has its own, or the port is taken.
     """
@@ -195,7 +194,7 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
         except OSError as problem:
             message = f"{host}:{port}: cannot serve there ({problem.strerror}); try another --port"
             raise UserError(message) from None
-    print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C ends it)", flush=True)
+    print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)
     address = ["--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "server", *address, "--default-artifact-root", root]
     # The address of the store goes through the environment: it may hold a password.

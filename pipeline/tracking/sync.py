@@ -1,7 +1,7 @@
-"""When runs are mirrored to MLflow. A run folder on disk is the record, MLflow is sent a copy of it.
+"""Synchronisation of runs with MLflow. A run folder on disk is the record; MLflow receives a copy.
 
-Whatever is interrupted is simply sent again (see `pipeline.tracking.mlflow_client`), so a tracking server
-that is away neither stops nor loses a training.
+An interrupted upload is repeated (see `pipeline.tracking.mlflow_client`). An unavailable tracking server
+neither stops a training nor loses its record.
 """
 
 import sys
@@ -30,14 +30,14 @@ __all__ = [
 ]
 
 LOCK_WAIT_S = 30.0
-"""How long to wait for another process that is sending the same run."""
+"""Longest wait for another process that is sending the same run, in seconds."""
 PAUSE_S = 5.0
-"""Shortest time between two sendings of a training that goes on: a reader of curves needs no more."""
+"""Shortest time between two uploads of a running training, in seconds."""
 
 
 @contextmanager
 def sending(run: RunFolder, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the run's lock: one process at a time sends it, and a training's holds it until it ends."""
+    """Hold the run's lock: one process at a time sends a run, and its training holds the lock to its end."""
     lock = FileLock(run.path / ".sync.lock", timeout=wait_s)
     try:
         lock.acquire()
@@ -65,17 +65,17 @@ def sync(run: RunFolder, covered: int | None = None) -> None:
 
 
 def try_sync(run: RunFolder, covered: int | None = None) -> bool:
-    """`sync`, but a failure is a line on standard error; returns whether everything was sent."""
+    """Call `sync`, report a failure in one line, and return whether everything was sent."""
     try:
         sync(run, covered)
     except UserError as problem:
-        _say(f"{problem}; the run is kept in {run.path}, to be sent later")
+        _print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
         return False
     return True
 
 
 def sync_pending(runs_dir: Path) -> list[str]:
-    """Send what could not be sent of earlier runs in a folder of runs; returns the names of those sent.
+    """Send unsent data of earlier runs in a folder of runs; return the names of the sent runs.
 
     Where nothing waits it costs a look at a small file for each run. A run that another process is training
     or sending is left to it. An unavailable store is tried once and reported in one line.
@@ -87,9 +87,9 @@ def sync_pending(runs_dir: Path) -> list[str]:
         try:
             if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
                 sent.append(run.path.name)
-                _say(f"{run.path.name}: sent to the tracking server at {uri}")
+                _print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
         except UserError as problem:
-            _say(f"{problem}; {run.path.name} is sent another time")
+            _print_notice(f"{problem}; {run.path.name} is sent another time")
             away.add(uri)
     return sent
 
@@ -108,7 +108,7 @@ def _send_later(run: RunFolder) -> bool:
 
 
 class Syncer:
-    """Sends a training's run in the background, so that the training never waits for a server.
+    """Background upload of a training's run, so that the training never waits for a server.
 
     A failure is reported once on standard error; later requests try again.
     """
@@ -117,7 +117,7 @@ class Syncer:
         self._run = run
         self._newest: int | None = None
         self._sent = True
-        self._told = False
+        self._reported = False
         self._requested = threading.Event()
         self._closing = threading.Event()
         # A daemon, so that a server that never answers cannot keep the process alive.
@@ -125,12 +125,12 @@ class Syncer:
         self._thread.start()
 
     def request(self, covered: int) -> None:
-        """Have the journal sent up to byte ``covered``, soon; returns at once. Only the newest counts."""
+        """Request an upload of the journal up to byte ``covered``, without waiting; only the last counts."""
         self._newest = covered
         self._requested.set()
 
     def close(self, timeout_s: float = 60.0) -> bool:
-        """Send the rest and the status as it is now; returns whether everything was sent.
+        """Send the rest and the present status; return whether everything was sent.
 
         Waits at most ``timeout_s``; what is not sent by then is sent by `sync_pending` another time.
         """
@@ -138,7 +138,7 @@ class Syncer:
         self._requested.set()
         self._thread.join(timeout_s)
         if self._thread.is_alive():
-            self._tell(f"tracking server at {redacted_uri(store_of(self._run))} is away (no answer)")
+            self._report(f"tracking server at {redacted_uri(store_of(self._run))} is unavailable (no answer)")
             return False
         return self._sent
 
@@ -155,20 +155,22 @@ class Syncer:
             self._attempt()
 
     def _attempt(self) -> None:
-        """Send once; whatever goes wrong, the training goes on."""
+        """Send once; no failure stops the training."""
         try:
             finished = self._run.status()["status"] == "finished"
             send(self._run, None if finished else self._newest)
             self._sent = True
         except Exception as problem:
             self._sent = False
-            self._tell(str(problem) or type(problem).__name__)
+            self._report(str(problem) or type(problem).__name__)
 
-    def _tell(self, problem: str) -> None:
-        if not self._told:
-            _say(f"{problem}; the run goes on and is kept in {self._run.path}, to be sent later")
-        self._told = True
+    def _report(self, problem: str) -> None:
+        if not self._reported:
+            _print_notice(
+                f"{problem}; the training continues, and its record in {self._run.path} is sent later"
+            )
+        self._reported = True
 
 
-def _say(line: str) -> None:
+def _print_notice(line: str) -> None:
     print(f"wavecast: {line}", file=sys.stderr, flush=True)

@@ -1,7 +1,7 @@
-"""What of a run folder is to be sent to the tracking server, and the note of what was.
+"""The parts of a run folder that are sent to the tracking server, and the note of those that were sent.
 
 The note is `tracking.json`. Losing it does no harm: the run is found again by its tag, and a point that is
-sent once more is the same row in MLflow's store.
+sent twice is the same row in MLflow's store.
 """
 
 import hashlib
@@ -15,12 +15,12 @@ from pipeline.common.files import write_json
 from pipeline.tracking.run_folder import RunFolder
 
 TEXT_LIMIT = 500
-"""Characters of a parameter or tag: what every release of MLflow takes."""
+"""Most characters of a parameter or tag that every release of MLflow accepts."""
 
 
 @dataclass
 class SyncState:
-    """What the server has got of a run.
+    """The parts of a run that the server has received.
 
     Attributes:
         uri: the server, without password; another one is sent everything anew.
@@ -45,7 +45,7 @@ class SyncState:
     artifacts: dict[str, list[int]] = field(default_factory=dict)
 
     def renew(self) -> None:
-        """Forget everything but the server and what is to be sent."""
+        """Reset everything except the server and the pending state."""
         fresh = SyncState(self.uri, pending=self.pending, covered=self.covered)
         self.__dict__.update(fresh.__dict__)
 
@@ -65,7 +65,7 @@ def save_sent(run: RunFolder, sent: SyncState) -> None:
 
 
 def has_pending(run: RunFolder) -> bool:
-    """Whether something of the run could not be sent yet."""
+    """Return whether a part of the run is not sent yet."""
     if not _note(run).exists():
         return False
     status = run.status()["status"]
@@ -77,38 +77,38 @@ def has_pending(run: RunFolder) -> bool:
 
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
-    """The run's settings with dotted keys. Where it is tracked is left out: that may hold a password."""
+    """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
     config = {key: x for key, x in description["config"].items() if key not in ("tracking", "variants")}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 
 
 def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
-    """What one filters runs by: variant, data set, device, reason of a failure."""
+    """Return tags to filter runs by: variant, data set, device, reason of a failure."""
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
 
 
 def numbers(status: dict[str, Any]) -> dict[str, float]:
-    """The summary figures that can be metrics."""
+    """Return the summary figures that can be metrics."""
     summary = status.get("summary", {}).items()
     return {key: x for key, x in summary if isinstance(x, int | float) and not isinstance(x, bool)}
 
 
 def whole_lines(run: RunFolder, covered: int | None) -> bytes:
-    """The journal up to byte ``covered`` (None: all of it), without a line that is still being written."""
+    """Return the journal up to byte ``covered`` (None: all), without a line that is being written."""
     data = run.journal.read_bytes()[:covered] if run.journal.exists() else b""
     return data[: data.rfind(b"\n") + 1]
 
 
 def digest(data: bytes) -> str:
-    """SHA-256, to recognise a journal that was begun anew."""
+    """Return the SHA-256, by which a restarted journal is recognised."""
     return hashlib.sha256(data).hexdigest()
 
 
 def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list[int]]]:
-    """Artifacts that are new or changed: file, path below `artifacts/`, and its stamp for the note."""
+    """Yield new or changed artifacts: file, path below `artifacts/`, and its stamp for the note."""
     for path in sorted(run.artifacts.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             name = path.relative_to(run.artifacts).as_posix()

@@ -61,7 +61,7 @@ def run() -> RunFolder:
 
 @pytest.fixture
 def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that is away: the port is taken, but nobody listens."""
+    """Return the address of an unavailable server: its port is bound, but does not listen."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         uri = f"http://127.0.0.1:{taken.getsockname()[1]}"

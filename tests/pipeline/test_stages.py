@@ -1,4 +1,4 @@
-"""Training in a child process: its end is told, its work is kept, and it does not outlive its parent."""
+"""Training in a child process: its end is reported, its work is kept, and it does not outlive its parent."""
 
 import os
 import signal
@@ -49,7 +49,7 @@ def kill_child(run: RunFolder) -> None:
             child.send_signal(signal.SIGKILL)
 
 
-def test_a_killed_child_is_told_and_goes_on_when_called_again(tmp_path: Path) -> None:
+def test_a_killed_child_is_reported_and_resumes_when_called_again(tmp_path: Path) -> None:
     run = long_run(tmp_path, "train.epochs=12")
     killer = threading.Thread(target=kill_child, args=(run,))
     killer.start()

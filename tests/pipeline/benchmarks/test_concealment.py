@@ -1,4 +1,4 @@
-"""The table has every method at every loss, on the same losses, and says which is best."""
+"""The table has every method at every loss, on the same losses, and marks the best."""
 
 import json
 

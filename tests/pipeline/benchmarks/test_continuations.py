@@ -43,6 +43,6 @@ def test_the_table_has_each_pair_of_settings_each_rule_and_the_truth() -> None:
     assert table["markdown"].count("\n| ") == 12
 
 
-def test_recordings_that_are_too_short_are_said() -> None:
+def test_recordings_that_are_too_short_are_an_error() -> None:
     with pytest.raises(UserError, match=r"no recording is longer than 3 s"):
         continuation_table(tiny_model(WaveformConfig(sample_rate=RATE)), [tone(2 * RATE)], 2.0)

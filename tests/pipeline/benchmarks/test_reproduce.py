@@ -79,8 +79,8 @@ def test_a_study_writes_every_table_and_trains_nothing_twice(
         "music",
     ],
 )
-def test_a_folder_that_is_missing_is_refused_before_any_training(which: str, tmp_path: Path) -> None:
-    """A mistyped folder of music is told at once, not after the hours that speech takes."""
+def test_a_missing_folder_is_an_error_before_any_training(which: str, tmp_path: Path) -> None:
+    """A mistyped folder of music is reported before the hours of training on speech."""
     speech = speakers_folder(tmp_path / "speech", speakers=1, recordings=1)
     folders = {"speech": speech, "music": speech, which: tmp_path / "mistyped"}
     with pytest.raises(UserError, match="mistyped: no such file or folder") as printed:

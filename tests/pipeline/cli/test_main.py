@@ -18,7 +18,7 @@ SETTINGS = [
     *("--set", "input.sample_rate=8000", "--set", "corpus.group=recording", "--set", "train.device=cpu"),
     *("--set", "model.hidden_size=16", "--set", "model.mixture_components=2", "--set", "train.epochs=1"),
 ]
-# These lost no sample, so they are recordings like any other; all others in the folder are refused.
+# These lost no sample, so they are recordings like any other; all others in the folder are rejected.
 DAMAGED_BUT_WHOLE = {
     "blockalign_0.wav",
     "riff_size_wrong.wav",
@@ -144,7 +144,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     assert not (tmp_path / "x.wav").exists()
 
 
-def test_every_broken_recording_is_refused_in_one_line(
+def test_every_broken_recording_is_rejected_in_one_line(
     wavecast: Run, trained: tuple[Path, Path], shared_data: Path, tmp_path: Path
 ) -> None:
     files = sorted((shared_data / "formats" / "broken").iterdir())
@@ -160,14 +160,18 @@ def test_every_broken_recording_is_refused_in_one_line(
             assert not output.exists()
 
 
-def test_prepare_tells_what_was_refused(wavecast: Run, tmp_path: Path) -> None:
+def test_prepare_lists_rejected_recordings_as_they_were_named(
+    wavecast: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = write_noisy_tones(tmp_path / "tones", count=6, seconds=0.1, sample_rate=8000)
     (corpus / "page.wav").write_text("<html>not found</html>")
     outcome = wavecast("prepare", corpus, *SETTINGS[:4], "--json")
     found = json.loads(outcome.out)
     assert found["recordings"] == 6
     assert [Path(item["path"]).name for item in found["refused"]] == ["page.wav"]
-    assert "page.wav" in wavecast("prepare", corpus, *SETTINGS[:4]).out
+    assert f"  rejected {corpus / 'page.wav'}: " in wavecast("prepare", corpus, *SETTINGS[:4]).out
+    monkeypatch.chdir(tmp_path)
+    assert f"  rejected {Path('tones/page.wav')}: " in wavecast("prepare", "tones", *SETTINGS[:4]).out
 
 
 def test_evaluate_prints_the_model_beside_its_baselines(wavecast: Run, trained: tuple[Path, Path]) -> None:
@@ -182,6 +186,6 @@ def test_evaluate_prints_the_model_beside_its_baselines(wavecast: Run, trained: 
     assert "bits per sample" in table
 
 
-def test_models_says_when_there_are_none(wavecast: Run) -> None:
+def test_models_reports_when_there_are_none(wavecast: Run) -> None:
     assert "make demo" in wavecast("models").out
     assert json.loads(wavecast("models", "--json").out) == []

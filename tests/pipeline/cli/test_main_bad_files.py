@@ -1,4 +1,4 @@
-"""Every verb on files that are damaged or odd: a line for each fault, whole results, nothing left behind."""
+"""Every command on files that are damaged or odd: one line for each fault, no partial results."""
 
 import json
 import shutil
@@ -35,7 +35,7 @@ def sample(shared_data: Path) -> list[Path]:
 
 
 def check_file(call: Run, verb: str, path: Path, folder: Path, sound_model: Path) -> bool:
-    """Run a verb on one file; either all is well or it is refused in one line. Returns which."""
+    """Run a command on one file; it succeeds or is rejected in one line. Returns which."""
     output = folder / f"out{SUFFIXES[verb]}"
     outcome = call(*arguments(verb, path, output, sound_model, "--json"))
     content = json.loads(outcome.out, parse_constant=lambda name: pytest.fail(f"{path}: {name} in JSON"))
@@ -61,7 +61,7 @@ def fine(path: Path) -> bool:
 
 
 @pytest.mark.parametrize("verb", [verb for verb in SUFFIXES if verb != "spectrogram"])
-def test_a_file_is_done_whole_or_refused_in_a_line(
+def test_a_file_is_done_whole_or_rejected_in_a_line(
     wavecast: Run, verb: str, sample: list[Path], sound_model: Path, tmp_path: Path
 ) -> None:
     done = [check_file(wavecast, verb, path, tmp_path, sound_model) for path in sample]
@@ -120,7 +120,7 @@ def test_the_doctor_examines_every_file(wavecast: Run, sample: list[Path]) -> No
 
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", SUFFIXES)
-def test_every_file_is_done_whole_or_refused_in_a_line(
+def test_every_file_is_done_whole_or_rejected_in_a_line(
     wavecast: Run, verb: str, shared_data: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     for path in nasty_files(shared_data / "formats"):

@@ -76,7 +76,7 @@ def places(tmp_path: Path) -> dict[str, Path | str]:
 
 
 @pytest.mark.parametrize("verb", SUFFIXES)
-def test_what_cannot_be_read_is_told(
+def test_unreadable_input_is_reported(
     wavecast: Run, verb: str, places: dict[str, Path | str], sound_model: Path, tmp_path: Path
 ) -> None:
     for what, source in places.items():
@@ -88,7 +88,7 @@ def test_what_cannot_be_read_is_told(
 
 
 @pytest.mark.parametrize("verb", [*SUFFIXES, "generate", "export", "report"])
-def test_what_cannot_be_written_is_told(
+def test_unwritable_output_is_reported(
     wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, places: dict[str, Path | str]
 ) -> None:
     source: Path | str = good
@@ -131,7 +131,7 @@ def test_a_recording_is_never_replaced_by_its_result(
 
 
 @pytest.mark.parametrize("verb", ["export", "report", "predict", "score", "generate"])
-def test_what_is_no_model_is_told(wavecast: Run, verb: str, good: Path, tmp_path: Path) -> None:
+def test_a_wrong_model_is_reported(wavecast: Run, verb: str, good: Path, tmp_path: Path) -> None:
     wrong: list[Path] = [good, tmp_path, tmp_path / "absent", write_folder(tmp_path / "garbage")]
     calls: dict[str, Callable[[Path], list[Any]]] = {
         "export": lambda path: ["-m", path],

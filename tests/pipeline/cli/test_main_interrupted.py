@@ -1,4 +1,4 @@
-"""Verbs that are stopped, or find no room or no reader: a line or nothing, and never half of a file."""
+"""Commands that are stopped, or find no room or no reader: a line or nothing, and never half of a file."""
 
 import functools
 import json
@@ -53,8 +53,8 @@ def begin(arguments: list[str], **more: Any) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, **{**pipes, **more})
 
 
-def long_call(verb: str, things: dict[str, Path], out: Path) -> list[str]:
-    return [part.format(**things, out=out) for part in LONG[verb]]
+def long_call(command: str, things: dict[str, Path], out: Path) -> list[str]:
+    return [part.format(**things, out=out) for part in LONG[command]]
 
 
 @contextmanager
@@ -112,14 +112,16 @@ def test_a_name_may_be_as_long_as_names_may_be(tmp_path: Path, length: int) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", LONG)
+@pytest.mark.parametrize("command", LONG)
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda sent: sent.name)
 @pytest.mark.parametrize("after_s", [0.7, 1.5])
 def test_stopped_it_leaves_no_half_file(
-    verb: str, sent: signal.Signals, after_s: float, things: dict[str, Path], tmp_path: Path
+    command: str, sent: signal.Signals, after_s: float, things: dict[str, Path], tmp_path: Path
 ) -> None:
     context = functools.partial(signal.signal, sent, signal.SIG_DFL)  # in the background, SIGINT is ignored
-    child = begin(long_call(verb, things, tmp_path), preexec_fn=None if sent == signal.SIGKILL else context)
+    child = begin(
+        long_call(command, things, tmp_path), preexec_fn=None if sent == signal.SIGKILL else context
+    )
     time.sleep(after_s)
     child.send_signal(sent)
     _, error = child.communicate(timeout=60)
@@ -158,9 +160,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", LONG)
-def test_a_full_disk_is_told_in_a_line(verb: str, things: dict[str, Path], small_disk: Path) -> None:
-    arguments = long_call(verb, things, small_disk)
+@pytest.mark.parametrize("command", LONG)
+def test_a_full_disk_is_reported_in_a_line(command: str, things: dict[str, Path], small_disk: Path) -> None:
+    arguments = long_call(command, things, small_disk)
     child = begin([{"20000": "60"}.get(part, part) for part in arguments])
     _, error = child.communicate(timeout=300)
     assert child.returncode == 1

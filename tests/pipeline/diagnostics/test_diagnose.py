@@ -1,4 +1,4 @@
-"""What the doctor takes things for, what it says of each kind, and how it ends."""
+"""Examinations of corpora, data sets, models and runs, and the output of `wavecast doctor`."""
 
 import json
 import os
@@ -21,7 +21,7 @@ from tests.helpers.builders import noise, prepared, run_config, speakers_folder,
 from tests.helpers.diagnostics import examined, found, model_folder
 from tests.helpers.tracked_runs import new_run
 
-# What a thing is
+# Kinds of targets
 
 
 def test_each_kind_is_recognised(tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_each_kind_is_recognised(tmp_path: Path) -> None:
 # Corpora
 
 
-def test_a_corpus_is_told_as_a_whole(tmp_path: Path) -> None:
+def test_a_corpus_is_examined_as_a_whole(tmp_path: Path) -> None:
     folder = speakers_folder(tmp_path / "corpus", speakers=12, samples=16_000)
     write_sound(folder / "speaker-0" / "loud.wav", noise(8000, std=30_000))
     write_sound(folder / "speaker-1" / "still.wav", np.zeros(8000, np.int16), 16_000)
@@ -163,10 +163,10 @@ Call = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def call(capsys: pytest.CaptureFixture[str]) -> Call:
-    def run(*things: object, **options: Any) -> tuple[int, str]:
+    def run(*targets: object, **options: Any) -> tuple[int, str]:
         capsys.readouterr()
         try:
-            doctor(tuple(map(str, things)), **options)
+            doctor(tuple(map(str, targets)), **options)
         except SystemExit as left:
             return int(left.code or 0), capsys.readouterr().out
         return 0, capsys.readouterr().out
@@ -197,7 +197,7 @@ def test_json_holds_every_finding(call: Call, tmp_path: Path) -> None:
         "severity": "problem",
         "name": "silent",
         "what": "It is digital silence: every sample is zero in 16 bits.",
-        "advice": "Leave it out: there is nothing in it to learn or to score.",
+        "advice": "Leave it out: it has no signal to train on or to score.",
     }
 
 

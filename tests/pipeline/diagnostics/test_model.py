@@ -1,4 +1,4 @@
-"""What the doctor says of models and of runs."""
+"""Findings on trained models and on training runs."""
 
 import shutil
 from pathlib import Path
@@ -154,7 +154,7 @@ def test_a_run_that_waits_to_be_sent() -> None:
 
 @pytest.mark.parametrize("name", ["run.json", "status.json", "journal.jsonl", "tracking.json"])
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\0"])
-def test_a_damaged_run_is_told_without_an_exception(name: str, content: str) -> None:
+def test_a_damaged_run_is_reported_without_an_exception(name: str, content: str) -> None:
     run = new_run("damaged")
     (run.path / name).write_text(content)
     assert examined(run.path).findings

@@ -101,7 +101,7 @@ def test_the_flat_tip_of_a_slow_wave_is_not_clipping(frequency_hz: float, tmp_pa
     assert figures["clipped_share"] == pytest.approx(1 - 2 / np.pi * np.arcsin(0.7), abs=0.01)
 
 
-def test_the_place_of_the_first_drop_out_and_their_number_are_told(tmp_path: Path) -> None:
+def test_the_place_of_the_first_drop_out_and_their_number_are_reported(tmp_path: Path) -> None:
     figures = examine_recording(write_sound(tmp_path / "gaps.wav", with_gaps(), RATE), RATE).figures
     assert (figures["gaps"], figures["first_gap_s"]) == (4, 0.25)
 
@@ -115,7 +115,7 @@ def test_a_pause_that_fades_is_no_drop_out(tmp_path: Path) -> None:
     assert "drop-outs" not in names(examine_recording(path, RATE))
 
 
-def test_a_rate_below_the_models_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_rate_below_the_models_is_reported_with_advice(tmp_path: Path) -> None:
     path = write_sound(tmp_path / "low.wav", clean(sample_rate=8000), 8000)
     (finding,) = [f for f in examine_recording(path, RATE).findings if f.name == "low-rate"]
     assert "8000 Hz" in finding.what
@@ -212,7 +212,7 @@ def test_nasty_content_gets_its_finding(name: str, shared_data: Path) -> None:
     assert names(examine_recording(shared_data / "formats" / "content" / name, RATE)) == CONTENT[name]
 
 
-def test_every_file_of_the_collection_is_told_of_without_an_exception(shared_data: Path) -> None:
+def test_every_file_of_the_collection_is_examined_without_an_exception(shared_data: Path) -> None:
     for path in sorted((shared_data / "formats").rglob("*")):
         if path.is_file():
             examined = examine_recording(path, RATE)

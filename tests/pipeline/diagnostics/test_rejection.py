@@ -1,4 +1,4 @@
-"""Advice on rejected recordings hangs on the code of the error, whatever its message says."""
+"""Advice on rejected recordings depends on the code of the error, whatever its message says."""
 
 import re
 from pathlib import Path

@@ -64,7 +64,7 @@ def test_a_note_is_drawn_at_its_time_and_pitch(tmp_path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_the_seam_parts_what_was_heard_from_what_was_added(tmp_path: Path) -> None:
+def test_the_seam_separates_context_and_continuation(tmp_path: Path) -> None:
     roll = np.zeros((40, KEYS), np.uint8)
     roll[:, 30] = 1
     picture = drawn(tmp_path / "roll.png", roll, 5.0)

@@ -74,7 +74,7 @@ def test_a_model_of_longer_steps_is_compared_by_the_value(corpus: Path) -> None:
         assert promote(runs, config)["run"] == str(best.path)
 
 
-def test_a_champion_of_another_sample_rate_gives_way_and_the_reason_is_told(corpus: Path) -> None:
+def test_a_champion_of_another_sample_rate_is_replaced_with_the_reason(corpus: Path) -> None:
     other = config_for(corpus, "input.sample_rate=16000", "train.epochs=1")
     promote([trained(other)], other)
     config = config_for(corpus, "train.epochs=1")

@@ -80,7 +80,7 @@ def test_a_misspelt_name_is_answered_with_the_near_ones(run: RunFolder, referenc
     assert "away" not in str(caught.value)
 
 
-def test_what_cannot_be_promoted_is_said(run: RunFolder) -> None:
+def test_the_error_names_what_cannot_be_promoted(run: RunFolder) -> None:
     with pytest.raises(UserError, match="no model has been trained yet"):
         version_of("1")
     with pytest.raises(UserError, match="none is registered yet"):

@@ -1,4 +1,4 @@
-"""The registry of models: one version a run, found by any of its names, or refused in one line."""
+"""The registry of models: one version a run, found by any of its names, or rejected in one line."""
 
 import shutil
 import subprocess
@@ -149,7 +149,7 @@ def test_a_run_without_a_model_is_not_registered(run: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("alias", ["v1", "latest", "a.b"])
-def test_an_alias_that_mlflow_refuses_is_the_users_mistake(run: RunFolder, alias: str) -> None:
+def test_an_alias_that_mlflow_rejects_is_the_users_mistake(run: RunFolder, alias: str) -> None:
     add_model(run)
     version = register(run, "wavecast")
     with pytest.raises(UserError) as caught:

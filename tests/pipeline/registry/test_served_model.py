@@ -27,8 +27,8 @@ import sys
 sys.path = [p for p in sys.path if p not in ("", sys.argv[1])]
 import mlflow.pyfunc, numpy as np
 model = mlflow.pyfunc.load_model("models:/wavecast@champion")
-heard = np.sin(np.arange(2 * 400, dtype=np.float32)).reshape(2, 400)
-once, again = (model.predict(heard, params={"seconds": 0.1, "seed": 3}) for _ in range(2))
+context = np.sin(np.arange(2 * 400, dtype=np.float32)).reshape(2, 400)
+once, again = (model.predict(context, params={"seconds": 0.1, "seed": 3}) for _ in range(2))
 assert once.shape == (2, 200) and once.dtype == np.float32, once
 assert (once == again).all() and abs(once).max() <= 1
 import pipeline

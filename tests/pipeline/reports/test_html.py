@@ -1,4 +1,4 @@
-"""A run's page: whole in itself, true to the run, and safe from what users name things."""
+"""Page of a run: self-contained, correct, and safe against names that users choose."""
 
 import html
 import shlex
@@ -36,7 +36,7 @@ def test_evaluating_writes_the_page_and_the_tracking_server_gets_it(evaluated_on
     assert "report.html" in artifact_names(run)
 
 
-def test_the_page_says_what_the_run_found(evaluated: RunFolder) -> None:
+def test_the_page_has_the_figures_of_the_run(evaluated: RunFolder) -> None:
     page = html.unescape(run_page(evaluated))
     figures = read_json(evaluated.artifacts / "evaluation.json", "evaluation")
     message = [*figures["baselines"], evaluated.description()["fingerprint"], evaluated.path.name]
@@ -127,7 +127,7 @@ def test_whatever_users_name_things_stays_text() -> None:
     assert not [key for _, attributes in Page(page).elements for key in attributes if key.startswith("on")]
 
 
-def test_a_password_of_the_tracking_server_is_not_told() -> None:
+def test_a_password_of_the_tracking_server_is_not_printed() -> None:
     assert "hunter2" not in run_page(
         written_run(tracking=TrackingConfig(uri="https://me:hunter2@tracking.example"))
     )
@@ -153,7 +153,7 @@ def test_settings_beside_the_defaults_are_those_that_differ() -> None:
     assert "<td>8000</td><td>16000</td>" in listed
 
 
-def test_a_run_that_is_not_done_has_a_page_that_says_so() -> None:
+def test_the_page_of_an_unfinished_run_states_its_status() -> None:
     run = start_run(RunConfig(), Path("dataset.json"), "0123abcd")
     assert "not been evaluated yet" in run_page(run)
     run.set_status("failed", reason="the disk is full")
@@ -174,7 +174,7 @@ def test_the_verb_takes_a_folder_a_name_or_a_model(
     assert f"--model {evaluated.path.name}" in pages["model"]
 
 
-def test_the_verb_refuses_in_one_line_what_it_cannot_do(tmp_path: Path) -> None:
+def test_errors_of_the_command_are_one_line(tmp_path: Path) -> None:
     path = tmp_path / "page.html"
     with pytest.raises(UserError, match=r"^nothing: no such model; .*"):
         report("nothing", output=path)

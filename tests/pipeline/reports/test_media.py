@@ -27,8 +27,8 @@ def test_the_sound_of_the_page_is_the_runs(sample_rate: int) -> None:
     assert np.corrcoef(original, again)[0, 1] > 0.99  # nothing shifted, nothing lost
 
 
-def test_the_seam_is_told_also_where_the_recording_was_shorter() -> None:
-    run = written_run()  # two seconds are heard where there are so many, and two are added
+def test_the_seam_is_known_also_for_shorter_recordings() -> None:
+    run = written_run()  # two seconds of context if available, and two are added
     add_take(run, "whole", seconds=4.0)
     add_take(run, "short", seconds=2.5)
     page = run_page(run)
@@ -90,7 +90,7 @@ def test_a_long_sound_is_played_around_its_seam() -> None:
     assert "all 3.3 min are in <code>sounds/long-continued.wav</code>" in page
 
 
-def test_a_page_stays_small_and_says_what_it_leaves_out() -> None:
+def test_a_page_stays_small_and_names_what_it_leaves_out() -> None:
     run = written_run()
     for number in range(4):
         add_take(run, f"take-{number}")
@@ -99,4 +99,4 @@ def test_a_page_stays_small_and_says_what_it_leaves_out() -> None:
     page = run_page(run)
     assert len(page.encode()) < LARGEST_PAGE
     assert len(Page(page).named("audio")) == 4  # of what there was room for, sounds are small
-    assert "no room in this page for take-2-continued.png, take-3-continued.png;" in page
+    assert "it does not include take-2-continued.png, take-3-continued.png;" in page

@@ -26,7 +26,7 @@ def test_versions_are_those_that_run() -> None:
     assert found["system"]
 
 
-def test_the_commit_is_that_of_the_checkout_and_says_where_files_differ(tmp_path: Path) -> None:
+def test_the_commit_is_that_of_the_checkout_and_is_marked_if_files_differ(tmp_path: Path) -> None:
     assert source_commit(tmp_path) is None
     git(tmp_path, "init", "--quiet")
     (tmp_path / "a.py").write_text("a = 1")

@@ -1,4 +1,4 @@
-"""What is sent to MLflow, here the real one on SQLite: everything of a run, and nothing twice."""
+"""Upload to MLflow, here the real one on SQLite: all parts of a run, and no part twice."""
 
 import subprocess
 import sys

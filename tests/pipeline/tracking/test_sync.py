@@ -1,6 +1,6 @@
-"""When runs are sent to MLflow: nothing is lost, and a training never waits.
+"""Synchronisation of runs with MLflow: nothing is lost, and a training never waits.
 
-MLflow is the real one on SQLite; a server that is away is a loopback port on which nobody listens.
+MLflow is the real one on SQLite; an unavailable server is a loopback port without a listener.
 """
 
 import json
@@ -72,10 +72,10 @@ def test_a_training_that_never_began_is_not_recorded(run: RunFolder) -> None:
     assert not (run.path / "tracking.json").exists()
 
 
-# A server that is away.
+# An unavailable server
 
 
-def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(
+def test_an_unavailable_server_is_reported_once_and_nothing_is_lost(
     run: RunFolder, away: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = new_run("other")
@@ -90,8 +90,8 @@ def test_a_server_that_is_away_is_told_once_and_nothing_is_lost(
     output = capfd.readouterr()
     assert output.out == ""
     (notice,) = output.err.splitlines()
-    assert f"tracking server at {away} is away (Connection refused)" in notice
-    assert f"the run goes on and is kept in {run.path}, to be sent later" in notice
+    assert f"tracking server at {away} is unavailable (Connection refused)" in notice
+    assert f"the training continues, and its record in {run.path} is sent later" in notice
 
     assert sync_pending(run.path.parent) == []
     assert len(capfd.readouterr().err.splitlines()) == 1
@@ -126,7 +126,7 @@ def test_a_server_that_never_answers_does_not_hold_a_training_up(
 
 
 def test_sync_raises_and_try_sync_tells(run: RunFolder, away: str, capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(TrackingUnavailable, match="is away") as caught:
+    with pytest.raises(TrackingUnavailable, match="is unavailable") as caught:
         sync(run)
     assert "\n" not in str(caught.value)
     assert not try_sync(run)
@@ -136,7 +136,7 @@ def test_sync_raises_and_try_sync_tells(run: RunFolder, away: str, capfd: pytest
         register(run, "wavecast")
 
 
-def test_passwords_are_not_told(monkeypatch: pytest.MonkeyPatch, run: RunFolder, away: str) -> None:
+def test_passwords_are_not_printed(monkeypatch: pytest.MonkeyPatch, run: RunFolder, away: str) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", away.replace("//", "//me:secret@"))
     with pytest.raises(TrackingUnavailable) as caught:
         sync(run)

@@ -90,11 +90,11 @@ def bench_continuations(
     /,
     *,
     model: Model = "",
-    seconds: Annotated[float, Parameter(help="How much of each recording's end is continued.")] = 2.0,
+    seconds: Annotated[float, Parameter(help="Seconds at each recording's end to continue.")] = 2.0,
     takes: Annotated[int, Parameter(help="Continuations of each recording.")] = 8,
     json: Json = False,
 ) -> None:
-    """How like their recordings continuations are, for settings of sampling and for rules that rank takes.
+    """Measure the similarity of continuations to recordings, by sampling settings and by ranking rules.
 
     The recordings should be ones that the model was not trained on.
     """
@@ -103,10 +103,9 @@ def bench_continuations(
     from pipeline.audio.decode import read_mono
     from pipeline.benchmarks.continuations import continuation_table
     from pipeline.cli.inputs import find_sounds
-    from pipeline.model.storage import load_model
-    from pipeline.registry.registry import fetch_model
+    from pipeline.registry.registry import load
 
-    trained = load_model(fetch_model(model))
+    trained = load(model)
     sounds = [read_mono(path, trained.audio.sample_rate)[0] for path in find_sounds(recordings)]
     table = continuation_table(trained, sounds, seconds, takes=takes)
     print(json_format.dumps(table, indent=2) if json else table["markdown"])
@@ -114,7 +113,7 @@ def bench_continuations(
 
 @bench.command(name="generate")
 def bench_generate(*, model: Model = "", json: Json = False) -> None:
-    """Measure the speed of generation for 1, 16 and 256 takes; without a model, the units of the paper."""
+    """Measure the speed of generation for 1, 16 and 256 takes; without a model, of all recurrent units."""
     from pipeline.benchmarks.generation import bench_generation
     from pipeline.cli.bench_text import print_generation_bench
     from pipeline.cli.chosen_model import load_chosen

@@ -11,7 +11,7 @@ from pipeline.cli.arguments import Json
 from pipeline.cli.output import write_json_text
 from pipeline.diagnostics.findings import Examination, counted
 
-Things = Annotated[
+Targets = Annotated[
     tuple[str, ...],
     Parameter(help="Recordings, folders of them, data sets, models or runs (default: the installation)."),
 ]
@@ -19,8 +19,8 @@ ReferenceModel = Annotated[
     str,
     Parameter(
         name=["--model", "-m"],
-        help="Model to examine and run on the recordings, which are examined at its rate: any name that "
-        "--model takes elsewhere.",
+        help="Model to examine and run on the recordings, which are examined at its rate. All names of a "
+        "model that other commands accept are possible.",
     ),
 ]
 INDENT = 11
@@ -32,7 +32,7 @@ EXAMPLES = [
 ]
 
 
-def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = False) -> None:
+def doctor(targets: Targets = (), /, *, model: ReferenceModel = "", json: Json = False) -> None:
     """Find problems in recordings, data sets, models, runs or the installation, with advice.
 
     The exit code is 1 if there is a problem.
@@ -40,7 +40,7 @@ def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = F
     from pipeline.diagnostics.diagnose import diagnose
 
     examined = []
-    for one in diagnose(things, model):
+    for one in diagnose(targets, model):
         examined.append(one)
         if not json:
             print(format_examination(one), flush=True)
@@ -54,7 +54,7 @@ def doctor(things: Things = (), /, *, model: ReferenceModel = "", json: Json = F
 
 
 def format_examination(one: Examination) -> str:
-    """An examination for people: a heading, then a line or two for each finding."""
+    """Return an examination as text: a heading, then one or two lines for each finding."""
     lines = [f"{one.thing}  ({one.kind}{': ' if one.summary else ''}{one.summary})"]
     for finding in one.findings:
         lines.append(f"  {finding.severity:{INDENT - 2}}{finding.what}")
@@ -70,7 +70,7 @@ def _total(examined: Sequence[Examination]) -> str:
 
 
 def _finite(value: object) -> object:
-    """JSON has no infinities: they and what is no number become null."""
+    """Return ``value`` with infinities and NaN replaced by None, since JSON has neither."""
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, dict):

@@ -25,7 +25,7 @@ def export(
 ) -> None:
     """Export one step of a model as an ONNX file, for programs without Python or PyTorch.
 
-    The file's metadata describe how samples become its inputs, and its outputs samples. The file is
+    The file's metadata describe the conversion of samples to inputs and of outputs to samples. The file is
     compared with PyTorch first, and is not written if they differ.
     """
     if check < 1:

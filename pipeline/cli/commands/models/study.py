@@ -1,4 +1,4 @@
-"""`wavecast study`: the published comparisons, again."""
+"""`wavecast study`: reproduction of the published comparisons."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +17,7 @@ def study(
     music: Annotated[Path | None, Parameter(help="Folder of data sets of music, .mat or .npz.")] = None,
     settings: Settings = (),
 ) -> None:
-    """Reproduce every comparison in the documentation and print its tables; takes hours on a CPU."""
+    """Reproduce every comparison in the documentation and print its tables; this needs hours on a CPU."""
     from pipeline.benchmarks.reproduce import study as run_study
 
     print(run_study(speech, music, settings).read_text(), end="")

@@ -1,4 +1,4 @@
-"""`wavecast ui`: MLflow's pages."""
+"""`wavecast ui`: MLflow's user interface."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ EXAMPLES = ["ui", "ui --port 5001"]
 
 
 def ui(*, port: Annotated[int, Parameter(help="Port on the loopback address.")] = 5000) -> None:
-    """Serve MLflow's pages about all runs and models on this machine, until stopped."""
+    """Serve MLflow's user interface with all runs and models on this machine, until stopped."""
     from pipeline.common.files import data_dir
     from pipeline.tracking.store import serve_ui
     from pipeline.tracking.sync import sync_pending

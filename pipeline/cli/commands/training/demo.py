@@ -1,4 +1,4 @@
-"""`wavecast demo`: the whole pipeline on a small corpus of synthesised speech."""
+"""`wavecast demo`: the pipeline on a small corpus of synthesised speech."""
 
 from pathlib import Path
 from typing import Annotated

@@ -17,7 +17,7 @@ def evaluate(
     settings: Settings = (),
     json: Json = False,
 ) -> None:
-    """Evaluate a model on held-out recordings, beside FLAC, a linear predictor and other baselines."""
+    """Evaluate a model on held-out recordings against FLAC, a linear predictor and other baselines."""
     from pipeline.cli.chosen_model import choose_model
     from pipeline.cli.output import print_evaluation
     from pipeline.evaluation.evaluate import evaluate as evaluate_model

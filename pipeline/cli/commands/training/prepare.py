@@ -1,4 +1,4 @@
-"""`wavecast prepare`: recordings to a data set."""
+"""`wavecast prepare`: conversion of recordings into a data set."""
 
 from pathlib import Path
 
@@ -20,4 +20,4 @@ def prepare(
     from pipeline.cli.output import print_dataset
     from pipeline.stages import prepare_stage
 
-    print_dataset(prepare_stage(config_of(config, settings, recordings)), json)
+    print_dataset(prepare_stage(config_of(config, settings, recordings)), json, recordings)

@@ -40,10 +40,10 @@ def run(
 
 
 def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Path, ...]]:
-    """Return configuration and recordings: the first name is a configuration where it reads as one.
+    """Return configuration and recordings; the first name may be a configuration.
 
-    That is a name that ends in .yaml or .yml, or that of an included configuration. Where a file or folder
-    has the same name, it is a configuration if others follow, and that is printed on standard error.
+    It is one if it ends in .yaml or .yml, or if it is the name of an included configuration. If a file or
+    folder has that name, too, it is a configuration only if other names follow; a notice is printed then.
     """
     from pipeline.config.loading import included_configs
 
@@ -67,7 +67,7 @@ def run_pipeline(config: "RunConfig", prefect: bool) -> Path:
     """Run all stages, as a Prefect flow if wanted; return the path of the summary."""
     from pipeline.stages import check_recordings, run_stages
 
-    check_recordings(config)  # before Prefect, whose start takes longer than that
+    check_recordings(config)  # before Prefect, which starts slowly
     if not prefect:
         return run_stages(config)
     from flows.pipeline import run_as_flow

@@ -1,4 +1,4 @@
-"""`wavecast train`: recordings to one trained and registered model."""
+"""`wavecast train`: training of one model, and its registration."""
 
 import sys
 from pathlib import Path
@@ -23,15 +23,13 @@ def train(
     *,
     config: Config = Path("base"),
     settings: Settings = (),
-    resume: Annotated[
-        str, Parameter(name="--resume", help="Run to go on with: its folder or its name.")
-    ] = "",
+    resume: Annotated[str, Parameter(name="--resume", help="Run to resume: its folder or its name.")] = "",
     register: Annotated[
         bool, Parameter(help="Register the trained model, so that other commands find it.")
     ] = True,
     json: Json = False,
 ) -> None:
-    """Train one model and register it; stopped at any moment and called again, it goes on.
+    """Train one model and register it; the same command resumes an interrupted training.
 
     Other commands use the champion by default, and without a champion the newest registered model.
     """
