@@ -148,7 +148,7 @@ def test_a_variant_is_also_known_by_its_name_in_the_registry() -> None:
 
 def test_settings_beside_the_defaults_are_those_that_differ() -> None:
     page = run_page(written_run())
-    listed = page.partition("what differs from the defaults")[2].partition("</table>")[0]
+    listed = page.partition("settings that differ from the defaults")[2].partition("</table>")[0]
     assert Page(listed).codes == ["input.sample_rate"]
     assert "<td>8000</td><td>16000</td>" in listed
 

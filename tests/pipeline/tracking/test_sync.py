@@ -121,7 +121,7 @@ def test_a_server_that_never_answers_does_not_hold_a_training_up(
         began = time.monotonic()
         assert not syncer.close(timeout_s=0.5)
         assert time.monotonic() - began < 5
-    assert "to be sent later" in capfd.readouterr().err
+    assert "is sent later" in capfd.readouterr().err
     assert json.loads((run.path / "tracking.json").read_text())["pending"]
 
 
