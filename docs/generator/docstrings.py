@@ -11,7 +11,7 @@ from pathlib import Path
 MARKER = re.compile(r"^<!-- docstring: ([\w.]+) -->$", re.MULTILINE)
 SOURCE = re.compile(r"^<!-- source: ([\w./]+) -->$", re.MULTILINE)
 ALIGNED = re.compile(r"^\s|\S {2,}\S", re.MULTILINE)
-"""What tells a table or a listing from prose: columns."""
+"""Columns distinguish a table or a listing from prose."""
 
 
 def insert_code(markdown: str, root: Path) -> str:

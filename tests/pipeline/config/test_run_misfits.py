@@ -83,7 +83,7 @@ def test_every_variant_that_does_not_fit_is_named_with_its_rule() -> None:
 
 
 def test_scheduled_sampling_needs_steps_that_see_the_step_before() -> None:
-    """It is told with the configuration, not by a traceback when training begins."""
+    """It is reported with the configuration, not by a traceback when training begins."""
     overrides = ["model.architecture=encoder-decoder", "train.scheduled_sampling=0.5"]
     load_config(overrides=[*overrides, "input.window=10"])
     assert "train.scheduled_sampling" in refusal(overrides=[*overrides, "input.window=9"])
