@@ -39,7 +39,7 @@ def check_recordings(config: RunConfig) -> None:
     Only headers are read, up to the first valid one.
     """
     from pipeline.audio.decode import probe
-    from pipeline.data.corpus import find_sources
+    from pipeline.data.corpora.find import find_sources
     from pipeline.features.representations import representation_of
 
     require_inputs(config)

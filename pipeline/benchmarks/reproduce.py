@@ -11,7 +11,7 @@ from pipeline.benchmarks.models import bench_models
 from pipeline.common.files import atomic_path, data_dir, expanded, read_json, write_json
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
-from pipeline.data.corpus import find_sources
+from pipeline.data.corpora.find import find_sources
 from pipeline.errors import UserError
 from pipeline.plots.horizons import difference
 from pipeline.stages import run_stages

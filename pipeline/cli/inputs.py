@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.common.patterns import matching
-from pipeline.data.corpus import find_sources
+from pipeline.data.corpora.find import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pipeline.config.types import SPLITS
-from pipeline.data.corpus import Source
+from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash
 from pipeline.data.row_store import RowStore, Stored
 from pipeline.errors import RecordingRejected

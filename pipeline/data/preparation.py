@@ -22,18 +22,20 @@ from typing import IO, Any
 
 import numpy as np
 
-from pipeline.audio.decode import DecodedFacts, open_decoding
+from pipeline.audio.decode import DecodedFacts
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import CorpusConfig, RunConfig
-from pipeline.data.corpus import Source, find_sources
+from pipeline.data.corpora.corpus import find_corpus
+from pipeline.data.corpora.opening import open_source
+from pipeline.data.corpora.source import Source
+from pipeline.data.corpora.splits import assign_splits
 from pipeline.data.dataset import dataset_settings, write_dataset
 from pipeline.data.manifest import Recording, content_hash, write_manifest
 from pipeline.data.music_preparation import music_records
 from pipeline.data.row_store import RowStore, settings_key
-from pipeline.data.splits import assign_splits
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.features.representation import Representation, SoundRepresentation
 from pipeline.features.representations import representation_of
@@ -65,7 +67,7 @@ def prepare(config: RunConfig) -> Path:
     settings = dataset_settings(config.input)
     folder = data_dir() / "prepared" / f"{config.input.kind}-{settings_key(settings)}"
     folder.mkdir(parents=True, exist_ok=True)
-    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    sources = find_corpus(config.corpus).sources
     with announced_lock(folder / ".lock", f"{folder} is being prepared"):
         representation = representation_of(config.input)
         store = RowStore(folder, representation.row_width, representation.row_dtype)
@@ -146,7 +148,7 @@ def _decoded(store: RowStore, source: Source, sound: SoundRepresentation) -> Con
         return Converted(source, stamp, found)
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
     digest = hashlib.sha256()
-    with open_decoding(source.path) as recording:
+    with open_source(source) as recording:
         for block in recording.blocks(sound.sample_rate):
             digest.update(block.data)
             spool.write(block.data)

@@ -14,9 +14,10 @@ import numpy as np
 from pipeline.common.progress import progress_bar
 from pipeline.common.text import duration
 from pipeline.config.types import SPLITS
-from pipeline.data.corpus import Source, find_sources
+from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.source import Source
+from pipeline.data.corpora.splits import assign_splits
 from pipeline.data.manifest import content_hash
-from pipeline.data.splits import assign_splits
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording

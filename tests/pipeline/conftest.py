@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import pipeline.data.preparation as preparation
+from pipeline.data.corpora.source import Source
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from tests.helpers.builders import tone, write_sound
@@ -16,7 +17,7 @@ from tests.helpers.commands import saved_model
 from tests.helpers.reported_runs import evaluated_run
 from tests.helpers.tracked_runs import new_run
 
-CONVERSIONS = "open_decoding", "content_hash"
+CONVERSIONS = "open_source", "content_hash"
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     for name in CONVERSIONS:
         original = getattr(preparation, name)
 
-        def counted(path: Path, *arguments: object, original: object = original) -> object:
-            read.append(path)
+        def counted(file: Path | Source, *arguments: object, original: object = original) -> object:
+            read.append(file.path if isinstance(file, Source) else file)
             assert callable(original)
-            return original(path, *arguments)
+            return original(file, *arguments)
 
         monkeypatch.setattr(preparation, name, counted)
     return read

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 import pipeline.data.preparation as preparation
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import WaveformConfig
+from pipeline.data.corpora.source import Source
 from pipeline.data.dataset import open_dataset
 from pipeline.data.preparation import prepare
 from pipeline.errors import UserError
@@ -104,17 +105,17 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 ) -> None:
     config = run_config(speakers_folder(tmp_path / "corpus"))
     seventh = tmp_path / "corpus/speaker-3/0.wav"
-    counted = vars(preparation)["open_decoding"]
+    counted = vars(preparation)["open_source"]
 
-    def interrupted(path: Path, *arguments: object) -> object:
-        if path == seventh:
+    def interrupted(source: Source, *arguments: object) -> object:
+        if source.path == seventh:
             raise KeyboardInterrupt
-        return counted(path, *arguments)
+        return counted(source, *arguments)
 
-    monkeypatch.setattr(preparation, "open_decoding", interrupted)
+    monkeypatch.setattr(preparation, "open_source", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(config)
-    monkeypatch.setattr(preparation, "open_decoding", counted)
+    monkeypatch.setattr(preparation, "open_source", counted)
     conversions.clear()
     dataset = prepared(config)
     assert len(dataset.recording) == 20

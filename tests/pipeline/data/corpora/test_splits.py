@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.types import SPLITS, Split
-from pipeline.data.splits import assign_splits
+from pipeline.data.corpora.splits import assign_splits
 from pipeline.errors import UserError
 
 names = st.text(max_size=8)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.corpus import Source, find_sources
+from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash, read_manifest, write_manifest
 from pipeline.errors import RecordingRejected, UserError
 

@@ -6,24 +6,16 @@ decoder rejects it.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.common.files import absolute
 from pipeline.common.tables import read_table, read_text
 from pipeline.config.types import SPLITS, Split
+from pipeline.data.corpora.source import Source
 from pipeline.errors import UserError
 
 GROUP_BY_FOLDER, GROUP_BY_RECORDING = BY_PLACE = "folder", "recording"
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file that may be a recording; ``group`` None makes it a group by itself."""
-
-    path: Path
-    group: str | None
-    split: Split | None
 
 
 def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[Source]:

@@ -1,0 +1,6 @@
+"""Places that files are read from."""
+
+from pathlib import Path
+
+Place = Path
+"""Where a file lies."""

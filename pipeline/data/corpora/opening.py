@@ -1,0 +1,18 @@
+"""Opening of the sound of a source, wherever it lies and whatever part of a file it is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.audio.decode import Decoding, open_decoding
+from pipeline.data.corpora.source import Source
+
+
+@contextmanager
+def open_source(source: Source) -> Iterator[Decoding]:
+    """Open the recording that ``source`` names.
+
+    Raises:
+        RecordingRejected: it cannot be used.
+    """
+    with open_decoding(source.path) as recording:
+        yield recording
