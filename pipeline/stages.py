@@ -39,11 +39,11 @@ def check_recordings(config: RunConfig) -> None:
     Only headers are read, up to the first valid one.
     """
     from pipeline.audio.decode import probe
-    from pipeline.data.corpora.find import find_sources
+    from pipeline.data.corpora.corpus import find_corpus
     from pipeline.features.representations import representation_of
 
     require_inputs(config)
-    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    sources = find_corpus(config.corpus).sources
     if representation_of(config.input).sound is None:
         return
     first = ""

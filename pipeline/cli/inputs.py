@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.common.patterns import matching
-from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.named import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")
@@ -32,7 +32,7 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     for name in named:
         for path in _matching(name):
             if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-                sources = find_sources([path], "recording", 1)
+                sources = find_sources([path])
                 found |= dict.fromkeys(as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None

@@ -28,10 +28,10 @@ from pipeline.common.files import data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import CorpusConfig, RunConfig
-from pipeline.data.corpora.corpus import find_corpus
+from pipeline.data.corpora.corpus import Corpus, find_corpus
 from pipeline.data.corpora.opening import open_source
 from pipeline.data.corpora.source import Source
-from pipeline.data.corpora.splits import assign_splits
+from pipeline.data.corpora.splits import remembered_splits
 from pipeline.data.dataset import dataset_settings, write_dataset
 from pipeline.data.manifest import Recording, content_hash, write_manifest
 from pipeline.data.music_preparation import music_records
@@ -67,7 +67,8 @@ def prepare(config: RunConfig) -> Path:
     settings = dataset_settings(config.input)
     folder = data_dir() / "prepared" / f"{config.input.kind}-{settings_key(settings)}"
     folder.mkdir(parents=True, exist_ok=True)
-    sources = find_corpus(config.corpus).sources
+    corpus = find_corpus(config.corpus)
+    sources = corpus.sources
     with announced_lock(folder / ".lock", f"{folder} is being prepared"):
         representation = representation_of(config.input)
         store = RowStore(folder, representation.row_width, representation.row_dtype)
@@ -75,7 +76,7 @@ def prepare(config: RunConfig) -> Path:
             records = _convert_all(store, sources, representation)
         finally:
             store.commit()
-        records = _with_splits(store, records, sources, config.corpus)
+        records = _with_splits(store, records, corpus, config.corpus)
         store.commit()
         if all(record.refused for record in records):
             write_manifest(folder / "manifest.jsonl", records)
@@ -209,14 +210,14 @@ def _record(
 
 
 def _with_splits(
-    store: RowStore, records: list[Recording], sources: list[Source], config: CorpusConfig
+    store: RowStore, records: list[Recording], corpus: Corpus, config: CorpusConfig
 ) -> list[Recording]:
     """Give every usable recording its split; the first assignment of a group is remembered and wins."""
-    given = {source.path: source.split for source in sources if source.split}
+    given = {source.path: source.split for source in corpus.sources if source.split}
     given |= {record.path: record.split for record in records if record.split}
-    groups = {r.group for r in records if r.group and not r.refused and r.path not in given}
-    known = store.catalogue.splits.setdefault(_splitting_rule(config), {})
-    splits = assign_splits(groups, config.valid_fraction, config.test_fraction, config.split_seed, known)
+    drawn = [(r.path, r.group) for r in records if r.group and not r.refused and r.path not in given]
+    known = remembered_splits(store.catalogue.splits, config, corpus.root)
+    splits = corpus.draw_splits(drawn, config, known)
     if splits.items() - known.items():
         known.update(splits)
         store.changed = True
@@ -226,10 +227,3 @@ def _with_splits(
         else record.model_copy(update={"split": given.get(record.path) or splits[record.group or ""]})
         for record in records
     ]
-
-
-def _splitting_rule(config: CorpusConfig) -> str:
-    """Return the key of remembered splits: the corpus and the seed; added files in its folders keep it."""
-    places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
-    draw = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
-    return " ".join([draw, *sorted(places)])

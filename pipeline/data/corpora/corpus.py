@@ -1,10 +1,20 @@
-"""The recordings of a corpus, found by the settings that name it."""
+"""The recordings of a corpus, with their groups and splits, found by the settings that name it."""
 
-from dataclasses import dataclass
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pipeline.config.run import CorpusConfig
-from pipeline.data.corpora.find import find_sources
+from pipeline.config.types import SPLITS, Split
+from pipeline.data.corpora.assignment import Assignment, assign
+from pipeline.data.corpora.named import Named, read_inputs
 from pipeline.data.corpora.source import Source
+from pipeline.data.corpora.splits import assign_splits, assign_stretches, in_order_of_names
+from pipeline.errors import UserError
+
+SHARED_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -14,16 +24,158 @@ class Corpus:
     Attributes:
         sources: what may be recordings, each once, in a fixed order.
         remarks: lines that say what was found, for a person.
+        layout: name of the layout, or of the rule that gave the groups.
+        root: the folder of the corpus, equal however its recordings are named.
+        published: the splits that the corpus gives itself; nothing is drawn into them.
+        in_order: whether recordings without a split are split in contiguous stretches of their order.
+        side_files: number of files that are no recordings.
     """
 
     sources: list[Source]
     remarks: tuple[str, ...] = ()
+    layout: str = ""
+    root: Path = Path("/")
+    published: frozenset[Split] = frozenset()
+    in_order: bool = False
+    side_files: int = 0
+
+    def draw_splits(
+        self, groups: Iterable[tuple[Path, str]], config: CorpusConfig, known: Mapping[str, str]
+    ) -> dict[str, Split]:
+        """Return the split of each group that the corpus gives none.
+
+        Args:
+            groups: of each recording without a split, its path and its group.
+            config: the fractions and the seed.
+            known: splits of an earlier preparation, which are kept.
+        """
+        valid = 0.0 if "valid" in self.published else config.valid_fraction
+        test = 0.0 if "test" in self.published else config.test_fraction
+        if self.in_order:
+            ordered = in_order_of_names(groups)
+            return assign_stretches([group for _, group in ordered], valid, test, known)
+        return assign_splits({group for _, group in groups}, valid, test, config.split_seed, known)
 
 
 def find_corpus(config: CorpusConfig) -> Corpus:
     """Find the recordings that ``config`` names, their groups and their splits; nothing is decoded.
 
     Raises:
-        UserError: an input is missing, empty or contradicts itself.
+        UserError: an input is missing, empty or contradicts itself, or nothing is named.
     """
-    return Corpus(find_sources(config.inputs, config.group, config.folder_level))
+    named = read_inputs(config.inputs, config.group)
+    if not named.sources:
+        raise UserError("no recordings named: give a folder, or set corpus.inputs", 2)
+    open_ones = [source.path for source in named.sources if source.group is None]
+    found = assign(open_ones, config, named.base) if open_ones and config.group != "recording" else None
+    sources = [_completed(source, found) for source in named.sources] if found else named.sources
+    given, published, remarks = _published(sources, found, config)
+    sources, in_order, more = _one_by_one(given, config)
+    layouts = dict(found.layouts) if found else {}
+    if from_tables := sum(source.group is not None for source in named.sources):
+        layouts["tables"] = from_tables
+    head = _headline(sources, layouts, found, remarks)
+    return Corpus(
+        sources,
+        (head, *(found.remarks if found else ()), *remarks, *more, *_side_remark(named)),
+        ", ".join(layouts),
+        found.root if found else named.base,
+        published,
+        in_order,
+        len(named.side_files),
+    )
+
+
+def _completed(source: Source, found: Assignment) -> Source:
+    if source.group is not None:
+        return source
+    return replace(
+        source, group=found.groups.get(source.path), split=source.split or found.splits.get(source.path)
+    )
+
+
+def _published(
+    sources: Sequence[Source], found: Assignment | None, config: CorpusConfig
+) -> tuple[list[Source], frozenset[Split], tuple[str, ...]]:
+    """Return the sources with the published splits that are used, these splits, and remarks.
+
+    Splits are used where training recordings and others are among them. Of a corpus without its own
+    validation or test split, that one is drawn from the training recordings.
+    """
+    if config.splits == "drawn":
+        return [replace(source, split=None) for source in sources], frozenset(), ()
+    if found is None or not found.splits:
+        return list(sources), frozenset(), ()
+    there = {split for split in SPLITS if split in set(found.splits.values())}
+    if config.splits != "published" and (len(there) < 2 or "train" not in there):
+        only = " and ".join(sorted(there))
+        remark = (
+            f"only the published {only} split is here: its recordings are split anew;"
+            " --set corpus.splits=published keeps it whole"
+        )
+        cleared = [replace(s, split=None) if s.path in found.splits else s for s in sources]
+        return cleared, frozenset(), (remark,)
+    missing = {"valid": config.valid_fraction, "test": config.test_fraction}
+    drawn = [split for split in missing if split not in there and missing[split] and "train" in there]
+    if drawn:
+        sources = [replace(s, split=None) if found.splits.get(s.path) == "train" else s for s in sources]
+        remark = f"no {' and no '.join(drawn)} split is published: drawn from the training recordings"
+        return list(sources), frozenset(there - {"train"}), (remark, *_shared(sources))
+    return list(sources), frozenset(there), tuple(_shared(sources))
+
+
+def _shared(sources: Sequence[Source]) -> Iterator[str]:
+    splits: dict[str, set[str]] = defaultdict(set)
+    for source in sources:
+        if source.group is not None:
+            splits[source.group].add(source.split or "train")
+    shared = sorted(group for group, found in splits.items() if len(found) > 1)
+    if shared:
+        more = f" and {len(shared) - SHARED_SHOWN} more" if len(shared) > SHARED_SHOWN else ""
+        yield (
+            f"{len(shared)} of {len(splits)} groups stand in several of the published splits"
+            f" ({', '.join(shared[:SHARED_SHOWN])}{more}), which are kept;"
+            " --set corpus.splits=drawn separates them"
+        )
+
+
+def _one_by_one(sources: list[Source], config: CorpusConfig) -> tuple[list[Source], bool, tuple[str, ...]]:
+    """Return the sources, ungrouped where they have one group or none, and how they are split."""
+    groups = {source.group for source in sources}
+    if (
+        len(groups) > 1
+        or (config.group == "recording")
+        or not any(source.split is None for source in sources)
+    ):
+        return sources, False, ()
+    in_order = _have_an_order([source for source in sources if source.split is None])
+    how = "in contiguous stretches, in the order of their names" if in_order else "one by one"
+    who = "there is one speaker" if groups != {None} else "no speakers were found"
+    return [replace(s, group=None) for s in sources], in_order, (f"{who}: recordings are split {how}",)
+
+
+def _have_an_order(sources: Sequence[Source]) -> bool:
+    """Return whether names have numbers, such as counts, dates or times."""
+    return len(sources) > 1 and all(source.name or re.search(r"\d", source.path.stem) for source in sources)
+
+
+def _headline(
+    sources: Sequence[Source], layouts: Mapping[str, int], found: Assignment | None, remarks: Sequence[str]
+) -> str:
+    groups = len({source.group for source in sources if source.group})
+    name = ", ".join(layouts) or ("recordings" if found is None else "")
+    unit = found.unit if found and set(found.layouts) == set(layouts) else "groups"
+    who = f"{groups} {unit[:-1] if groups == 1 else unit}" if groups else f"{len(sources)} recordings"
+    splits = Counter(source.split for source in sources if source.split)
+    given = [split for split in SPLITS if splits[split]]
+    how = f"splits {'/'.join(given)} as {'published' if found and found.splits else 'given'}" if given else ""
+    return f"{name or 'recordings'}: {who}, {how or 'splits drawn'}"
+
+
+def _side_remark(named: Named) -> Iterator[str]:
+    if named.side_files:
+        kinds = Counter(path.suffix.lower() or path.name for path in named.side_files)
+        shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds.most_common(4))
+        count = len(named.side_files)
+        files = "file that is no recording was" if count == 1 else "files that are no recordings were"
+        yield f"{count:,} {files} left out ({shown})"
