@@ -52,8 +52,8 @@ class CorpusConfig(Section):
     """Folders, audio files, manifests, CSV files with a column `path`, or text files with a path a line."""
     group: str = "auto"
     """What defines a group, whose recordings all go into one split: `auto` (the speaker, found from the
-    layout, tables, folders or names), `folder` (a folder at `folder_level`), `recording` (each is a group), or
-    the name of a CSV column."""
+    layout, tables, folders or names), `folder` (a folder at `folder_level`), `recording` (each is a group),
+    or the name of a CSV column."""
     folder_level: Positive | None = None
     """Level of the folder that names the group: 1 is the first below an input. Null: it is found."""
     speaker_pattern: SpeakerPattern | None = None

@@ -67,8 +67,9 @@ def find_corpus(config: CorpusConfig) -> Corpus:
     if not named.sources:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", 2)
     open_ones = [source.path for source in named.sources if source.group is None]
-    found = assign(open_ones, config, named.base) if open_ones and config.group != "recording" else None
-    sources = [_completed(source, found) for source in named.sources] if found else named.sources
+    by_path = config.group in ("auto", "folder") or config.speaker_pattern is not None
+    found = assign(open_ones, config, named.base) if open_ones and by_path else None
+    sources = _completed(named.sources, found) if found else named.sources
     given, published, remarks = _published(sources, found, config)
     sources, in_order, more = _one_by_one(given, config)
     layouts = dict(found.layouts) if found else {}
@@ -86,12 +87,20 @@ def find_corpus(config: CorpusConfig) -> Corpus:
     )
 
 
-def _completed(source: Source, found: Assignment) -> Source:
-    if source.group is not None:
-        return source
-    return replace(
-        source, group=found.groups.get(source.path), split=source.split or found.splits.get(source.path)
-    )
+def _completed(sources: Sequence[Source], found: Assignment) -> list[Source]:
+    """Return the sources with what their paths give; a group that has one split in some has it in all."""
+    completed = [
+        source if source.group else replace(source, group=found.groups.get(source.path)) for source in sources
+    ]
+    of_group: dict[str, set[Split]] = defaultdict(set)
+    for source in completed:
+        if source.group and source.split:
+            of_group[source.group].add(source.split)
+    only = {group: next(iter(splits)) for group, splits in of_group.items() if len(splits) == 1}
+    return [
+        replace(source, split=source.split or found.splits.get(source.path) or only.get(source.group or ""))
+        for source in completed
+    ]
 
 
 def _published(

@@ -20,8 +20,11 @@ def recordings_below(root: Path) -> tuple[list[Path], list[Path]]:
     for path in _files_below(root):
         (side if is_side_file(path) else recordings).append(path)
     if not recordings:
-        only = f"no recordings in this folder, only {len(side)} other file(s), such as {side[0].name}"
-        raise UserError(f"{root}: {only if side else 'no files in this folder'}")
+        raise UserError(
+            f"{root}: no recordings in this folder, only {len(side)} other file(s), such as {side[0].name}"
+            if side
+            else f"{root}: no files in this folder"
+        )
     return recordings, side
 
 

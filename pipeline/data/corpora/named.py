@@ -65,7 +65,7 @@ def read_inputs(inputs: Sequence[Path], group: str) -> Named:
     bases = []
     for one in _expanded(inputs):
         sources = list(_sources_of(one, group, named, alone=len(inputs) == 1))
-        bases.append(_base(one, [source.path for source, _ in sources]))
+        bases.append(_base(one, [source.path for source, _ in sources], alone=len(inputs) == 1))
         for source, place in sources:
             first = found.get(source.label)
             if first is None or first.group is None:
@@ -78,10 +78,11 @@ def read_inputs(inputs: Sequence[Path], group: str) -> Named:
     return named
 
 
-def _base(named: Path, paths: Sequence[Path]) -> Path:
-    """Return the folder above the groups: a named folder, that of a table or list, else the files' own."""
+def _base(named: Path, paths: Sequence[Path], alone: bool) -> Path:
+    """Return the folder above the groups: a named folder, that of the only table or list, else the files'."""
     folder = absolute(named) if named.is_dir() else absolute(named).parent
-    return folder if all(path.is_relative_to(folder) for path in paths) else common_folder(paths)
+    inside = all(path.is_relative_to(folder) for path in paths)
+    return folder if inside and (alone or named.is_dir() or not paths) else common_folder(paths)
 
 
 def _expanded(inputs: Sequence[Path]) -> list[Path]:

@@ -11,18 +11,18 @@ from pathlib import Path
 HEAD_BYTES = 512
 
 _OF_RECORDINGS = """
-.wav .wave .flac .mp3 .mp2 .mpga .ogg .oga .ogv .opus .spx .m4a .m4b .mp4 .m4v .mov .aac .ac3 .eac3 .dts .alac
-.wma .wmv .asf .aif .aiff .aifc .au .snd .sph .nist .nis .wv .wv1 .wv2 .w64 .rf64 .bwf .caf .amr .awb .ape .tta
-.tak .mpc .dsf .dff .webm .mka .mkv .avi .flv .3gp .voc .raw .pcm .sd2 .iff .8svx .svx .htk .paf .avr .mid .midi
-.kar .rmi .mat .npz
+.wav .wave .flac .mp3 .mp2 .mpga .ogg .oga .ogv .opus .spx .m4a .m4b .mp4 .m4v .mov .aac .ac3 .eac3 .dts
+.alac .wma .wmv .asf .aif .aiff .aifc .au .snd .sph .nist .nis .wv .wv1 .wv2 .w64 .rf64 .bwf .caf .amr
+.awb .ape .tta .tak .mpc .dsf .dff .webm .mka .mkv .avi .flv .3gp .voc .raw .pcm .sd2 .iff .8svx .svx
+.htk .paf .avr .mid .midi .kar .rmi .mat .npz
 """
 _OF_SIDE_FILES = """
-.md .rst .pdf .doc .docx .odt .rtf .xls .xlsx .ods .ppt .pptx .htm .html .css .js .py .pyc .ipynb .sh .pl .m
-.json .jsonl .yaml .yml .toml .ini .cfg .xml .csv .tsv .textgrid .lab .phn .phones .wrd .words .stm .ctm .trn
-.trans .lrc .srt .vtt .eaf .tg .mlf .dic .lex .scp .ark .pitch .f0 .pm .ema .lar .egg .npy .pt .pth .pkl .pickle
-.h5 .hdf5 .parquet .arrow .feather .lmdb .mdb .db .sqlite .tfrecord .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar
-.iso .md5 .sha1 .sha256 .sig .asc .jpg .jpeg .png .gif .bmp .tif .tiff .svg .webp .ico .torrent .bib .log .lock
-.part .crdownload
+.md .rst .pdf .doc .docx .odt .rtf .xls .xlsx .ods .ppt .pptx .htm .html .css .js .py .pyc .ipynb .sh
+.pl .m .json .jsonl .yaml .yml .toml .ini .cfg .xml .csv .tsv .textgrid .lab .phn .phones .wrd .words
+.stm .ctm .trn .trans .lrc .srt .vtt .eaf .tg .mlf .dic .lex .scp .ark .pitch .f0 .pm .ema .lar .egg
+.npy .pt .pth .pkl .pickle .h5 .hdf5 .parquet .arrow .feather .lmdb .mdb .db .sqlite .tfrecord .zip .tar
+.gz .tgz .bz2 .xz .zst .7z .rar .iso .md5 .sha1 .sha256 .sig .asc .jpg .jpeg .png .gif .bmp .tif .tiff
+.svg .webp .ico .torrent .bib .log .lock .part .crdownload
 """
 RECORDING_SUFFIXES = frozenset(_OF_RECORDINGS.split())
 SIDE_SUFFIXES = frozenset(_OF_SIDE_FILES.split())

@@ -8,7 +8,6 @@ from pipeline.data.corpora.layouts import (
     read_speech,
     single_reader,
     sounds,
-    vctk,
     voxceleb,
     words,
 )
@@ -18,8 +17,8 @@ LAYOUTS: tuple[Layout, ...] = (
     librispeech.LIBRISPEECH,
     librispeech.LIBRITTS,
     librispeech.MULTILINGUAL_LIBRISPEECH,
-    vctk.VCTK,
-    vctk.VOICEBANK_DEMAND,
+    read_speech.VCTK,
+    read_speech.VOICEBANK_DEMAND,
     single_reader.LJSPEECH,
     single_reader.KSS,
     single_reader.JSUT,

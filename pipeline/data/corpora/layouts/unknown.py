@@ -1,8 +1,8 @@
 """The rule for layouts that are not known: which folders or parts of names are speakers.
 
 1. A level of folders whose names are all names of splits (train, dev, ...) gives the splits.
-2. Levels with one name, and levels whose names are of the house (wav, clips) or of a category (male, angry) are
-   passed over.
+2. Levels with one name, and levels whose names are of the house (wav, clips) or of a category (male, angry)
+   are passed over.
 3. Of the other levels, the first one whose names begin the names of the files in it gives the groups. Without
    one, it is the first that looks like numbered speakers (`spk01`, `p225`), and else the first of all.
 4. Without such a level, a part of the names gives them: the first one that repeats, as in `anna_01.wav`.
@@ -15,19 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config.types import Split
-from pipeline.data.corpora.layouts.split_names import split_named
+from pipeline.data.corpora.split_names import split_named
 
 NEARLY_ALL = 0.9
 FEWEST_SPEAKERS = 3
 _HOUSE = """
-audio audios sound sounds wav wavs wave waves wav16 wav22 wav24 wav48 flac flacs mp3 mp3s ogg opus sph nist clips
-clip recordings recording data dataset corpus speech voices files raw original processed mono stereo mic mic1 mic2
-channel1 channel2 left right
+audio audios sound sounds wav wavs wave waves wav16 wav22 wav24 wav48 flac flacs mp3 mp3s ogg opus sph
+nist clips clip recordings recording data dataset corpus speech voices files raw original processed mono
+stereo mic mic1 mic2 channel1 channel2 left right
 """
 _CATEGORIES = """
-male female males females man men woman women boy boys girl girls child children adult adults m f clean noisy noise
-other normal abnormal anomaly angry anger happy happiness joy sad sadness neutral fear fearful disgust disgusted
-surprise surprised calm bored boredom loud soft whisper whispered read spontaneous yes no up down
+male female males females man men woman women boy boys girl girls child children adult adults m f clean
+noisy noise other normal abnormal anomaly angry anger happy happiness joy sad sadness neutral fear
+fearful disgust disgusted surprise surprised calm bored boredom loud soft whisper whispered read
+spontaneous yes no up down
 """
 HOUSE = frozenset(_HOUSE.split())
 CATEGORIES = frozenset(_CATEGORIES.split())

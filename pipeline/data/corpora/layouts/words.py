@@ -11,7 +11,7 @@ SPEECH_COMMANDS_LISTS: Mapping[str, Split] = {"validation_list.txt": "valid", "t
 
 def _speech_commands(root: Path) -> Mapping[str, Listed]:
     """Read the two lists; each line is WORD/SPEAKER_nohash_0.wav, and the rest trains."""
-    listed = {}
+    listed: dict[str, Listed] = {}
     for name, split in SPEECH_COMMANDS_LISTS.items():
         if (root / name).is_file():
             lines = (root / name).read_text(encoding="utf-8", errors="replace").split()

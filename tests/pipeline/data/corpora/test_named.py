@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.data.corpora.find import find_sources
+from pipeline.config.run import CorpusConfig
+from pipeline.data.corpora.corpus import find_corpus
+from pipeline.data.corpora.named import find_sources, read_inputs
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash, read_manifest, write_manifest
 from pipeline.errors import RecordingRejected, UserError
@@ -32,12 +34,13 @@ def tree(tmp_path: Path) -> Tree:
 def found(
     inputs: list[Path], group: str = "folder", level: int = 1
 ) -> list[tuple[str, str | None, str | None]]:
-    return [(s.path.name, s.group, s.split) for s in find_sources(inputs, group, level)]
+    config = CorpusConfig(inputs=inputs, group=group, folder_level=level)
+    return [(s.path.name, s.group, s.split) for s in find_corpus(config).sources]
 
 
 def refusal(inputs: list[Path], group: str = "folder", level: int = 1) -> str:
     with pytest.raises(UserError) as error:
-        find_sources(inputs, group, level)
+        found(inputs, group, level)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -53,7 +56,7 @@ def test_a_folder_is_searched_in_a_fixed_order_and_every_file_may_be_a_recording
     assert found([root], level=2)[1] == ("3", "x", None)
     assert {group for _, group, _ in found([root], level=3)} == {None}
     assert {group for _, group, _ in found([root], group="recording")} == {None}
-    assert all(source.path.is_absolute() for source in find_sources([root], "folder", 1))
+    assert all(source.path.is_absolute() for source in find_sources([root]))
 
 
 def test_each_file_comes_once_however_it_is_named(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +80,7 @@ def test_links_are_followed_and_loops_are_not(tree: Tree) -> None:
 def test_pipes_are_left_out(tree: Tree) -> None:
     root = tree("a/1.wav")
     os.mkfifo(root / "a" / "pipe")
-    assert found([root]) == [("1.wav", "a", None)]
+    assert found([root]) == [("1.wav", None, None)]
 
 
 def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
@@ -101,7 +104,7 @@ def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
             "path,speaker,split\na.wav,ann,train\nb.wav,ann,test\n",
             r"line 3: ann is in test, but .*line 2 puts it",
         ),
-        ("path,speaker,split\na.wav,ann,dev\n", "line 2: split 'dev' is none of train, valid, test"),
+        ("path,speaker,split\na.wav,ann,third\n", "line 2: split 'third' is none of train, valid, test"),
         ("path,speaker,split\na.wav,,train\na.wav,,test\n", r"line 3: .*a\.wav is in test, but .*line 2"),
         ("path,speaker\na.wav,ann\na.wav,bob\n", r"line 3: .*a\.wav is of bob, but before of ann"),
         ("path,speaker\na.wav,ann\n,bob\n", "line 3: no path"),
@@ -116,7 +119,7 @@ def test_a_table_that_contradicts_itself_is_refused_with_its_line(tree: Tree, te
     table = tree("a.wav") / "table.csv"
     table.write_text(text)
     with pytest.raises(UserError, match=reason):
-        find_sources([table], "speaker", 1)
+        read_inputs([table], "speaker")
 
 
 def test_a_split_in_one_table_holds_in_all_inputs(tree: Tree) -> None:
@@ -155,7 +158,6 @@ def test_what_is_missing_or_empty_is_refused(tree: Tree) -> None:
     assert refusal([root / ("long" * 99)]).endswith("no such file or folder")
     assert refusal([root]) == f"{root}: no files in this folder"
     assert "no column 'speaker'" in refusal([tree("1.wav")], group="speaker")
-    assert "folder level 0" in refusal([root], level=0)
 
 
 def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:
