@@ -37,6 +37,8 @@ class Recording(BaseModel):
     """Largest magnitude before clipping, 1 being full scale."""
     group: str | None = None
     split: Split | None = None
+    layout: str | None = None
+    """The layout of the corpus, or the rule that gave its groups."""
     notes: tuple[str, ...] = ()
     refused: str | None = None
     """Why the recording cannot be used; None where it can."""

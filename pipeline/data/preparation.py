@@ -28,7 +28,7 @@ from pipeline.common.files import data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import CorpusConfig, RunConfig
-from pipeline.data.corpora.corpus import Corpus, find_corpus
+from pipeline.data.corpora.corpus import Corpus, find_corpus, write_corpus
 from pipeline.data.corpora.opening import open_source
 from pipeline.data.corpora.source import Source
 from pipeline.data.corpora.splits import remembered_splits
@@ -84,7 +84,9 @@ def prepare(config: RunConfig) -> Path:
                 f"none of {len(records)} recordings can be used (the first: {records[0].path}: "
                 f"{records[0].refused}); all reasons are in {folder / 'manifest.jsonl'}"
             )
-        return write_dataset(store, records, config.input)
+        dataset = write_dataset(store, records, config.input)
+        write_corpus(dataset, corpus)
+        return dataset
 
 
 def _convert_all(store: RowStore, sources: list[Source], representation: Representation) -> list[Recording]:
@@ -216,14 +218,19 @@ def _with_splits(
     given = {source.path: source.split for source in corpus.sources if source.split}
     given |= {record.path: record.split for record in records if record.split}
     drawn = [(r.path, r.group) for r in records if r.group and not r.refused and r.path not in given]
-    known = remembered_splits(store.catalogue.splits, config, corpus.root)
+    rule, known = remembered_splits(store.catalogue.splits, config, corpus.root)
     splits = corpus.draw_splits(drawn, config, known)
     if splits.items() - known.items():
-        known.update(splits)
+        store.catalogue.splits[rule] = {**known, **splits}
         store.changed = True
     return [
         record
         if record.refused
-        else record.model_copy(update={"split": given.get(record.path) or splits[record.group or ""]})
+        else record.model_copy(
+            update={
+                "split": given.get(record.path) or splits[record.group or ""],
+                "layout": corpus.layout or None,
+            }
+        )
         for record in records
     ]

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,7 @@ from pipeline.config.types import SPLITS
 from pipeline.data.corpora.corpus import Corpus, find_corpus
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import content_hash
+from pipeline.data.rejections import reason_kind
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
@@ -98,7 +98,7 @@ def _rejected(examined: Sequence[Examination]) -> Iterator[Finding]:
     by_reason: dict[tuple[str, str], list[Examination]] = defaultdict(list)
     for one in examined:
         if "refused" in one.figures:
-            reason = re.sub(r"[\d.]+(e[+-]?\d+)?", "#", one.figures["refused"]).split(" (")[0]
+            reason = reason_kind(one.figures["refused"])
             by_reason[reason, one.findings[0].advice].append(one)
     everything = sum(map(len, by_reason.values())) == len(examined)
     for alike in sorted(by_reason.values(), key=len, reverse=True):

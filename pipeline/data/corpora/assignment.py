@@ -11,9 +11,9 @@ from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.files import common_folder
 from pipeline.data.corpora.layouts.layout import Layout, Recognised, recognise
 from pipeline.data.corpora.layouts.registry import LAYOUTS
-from pipeline.data.corpora.split_names import split_named
 from pipeline.data.corpora.layouts.unknown import structure_of
 from pipeline.data.corpora.speaker_names import folds_case, one_case, plain_name
+from pipeline.data.corpora.split_names import split_named
 
 
 @dataclass(frozen=True)

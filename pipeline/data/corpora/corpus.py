@@ -5,7 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from pipeline.common.files import read_json, write_json
 from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.assignment import Assignment, assign
@@ -15,6 +17,7 @@ from pipeline.data.corpora.splits import assign_splits, assign_stretches, in_ord
 from pipeline.errors import UserError
 
 SHARED_SHOWN = 3
+FILE = "corpus.json"
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,18 @@ class Corpus:
             ordered = in_order_of_names(groups)
             return assign_stretches([group for _, group in ordered], valid, test, known)
         return assign_splits({group for _, group in groups}, valid, test, config.split_seed, known)
+
+
+def write_corpus(dataset: Path, corpus: Corpus) -> None:
+    """Write what was found of a corpus beside its `dataset.json`."""
+    found = {"layout": corpus.layout, "root": str(corpus.root), "remarks": corpus.remarks}
+    write_json(dataset.with_name(FILE), {**found, "side_files": corpus.side_files})
+
+
+def read_corpus(dataset: Path) -> dict[str, Any]:
+    """Return what `write_corpus` wrote; no remarks for a data set of an earlier release."""
+    path = dataset.with_name(FILE)
+    return read_json(path, "corpus of a data set") if path.exists() else {"layout": "", "remarks": []}
 
 
 def find_corpus(config: CorpusConfig) -> Corpus:

@@ -100,9 +100,9 @@ def in_order_of_names(recordings: Iterable[tuple[Path, str]]) -> list[tuple[Path
 
 
 def remembered_splits(
-    remembered: dict[str, dict[str, str]], config: CorpusConfig, root: Path
-) -> dict[str, str]:
-    """Return what is remembered of the groups of a corpus, to be added to.
+    remembered: Mapping[str, Mapping[str, str]], config: CorpusConfig, root: Path
+) -> tuple[str, dict[str, str]]:
+    """Return what the splits of a corpus are remembered under, and those that are remembered.
 
     Args:
         remembered: splits of groups by corpus, fractions and seed.
@@ -113,7 +113,8 @@ def remembered_splits(
     # Earlier releases named the corpus by the folders of the inputs, which for one folder is often the same.
     places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
     earlier = " ".join([draw, *sorted(places)])
-    return remembered.setdefault(f"{draw} {absolute(root)}", dict(remembered.get(earlier, {})))
+    rule = f"{draw} {absolute(root)}"
+    return rule, dict(remembered.get(rule, remembered.get(earlier, {})))
 
 
 def _place(group: str, seed: int) -> float:

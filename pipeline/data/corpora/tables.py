@@ -7,8 +7,8 @@ from pathlib import Path
 from pipeline.common.files import absolute
 from pipeline.common.tables import read_table, read_text
 from pipeline.config.types import SPLITS, Split
-from pipeline.data.corpora.split_names import split_named
 from pipeline.data.corpora.source import Source
+from pipeline.data.corpora.split_names import split_named
 from pipeline.errors import UserError
 
 
