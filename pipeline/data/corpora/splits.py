@@ -90,13 +90,23 @@ def _of_neighbours(names: Sequence[str], kept: Mapping[str, Split]) -> dict[str,
 
 
 def in_order_of_names(recordings: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
-    """Return recordings in the order of their paths, in which numbers count by their value."""
+    """Return recordings in the order in which they are cut in stretches.
+
+    It is that of their names, in which numbers count by their value. Several folders are ordered side by side,
+    by the share of a folder that lies before a recording, so that every stretch has some of each.
+    """
 
     def key(recording: tuple[Path, str]) -> list[tuple[int, str]]:
         pieces = re.split(r"(\d+)", str(recording[0]))
         return [(int(piece), "") if place % 2 else (-1, piece) for place, piece in enumerate(pieces)]
 
-    return sorted(recordings, key=key)
+    by_name = sorted(recordings, key=key)
+    sizes, before = Counter(path.parent for path, _ in by_name), Counter[Path]()
+    shares = []
+    for path, _ in by_name:
+        shares.append((before[path.parent] + 0.5) / sizes[path.parent])
+        before[path.parent] += 1
+    return [by_name[place] for place in sorted(range(len(by_name)), key=shares.__getitem__)]
 
 
 def remembered_splits(
