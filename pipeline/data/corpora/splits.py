@@ -92,8 +92,8 @@ def _of_neighbours(names: Sequence[str], kept: Mapping[str, Split]) -> dict[str,
 def in_order_of_names(recordings: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
     """Return recordings in the order in which they are cut in stretches.
 
-    It is that of their names, in which numbers count by their value. Several folders are ordered side by side,
-    by the share of a folder that lies before a recording, so that every stretch has some of each.
+    It is that of their names, in which numbers count by their value. Several folders are ordered side by
+    side, by the share of a folder that lies before a recording, so that every stretch has some of each.
     """
 
     def key(recording: tuple[Path, str]) -> list[tuple[int, str]]:

@@ -9,7 +9,8 @@ import pytest
 from pipeline.config.run import CorpusConfig
 from pipeline.data.corpora.corpus import Corpus, find_corpus
 from pipeline.data.corpora.layouts.registry import LAYOUTS
-from tests.helpers.layouts import ONE_READER, PUBLISHED, Laid
+from tests.helpers.layouts import Laid
+from tests.helpers.published_layouts import ONE_READER, PUBLISHED
 
 Found = dict[str, tuple[str | None, str | None]]
 
@@ -67,9 +68,10 @@ def test_one_reader_is_split_in_stretches(laid: Laid, tmp_path: Path) -> None:
     config = CorpusConfig(inputs=[laid.make(tmp_path / "corpus")], valid_fraction=0.2, test_fraction=0.2)
     corpus = find_corpus(config)
     drawn = corpus.draw_splits([(source.path, source.path.name) for source in corpus.sources], config, {})
-    in_order = [drawn[name] for name in sorted(drawn)]
-    assert in_order == sorted(in_order, key=["train", "valid", "test"].index)
-    assert set(in_order) == {"train", "valid", "test"}
+    for folder in {Path(name).parent for name in laid.files}:
+        in_order = [drawn[Path(name).name] for name in sorted(laid.files) if Path(name).parent == folder]
+        assert in_order == sorted(in_order, key=["train", "valid", "test"].index)
+        assert set(in_order) == {"train", "valid", "test"}
     assert any("one speaker" in remark for remark in corpus.remarks)
 
 
