@@ -1,4 +1,4 @@
-"""Small corpora of speech laid out as published ones are, each with the groups and splits that must be found in it."""
+"""Small corpora of speech laid out as published ones are, each with the groups and splits to be found."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
