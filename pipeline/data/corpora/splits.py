@@ -74,9 +74,11 @@ def assign_stretches(
 
 def _cut(names: Sequence[str], valid_fraction: float, test_fraction: float) -> dict[str, Split]:
     """Cut a sequence in three; a split with a positive fraction has one name if there are enough."""
-    valid = max(1, round(valid_fraction * len(names))) if valid_fraction and len(names) > 1 else 0
-    test = max(1, round(test_fraction * len(names))) if test_fraction and len(names) > 1 + bool(valid) else 0
-    train = len(names) - valid - test
+    count = len(names)
+    wants_valid, wants_test = bool(valid_fraction) and count > 1, bool(test_fraction) and count > 2
+    valid = min(max(1, round(valid_fraction * count)), count - 1 - wants_test) if wants_valid else 0
+    test = min(max(1, round(test_fraction * count)), count - 1 - valid) if wants_test else 0
+    train = count - valid - test
     splits: list[Split] = [*["train"] * train, *["valid"] * valid, *["test"] * test]  # type: ignore[list-item]
     return dict(zip(names, splits, strict=True))
 
