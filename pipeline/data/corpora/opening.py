@@ -15,6 +15,8 @@ from pipeline.errors import RecordingRejected
 
 GROUPED_ROWS = 32
 _COPIES = Copies()
+_COPIED: dict[object, tuple[AudioInfo, tuple[Note, ...]]] = {}
+"""Facts of the files that were copied, whose headers are not checked again for each segment."""
 
 
 @contextmanager
@@ -39,13 +41,19 @@ def open_source(source: Source) -> Iterator[Decoding]:
 @contextmanager
 def _open_part(path: Path, excerpt: Excerpt) -> Iterator[Decoding]:
     """Open a part by a seek, or from a decoded copy where the file allows no exact seek."""
-    with open_recording(path) as reader:
-        if reader.seekable or not excerpt.start_seconds:
-            yield Decoding(ExcerptReader(reader, excerpt))
-            return
-        info, notes = reader.info, reader.notes
+    try:
+        key = _identity(path)
+    except (OSError, ValueError):
+        key = None  # the reader gives the reason
+    if key not in _COPIED:
+        with open_recording(path) as reader:
+            if key is None or reader.seekable or not excerpt.start_seconds:
+                yield Decoding(ExcerptReader(reader, excerpt))
+                return
+            _COPIED[key] = reader.info, reader.notes
+    info, notes = _COPIED[key]
     with (
-        _COPIES.folder(_identity(path), lambda folder: _decode_to(path, folder)) as folder,
+        _COPIES.folder(key, lambda folder: _decode_to(path, folder)) as folder,
         open_recording(folder / "decoded.w64") as decoded,
     ):
         yield Decoding(ExcerptReader(_AsOriginal(decoded, info, notes), excerpt))

@@ -93,9 +93,14 @@ def _source(manifest: Path, entry: Entry, places: Places) -> Source:
         return Source(named, None, None, name=entry.place, reason=f"{problem} ({where})")
     part = bool(start or seconds is not None or entry.channel is not None)
     name = speaker_name(entry.name) or None
-    group = speaker_name(entry.speaker) or (path.name if part else None)
+    group = speaker_name(entry.speaker) or (_short(path, places.folder) if part else None)
     source = Source(path, group, entry.split, start, seconds, channel=entry.channel)
     return replace(source, name=name or source.part) if part else source
+
+
+def _short(path: Path, folder: Path) -> str:
+    """Return a name of a file that stays when the whole corpus is moved."""
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(Path(*path.parts[-3:]))
 
 
 def speaker_name(value: Any) -> str:

@@ -48,10 +48,11 @@ def _recordings(scp: Path, speakers: dict[str, str]) -> Iterator[Entry]:
     split = published_split(scp.parent) if scp.name == RECORDINGS else published_split(scp)
     for number, line in lines_of(scp):
         name, _, file = line.strip().partition(" ") if " " in line.strip() else line.strip().partition("\t")
-        entry = Entry(f"line {number}", file.strip(), speakers.get(name), split, name)
-        yield (
-            Entry(entry.place, file.strip(), name=name, reason=reason) if (reason := _reason(file)) else entry
-        )
+        place, reason = f"line {number}", _reason(file)
+        if reason is not None:
+            yield Entry(place, name=name, reason=reason)
+        else:
+            yield Entry(place, file.strip(), speakers.get(name), split, name)
 
 
 def _reason(file: str) -> str | None:
@@ -77,7 +78,7 @@ def _segments(folder: Path, segments: Path, speakers: dict[str, str]) -> Iterato
         if whole is None:
             yield Entry(place, reason=f"recording {recording} is not in {RECORDINGS}")
         elif whole.reason:
-            yield Entry(place, whole.file, reason=whole.reason)
+            yield Entry(place, reason=whole.reason)
         else:
             yield Entry(place, whole.file, speakers.get(name, recording), split, name, start, end=end)
 
