@@ -49,6 +49,8 @@ RejectionCode = Literal[
     "other-arithmetic",
     "no-integers",
     "not-restored",
+    "manifest",
+    "outside",
 ]
 """Why a recording is rejected, for programs; the message is for people and may be reworded."""
 
