@@ -84,12 +84,14 @@ def find_corpus(config: CorpusConfig) -> Corpus:
     open_ones = [source.path for source in named.sources if source.group is None]
     by_path = config.group in ("auto", "folder") or config.speaker_pattern is not None
     found = assign(open_ones, config, named.base) if open_ones and by_path else None
-    sources = _completed(named.sources, found) if found else named.sources
+    sources = _completed(named.sources, found)
     given, published, remarks = _published(sources, found, config)
     sources, in_order, more = _one_by_one(given, config)
     layouts = dict(found.layouts) if found else {}
     if from_tables := sum(source.group is not None for source in named.sources):
-        layouts["tables"] = from_tables
+        layouts = (
+            {"tables": from_tables, **(layouts if any(found.groups) else {})} if found else {"tables": 1}
+        )
     head = _headline(sources, layouts, found, remarks)
     return Corpus(
         sources,
@@ -102,18 +104,19 @@ def find_corpus(config: CorpusConfig) -> Corpus:
     )
 
 
-def _completed(sources: Sequence[Source], found: Assignment) -> list[Source]:
+def _completed(sources: Sequence[Source], found: Assignment | None) -> list[Source]:
     """Return the sources with what their paths give; a group that has one split in some has it in all."""
+    groups, splits = (found.groups, found.splits) if found else ({}, {})
     completed = [
-        source if source.group else replace(source, group=found.groups.get(source.path)) for source in sources
+        source if source.group else replace(source, group=groups.get(source.path)) for source in sources
     ]
     of_group: dict[str, set[Split]] = defaultdict(set)
     for source in completed:
         if source.group and source.split:
             of_group[source.group].add(source.split)
-    only = {group: next(iter(splits)) for group, splits in of_group.items() if len(splits) == 1}
+    only = {group: next(iter(given)) for group, given in of_group.items() if len(given) == 1}
     return [
-        replace(source, split=source.split or found.splits.get(source.path) or only.get(source.group or ""))
+        replace(source, split=source.split or splits.get(source.path) or only.get(source.group or ""))
         for source in completed
     ]
 
@@ -128,31 +131,31 @@ def _published(
     """
     if config.splits == "drawn":
         return [replace(source, split=None) for source in sources], frozenset(), ()
-    if found is None or not found.splits:
-        return list(sources), frozenset(), ()
-    there = {split for split in SPLITS if split in set(found.splits.values())}
-    if config.splits != "published" and (len(there) < 2 or "train" not in there):
-        only = " and ".join(sorted(there))
+    by_path = found.splits if found else {}
+    there = {source.split for source in sources if source.split}
+    if by_path and config.splits != "published" and (len(there) < 2 or "train" not in there):
         remark = (
-            f"only the published {only} split is here: its recordings are split anew;"
+            f"only the published {' and '.join(sorted(there))} split is here: its recordings are split anew;"
             " --set corpus.splits=published keeps it whole"
         )
-        cleared = [replace(s, split=None) if s.path in found.splits else s for s in sources]
-        return cleared, frozenset(), (remark,)
-    missing = {"valid": config.valid_fraction, "test": config.test_fraction}
-    drawn = [split for split in missing if split not in there and missing[split] and "train" in there]
-    if drawn:
-        sources = [replace(s, split=None) if found.splits.get(s.path) == "train" else s for s in sources]
-        remark = f"no {' and no '.join(drawn)} split is published: drawn from the training recordings"
-        return list(sources), frozenset(there - {"train"}), (remark, *_shared(sources))
-    return list(sources), frozenset(there), tuple(_shared(sources))
+        return [replace(s, split=None) if s.path in by_path else s for s in sources], frozenset(), (remark,)
+    if not by_path and not all(source.split for source in sources):
+        return list(sources), frozenset(), tuple(_shared(sources))
+    fractions = {"valid": config.valid_fraction, "test": config.test_fraction}
+    missing = [split for split, share in fractions.items() if share and split not in there]
+    remarks = tuple(_shared(sources))
+    if missing and "train" in there:
+        sources = [replace(s, split=None) if s.split == "train" else s for s in sources]
+        remark = f"no {' and no '.join(missing)} split is published: drawn from the training recordings"
+        return list(sources), frozenset(there - {"train"}), (remark, *remarks)
+    return list(sources), frozenset(there), remarks
 
 
 def _shared(sources: Sequence[Source]) -> Iterator[str]:
     splits: dict[str, set[str]] = defaultdict(set)
     for source in sources:
-        if source.group is not None:
-            splits[source.group].add(source.split or "train")
+        if source.group is not None and source.split:
+            splits[source.group].add(source.split)
     shared = sorted(group for group, found in splits.items() if len(found) > 1)
     if shared:
         more = f" and {len(shared) - SHARED_SHOWN} more" if len(shared) > SHARED_SHOWN else ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,36 +101,56 @@ def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (
-            "path,speaker,split\na.wav,ann,train\nb.wav,ann,test\n",
-            r"line 3: ann is in test, but .*line 2 puts it",
-        ),
-        ("path,speaker,split\na.wav,ann,third\n", "line 2: split 'third' is none of train, valid, test"),
-        ("path,speaker,split\na.wav,,train\na.wav,,test\n", r"line 3: .*a\.wav is in test, but .*line 2"),
-        ("path,speaker\na.wav,ann\na.wav,bob\n", r"line 3: .*a\.wav is of bob, but before of ann"),
-        ("path,speaker\na.wav,ann\n,bob\n", "line 3: no path"),
-        ("path;speaker\na.wav;ann\n", "no column 'path'; the first line names: path;speaker"),
         ("path,person\na.wav,ann\n", "no column 'speaker'; the first line names: path, person"),
-        ("path,speaker\n", "no rows below the header"),
+        ("path,speaker\n", "without a recording"),
+        ("person,speaker\nann,bob\n", "no column 'path'"),
         ("", "no column 'path'"),
-        ("path,speaker\n\0,\0\n", "not a table in UTF-8"),
     ],
 )
-def test_a_table_that_contradicts_itself_is_refused_with_its_line(tree: Tree, text: str, reason: str) -> None:
+def test_a_table_without_recordings_is_refused(tree: Tree, text: str, reason: str) -> None:
     table = tree("a.wav") / "table.csv"
     table.write_text(text)
     with pytest.raises(UserError, match=reason):
         read_inputs([table], "speaker")
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("path,speaker,split\na.wav,ann,train\nb.wav,ann,third\n", "split 'third' is none of .*line 3"),
+        ("path,speaker\na.wav,ann\n,bob\n", "no file is named .*line 3"),
+        ("path,speaker,split\na.wav,,train\na.wav,,test\n", "names it twice"),
+        ("path,speaker\na.wav,ann\na.wav,bob\n", "names it twice"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_rejected_with_its_line(tree: Tree, text: str, reason: str) -> None:
+    table = tree("a.wav", "b.wav") / "table.csv"
+    table.write_text(text)
+    rejected = [source.reason for source in read_inputs([table], "speaker").sources if source.reason]
+    assert len(rejected) == 1
+    assert re.search(reason, rejected[0])
+
+
+def test_two_inputs_that_contradict_each_other_are_refused(tree: Tree) -> None:
+    root = tree("a.wav", "b.wav")
+    for name, row in (("one", "a.wav,ann,train"), ("two", "a.wav,ann,test"), ("three", "a.wav,bob,train")):
+        (root / f"{name}.csv").write_text(f"path,speaker,split\n{row}\n")
+    with pytest.raises(UserError, match=r"two\.csv: .*a\.wav is in test, but before in train"):
+        read_inputs([root / "one.csv", root / "two.csv"], "speaker")
+    with pytest.raises(UserError, match=r"three\.csv: .*a\.wav is of bob, but before of ann"):
+        read_inputs([root / "one.csv", root / "three.csv"], "speaker")
+
+
 def test_a_split_in_one_table_holds_in_all_inputs(tree: Tree) -> None:
-    root = tree("ann/1.wav", "ann/2.wav", "bob/3.wav")
-    table = root.parent / "test.csv"
-    table.write_text(f"path,split\n{root}/ann/1.wav,test\n{root}/bob/3.wav,train\n")
+    root = tree("ann/1.wav", "ann/2.wav", "bob/3.wav", "cid/4.wav")
+    table = root.parent / "splits.csv"
+    rows = (f"{root}/{row}\n" for row in ("ann/1.wav,test", "bob/3.wav,train", "cid/4.wav,valid"))
+    table.write_text("path,split\n" + "".join(rows))
     assert found([root, table]) == [
         ("1.wav", "ann", "test"),
         ("2.wav", "ann", "test"),
         ("3.wav", "bob", "train"),
+        ("4.wav", "cid", "valid"),
     ]
 
 
