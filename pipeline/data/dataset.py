@@ -17,7 +17,7 @@ from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
-from pipeline.data.row_store import RowStore
+from pipeline.data.store.row_store import RowStore
 from pipeline.errors import UserError
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.representation import Representation

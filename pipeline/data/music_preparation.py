@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.config.types import SPLITS
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash
-from pipeline.data.row_store import RowStore, Stored
+from pipeline.data.store.row_store import RowStore, Stored
 from pipeline.errors import RecordingRejected
 from pipeline.features.representation import NoteRepresentation
 from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences

@@ -35,7 +35,7 @@ from pipeline.data.corpora.splits import assign_splits
 from pipeline.data.dataset import dataset_settings, write_dataset
 from pipeline.data.manifest import Recording, content_hash, write_manifest
 from pipeline.data.music_preparation import music_records
-from pipeline.data.row_store import RowStore, settings_key
+from pipeline.data.store.row_store import RowStore, settings_key
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.features.representation import Representation, SoundRepresentation
 from pipeline.features.representations import representation_of

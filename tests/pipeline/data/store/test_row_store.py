@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.common.blocks import BLOCK_BYTES, read_blocks
-from pipeline.data.row_store import RowStore, Stored, settings_key
+from pipeline.data.store.row_store import RowStore, Stored, settings_key
 from pipeline.errors import UserError
 from tests.helpers.builders import noise
 
