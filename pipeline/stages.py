@@ -17,14 +17,14 @@ from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
 
 
-def prepare_stage(config: RunConfig) -> Path:
+def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
     """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
 
     Raises:
         UserError: no recordings are named, or none can be used.
     """
     require_inputs(config)
-    return prepare(config)
+    return prepare(config, reread)
 
 
 def require_inputs(config: RunConfig) -> None:

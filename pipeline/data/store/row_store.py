@@ -4,47 +4,24 @@ A recording that was converted once is never converted again: it is found by the
 go behind the last ones, so data sets that refer to older rows stay valid. The catalogue is written after the
 rows; what a killed run left behind the last catalogued row is cut off before the next append.
 
-    rows.bin       every recording's rows, one after the other
-    moments.bin    per recording: sum, sum of squares, minimum and maximum of its rows, float64 (4, width)
-    catalogue.json the recordings and the positions of their rows
+    rows.bin        every recording's rows, one after the other
+    moments.bin     per recording: sum, sum of squares, minimum and maximum of its rows, float64 (4, width)
+    catalogue.jsonl the recordings, the positions of their rows and the checksums of rows and moments
 """
 
 import os
-from dataclasses import asdict, dataclass, field
+import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
-from pipeline.common.blocks import read_blocks
-from pipeline.common.files import read_json, write_json
+from pipeline.common.checked_lines import checksum
 from pipeline.common.hashing import digest_json
+from pipeline.data.store.catalogue import Rejection, Stamp, Stored, read_catalogue
+from pipeline.data.store.rows import WrittenRows, copy_bytes, no_moments, write_rows
 from pipeline.errors import UserError
-
-
-@dataclass
-class Stored:
-    """One converted recording: the position of its rows and the facts found in decoding."""
-
-    offset: int
-    length: int
-    ordinal: int
-    audio_hash: str
-    facts: dict[str, Any]
-
-
-@dataclass
-class Catalogue:
-    """The contents of the store.
-
-    ``stored`` is by content hash; ``seen`` holds a file's size, time and hash by path, so that an
-    unchanged file is not read again; ``splits`` holds each group's split, by splitting rule.
-    """
-
-    rows: int = 0
-    stored: dict[str, Stored] = field(default_factory=dict)
-    seen: dict[str, tuple[int, int, str]] = field(default_factory=dict)
-    splits: dict[str, dict[str, str]] = field(default_factory=dict)
 
 
 class RowStore:
@@ -54,84 +31,126 @@ class RowStore:
         self.folder = folder
         self.width = width
         self.dtype = dtype
-        self.catalogue = self._read_catalogue()
-        self.changed = False
+        self._file = read_catalogue(folder)
+        self.catalogue = self._file.catalogue
+        self._new: list[dict[str, Any]] = []
+        self._require("rows.bin", self.catalogue.rows * self.row_bytes)
+        self._require("moments.bin", self.catalogue.recordings * self._moments_bytes)
+        if self._file.damaged:
+            self._keep_unnamed_rows()
 
     @property
     def rows_path(self) -> Path:
         """The file with all rows."""
         return self.folder / "rows.bin"
 
-    def append(self, content_hash: str, audio_hash: str, rows: IO[bytes], facts: dict[str, Any]) -> Stored:
-        """Copy a recording's rows, read from the start of ``rows``, behind the last and catalogue them."""
-        stored = self.catalogue.stored
-        row_bytes = self.width * self.dtype.itemsize
-        moments = self._no_moments()
-        length = 0
-        with self._open_at(self.rows_path, self.catalogue.rows * row_bytes) as target:
-            for block in read_blocks(rows, self.width, self.dtype):
-                target.write(block.data)
-                values = block.astype(np.float64)
-                moments[2] = np.minimum(moments[2], values.min(0))
-                moments[3] = np.maximum(moments[3], values.max(0))
-                moments[:2] += (values.sum(0), np.square(values, out=values).sum(0))
-                length += len(block)
-        with self._open_at(self.folder / "moments.bin", len(stored) * moments.nbytes) as target:
-            target.write(moments.data)
-        entry = Stored(self.catalogue.rows, length, len(stored), audio_hash, facts)
-        stored[content_hash] = entry
-        self.catalogue.rows += length
-        self.changed = True
-        return entry
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        return self.width * self.dtype.itemsize
 
-    def remember(self, path: str, size_time_hash: tuple[int, int, str]) -> None:
-        """Record a file's size, modification time (ns) and content hash, so that it is not read again."""
-        if tuple(self.catalogue.seen.get(path, ())) != size_time_hash:
-            self.catalogue.seen[path] = size_time_hash
-            self.changed = True
+    def append(self, key: str, audio_hash: str, rows: IO[bytes], facts: dict[str, Any]) -> Stored:
+        """Write the rows of an open file behind all others and catalogue them."""
+        with self._open_at("rows.bin", self.catalogue.rows * self.row_bytes) as target:
+            written = write_rows(rows, target, self.width, self.dtype)
+        return self.adopt(key, audio_hash, written, facts)
+
+    def append_bytes(self, source: IO[bytes], begin: int, size: int) -> None:
+        """Copy rows of an open file behind all others; `adopt` then catalogues each of their recordings."""
+        with self._open_at("rows.bin", self.catalogue.rows * self.row_bytes) as target:
+            copy_bytes(source, begin, size, target)
+
+    def adopt(self, key: str, audio_hash: str, written: WrittenRows, facts: dict[str, Any]) -> Stored:
+        """Catalogue a recording whose rows were appended behind those of the last one."""
+        catalogue = self.catalogue
+        moments = np.ascontiguousarray(written.moments, np.float64)
+        with self._open_at("moments.bin", catalogue.recordings * self._moments_bytes) as target:
+            target.write(moments.data)
+        sums = written.checksum, checksum(moments.data)
+        entry = Stored(catalogue.rows, written.length, catalogue.recordings, audio_hash, facts, *sums)
+        self._add({"stored": key, **asdict(entry)})
+        return self.catalogue.stored[key]
+
+    def remember(self, path: str, stamp: Stamp, content_hash: str) -> None:
+        """Record a file's stamp and content hash, so that it is not read again while it is unchanged."""
+        if self.catalogue.seen.get(path) != (stamp, content_hash):
+            self._add({"seen": path, "stamp": stamp, "hash": content_hash})
+
+    def reject(self, label: str, rejection: Rejection) -> None:
+        """Record why a source was rejected, so that it is not tried again while it is unchanged."""
+        if self.catalogue.rejected.get(label) != rejection:
+            self._add({"rejected": label, **asdict(rejection)})
+
+    def remember_splits(self, rule: str, splits: dict[str, str]) -> None:
+        """Record the splits of groups under a splitting rule."""
+        known = self.catalogue.splits.get(rule, {})
+        new = {group: split for group, split in splits.items() if known.get(group) != split}
+        if new:
+            self._add({"rule": rule, "splits": new})
 
     def commit(self) -> None:
         """Make everything appended so far permanent."""
-        if not self.changed:
+        if not self._new:
             return
         for name in ("rows.bin", "moments.bin"):
             if (self.folder / name).exists():
                 with (self.folder / name).open("rb") as written:
                     os.fsync(written.fileno())
-        write_json(self.folder / "catalogue.json", asdict(self.catalogue))
-        self.changed = False
+        self._file.append(self._new)
+        self._new = []
 
     def moments(self, recordings: list[Stored]) -> tuple[np.ndarray, ...]:
-        """Return mean, standard deviation, minimum and maximum (width,) of the rows of ``recordings``."""
-        table = np.memmap(self.folder / "moments.bin", np.float64, "r").reshape(-1, 4, self.width)
+        """Return mean, standard deviation, minimum and maximum (width,) of the rows of ``recordings``.
+
+        Raises:
+            UserError: rows are damaged, so that damaged moments cannot be computed again.
+        """
+        table = np.memmap(self.folder / "moments.bin", np.float64, "r+").reshape(-1, 4, self.width)
+        for stored in recordings:
+            if stored.moments_checksum not in (None, checksum(table[stored.ordinal].data)):
+                table[stored.ordinal] = self._measured(stored)
         chosen = table[[recording.ordinal for recording in recordings]]
         count = sum(recording.length for recording in recordings)
         mean, square = chosen[:, :2].sum(0) / count
         return mean, np.sqrt(np.maximum(square - mean**2, 0)), chosen[:, 2].min(0), chosen[:, 3].max(0)
 
-    def _no_moments(self) -> np.ndarray:
-        """Return the moments of no rows: sum, sum of squares, minimum, maximum, each (width,)."""
-        return np.repeat([[0.0], [0.0], [np.inf], [-np.inf]], self.width, 1)
+    def _measured(self, stored: Stored) -> np.ndarray:
+        """Return the moments of a recording, from its rows."""
+        from io import BytesIO
 
-    def _open_at(self, path: Path, position: int) -> IO[bytes]:
+        with self.rows_path.open("rb") as file:
+            file.seek(stored.offset * self.row_bytes)
+            rows = BytesIO(file.read(stored.length * self.row_bytes))
+        written = write_rows(rows, None, self.width, self.dtype)
+        if written.checksum != stored.checksum:
+            raise UserError(f"{self.rows_path}: damaged; delete {self.folder} and prepare again")
+        return written.moments
+
+    @property
+    def _moments_bytes(self) -> int:
+        return no_moments(self.width).nbytes
+
+    def _add(self, entry: dict[str, Any]) -> None:
+        self._new.append(entry)
+        self.catalogue.add(dict(entry))
+
+    def _open_at(self, name: str, position: int) -> IO[bytes]:
+        path = self.folder / name
         target = path.open("r+b" if path.exists() else "w+b")
         target.truncate(position)
         target.seek(position)
         return target
 
-    def _read_catalogue(self) -> Catalogue:
-        path = self.folder / "catalogue.json"
-        if not path.exists():
-            return Catalogue()
-        found = read_json(path, "catalogue of prepared recordings")
-        try:
-            stored = {key: Stored(**entry) for key, entry in found.pop("stored").items()}
-            catalogue = Catalogue(stored=stored, **found)
-        except (TypeError, AttributeError, KeyError):
-            raise UserError(f"{path}: made by another version; delete its folder and prepare again") from None
-        self._require("rows.bin", catalogue.rows * self.width * self.dtype.itemsize)
-        self._require("moments.bin", len(stored) * self._no_moments().nbytes)
-        return catalogue
+    def _keep_unnamed_rows(self) -> None:
+        """Append behind all rows that are there: a data set may refer to those whose line is damaged."""
+        catalogue = self.catalogue
+        for name, size in (("rows", self.row_bytes), ("recordings", self._moments_bytes)):
+            path = self.folder / ("rows.bin" if name == "rows" else "moments.bin")
+            there = path.stat().st_size // size if path.exists() else 0
+            setattr(catalogue, name, max(getattr(catalogue, name), there))
+        lines = ", ".join(map(str, self._file.damaged[:3]))
+        what = "what they describe is prepared again"
+        print(f"wavecast: {self._file.path}: damaged lines ({lines}): {what}", file=sys.stderr)
 
     def _require(self, name: str, size: int) -> None:
         """Raise `UserError` for a file shorter than its catalogue states: what is missing would be filled

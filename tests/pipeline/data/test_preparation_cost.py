@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import pipeline.data.preparation as preparation
+import pipeline.data.preparing.conversion as conversion
+import pipeline.data.preparing.planning as planning
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import WaveformConfig
 from pipeline.data.corpora.source import Source
@@ -27,7 +28,7 @@ def test_a_second_preparation_converts_and_writes_nothing(tmp_path: Path, conver
     assert len(conversions) == 2 * 20
     conversions.clear()
     store = first.parent.parent
-    kept = [store / "rows.bin", store / "moments.bin", store / "catalogue.json", first]
+    kept = [store / "rows.bin", store / "moments.bin", store / "catalogue.jsonl", first]
     before = [path.stat().st_mtime_ns for path in kept]
     assert prepare(config) == first
     assert not conversions
@@ -105,17 +106,18 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 ) -> None:
     config = run_config(speakers_folder(tmp_path / "corpus"))
     seventh = tmp_path / "corpus/speaker-3/0.wav"
-    counted = vars(preparation)["open_source"]
+    monkeypatch.setattr(planning, "SHARD_BYTES", 20_000)
+    counted = vars(conversion)["open_source"]
 
     def interrupted(source: Source, *arguments: object) -> object:
         if source.path == seventh:
             raise KeyboardInterrupt
         return counted(source, *arguments)
 
-    monkeypatch.setattr(preparation, "open_source", interrupted)
+    monkeypatch.setattr(conversion, "open_source", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(config)
-    monkeypatch.setattr(preparation, "open_source", counted)
+    monkeypatch.setattr(conversion, "open_source", counted)
     conversions.clear()
     dataset = prepared(config)
     assert len(dataset.recording) == 20
