@@ -34,7 +34,7 @@ class Recording(BaseModel):
 
     path: Path
     content_hash: str | None = None
-    """SHA-256 of the file's bytes, hexadecimal."""
+    """SHA-256 of the file's bytes, hexadecimal, with the part of the file that the recording is."""
     audio_hash: str | None = None
     """SHA-256 of the int16 samples after conversion: equal for equal sound in other containers."""
     sample_rate: int | None = None

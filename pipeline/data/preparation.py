@@ -113,9 +113,9 @@ def _with_splits(store: RowStore, records: list[Recording], config: CorpusConfig
     """Give every usable recording its split; the first assignment of a group is remembered and wins."""
     groups = {r.group for r in records if r.group and not r.refused and not r.split}
     rule = _splitting_rule(config)
-    known = store.catalogue.splits.get(rule, {})
+    known = store.catalogue.splits.setdefault(rule, {})
     splits = assign_splits(groups, config.valid_fraction, config.test_fraction, config.split_seed, known)
-    store.remember_splits(rule, splits)
+    known.update(splits)
     return [
         record.model_copy(
             update={"split": None if record.refused else record.split or splits[record.group or ""]}

@@ -1,7 +1,7 @@
 """Workers of a Dask cluster: the same shards, converted on other machines.
 
-The workers need wavecast of the same version, the recordings under the same paths, and the place of the shards:
-a folder that all share, or an address such as `s3://bucket/prefix`.
+The workers need wavecast of the same version, the recordings under the same paths, and the place of the
+shards: a folder that all share, or an address such as `s3://bucket/prefix`.
 """
 
 from collections import deque

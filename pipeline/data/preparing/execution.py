@@ -1,7 +1,7 @@
 """The choice between this process, worker processes and a cluster for the shards of a preparation."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 
 from pipeline.config.preparation import PreparationConfig
 from pipeline.data.preparing.cluster import SCHEME, run_on_cluster
@@ -18,7 +18,7 @@ def finished_stretches(
     config: PreparationConfig,
     stored: bytes,
     on_source: Callable[[int], None],
-) -> Iterator[Stretch]:
+) -> Generator[Stretch, None, None]:
     """Yield all stretches in order, each when the files of its shard are complete.
 
     Args:

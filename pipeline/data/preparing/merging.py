@@ -56,8 +56,8 @@ class Merge:
 
     def _append_rows(self, shard: str, entries: dict[int, dict[str, Any]]) -> None:
         """Append the rows that the store lacks, neighbours in one piece, and catalogue them."""
-        rows = {entry["key"]: entry for entry in reversed(entries.values()) if "length" in entry}
-        new = [entry for key, entry in reversed(rows.items()) if key not in self.store.catalogue.stored]
+        first = {entry["key"]: entry for entry in reversed(entries.values()) if "length" in entry}
+        new = [entry for key, entry in reversed(first.items()) if key not in self.store.catalogue.stored]
         if not new:
             return
         with self.files.open_rows(shard) as rows:
@@ -107,7 +107,7 @@ class Merge:
         first = self._first_with.setdefault(stored.audio_hash, source.label)
         return Recording(
             path=recording_path(source),
-            content_hash=found,
+            content_hash=source.key(found),
             audio_hash=stored.audio_hash,
             group=source.group or f"recording-{stored.audio_hash[:16]}",
             split=source.split,

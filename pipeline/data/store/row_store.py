@@ -9,8 +9,10 @@ rows; what a killed run left behind the last catalogued row is cut off before th
     catalogue.jsonl the recordings, the positions of their rows and the checksums of rows and moments
 """
 
+import io
 import os
 import sys
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any
@@ -34,6 +36,7 @@ class RowStore:
         self._file = read_catalogue(folder)
         self.catalogue = self._file.catalogue
         self._new: list[dict[str, Any]] = []
+        self._written_splits = deepcopy(self.catalogue.splits)
         self._require("rows.bin", self.catalogue.rows * self.row_bytes)
         self._require("moments.bin", self.catalogue.recordings * self._moments_bytes)
         if self._file.damaged:
@@ -81,15 +84,9 @@ class RowStore:
         if self.catalogue.rejected.get(label) != rejection:
             self._add({"rejected": label, **asdict(rejection)})
 
-    def remember_splits(self, rule: str, splits: dict[str, str]) -> None:
-        """Record the splits of groups under a splitting rule."""
-        known = self.catalogue.splits.get(rule, {})
-        new = {group: split for group, split in splits.items() if known.get(group) != split}
-        if new:
-            self._add({"rule": rule, "splits": new})
-
     def commit(self) -> None:
         """Make everything appended so far permanent."""
+        self._add_splits()
         if not self._new:
             return
         for name in ("rows.bin", "moments.bin"):
@@ -116,11 +113,9 @@ class RowStore:
 
     def _measured(self, stored: Stored) -> np.ndarray:
         """Return the moments of a recording, from its rows."""
-        from io import BytesIO
-
         with self.rows_path.open("rb") as file:
             file.seek(stored.offset * self.row_bytes)
-            rows = BytesIO(file.read(stored.length * self.row_bytes))
+            rows = io.BytesIO(file.read(stored.length * self.row_bytes))
         written = write_rows(rows, None, self.width, self.dtype)
         if written.checksum != stored.checksum:
             raise UserError(f"{self.rows_path}: damaged; delete {self.folder} and prepare again")
@@ -129,6 +124,14 @@ class RowStore:
     @property
     def _moments_bytes(self) -> int:
         return no_moments(self.width).nbytes
+
+    def _add_splits(self) -> None:
+        """Add what was changed in the catalogue's splits since the last commit."""
+        for rule, splits in self.catalogue.splits.items():
+            written = self._written_splits.setdefault(rule, {})
+            if new := dict(splits.items() - written.items()):
+                self._new.append({"rule": rule, "splits": dict(sorted(new.items()))})
+                written.update(new)
 
     def _add(self, entry: dict[str, Any]) -> None:
         self._new.append(entry)
