@@ -115,10 +115,9 @@ def _convert_items(
     for position, item in enumerate(shard.items):
         on_item(position)
         path = str(item.source.path)
-        if position in shard.crashing:
-            entries.append({"code": "crashed", "reason": "the process that reads it is ended by the system"})
-            continue
         try:
+            if position in shard.crashing:
+                raise RecordingRejected("crashed", "the system ends each process that reads it")
             sound = representation.sound
             assert sound is not None
             converted = convert(item.source, sound, is_stored, item.known_hash or hashes.get(path))
