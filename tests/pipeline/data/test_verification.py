@@ -42,7 +42,7 @@ def test_damaged_rows_are_converted_again(
     middle = len(whole) // 2
     bytes_there = bytes([whole[middle] ^ 4]) if damage == "flip" else bytes(2_000)
     overwrite(rows, middle, bytes_there)
-    assert [f.name for f in examine_dataset(path).findings if f.severity == "problem"] == ["damaged-rows"]
+    assert "damaged-rows" in {f.name for f in examine_dataset(path).findings if f.severity == "problem"}
     dataset = open_dataset(path, config)
     for split in ("train", "valid", "test"):
         split_rows(dataset, split, CPU)  # type: ignore[arg-type]

@@ -20,6 +20,7 @@ from pipeline.data.preparation import prepare
 from pipeline.errors import UserError
 from tests.helpers.builders import run_config, speakers_folder
 from tests.helpers.dask_cluster import local_cluster
+from tests.helpers.flaky_s3 import flaky_s3
 
 KEPT = "rows.bin", "moments.bin", "catalogue.jsonl"
 
@@ -164,3 +165,18 @@ def test_a_cluster_gives_the_same_bytes_through_a_folder(tmp_path: Path) -> None
     assert started(tmp_path / "alone", folder, 1, 20_000).wait() == 0
     assert content_of(tmp_path / "cluster") == content_of(tmp_path / "alone")
     assert content_of(tmp_path / "shared") == content_of(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes_through_a_failing_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = speakers_folder(tmp_path / "corpus", 20)
+    assert started(tmp_path / "alone", folder, 1, 20_000).wait() == 0
+    with flaky_s3(monkeypatch, failing=0.1) as failures, local_cluster() as cluster:
+        arguments = folder, f"dask://{cluster.address}", 20_000, "s3://bucket/shards"
+        assert started(tmp_path / "remote", *arguments).wait() == 0
+        assert started(tmp_path / "processes", folder, 2, 20_000, "s3://bucket/shards").wait() == 0
+    assert len(failures) > 5
+    assert content_of(tmp_path / "remote") == content_of(tmp_path / "alone")
+    assert content_of(tmp_path / "processes") == content_of(tmp_path / "alone")
