@@ -45,6 +45,7 @@ RejectionCode = Literal[
     "not-compressed",
     "newer-format",
     "changed",
+    "crashed",
     "other-model",
     "other-arithmetic",
     "no-integers",

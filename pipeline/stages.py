@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
 
 
-def prepare_stage(config: RunConfig) -> Path:
+def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
     """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
 
     Raises:
         UserError: no recordings are named, or none can be used.
     """
     require_inputs(config)
-    return prepare(config)
+    return prepare(config, reread)
 
 
 def dry_run_stage(config: RunConfig) -> dict[str, Any]:

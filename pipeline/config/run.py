@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
+from pipeline.config.preparation import PreparationConfig
 from pipeline.config.training import TrainConfig
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
@@ -130,6 +131,7 @@ class RunConfig(Section):
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "wavecast"
     """Name of the run, used for its folders: letters, digits, dot, underscore and hyphen."""
     corpus: CorpusConfig = CorpusConfig()
+    preparation: PreparationConfig = PreparationConfig()
     input: InputConfig = WaveformConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.common.files import data_location, read_json
+from pipeline.common.files import data_location
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import RunConfig
 from pipeline.config.types import SPLITS, Split
@@ -15,7 +15,8 @@ from pipeline.data.corpora.opening import open_source
 from pipeline.data.corpora.source import Source
 from pipeline.data.corpora.splits import remembered_splits
 from pipeline.data.dataset import dataset_settings
-from pipeline.data.row_store import settings_key
+from pipeline.data.store.catalogue import read_catalogue
+from pipeline.data.store.row_store import settings_key
 from pipeline.errors import RecordingRejected
 from pipeline.features.representations import representation_of
 from pipeline.music.piano_roll import kind_of
@@ -80,9 +81,8 @@ def _splits(corpus: Corpus, used: Sequence[Source], config: RunConfig) -> dict[S
     A recording by itself is assigned by the hash of its sound, which is not known here.
     """
     folder = f"{config.input.kind}-{settings_key(dataset_settings(config.input))}"
-    catalogue = data_location() / "prepared" / folder / "catalogue.json"
-    remembered = read_json(catalogue, "catalogue of prepared rows")["splits"] if catalogue.exists() else {}
-    _, known = remembered_splits(remembered, config.corpus, corpus.root)
+    catalogue = read_catalogue(data_location() / "prepared" / folder).catalogue
+    _, known = remembered_splits(catalogue.splits, config.corpus, corpus.root)
     drawn = [(source.path, _group(source)) for source in used if source.split is None]
     of_group = corpus.draw_splits(drawn, config.corpus, known)
     return {source: source.split or of_group[_group(source)] for source in used}

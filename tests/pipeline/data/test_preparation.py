@@ -250,6 +250,6 @@ def test_a_file_that_may_not_be_read_is_refused_alone(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return content_hash(path)
 
-    monkeypatch.setattr("pipeline.data.preparation.content_hash", hash_of)
+    monkeypatch.setattr("pipeline.data.preparing.conversion.content_hash", hash_of)
     records = read_manifest(prepare(run_config(corpus)).parent / "manifest.jsonl")
     assert {r.path: r.refused for r in records if r.refused} == {locked: "cannot be read (Permission denied)"}

@@ -12,6 +12,26 @@ EXAMPLES = [
     "prepare recordings/",
     "prepare recordings/ --dry-run",
     "prepare recordings/ --set input.sample_rate=8000 --json",
+    "prepare recordings/ --workers dask://scheduler:8786 --shards s3://bucket/shards",
+]
+Workers = Annotated[
+    str,
+    Parameter(
+        name=["--workers", "-j"],
+        help="Number of worker processes, or a Dask cluster as dask://HOST:PORT (default: one for each "
+        "processor). The data set is the same.",
+    ),
+]
+Shards = Annotated[
+    str,
+    Parameter(
+        help="Folder or address that all workers of a cluster reach, such as s3://BUCKET/PREFIX "
+        "(default: a folder beside the prepared rows)."
+    ),
+]
+Reread = Annotated[
+    bool,
+    Parameter(name="--reread", help="Read every file again, also those that appear unchanged.", negative=()),
 ]
 
 
@@ -21,6 +41,9 @@ def prepare(
     *,
     config: Config = Path("base"),
     settings: Settings = (),
+    workers: Workers = "",
+    shards: Shards = "",
+    reread: Reread = False,
     dry_run: Annotated[
         bool,
         Parameter(
@@ -35,7 +58,10 @@ def prepare(
     from pipeline.cli.output import print_dataset, print_dry_run
     from pipeline.stages import dry_run_stage, prepare_stage
 
+    places = {"workers": workers, "shards": shards}
+    chosen = (*settings, *(f"preparation.{name}={value}" for name, value in places.items() if value))
+    configured = config_of(config, chosen, recordings)
     if dry_run:
-        print_dry_run(dry_run_stage(config_of(config, settings, recordings)), json, recordings)
+        print_dry_run(dry_run_stage(configured), json, recordings)
         return
-    print_dataset(prepare_stage(config_of(config, settings, recordings)), json, recordings)
+    print_dataset(prepare_stage(configured, reread), json, recordings)

@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.config.run import CorpusConfig
 from pipeline.data.corpora.corpus import Corpus, find_corpus
-from tests.helpers.published_layouts import PUBLISHED
+from tests.helpers.corpora.published_layouts import PUBLISHED
 
 
 def tree(root: Path, names: Sequence[str]) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.helpers.builders import speakers_folder, write_sound
 from tests.helpers.cli import Run
-from tests.helpers.published_layouts import PUBLISHED
+from tests.helpers.corpora.published_layouts import PUBLISHED
 
 RATE = ("--set", "input.sample_rate=8000")
 

@@ -9,8 +9,8 @@ import pytest
 from pipeline.config.run import CorpusConfig
 from pipeline.data.corpora.corpus import Corpus, find_corpus
 from pipeline.data.corpora.layouts.registry import LAYOUTS
-from tests.helpers.layouts import Laid
-from tests.helpers.published_layouts import ONE_READER, PUBLISHED
+from tests.helpers.corpora.layouts import Laid
+from tests.helpers.corpora.published_layouts import ONE_READER, PUBLISHED
 
 Found = dict[str, tuple[str | None, str | None]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import product
 
-from tests.helpers.layouts import NO_PARTS, Laid, parts, speech
+from tests.helpers.corpora.layouts import NO_PARTS, Laid, parts, speech
 
 
 def _maestro() -> Laid:
