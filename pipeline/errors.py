@@ -45,10 +45,13 @@ RejectionCode = Literal[
     "not-compressed",
     "newer-format",
     "changed",
+    "crashed",
     "other-model",
     "other-arithmetic",
     "no-integers",
     "not-restored",
+    "manifest",
+    "outside",
 ]
 """Why a recording is rejected, for programs; the message is for people and may be reworded."""
 

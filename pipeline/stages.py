@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
@@ -16,15 +16,30 @@ from pipeline.data.preparation import prepare
 from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
 
+if TYPE_CHECKING:
+    from pipeline.data.corpora.corpus import Corpus
 
-def prepare_stage(config: RunConfig) -> Path:
+
+def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
     """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
 
     Raises:
         UserError: no recordings are named, or none can be used.
     """
     require_inputs(config)
-    return prepare(config)
+    return prepare(config, reread)
+
+
+def dry_run_stage(config: RunConfig) -> dict[str, Any]:
+    """Return what a preparation would find, from headers alone; see `pipeline.data.dry_run.dry_run`.
+
+    Raises:
+        UserError: no recordings are named, or an input cannot be used.
+    """
+    from pipeline.data.dry_run import dry_run
+
+    require_inputs(config)
+    return dry_run(config)
 
 
 def require_inputs(config: RunConfig) -> None:
@@ -33,27 +48,30 @@ def require_inputs(config: RunConfig) -> None:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
 
 
-def check_recordings(config: RunConfig) -> None:
-    """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
+def check_recordings(config: RunConfig) -> "Corpus":
+    """Return the corpus that ``config`` names. Only headers are read, up to the first valid one.
 
-    Only headers are read, up to the first valid one.
+    Raises:
+        UserError: no named recording exists, or none can be read.
     """
-    from pipeline.audio.decode import probe
-    from pipeline.data.corpora.find import find_sources
+    from pipeline.data.corpora.corpus import find_corpus
+    from pipeline.data.corpora.opening import open_source
     from pipeline.features.representations import representation_of
 
     require_inputs(config)
-    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    corpus = find_corpus(config.corpus)
     if representation_of(config.input).sound is None:
-        return
+        return corpus
     first = ""
-    for source in sources:
+    for source in corpus.sources:
         try:
-            probe(source.path)
-            return
+            with open_source(source):
+                return corpus
         except (RecordingRejected, OSError) as problem:
-            first = first or f"{source.path}: {problem}"
-    raise UserError(f"none of {len(sources)} files is a recording that can be read (the first: {first})")
+            first = first or f"{source.label}: {problem}"
+    raise UserError(
+        f"none of {len(corpus.sources)} files is a recording that can be read (the first: {first})"
+    )
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:

@@ -12,7 +12,8 @@ from typing import TypeVar
 
 from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.common.patterns import matching
-from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.named import find_sources
+from pipeline.data.corpora.side_files import is_side_file
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 Result = TypeVar("Result")
@@ -23,8 +24,8 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     """Return the files that ``named`` files, folders and patterns mean, each once, in a fixed order.
 
     A name that exists is never a pattern, whatever characters it has. FILE#NAME is a piece of a set of music.
-    Folders are searched through, hidden files and README left out. Raises `UserError` for what is missing or
-    empty.
+    Folders are searched through. Hidden files are left out, and so are the texts, tables and pictures beside
+    recordings. Raises `UserError` for what is missing or empty.
     """
     if not named:
         raise UserError("no recordings named: give files, folders or patterns", 2)
@@ -32,7 +33,7 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     for name in named:
         for path in _matching(name):
             if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-                sources = find_sources([path], "recording", 1)
+                sources = find_sources([path])
                 found |= dict.fromkeys(as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None
@@ -58,7 +59,7 @@ def _matching(name: str) -> list[Path]:
     paths = matching(name)
     if not paths:
         raise UserError(f"{name}: no file matches")
-    return paths
+    return [path for path in paths if path.is_dir() or not is_side_file(path)] if len(paths) > 1 else paths
 
 
 def output_paths(

@@ -148,10 +148,10 @@ def _kind_of_file(path: Path) -> Kind:
 
 
 def _sounds_of(corpus: Path) -> list[Path]:
-    from pipeline.data.corpora.find import find_sources
+    from pipeline.data.corpora.named import find_sources
 
     try:
-        return [source.path for source in find_sources([corpus], "recording", 1)]
+        return [source.path for source in find_sources([corpus])]
     except UserError:
         return []
 

@@ -18,6 +18,7 @@ ADVICE: dict[RejectionCode, str] = {
     "several-streams": "Split it into one file for each stream.",
     "no-decoder": "Install ffmpeg, or convert the file to FLAC or WAV.",
     "not-sound": "If it should be audio, download or copy it again from its source.",
+    "crashed": "Convert it to WAV with another program, or prepare it on a machine with more memory.",
     "stalled": "Try again when the machine is less busy, or convert it to WAV with another program.",
     "too-long": "Split it into parts.",
     "not-finite": "Write it again with the program that made it: a sample cannot be infinite or NaN.",
