@@ -5,7 +5,9 @@ has a checksum. A last line that was not written to its end is cut off. A damage
 described is found and converted again. The file is written anew when most of its lines are out of date.
 """
 
+import gc
 import os
+import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,12 +78,14 @@ class Catalogue:
     def add(self, entry: dict[str, Any]) -> None:
         """Add one line of the file; raises `KeyError`, `TypeError` or `ValueError` for a strange one."""
         if "stored" in entry:
-            key = entry.pop("stored")
+            key = sys.intern(entry.pop("stored"))
+            entry["facts"] = {sys.intern(name): _shared(value) for name, value in entry["facts"].items()}
             stored = self.stored[key] = Stored(**entry)
             self.rows = max(self.rows, stored.offset + stored.length)
             self.recordings = max(self.recordings, stored.ordinal + 1)
         elif "seen" in entry:
-            self.seen[entry["seen"]] = (tuple(entry["stamp"]), entry["hash"])
+            # The hash of a whole file is the key of its rows: one text serves for both.
+            self.seen[entry["seen"]] = (tuple(entry["stamp"]), sys.intern(entry["hash"]))
             self.rejected.pop(entry["seen"], None)
         elif "rejected" in entry:
             label = entry.pop("rejected")
@@ -170,13 +174,23 @@ def read_catalogue(folder: Path) -> CatalogueFile:
         if (folder / FORMER_NAME).exists():
             found.catalogue = _former(folder / FORMER_NAME)
         return found
+    collecting = gc.isenabled()
+    gc.disable()  # it would examine all objects again and again while millions are added
     try:
         with found.path.open("rb") as file:
             for line in file:
                 _take(found, line)
     except OSError as problem:
         raise UserError(f"{found.path}: the catalogue cannot be read ({problem.strerror})") from None
+    finally:
+        if collecting:
+            gc.enable()
     return found
+
+
+def _shared(value: Any) -> Any:
+    """Return a text that is kept once in memory, however many recordings have it."""
+    return sys.intern(value) if type(value) is str else value
 
 
 def _take(found: CatalogueFile, line: bytes) -> None:

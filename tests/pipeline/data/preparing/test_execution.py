@@ -19,8 +19,8 @@ from pipeline.data.manifest import read_manifest
 from pipeline.data.preparation import prepare
 from pipeline.errors import UserError
 from tests.helpers.builders import run_config, speakers_folder
-from tests.helpers.dask_cluster import local_cluster
-from tests.helpers.flaky_s3 import flaky_s3
+from tests.helpers.clusters.dask_cluster import local_cluster
+from tests.helpers.clusters.flaky_s3 import flaky_s3
 
 KEPT = "rows.bin", "moments.bin", "catalogue.jsonl"
 

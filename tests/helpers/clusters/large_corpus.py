@@ -1,6 +1,6 @@
 """Time and memory of the preparation of a simulated large corpus.
 
-    python -m tests.helpers.large_corpus SPEECH WORK HOURS
+    python -m tests.helpers.clusters.large_corpus SPEECH WORK HOURS
 
 SPEECH is a folder of recordings, such as a part of LibriSpeech. Under WORK, copies of it are made in which
 each recording is shifted, so that no sound is in it twice. It is prepared with one worker, with two, by two
@@ -96,6 +96,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from tests.helpers.dask_cluster import local_cluster
+    from tests.helpers.clusters.dask_cluster import local_cluster
 
     main()
