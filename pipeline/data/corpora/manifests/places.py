@@ -16,11 +16,11 @@ _PLACEHOLDER = re.compile(r"^(?:\$\{?\w+\}?|\{\w+\})/")  # SpeechBrain's $data_r
 class Places:
     """The folders in which a manifest's files are looked for, in order.
 
-    An absolute name is tried as it stands, with ``~`` expanded. Others are tried below ``first``
-    (folders of the format itself), the manifest's folder, the usual folders in it (``clips/``, ``wavs/``, ...), the
-    `LEVELS_ABOVE` folders above it, and the working directory. An absolute name that is not there is tried
-    by its last parts, the longest first, since corpora move. A name without a suffix is tried with those of
-    sound.
+    An absolute name is tried as it stands, with ``~`` expanded. Others are tried below ``first`` (folders
+    of the format), the manifest's folder, the usual folders in it (``clips/``, ``wavs/``, ...), the
+    `LEVELS_ABOVE` folders above it, and the working directory. An absolute name that is not there is
+    tried by its last parts, the longest first, since corpora move. A name without a suffix is tried with
+    those of sound.
     """
 
     def __init__(self, folder: Path, first: Sequence[Path] = ()) -> None:
