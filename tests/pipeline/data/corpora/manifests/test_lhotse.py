@@ -84,6 +84,19 @@ def test_cuts(corpus: Path) -> None:
     assert not (corpus / "ran").exists()
 
 
+def test_another_rate_and_silence_that_fills_a_batch_change_no_sound(corpus: Path) -> None:
+    a = {
+        **recording("a", "wavs/a.wav"),
+        "transforms": [{"name": "Resample", "kwargs": {"sampling_rate": 4000}}],
+    }
+    tracks = [{"cut": cut("a", a, 0.25, 0.5, "anna")}, {"cut": {"type": "PaddingCut"}, "offset": 0.5}]
+    padded = {"id": "p", "type": "MixedCut", "tracks": tracks}
+    mixed = {"id": "m", "type": "MixedCut", "tracks": [tracks[0], tracks[0]]}
+    cuts = written(corpus / "cuts.jsonl.gz", padded, mixed)
+    assert times(read(cuts)) == [("a.wav", 0.25, 0.5)]
+    assert "made from several sounds" in reasons(read(cuts))[0]
+
+
 def test_a_cut_off_archive_is_one_sentence(corpus: Path) -> None:
     whole = written(
         corpus / "cuts.jsonl.gz", *[cut(f"{n}", recording("a", "wavs/a.wav"), 0, 1) for n in range(5000)]
