@@ -176,7 +176,7 @@ def _files(place: str, recording: Mapping[str, Any], about: dict[str, Any], chan
     if not isinstance(sources, list) or not sources:
         yield Entry(place, reason="a recording without sources")
         return
-    wanted = set(channel if isinstance(channel, list) else [] if channel is None else [channel])
+    wanted = {one for one in (channel if isinstance(channel, list) else [channel]) if isinstance(one, int)}
     for source in sources:
         if not isinstance(source, Mapping):
             yield Entry(place, reason="a source that is no JSON object")
