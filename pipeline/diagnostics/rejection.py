@@ -21,6 +21,8 @@ ADVICE: dict[RejectionCode, str] = {
     "crashed": "Convert it to WAV with another program, or prepare it on a machine with more memory.",
     "stalled": "Try again when the machine is less busy, or convert it to WAV with another program.",
     "too-long": "Split it into parts.",
+    "manifest": "Correct its line in the manifest.",
+    "outside": "Correct its times in the manifest, or copy the whole file again.",
     "not-finite": "Write it again with the program that made it: a sample cannot be infinite or NaN.",
     "not-amplitudes": "Divide its samples by their full scale (32768 for 16 bits) and write it again.",
     "not-notes": "Save it as MIDI, or as a set of piano rolls in .mat or .npz.",

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline.config.types import Split
@@ -70,7 +71,12 @@ _SPLITS: dict[str, Split] = {
 
 def named(columns: Iterable[str], names: Iterable[str]) -> str | None:
     """Return the column that has the first of ``names``, whatever its case and blanks; None without one."""
-    by_name = {_plain(column): column for column in reversed(list(columns))}
+    return _named(tuple(columns), tuple(names))
+
+
+@lru_cache(1 << 10)  # the records of a file mostly have the same keys
+def _named(columns: tuple[str, ...], names: tuple[str, ...]) -> str | None:
+    by_name = {_plain(column): column for column in reversed(columns)}
     return next((by_name[name] for name in names if name in by_name), None)
 
 

@@ -1,12 +1,13 @@
 """Entries of a manifest to sources: files found, times checked, repetitions and overlaps settled."""
 
+import bisect
 import math
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.manifests.places import ADDRESS, Places
@@ -181,23 +182,56 @@ def _of_two(first: Source, second: Source) -> tuple[Source, Source | None]:
 
 
 def _without_overlaps(sources: list[Source]) -> list[Source]:
-    """Reject segments that share sound with one of another speaker or split: it would be in both."""
-    by_file: dict[tuple[Path, int | None, int | None], list[int]] = {}
+    """Reject segments that share sound with one of another speaker or split: it would be in both.
+
+    Short ones are kept before long ones, so that one wrong end time costs one segment.
+    """
+    by_file: dict[tuple[Path, int | None], list[int]] = {}
     for number, source in enumerate(sources):
         if source.reason is None and (source.start_seconds or source.seconds is not None):
-            by_file.setdefault((source.path, source.row, source.channel), []).append(number)
+            by_file.setdefault((source.path, source.channel), []).append(number)
     for numbers in by_file.values():
-        numbers.sort(key=lambda number: sources[number].start_seconds)
-        longest: dict[tuple[str | None, Split | None], tuple[float, Source]] = {}
-        for number in numbers:
+        kept: list[_Stretch] = []
+        for number in sorted(
+            numbers, key=lambda number: _end(sources[number]) - sources[number].start_seconds
+        ):
             source = sources[number]
-            whose = (source.group, source.split)
-            end = math.inf if source.seconds is None else source.start_seconds + source.seconds
-            over = [other for key, other in longest.items() if key != whose]
-            reached, before = max(over, key=lambda pair: pair[0], default=(0.0, source))
-            if (shared := min(reached, end) - source.start_seconds) > MAX_OVERLAP_S:
-                reason = f"overlaps {before.name} of another speaker or split by {shared:.2f} s"
+            other = _claim(kept, _Stretch(source.start_seconds, _end(source), source))
+            if other is not None:
+                shared = min(other.end, _end(source)) - max(other.start, source.start_seconds)
+                reason = f"overlaps {other.source.name} of another speaker or split by {shared:.2f} s"
                 sources[number] = replace(source, reason=reason)
-            elif end > longest.get(whose, (0.0, source))[0]:
-                longest[whose] = (end, source)
     return sources
+
+
+class _Stretch(NamedTuple):
+    start: float
+    end: float
+    source: Source
+
+
+def _end(source: Source) -> float:
+    return math.inf if source.seconds is None else source.start_seconds + source.seconds
+
+
+def _claim(kept: list[_Stretch], new: _Stretch) -> _Stretch | None:
+    """Insert a stretch into those in order, joined with those of its owner; return one that forbids it."""
+    first = bisect.bisect_left(kept, new.start, key=lambda stretch: stretch.start)
+    while first and kept[first - 1].end > new.start:
+        first -= 1
+    last = first
+    start, end = new.start, new.end
+    while last < len(kept) and kept[last].start < new.end:
+        old = kept[last]
+        if (old.source.group, old.source.split) == (new.source.group, new.source.split):
+            start, end = min(start, old.start), max(end, old.end)
+        elif min(old.end, new.end) - max(old.start, new.start) > MAX_OVERLAP_S:
+            return old
+        last += 1
+    others = [
+        old
+        for old in kept[first:last]
+        if (old.source.group, old.source.split) != (new.source.group, new.source.split)
+    ]
+    kept[first:last] = sorted([*others, _Stretch(start, end, new.source)], key=lambda stretch: stretch.start)
+    return None

@@ -113,6 +113,7 @@ def _cut(place: str, cut: Any, speaker: str) -> Iterator[Entry]:
     if not isinstance(cut, Mapping):
         yield _not_an_object(place, cut)
         return
+    cut = _without_padding(cut)
     recording = cut.get("recording")
     if cut.get("type") in ("MixedCut", "PaddingCut"):
         yield Entry(place, reason=f"a {cut['type']}, made from several sounds or none, is not a recording")
@@ -125,6 +126,22 @@ def _cut(place: str, cut: Any, speaker: str) -> Iterator[Entry]:
         about = {"speaker": speakers.pop() if len(speakers) == 1 else None, "name": cut.get("id")}
         times = _times(cut.get("start"), cut.get("duration"), recording)
         yield from _files(place, recording, about | times, cut.get("channel"))
+
+
+def _without_padding(cut: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the only cut with sound in a mix, where the others are silence that fills a batch."""
+    tracks = cut.get("tracks")
+    if cut.get("type") != "MixedCut" or not isinstance(tracks, list) or cut.get("transforms"):
+        return cut
+    inside = [track.get("cut") for track in tracks if isinstance(track, Mapping)]
+    sounds = [one for one in inside if isinstance(one, Mapping) and "recording" in one]
+    return {"type": "MonoCut", **sounds[0]} if len(sounds) == 1 else cut
+
+
+def _changes_sound(transforms: Any) -> bool:
+    """Return whether transforms do more than another sample rate, which is a setting here."""
+    names = [one.get("name") if isinstance(one, Mapping) else None for one in transforms or ()]
+    return any(name != "Resample" for name in names)
 
 
 def _not_an_object(place: str, fields: Any) -> Entry:
@@ -150,7 +167,8 @@ def _times(start: Any, seconds: Any, recording: Mapping[str, Any]) -> dict[str, 
 def _files(place: str, recording: Mapping[str, Any], about: dict[str, Any], channel: Any) -> Iterator[Entry]:
     """Yield an entry for each file of a recording that holds one of the wanted channels."""
     sources = recording.get("sources")
-    if recording.get("transforms"):
+    transforms = recording.get("transforms")
+    if transforms and (not isinstance(transforms, list) or _changes_sound(transforms)):
         yield Entry(
             place, reason="its recording has transforms (such as another speed), which are not applied"
         )
@@ -158,7 +176,7 @@ def _files(place: str, recording: Mapping[str, Any], about: dict[str, Any], chan
     if not isinstance(sources, list) or not sources:
         yield Entry(place, reason="a recording without sources")
         return
-    wanted = set(channel if isinstance(channel, list) else [] if channel is None else [channel])
+    wanted = {one for one in (channel if isinstance(channel, list) else [channel]) if isinstance(one, int)}
     for source in sources:
         if not isinstance(source, Mapping):
             yield Entry(place, reason="a source that is no JSON object")

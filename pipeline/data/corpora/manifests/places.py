@@ -16,11 +16,11 @@ _PLACEHOLDER = re.compile(r"^(?:\$\{?\w+\}?|\{\w+\})/")  # SpeechBrain's $data_r
 class Places:
     """The folders in which a manifest's files are looked for, in order.
 
-    An absolute name is tried as it stands, with ``~`` expanded. Others are tried below ``first``
-    (folders of the format itself), the manifest's folder, the usual folders in it (``clips/``, ``wavs/``, ...), the
-    `LEVELS_ABOVE` folders above it, and the working directory. An absolute name that is not there is tried
-    by its last parts, the longest first, since corpora move. A name without a suffix is tried with those of
-    sound.
+    An absolute name is tried as it stands, with ``~`` expanded. Others are tried below ``first`` (folders
+    of the format), the manifest's folder, the usual folders in it (``clips/``, ``wavs/``, ...), the
+    `LEVELS_ABOVE` folders above it, and the working directory. An absolute name that is not there is
+    tried by its last parts, the longest first, since corpora move. A name without a suffix is tried with
+    those of sound.
     """
 
     def __init__(self, folder: Path, first: Sequence[Path] = ()) -> None:
@@ -28,11 +28,18 @@ class Places:
         beside = [self.folder / name for name in USUAL_FOLDERS if (self.folder / name).is_dir()]
         above = list(self.folder.parents[:LEVELS_ABOVE])
         self._bases = [*first, self.folder, *beside, *above, absolute(Path())]
+        self._last: tuple[str, Path | None] = "", None
         self._moved = [*first, self.folder, *beside, *above[:2]]
 
     def find(self, name: str) -> Path | None:
         """Return the file that ``name`` means; None where it is nowhere."""
-        name = _PLACEHOLDER.sub("", name.strip())
+        if name == self._last[0]:
+            return self._last[1]  # the segments of a file follow each other
+        found = self._found(_PLACEHOLDER.sub("", name.strip()))
+        self._last = name, found
+        return found
+
+    def _found(self, name: str) -> Path | None:
         path = Path(name)
         if name.startswith("~"):
             try:

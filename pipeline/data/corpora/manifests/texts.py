@@ -107,7 +107,8 @@ def _coding(head: bytes) -> str:
 
 
 def _decoded(raw: bytes, coding: str) -> str | None:
-    if coding == "utf-8" and _CONTROL.search(raw):
+    first, few = raw.partition(b"\n")[0], max(3, len(raw) // 100)
+    if coding == "utf-8" and (_CONTROL.search(first) or len(_CONTROL.findall(raw)) > few):
         return None
     text = raw.decode(coding, errors="surrogateescape" if coding == "utf-8" else "replace")
     return text.removeprefix("\ufeff")
