@@ -15,7 +15,7 @@ from typing import Any
 from cyclopts import App, Group
 
 GROUPS = {
-    "training": ("Train on recordings", ["demo", "prepare", "train", "evaluate", "run", "config"]),
+    "training": ("Train on recordings", ["demo", "data", "prepare", "train", "evaluate", "run", "config"]),
     "audio": (
         "Apply a model to recordings",
         ["predict", "generate", "score", "conceal", "compress", "decompress", "spectrogram"],

@@ -1,0 +1,40 @@
+"""A hash of the files in a folder, for archives whose own bytes are not stable.
+
+GitHub makes the archive of a tag at each request, and its bytes have changed with the compressor while the
+files in it had not. The hash is computed from the object identifiers that git gives to the files, so it can be
+read from a repository without a download: it is the SHA-256 of the lines `IDENTIFIER PATH`, sorted by path.
+"""
+
+import hashlib
+from pathlib import Path
+
+PIECE_BYTES = 1 << 20
+
+
+def contents_digest(folder: Path) -> str:
+    """Return the hash of all files under ``folder``: of their paths relative to it, and of their bytes."""
+    found = hashlib.sha256()
+    paths = {
+        path.relative_to(folder).as_posix().encode(): path for path in folder.rglob("*") if path.is_file()
+    }
+    for name in sorted(paths):
+        found.update(b"%s %s\n" % (blob_identifier(paths[name]).encode(), name))
+    return found.hexdigest()
+
+
+def blob_identifier(path: Path) -> str:
+    """Return the identifier that git gives to a file with these bytes."""
+    found = hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            found.update(piece)
+    return found.hexdigest()
+
+
+def top_folder(folder: Path) -> Path:
+    """Return the folder that holds the files: ``folder``, or the only folder in it where there is no file."""
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    while len(visible) == 1 and visible[0].is_dir():
+        folder = visible[0]
+        visible = list(folder.iterdir())
+    return folder
