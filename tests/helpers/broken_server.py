@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -39,10 +39,8 @@ class Handler(BaseHTTPRequestHandler):
         self.state.requests.append((self.path, self.headers.get("Range")))
         answers = self.state.answers[self.path]
         self.close_connection = True
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             (answers.pop(0) if len(answers) > 1 else answers[0])(self)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
 
     def log_message(self, *_: object) -> None:
         pass
@@ -54,12 +52,12 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
-def whole(content: bytes, **headers: object) -> Answer:
-    """The whole content, whatever range was asked for."""
+def whole(content: bytes, most: int | None = None, **headers: object) -> Answer:
+    """The whole content, whatever range was asked for; only ``most`` bytes of it come."""
 
     def give(handler: Handler) -> None:
         handler.head(200, Content_Length=len(content), **headers)
-        handler.wfile.write(content)
+        handler.wfile.write(content[:most])
 
     return give
 
@@ -101,6 +99,22 @@ def drip(content: bytes, pause: float) -> Answer:
         handler.head(200, Content_Length=len(content))
         for at in range(len(content)):
             handler.wfile.write(content[at : at + 1])
+            handler.wfile.flush()
+            time.sleep(pause)
+
+    return give
+
+
+def drip_pieces(content: bytes, piece: int, pause: float, tag: str = '"one"') -> Answer:
+    """The range that is asked for, in pieces."""
+
+    def give(handler: Handler) -> None:
+        asked = handler.headers.get("Range")
+        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        extra = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"} if asked else {}
+        handler.head(206 if asked else 200, Content_Length=len(content) - start, ETag=tag, **extra)
+        for at in range(start, len(content), piece):
+            handler.wfile.write(content[at : at + piece])
             handler.wfile.flush()
             time.sleep(pause)
 

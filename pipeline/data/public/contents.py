@@ -1,11 +1,12 @@
 """A hash of the files in a folder, for archives whose own bytes are not stable.
 
 GitHub makes the archive of a tag at each request, and its bytes have changed with the compressor while the
-files in it had not. The hash is computed from the object identifiers that git gives to the files, so it can be
-read from a repository without a download: it is the SHA-256 of the lines `IDENTIFIER PATH`, sorted by path.
+files in it had not. The hash is the SHA-256 of the lines `IDENTIFIER PATH`, sorted by path. The identifiers
+are those that git gives to files, so that the hash follows from a repository without a download.
 """
 
 import hashlib
+import os
 from pathlib import Path
 
 PIECE_BYTES = 1 << 20
@@ -15,7 +16,7 @@ def contents_digest(folder: Path) -> str:
     """Return the hash of all files under ``folder``: of their paths relative to it, and of their bytes."""
     found = hashlib.sha256()
     paths = {
-        path.relative_to(folder).as_posix().encode(): path for path in folder.rglob("*") if path.is_file()
+        os.fsencode(path.relative_to(folder).as_posix()): path for path in folder.rglob("*") if path.is_file()
     }
     for name in sorted(paths):
         found.update(b"%s %s\n" % (blob_identifier(paths[name]).encode(), name))

@@ -134,9 +134,7 @@ def _record(name: str, contents: str, place: Path, report: Report) -> None:
         report(f"{name}: no hash is published; its files are those that were fetched here before")
         return
     if before is None:
-        report(
-            f"{name}: no hash is published, so it was not checked; recorded the hash of its files, {contents}"
-        )
+        report(f"{name}: no hash is published to check it by; the hash of its files was recorded: {contents}")
     else:
         report(f"{name}: its files differ from those fetched here before: {contents}, was {before}")
     write_json(place / RECORDED, {**recorded, name: contents})

@@ -107,9 +107,7 @@ class Part:
             raise Unavailable(f"the file there has {total:,} bytes, not {self.bytes:,}")
         if total is not None and total > self.most_bytes:
             raise Unavailable(f"the file there has {total:,} bytes, more than {self.most_bytes:,}")
-        if (
-            answer.status_code == 200
-        ):  # the whole file: the range was not asked for, not supported or outdated
+        if answer.status_code == 200:  # the whole file: no range was asked for, or it is outdated
             self.discard()
         write_json(self.note, {"address": address, "validator": _validator(answer)})
         return total
@@ -131,9 +129,7 @@ class Part:
                 counted, spent = counted + len(piece), time.monotonic() - began
                 if spent > patience.slow_seconds:
                     if counted < patience.slowest_bytes * spent:
-                        raise Unavailable(
-                            f"the answer is slower than {patience.slowest_bytes:g} bytes a second"
-                        )
+                        raise Unavailable(f"slower than {patience.slowest_bytes:g} bytes a second")
                     began, counted = time.monotonic(), 0
 
 

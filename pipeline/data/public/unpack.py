@@ -129,6 +129,8 @@ def _tar_entries(tarred: tarfile.TarFile) -> Iterator[Entry]:
         else:
             yield Entry(member.name, "folder" if member.isdir() else "device")
         tarred.members.clear()  # type: ignore[attr-defined]  # else all of them stay in memory
+    while tarred.fileobj.read(PIECE_BYTES):  # to the checksum at the end
+        pass
 
 
 def _checked_name(entry: Entry) -> PurePosixPath:

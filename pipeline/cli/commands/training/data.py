@@ -21,9 +21,7 @@ WIDE_COLUMNS = 120
 data = App(name="data", help=__doc__)
 To = Annotated[
     Path | None,
-    Parameter(
-        help="Folder in which a folder of the set's name is made (default: public/ of the data folder)."
-    ),
+    Parameter(help="Folder that holds a folder for each set (default: public/ of the data folder)."),
 ]
 
 
