@@ -33,9 +33,6 @@ def blob_identifier(path: Path) -> str:
 
 
 def top_folder(folder: Path) -> Path:
-    """Return the folder that holds the files: ``folder``, or the only folder in it where there is no file."""
+    """Return the top folder of an unpacked archive: the only one in ``folder``, else ``folder`` itself."""
     visible = [path for path in folder.iterdir() if not path.name.startswith(".")]
-    while len(visible) == 1 and visible[0].is_dir():
-        folder = visible[0]
-        visible = list(folder.iterdir())
-    return folder
+    return visible[0] if len(visible) == 1 and visible[0].is_dir() else folder

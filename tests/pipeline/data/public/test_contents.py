@@ -29,10 +29,9 @@ def test_a_renamed_or_changed_file_changes_the_hash(tmp_path: Path) -> None:
     assert len({first, second, contents_digest(tmp_path)}) == 3
 
 
-def test_the_top_folder_is_the_first_that_holds_more_than_a_folder(tmp_path: Path) -> None:
+def test_the_top_folder_of_an_archive_is_the_only_one_in_it(tmp_path: Path) -> None:
     (tmp_path / "set-1.0" / "recordings").mkdir(parents=True)
     (tmp_path / ".marker").touch()
-    (tmp_path / "set-1.0" / "README").touch()
     assert top_folder(tmp_path) == tmp_path / "set-1.0"
     (tmp_path / "LICENCE").touch()
     assert top_folder(tmp_path) == tmp_path

@@ -62,7 +62,7 @@ def test_a_file_that_is_no_archive_is_put_into_the_folder(
 def test_the_folder_of_another_is_left_alone(public: PublicSet, place: Path, server: Server) -> None:
     (place / "some-set").mkdir(parents=True)
     (place / "some-set" / "mine.wav").write_bytes(b"mine")
-    with pytest.raises(UserError, match="was not fetched by wavecast; .*--to"):
+    with pytest.raises(UserError, match=r"was not fetched by wavecast; .*--to"):
         fetch(public, place, HURRIED)
     assert visible(place / "some-set") == {"mine.wav": b"mine"}
     assert server.requests == []
