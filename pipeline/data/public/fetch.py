@@ -111,9 +111,14 @@ def _fetch(public: PublicSet, work: Path, folder: Path, patience: Patience, repo
     if public.checked_by == "none":
         _record(public.name, str(contents), folder.parent, report)
     facts = public.model_dump(include={"name", "title", "licence", "citation", "homepage", "addresses"})
-    checks = {"sha256": public.sha256 or digest_file(file), "contents": contents, "files": counts.files, "bytes": counts.bytes}
+    checks = {
+        "checked_by": public.checked_by,
+        "sha256": public.sha256 or digest_file(file),
+        "contents": contents,
+    }
+    found = {"files": counts.files, "bytes": counts.bytes}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    write_json(unpacked / MARKER, {**facts, **checks, "checked_by": public.checked_by, "fetched": now})
+    write_json(unpacked / MARKER, {**facts, **checks, **found, "fetched": now})
     unpacked.rename(folder)
 
 

@@ -98,8 +98,7 @@ class Part:
         if answer.status_code == 206:
             stated = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", answer.headers.get("content-range", ""))
             if stated is None or int(stated[1]) != self.size:
-                self.discard()
-                raise Interrupted("the server answers with other bytes than requested")
+                raise Unavailable("the server answers with other bytes than requested")
             total = int(stated[2]) if stated[2] != "*" else self.bytes
         else:
             total = int(length) if length.isdecimal() else self.bytes
@@ -116,13 +115,13 @@ class Part:
         self, answer: requests.Response, total: int | None, patience: Patience, advance: Advance
     ) -> None:
         """Append the body of an answer, until its end or until it is too long or too slow."""
-        began, counted, size = time.monotonic(), 0, self.size
+        began, counted, start = time.monotonic(), 0, self.size
+        size = start
         with self.path.open("ab") as file:
             while piece := _next_piece(answer, patience):
                 size += len(piece)
                 if size > (total or self.most_bytes):
-                    file.close()
-                    self.discard()
+                    file.truncate(start)
                     raise Unavailable(f"the answer is longer than {total or self.most_bytes:,} bytes")
                 _write(file.fileno(), piece, self.path)
                 advance(size, total)

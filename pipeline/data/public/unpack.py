@@ -95,7 +95,7 @@ def unpack(archive: Path, folder: Path, most_bytes: int) -> Unpacked:
     except OSError as problem:
         if problem.errno is None:  # how gzip and bz2 name damage
             raise ArchiveRejected(f"it is damaged ({problem})") from None
-        raise
+        raise OSError(problem.errno, problem.strerror, problem.filename or str(folder)) from None
     return Unpacked(files, total, links)
 
 

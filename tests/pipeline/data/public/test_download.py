@@ -122,6 +122,17 @@ def test_what_a_killed_process_left_is_continued(
     assert server.ranges == expected[left]
 
 
+def test_a_mirror_with_a_wrong_answer_does_not_cost_what_another_gave(
+    server: Server, tmp_path: Path, said: list[str]
+) -> None:
+    first = server.answer("/a.mat", ranged(CONTENT, most=100_000), status(404))
+    wrong = server.answer("/b/a.mat", status(206, Content_Range="bytes 5-9/300000"))
+    third = server.answer("/c/a.mat", ranged(CONTENT, tag='"three"'))
+    public = set_of(CONTENT, first, wrong, third)
+    assert download(public, tmp_path, HURRIED, said.append).read_bytes() == CONTENT
+    assert server.requests[-1] == ("/c/a.mat", "bytes=100000-")
+
+
 def test_without_a_hash_only_the_same_version_is_continued(
     server: Server, tmp_path: Path, said: list[str]
 ) -> None:
