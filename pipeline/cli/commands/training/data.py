@@ -140,14 +140,13 @@ def _print_facts(facts: dict[str, Any]) -> None:
 
 
 def _print_next(chosen: list[Any], fetched: list[dict[str, Any]]) -> None:
-    """Print the commands that use what was fetched: one for recordings, one for notes."""
+    """Print the commands that use what was fetched: one for all recordings, and one for each set of notes."""
     import shlex
 
-    for notes, command in ((False, "prepare"), (True, "run music")):
-        folders = [
-            shlex.quote(one["corpus"])
-            for public, one in zip(chosen, fetched, strict=True)
-            if (public.kind == "music") is notes
-        ]
-        if folders:
-            print(f"next: wavecast {command} {' '.join(folders)}")
+    corpora = [shlex.quote(one["corpus"]) for one in fetched]
+    notes = [corpus for public, corpus in zip(chosen, corpora, strict=True) if public.kind == "music"]
+    sounds = [corpus for corpus in corpora if corpus not in notes]
+    if sounds:
+        print(f"next: wavecast prepare {' '.join(sounds)}")
+    for corpus in notes:
+        print(f"next: wavecast run music {corpus}")

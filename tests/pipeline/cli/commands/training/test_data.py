@@ -68,6 +68,17 @@ def test_a_fetched_set_is_what_the_printed_command_prepares(
     assert json.loads(again.out)[0]["new"] is False
 
 
+def test_each_set_of_notes_is_for_a_run_of_its_own(
+    wavecast: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = server.answer("/Notes.mat", whole(b"notes"))
+    sets = {name: set_of(b"notes", address, name=name, kind="music") for name in ("one", "two")}
+    monkeypatch.setattr(table, "all_sets", lambda: sets)
+    lines = wavecast("data", "fetch", "two", "one", "two").out.splitlines()
+    commands = [line.rsplit("/", 1) for line in lines if line.startswith("next: wavecast run music ")]
+    assert [name for _, name in commands] == ["two", "one"]
+
+
 def test_another_place_can_be_named(wavecast: Run, listed: PublicSet, tmp_path: Path) -> None:
     assert wavecast("data", "fetch", "some-set", "--to", tmp_path / "it's here").code == 0
     assert (tmp_path / "it's here" / "some-set" / "Corpus").is_dir()
