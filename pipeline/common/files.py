@@ -154,7 +154,7 @@ def parse_json(data: bytes, shape: Any = dict[str, Any]) -> Any:
             raise ValueError("nested too deeply") from None
         if stated != computed:
             raise ValueError("damaged or edited: its checksum is another")
-    _check_shape(value, shape)
+    check_shape(value, shape)
     return value
 
 
@@ -176,7 +176,7 @@ def read_regular(path: Path, what: str, most_bytes: int) -> bytes:
     """
     try:
         # Opened without blocking: a pipe would wait for a writer.
-        with open(path, "rb", opener=_open_at_once) as file:  # noqa: PTH123
+        with open(path, "rb", opener=_open_at_once) as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise UserError(f"{path}: not a readable {what} (a device or a pipe, not a file)")
@@ -199,7 +199,7 @@ def _json_checksum(value: dict[str, Any]) -> str:
     return checksum(json.dumps(value, separators=(",", ":")).encode())
 
 
-def _check_shape(value: Any, shape: Any) -> None:
+def check_shape(value: Any, shape: Any) -> None:
     """Raise `ValueError` with the first difference where ``value`` is not of the type ``shape``."""
     from pydantic import ValidationError
 
