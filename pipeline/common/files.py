@@ -183,7 +183,7 @@ def read_regular(path: Path, what: str, most_bytes: int) -> bytes:
             if found.st_size > most_bytes:
                 longest = f"{found.st_size:,} bytes, more than the {most_bytes:,} of this kind of file"
                 raise UserError(f"{path}: not a readable {what} ({longest})")
-            return file.read(most_bytes)
+            return file.read(found.st_size)
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}") from None
     except (ValueError, OSError) as problem:

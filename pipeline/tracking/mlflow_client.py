@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path
+from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
 from pipeline.tracking.run_folder import RunFolder, journal_lines
 from pipeline.tracking.store import (
     ENVIRONMENT,
     TrackingUnavailable,
     artifact_root,
     redacted_uri,
-    sqlite_file,
     store_uri,
     tracking_errors,
 )
@@ -54,7 +54,10 @@ def connect(uri: str) -> "MlflowClient":
     for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     database = sqlite_file(uri)
-    if database and not database.exists():
+    if database and database.exists():
+        check_store(database)
+        repair_moved(database)
+    elif database:
         _create(database, uri)
     return MlflowClient(uri, registry_uri=uri)
 
@@ -70,7 +73,7 @@ def _create(database: Path, uri: str) -> None:
     with FileLock(database.with_suffix(".lock")):
         if not database.exists():
             with atomic_path(database) as temporary:
-                address = f"sqlite:///{temporary.as_posix()}"
+                address = sqlite_address(temporary)
                 SqlAlchemyStore(address, artifact_root(uri)).engine.dispose()  # type: ignore[no-untyped-call]
 
 

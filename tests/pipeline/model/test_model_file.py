@@ -1,4 +1,4 @@
-"""A model folder is verified before use: neither damage nor an impossible setting changes results silently."""
+"""A model folder is verified before use: neither damage nor impossible settings change results silently."""
 
 import json
 import os
