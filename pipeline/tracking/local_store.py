@@ -1,4 +1,4 @@
-"""The local SQLite store: its address, its artifacts' folder, and what a move of the data folder changes in it.
+"""The local SQLite store: its address, its folder of artifacts, and the repair after the data folder moved.
 
 MLflow writes absolute addresses of artifacts into the store. When the data folder was moved or copied, they
 are rewritten before MLflow opens the store. What only reads finds the artifacts beside the store.
@@ -55,12 +55,10 @@ def local_folder(database: Path, address: str) -> Path | None:
     if not address.startswith("file:"):
         return None
     stated = Path(url2pathname(urlsplit(address).path))
-    beside = database.parent / ARTIFACTS
-    if ARTIFACTS in stated.parts and not stated.is_relative_to(beside):
-        # MLflow's own layout: artifacts/RUN/artifacts.
-        moved = beside.joinpath(*stated.parts[stated.parts.index(ARTIFACTS, -3) + 1 :])
-        if moved.is_dir():
-            return moved
+    if stated.parts[-3::2] == (ARTIFACTS, ARTIFACTS):  # MLflow's own layout: artifacts/RUN/artifacts
+        beside = database.parent.joinpath(*stated.parts[-3:])
+        if beside.is_dir():
+            return beside
     return stated
 
 
