@@ -101,7 +101,7 @@ def save_served_model(model: Path, target: Path) -> None:
         mlflow.pyfunc.save_model(
             target,
             python_model=str(here),
-            artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: str(model)},
+            artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: model.absolute().as_uri()},
             code_paths=[str(checkout / "pipeline"), str(checkout / "models")],
             signature=_signature(model),
             pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],

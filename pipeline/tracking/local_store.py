@@ -101,12 +101,10 @@ def repair_moved(database: Path) -> None:
 
 def _earlier_root(connection: sqlite3.Connection, root: str) -> str | None:
     """Return the folder of artifacts that the store was made with, if it was another one of wavecast's."""
-    found = connection.execute("select artifact_location from experiments order by experiment_id").fetchall()
-    for (address,) in found:
-        base = str(address).removesuffix("/0")
-        if base.startswith("file:") and base.endswith(f"/{ARTIFACTS}") and base != root:
-            return base
-    return None
+    # MLflow makes the experiment 0 with the store. Others may have an address that a user chose.
+    found = connection.execute("select artifact_location from experiments where experiment_id = 0").fetchone()
+    base = str(found[0]).removesuffix("/0") if found else ""
+    return base if base.startswith("file:") and base.endswith(f"/{ARTIFACTS}") and base != root else None
 
 
 def _present(connection: sqlite3.Connection) -> list[tuple[str, str]]:
