@@ -167,7 +167,9 @@ class RunFolder:
         if not self.journal.exists():
             return []
         data = self.journal.read_bytes()
-        lines, damaged = journal_lines(data[: data.rfind(b"\n") + 1])
+        end = data.rfind(b"\n") + 1
+        lines, damaged = journal_lines(data[:end])
+        damaged += b"\0" in data[end:]  # not a line that is being written, but what a power loss leaves
         if damaged:
             print_notice(f"{self.journal}: {damaged} of its lines are damaged and are left out of the curves")
         return lines
