@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
-from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.run_folder import RunFolder, start_run
 from tests.helpers.tracked_runs import new_run
 
 pytestmark = pytest.mark.usefixtures("own_data_dir")
@@ -52,13 +53,9 @@ def test_a_damaged_description_is_one_sentence(content: str) -> None:
 
 
 def test_a_moved_home_finds_its_data_sets(own_data_dir: Path, tmp_path: Path) -> None:
-    run = new_run("a")
     (own_data_dir / "prepared" / "k" / "f").mkdir(parents=True)
     dataset = own_data_dir / "prepared" / "k" / "f" / "dataset.json"
     dataset.touch()
-    from pipeline.config.run import RunConfig
-    from pipeline.tracking.run_folder import start_run
-
     run = start_run(RunConfig(name="b"), dataset, "f")
     assert run.dataset == dataset
     moved = own_data_dir.rename(tmp_path / "elsewhere")
