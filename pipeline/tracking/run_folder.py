@@ -169,7 +169,9 @@ class RunFolder:
         data = self.journal.read_bytes()
         end = data.rfind(b"\n") + 1
         lines, damaged = journal_lines(data[:end])
-        damaged += b"\0" in data[end:]  # not a line that is being written, but what a power loss leaves
+        # In a run that is being trained, a line without an end is one that is being written.
+        if data[end:] and (b"\0" in data[end:] or self.status()["status"] == "finished"):
+            damaged += 1
         if damaged:
             print_notice(f"{self.journal}: {damaged} of its lines are damaged and are left out of the curves")
         return lines
