@@ -79,7 +79,7 @@ def _create(database: Path, uri: str) -> None:
 
 def store_of(run: RunFolder) -> str:
     """Return the address of the store that the run is recorded in."""
-    return store_uri(run.description()["config"]["tracking"]["uri"])
+    return store_uri(run.config().tracking.uri)
 
 
 def send(run: RunFolder, covered: int | None) -> str:

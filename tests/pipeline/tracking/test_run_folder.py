@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.common.files import write_json
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder, start_run
+from pipeline.tracking.sync import sync_pending
 from tests.helpers.tracked_runs import new_run
 
 pytestmark = pytest.mark.usefixtures("own_data_dir")
@@ -62,3 +64,13 @@ def test_a_moved_home_finds_its_data_sets(own_data_dir: Path, tmp_path: Path) ->
     assert (
         RunFolder(moved / "runs" / run.path.name).dataset == moved / "prepared" / "k" / "f" / "dataset.json"
     )
+
+
+@pytest.mark.parametrize("name", ["run.json", "status.json", "tracking.json", "journal.jsonl"])
+@pytest.mark.parametrize("content", ["{}", "[]", '{"config": {}}', "\0" * 40])
+def test_a_damaged_run_does_not_keep_others_from_being_sent(name: str, content: str) -> None:
+    run = new_run("damaged")
+    write_json(run.path / "tracking.json", {"uri": "", "pending": True})
+    (run.path / "run.json").write_text((run.path / "run.json").read_text().replace('"config"', '"other"'))
+    (run.path / name).write_text(content)
+    assert sync_pending(run.path.parent) == []
