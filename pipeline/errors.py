@@ -1,5 +1,6 @@
 """Exceptions for errors that a user can mend, and their form in one line."""
 
+import sys
 from typing import Literal
 
 
@@ -81,3 +82,8 @@ def one_line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def print_notice(line: str) -> None:
+    """Print one line about what was found or done, on standard error."""
+    print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)

@@ -9,15 +9,25 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict
+
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
+from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError, print_notice
+from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
 from pipeline.tracking.run_folder import RunFolder, start_run
 
 if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
+PREPARE_AGAIN = "delete it, and prepare the recordings again"
+
+
+class Fingerprinted(TypedDict):
+    """The part of a `dataset.json` that names a run."""
+
+    fingerprint: str
 
 
 def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
@@ -90,7 +100,7 @@ def variants(config: RunConfig) -> list[str]:
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
     """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
-    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
     return start_run(chosen, dataset, fingerprint, variant).path
 
@@ -129,19 +139,41 @@ def evaluate_stage(run: Path) -> Path:
 
     folder = RunFolder(run)
     config = folder.config()
-    path = folder.artifacts / "evaluation.json"
-    if not path.exists():
+    path = folder.artifacts / EVALUATION
+    figures = _kept_evaluation(folder)
+    if figures is None:
         figures = evaluate(folder.model, folder.dataset, config.evaluate, config.train.device)
-        known = {name: x for name, x in figures["model"].items() if x is not None}
-        ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
-        summary = {f"{config.evaluate.split}_{name}": figure for name, figure in {**known, **ahead}.items()}
-        folder.set_status("finished", summary={**folder.status()["summary"], **summary})
+        _note_figures(folder, figures, config.evaluate.split)
         plot_run(folder, figures)
         write_sample_continuations(folder, config.samples, config.evaluate.split)
         write_run_report(folder, figures)
         write_json(path, figures)
+    else:
+        _note_figures(folder, figures, figures["split"])
     try_sync(folder)
     return path
+
+
+def _kept_evaluation(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the figures of a run that was evaluated before; None where they are to be made (again)."""
+    if not (folder.artifacts / EVALUATION).exists():
+        return None
+    try:
+        read_temporal_sensitivity(folder.artifacts)
+        return read_evaluation(folder.artifacts)
+    except UserError as problem:
+        print_notice(f"{problem}; the run is evaluated again")
+        return None
+
+
+def _note_figures(folder: RunFolder, figures: dict[str, Any], split: str) -> None:
+    """Write the figures of an evaluation into the run's status, unless they are there."""
+    known = {name: x for name, x in figures["model"].items() if x is not None}
+    ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
+    noted = folder.status().get("summary", {})
+    summary = {**noted, **{f"{split}_{name}": figure for name, figure in {**known, **ahead}.items()}}
+    if summary != noted:
+        folder.set_status("finished", summary=summary)
 
 
 def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
@@ -164,12 +196,9 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
     from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
-    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
-    evaluations = {
-        name: read_json(folder.artifacts / "evaluation.json", "evaluation")
-        for name, folder in folders.items()
-    }
+    evaluations = {name: read_evaluation(folder.artifacts) for name, folder in folders.items()}
     plot_report(report, folders, evaluations)
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {

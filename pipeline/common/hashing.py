@@ -1,4 +1,4 @@
-"""SHA-256 of settings and of files, as hexadecimal digits: the names of runs, data sets and models."""
+"""SHA-256 of settings and of files, which names runs, data sets and models; checksums of stored bytes."""
 
 import hashlib
 import json
@@ -35,3 +35,13 @@ def digest_stream(file: BinaryIO, length: int | None = None) -> str:
         found.update(piece)
         left -= len(piece)
     return found.hexdigest()
+
+
+def checksum(data: bytes | memoryview) -> str:
+    """Return the XXH3 checksum (128 bits) of ``data`` with its kind before it: `xxh3-128:...`.
+
+    It is several times faster than reading, and recognises damage, but no intention.
+    """
+    from xxhash import xxh3_128_hexdigest
+
+    return f"xxh3-128:{xxh3_128_hexdigest(data)}"

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.common.files import read_json
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
 from pipeline.compression.arithmetic_coder import (
@@ -34,6 +33,7 @@ from pipeline.compression.pcm_files import (
     read_integers,
 )
 from pipeline.errors import RecordingRejected
+from pipeline.model.model_file import read_model_file, read_weight_bytes
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 
@@ -175,6 +175,6 @@ def _rest_type(below: int) -> str:
 
 def _hash_of(folder: Path) -> str:
     """Return the SHA-256 of a model's weights and settings, which determine its probabilities."""
-    content = read_json(folder / "config.json", "model")
+    content = read_model_file(folder)
     settings = {name: content[name] for name in ("input", "model", "normalisation")}
-    return digest_json(settings, followed_by=(folder / "model.safetensors").read_bytes())
+    return digest_json(settings, followed_by=read_weight_bytes(folder, content))

@@ -6,11 +6,13 @@ Opening one maps the rows into memory and copies nothing; the rows of a split go
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import MinLen
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_json
@@ -29,6 +31,28 @@ DATASET_VERSION = 1
 
 SMALLEST_STD = 1e-4
 """A training split of digital silence is scaled by this (3 quantisation steps), not by zero."""
+
+
+class RecordingEntry(TypedDict):
+    """A recording in `dataset.json`."""
+
+    path: str
+    group: str
+    split: Split
+    offset: int
+    length: int
+
+
+class DatasetFile(TypedDict):
+    """The content of `dataset.json`."""
+
+    fingerprint: str
+    settings: dict[str, Any]
+    mean: list[float]
+    std: list[float]
+    low: list[float]
+    high: list[float]
+    recordings: Annotated[list[RecordingEntry], MinLen(1)]
 
 
 @dataclass(frozen=True)
@@ -193,8 +217,8 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     Raises `UserError` where it is missing, damaged, or was prepared with other settings.
     """
     path = path / "dataset.json" if path.is_dir() else path
-    content = read_json(path, "prepared data set")
-    if not isinstance(content, dict) or content.get("settings") != dataset_settings(config):
+    content = read_json(path, "prepared data set", DatasetFile, "delete it, and prepare the recordings again")
+    if content["settings"] != dataset_settings(config):
         raise UserError(f"{path}: prepared with other settings than the model's; run `wavecast prepare` anew")
     recordings = content["recordings"]
     offset = np.array([r["offset"] for r in recordings], np.int64)

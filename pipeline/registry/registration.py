@@ -13,9 +13,10 @@ from pipeline.errors import UserError
 from pipeline.registry.catalogue import registered_versions, validation_bits
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
+from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import ModelReference, sqlite_file, store_uri, tracking_errors
+from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
 
 if TYPE_CHECKING:

@@ -23,13 +23,13 @@ from pipeline.registry.references import (
     not_registered,
     run_of_variant,
 )
+from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.store import (
     MODEL_IN_ARTIFACTS,
     ModelReference,
     NoSuchModel,
     find_in_sqlite,
-    sqlite_file,
     store_uri,
     tracking_errors,
 )

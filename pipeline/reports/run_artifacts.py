@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.write import write_audio
-from pipeline.common.files import read_json, write_json
+from pipeline.common.files import write_json
 from pipeline.config.run import SamplesConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.evaluation.evaluation_file import TEMPORAL_SENSITIVITY, read_temporal_sensitivity
 from pipeline.evaluation.temporal_sensitivity import measure_temporal_sensitivity
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
@@ -56,9 +57,7 @@ def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
         horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
     model = load_model(run.model)
     curve = measure_temporal_sensitivity(model, open_dataset(run.dataset, model.input), evaluation["split"])
-    write_json(
-        run.artifacts / "temporal_sensitivity.json", {"gradient_norm": curve, "step_seconds": model.step_s}
-    )
+    write_json(run.artifacts / TEMPORAL_SENSITIVITY, {"gradient_norm": curve, "step_seconds": model.step_s})
     plot_temporal_sensitivity(pictures / "temporal_sensitivity.png", {variant: curve}, model.step_s)
 
 
@@ -71,10 +70,7 @@ def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str,
     ahead = {name: found["horizons"] for name, found in evaluations.items() if found["horizons"]}
     if ahead:
         horizon_curves(report / "horizons.png", ahead)
-    reaches = {
-        name: read_json(run.artifacts / "temporal_sensitivity.json", "reach of a model")
-        for name, run in runs.items()
-    }
+    reaches = {name: read_temporal_sensitivity(run.artifacts) for name, run in runs.items()}
     step_s = next(iter(reaches.values()))["step_seconds"]
     by_distance = {name: found["gradient_norm"] for name, found in reaches.items()}
     plot_temporal_sensitivity(report / "temporal_sensitivity.png", by_distance, step_s)

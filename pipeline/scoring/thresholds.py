@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from pipeline.common.hashing import digest_file
 from pipeline.errors import UserError
 from pipeline.scoring.windows import Figures, RecordingScore
 
+MOST_BYTES = 1 << 20
 FORMAT = "wavecast-threshold-1"
 
 
@@ -105,7 +107,7 @@ def read_threshold(path: Path) -> Threshold:
     Raises:
         UserError: the file is not a threshold, or it is damaged.
     """
-    content = read_json(path, "threshold")
+    content = read_json(path, "threshold", Any, most_bytes=MOST_BYTES)
     names = {"figure": str, "model": str, "recordings": int, "stretches": int}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: not a threshold of this version of wavecast (format {FORMAT})")

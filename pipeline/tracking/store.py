@@ -14,11 +14,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
+from pipeline.tracking.local_store import (
+    local_folder,
+    read_only,
+    repair_moved,
+    sqlite_address,
+    sqlite_file,
+)
 
 ENVIRONMENT = {
     # Both are needed to keep MLflow from reporting its use.
@@ -47,14 +52,7 @@ class NoSuchModel(UserError):
 def store_uri(configured: str | None = None) -> str:
     """Return the store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
     named = configured or os.environ.get("MLFLOW_TRACKING_URI")
-    return named or f"sqlite:///{(data_dir() / 'mlflow' / 'mlflow.db').as_posix()}"
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store; None for servers and other databases."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+    return named or sqlite_address(data_dir() / "mlflow" / "mlflow.db")
 
 
 def artifact_root(uri: str) -> str | None:
@@ -139,13 +137,14 @@ def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
     if not database.exists():
         reference.missing()
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(read_only(database)) as connection:
             root, path = _look_up(connection, reference)
     except sqlite3.Error:
         return None
-    if not root.startswith("file://"):
+    folder = local_folder(database, root)
+    if folder is None:
         return None
-    package = Path(url2pathname(urlsplit(root).path)) / path
+    package = folder / path
     found = [f for f in (package / MODEL_IN_ARTIFACTS, package) if (f / "config.json").is_file()]
     return found[0] if found else None
 
@@ -194,6 +193,9 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
         except OSError as problem:
             message = f"{host}:{port}: cannot serve there ({problem.strerror}); try another --port"
             raise UserError(message) from None
+    database = sqlite_file(uri)
+    if database and database.exists():
+        repair_moved(database)
     print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)
     address = ["--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "server", *address, "--default-artifact-root", root]

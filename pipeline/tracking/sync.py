@@ -4,7 +4,6 @@ An interrupted upload is repeated (see `pipeline.tracking.mlflow_client`). An un
 neither stops a training nor loses its record.
 """
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_notice
 from pipeline.tracking.mlflow_client import send, store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import TrackingUnavailable, redacted_uri, serve_ui, store_uri
@@ -69,7 +68,7 @@ def try_sync(run: RunFolder, covered: int | None = None) -> bool:
     try:
         sync(run, covered)
     except UserError as problem:
-        _print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
+        print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
         return False
     return True
 
@@ -87,9 +86,9 @@ def sync_pending(runs_dir: Path) -> list[str]:
         try:
             if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
                 sent.append(run.path.name)
-                _print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
+                print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
         except UserError as problem:
-            _print_notice(f"{problem}; {run.path.name} is sent another time")
+            print_notice(f"{problem}; {run.path.name} is sent another time")
             away.add(uri)
     return sent
 
@@ -166,11 +165,7 @@ class Syncer:
 
     def _report(self, problem: str) -> None:
         if not self._reported:
-            _print_notice(
+            print_notice(
                 f"{problem}; the training continues, and its record in {self._run.path} is sent later"
             )
         self._reported = True
-
-
-def _print_notice(line: str) -> None:
-    print(f"wavecast: {line}", file=sys.stderr, flush=True)

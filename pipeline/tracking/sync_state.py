@@ -5,13 +5,15 @@ sent twice is the same row in MLflow's store.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import write_json
+from typing_extensions import TypedDict
+
+from pipeline.common.files import read_json, write_json
+from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 
 TEXT_LIMIT = 500
@@ -50,11 +52,26 @@ class SyncState:
         self.__dict__.update(fresh.__dict__)
 
 
+class SentNote(TypedDict, total=False):
+    """The types of the fields in the note, as `SyncState` has them."""
+
+    uri: str
+    run_id: str
+    pending: bool
+    covered: int
+    journal_bytes: int
+    journal_digest: str
+    tags: dict[str, str]
+    summary: dict[str, float]
+    status: str
+    artifacts: dict[str, list[int]]
+
+
 def load_sent(run: RunFolder, uri: str) -> SyncState:
     """Return the note on what the server at ``uri`` has; without a readable note nothing was sent."""
     try:
-        sent = SyncState(**json.loads(_note(run).read_text()))
-    except (OSError, ValueError, TypeError):
+        sent = SyncState(**_read_note(run))
+    except (UserError, TypeError):
         return SyncState(uri)
     return sent if sent.uri == uri else SyncState(uri, covered=sent.covered)
 
@@ -70,9 +87,9 @@ def has_pending(run: RunFolder) -> bool:
         return False
     status = run.status()["status"]
     try:
-        note = json.loads(_note(run).read_text())
+        note = _read_note(run)
         return bool(note["pending"]) or (status != "running" and note["status"] != status)
-    except (ValueError, TypeError, KeyError):
+    except (UserError, KeyError):
         return True
 
 
@@ -115,6 +132,11 @@ def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list
             stamp = [path.stat().st_size, path.stat().st_mtime_ns]
             if sent.artifacts.get(name) != stamp:
                 yield path, name, stamp
+
+
+def _read_note(run: RunFolder) -> dict[str, Any]:
+    note: dict[str, Any] = read_json(_note(run), "note on what was sent", SentNote)
+    return note
 
 
 def _note(run: RunFolder) -> Path:

@@ -85,15 +85,16 @@ def test_a_champion_of_another_sample_rate_is_replaced_with_the_reason(corpus: P
 
 def test_models_are_compared_in_the_data_sets_units_whatever_they_were_normalised_by(corpus: Path) -> None:
     """The same weights, with inputs and outputs rescaled by hand, are the same model and score the same."""
-    import json
-
     import torch
     from safetensors.torch import load_file, save_file
+
+    from pipeline.common.files import read_json, write_json
+    from pipeline.common.hashing import checksum
 
     run = trained(config_for(corpus, "train.epochs=1"))
     before = validation_nats(run.model, run.dataset)
     weights = load_file(run.model / "model.safetensors")
-    settings = json.loads((run.model / "config.json").read_text())
+    settings = read_json(run.model / "config.json", "model")
     k, d = settings["model"]["mixture_components"], settings["input"]["hop"]
     settings["normalisation"]["std"] = [2 * x for x in settings["normalisation"]["std"]]
     weights["recurrent.layers.0.weight_ih_l0"] *= 2  # inputs are half as large
@@ -102,5 +103,6 @@ def test_models_are_compared_in_the_data_sets_units_whatever_they_were_normalise
     weights["head.projection.bias"][rows] /= 2
     weights["head.projection.bias"][k + k * d :] -= torch.log(torch.tensor(2.0))
     save_file(weights, run.model / "model.safetensors")
-    (run.model / "config.json").write_text(json.dumps(settings))
+    settings["weights"] = checksum((run.model / "model.safetensors").read_bytes())
+    write_json(run.model / "config.json", settings)
     assert validation_nats(run.model, run.dataset) == pytest.approx(before, abs=1e-4)
