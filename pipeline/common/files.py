@@ -93,13 +93,26 @@ def _check_regular(path: Path) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically."""
+    """Write a value as indented JSON, atomically.
+
+    Args:
+        target: the file, which is replaced if it exists.
+        value: what `json.dumps` accepts.
+    """
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; a missing or damaged one is a `UserError` that names ``what`` it should be."""
+    """Return the content of a JSON file.
+
+    Args:
+        path: the file.
+        what: a noun for error messages, such as "manifest of a data set".
+
+    Raises:
+        UserError: the file is missing, unreadable or not JSON.
+    """
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:
@@ -109,7 +122,15 @@ def read_json(path: Path, what: str) -> Any:
 
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or cannot be read."""
+    """Check, before any work, that a result may be written to a path.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: ``path`` exists and may not be replaced, is not a regular file, or cannot be read.
+    """
     _check_regular(path)
     try:
         there = path.exists()
@@ -120,7 +141,15 @@ def check_overwrite(path: Path, overwrite: bool) -> None:
 
 
 def check_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
-    """Raise `UserError` where a result would replace a file that is read, under any name."""
+    """Check that no result replaces a file that is read, under any of its names.
+
+    Args:
+        results: the files to be written.
+        read: the files to be read.
+
+    Raises:
+        UserError: a result is one of the files that are read.
+    """
     sources = {_identity(path) for path in read} - {None}
     for result in results:
         if sources and _identity(result) in sources:

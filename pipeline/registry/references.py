@@ -35,7 +35,12 @@ def run_folder(reference: str) -> Path:
 def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
     """Return the version that is used when no model is named: the champion, else the newest.
 
-    A version of another registered model is taken if ``name`` has none: the model may have been renamed.
+    Args:
+        versions: registered versions, the newest first.
+        name: the registered model. If it has no version, those of others are used: it may have been renamed.
+
+    Returns:
+        The version, or None if ``versions`` is empty.
     """
     own = [version for version in versions if version.name == name]
     champions = [version for version in (*own, *versions) if CHAMPION in version.aliases]
@@ -45,11 +50,16 @@ def default_version(versions: Sequence[RegisteredVersion], name: str) -> Registe
 def find_version(
     versions: Sequence[RegisteredVersion], reference: str, name: str
 ) -> RegisteredVersion | None:
-    """Return the registered version that ``reference`` means, None where it means none.
+    """Return the registered version that a reference means.
 
-    It is a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME alone, which
-    is its champion or newest version. Numbers and aliases are those of ``name``; aliases of other registered
-    models are tried after them.
+    Args:
+        versions: registered versions, the newest first.
+        reference: a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME
+            alone, which is its champion or newest version.
+        name: the registered model that numbers and aliases belong to. Aliases of others are tried after them.
+
+    Returns:
+        The version, or None if the reference means none of them.
     """
     text = reference.removeprefix("models:/")
     own = [version for version in versions if version.name == name]
@@ -89,7 +99,13 @@ def run_of_variant(reference: str) -> RunFolder | None:
 
 
 def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for a model that is not there, with the names that are near it."""
+    """Return the `UserError` for a model that does not exist, with the names that are similar.
+
+    Args:
+        reference: what the user wrote.
+        name: the registered model whose version numbers are listed.
+        versions: all registered versions.
+    """
     runs = trained_runs()
     if not versions and not runs:
         return UserError(f"{reference}: no such model; {NOTHING_TRAINED}")
@@ -103,7 +119,12 @@ def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersio
 
 
 def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for an address that the store does not have, saying which part is wrong."""
+    """Return the `UserError` for an address that the store does not have, which names the wrong part.
+
+    Args:
+        wanted: the address, such as `models:/NAME/3`.
+        versions: all registered versions.
+    """
     where = f"{wanted.text}: no such model"
     if wanted.run_id:
         return UserError(f"{where}; the store has no such run, or the run no such folder")

@@ -83,7 +83,15 @@ def store_of(run: RunFolder) -> str:
 def send(run: RunFolder, covered: int | None) -> str:
     """Send what MLflow does not have yet; see `pipeline.tracking.sync.sync`. The caller holds the run's lock.
 
-    Returns the id of the MLflow run. Raises `TrackingUnavailable`.
+    Args:
+        run: the run to send.
+        covered: bytes of the journal to send; None sends all.
+
+    Returns:
+        The id of the MLflow run.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
     """
     uri = store_of(run)
     sent = load_sent(run, redacted_uri(uri))

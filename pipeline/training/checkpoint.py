@@ -80,7 +80,12 @@ def save_checkpoint(
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values in torch's format, atomically."""
+    """Write tensors and plain values in torch's format, atomically.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        content: tensors, numbers and texts by name.
+    """
     # Torch's own file writer raises errors without the operating system's reason.
     packed = io.BytesIO()
     torch.save(content, packed)
@@ -91,10 +96,16 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
 def restore_checkpoint(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> tuple[Position, int]:
-    """Restore weights, optimiser and random state.
+    """Restore weights, optimiser and random state from a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
 
     Returns:
-        The position and the journal's size in bytes.
+        The position in the training, and the journal's size in bytes.
 
     Raises:
         UserError: the checkpoint is damaged.
@@ -113,6 +124,12 @@ def restore_weights(
 ) -> None:
     """Restore weights and optimiser only, after a training has diverged.
 
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
+
     Raises:
         UserError: the checkpoint is damaged.
     """
@@ -122,7 +139,11 @@ def restore_weights(
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Return the content of a checkpoint or of a file of weights, on ``device``.
+    """Return the content of a checkpoint or of a file of weights.
+
+    Args:
+        path: a file of `save_tensors`.
+        device: where the tensors are loaded to.
 
     Raises:
         UserError: the file is damaged.
