@@ -53,9 +53,14 @@ class CausalConvolution(nn.Module):
         self.unseen = max(stride - kernel, 0)
 
     def forward(self, inputs: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """Convolve whole groups of inputs (B, D, N), with the tail (C, B, D) of those before.
+        """Convolve whole groups of inputs.
 
-        Returns outputs (B, channels, N / stride), and the tail after, of the same type as the one before.
+        Args:
+            inputs: (B, D, N), with N a multiple of the stride.
+            tail: the inputs before these, (C, B, D).
+
+        Returns:
+            Outputs (B, channels, N / stride), and the tail after, of the same type as the one before.
         """
         joined = torch.cat([tail.permute(1, 2, 0), inputs[..., self.unseen :]], -1)
         end = joined[..., joined.shape[-1] - len(tail) :].permute(2, 0, 1)
@@ -117,9 +122,14 @@ class ConvolutionFrontend(nn.Module):
         return tuple(tails)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return (B, T, output_size) and the state after, for coarse inputs (B, T, input_rows * width).
+        """Convert the rows of coarse steps to features for the recurrent layers.
 
-        The inputs of a coarse step are rows, oldest first.
+        Args:
+            inputs: (B, T, input_rows * width), the rows of each coarse step, oldest first.
+            state: the tail of each convolution, (C, B, D).
+
+        Returns:
+            Features (B, T, output_size), and the state after.
         """
         hidden = self._fine_steps(inputs).transpose(1, 2)
         after = []

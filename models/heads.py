@@ -42,10 +42,21 @@ class MixtureHead(nn.Module, ABC):
 
     @abstractmethod
     def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> Mixture:
-        """The mixture of the projected parts (..., K, count); the scales come as (..., K, D)."""
+        """Return the mixture of projected parameters.
+
+        Args:
+            parts: the parts of the projection without the scales, (..., K, count) each.
+            scale: scales above the floor, (..., K, D).
+            inputs: the values before the step, (..., D_in).
+        """
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> Mixture:
-        """Hidden vectors (..., H) and the values seen (..., D_in) to distributions of batch shape (...)."""
+        """Return mixtures of batch shape (...).
+
+        Args:
+            hidden: hidden vectors (..., H).
+            inputs: the values before each step, (..., D_in).
+        """
         with torch.autocast(hidden.device.type, enabled=False):
             projected = self.projection(hidden.to(self.projection.weight.dtype))
             parts = [part.unflatten(-1, (self.components, -1)) for part in projected.split(self.sizes, -1)]

@@ -44,7 +44,12 @@ class ExplicitStep(nn.Module):
         return tuple(part.detach() for part in self.predictor.initial_state(batch_size) if len(part))
 
     def forward(self, inputs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return parameters, then the state after, in the order of the names, for inputs (B, D_in)."""
+        """Return the head's parameters, then the state after, in the order of the names.
+
+        Args:
+            inputs: (B, D_in).
+            *state: the state before, one tensor for each name.
+        """
         predictor = self.predictor
         seen = inputs[:, -predictor.seen :]
         if predictor.companding_step is not None:

@@ -43,10 +43,22 @@ def generate_samples(
     gain_reduced: Flags,
     scale_clipped: Flags,
 ) -> None:
-    """Generate from states h, c (L, B, H), windows (B, W) and powers (B), which are updated in place.
+    """Generate samples in free running. States, windows and powers are updated in place.
 
-    A number ``uniform`` (B, T) chooses the component of a step, ``noise`` (B, T, D) the place in it.
-    Written: samples (B, T D), and whether a block's gain was reduced or a scale clipped, (B, T).
+    Args:
+        layers, head: weights, as `models.compiled.weights` lays them out.
+        seen: values before a step that the network reads.
+        companding_step: quantisation step of the companded inputs; 0 without companding.
+        scale: normalisation of a sample.
+        draw: how a value is selected from the distribution.
+        limiter: limits of the RMS limiter.
+        h, c: states (L, B, H).
+        window: the last normalised values, (B, W).
+        power: running mean of squared samples, (B,).
+        uniform: (B, T) in [0, 1), select the component of a step.
+        noise: (B, T, D), standard normal, deviations within the component.
+        samples: receives the samples, (B, T D).
+        gain_reduced, scale_clipped: receive where a block's gain was reduced and a scale was clipped, (B, T).
     """
     batch, steps, size = noise.shape
     units = h.shape[2]

@@ -53,7 +53,15 @@ class Generated(NamedTuple):
 
 
 def unsupported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> str | None:
-    """Return why a model of these settings is not compiled, or None where it is."""
+    """Return why a model of these settings has no compiled form, or None if it has one.
+
+    Args:
+        cell: name of the cell, as in `model.cell`.
+        head: name of the head, as in `model.head`.
+        covariance: covariance of a Gaussian mixture, as in `model.covariance`.
+        architecture: `predictor` or `encoder_decoder`.
+        convolutions: number of convolutions before the recurrent layers.
+    """
     if architecture != "predictor":
         return f"the {architecture} has no compiled form"
     if convolutions:
@@ -116,7 +124,18 @@ class CompiledPredictor:
         return tuple(np.repeat(part, batch_size, 1) for part in self._start)
 
     def hidden(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """Return the head's inputs (B, T, H) and the state after, for inputs (B, T, D_in)."""
+        """Run the recurrent layers over a sequence.
+
+        Args:
+            inputs: normalised inputs (B, T, D_in).
+            state: the state before, arrays (L, B, H); it is not changed.
+
+        Returns:
+            The head's inputs (B, T, H), and the state after.
+
+        Raises:
+            ValueError: a shape does not match the model's.
+        """
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[2] >= self.seen, inputs)
@@ -133,7 +152,18 @@ class CompiledPredictor:
         return out[:, : self.parameter_count].reshape(*hidden.shape[:-1], -1)
 
     def step(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """Return the head's parameters (B, P) and the state after, for one step of inputs (B, D_in)."""
+        """Run one step.
+
+        Args:
+            inputs: normalised inputs (B, D_in).
+            state: the state before, arrays (L, B, H); it is not changed.
+
+        Returns:
+            The head's parameters (B, P), and the state after.
+
+        Raises:
+            ValueError: a shape does not match the model's.
+        """
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[1] >= self.seen, inputs)
@@ -174,6 +204,12 @@ class CompiledPredictor:
             max_scale: larger scales are replaced by it.
             kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
             limiter_limit, limiter_memory, limiter_power: see `pipeline.model.limiter.RmsLimiter`.
+
+        Returns:
+            Samples, the state after, and where limits acted.
+
+        Raises:
+            ValueError: a shape does not match the model's.
         """
         window = np.array(window, np.float32, order="C")
         batch = len(window)

@@ -35,10 +35,12 @@ class BernoulliNotes:
         return self.draw(None, _normal(self.logits, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects.
+        """Return the notes (..., D) that random numbers select.
 
-        ``temperature`` divides the log odds; at 0 each takes the likelier of on and off. The other
-        arguments are for mixtures and have no effect.
+        Args:
+            uniform: unused, as all other arguments for mixtures.
+            noise: (..., D), standard normal.
+            temperature: divides the log odds; at 0 each note becomes the likelier of on and off.
         """
         if temperature < COLDEST:
             return (self.logits > 0).to(self.logits.dtype)
@@ -99,10 +101,13 @@ class NadeNotes:
         return self.draw(None, _normal(self.note_bias, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects, the lowest first.
+        """Return the notes (..., D) that random numbers select, the lowest note first.
 
-        ``temperature`` divides each note's log odds given the lower ones; at 0 each takes the likelier of on
-        and off, given those below.
+        Args:
+            uniform: unused, as all other arguments for mixtures.
+            noise: (..., D), standard normal.
+            temperature: divides each note's log odds given the lower notes; at 0 each note becomes the
+                likelier of on and off.
         """
         if temperature < COLDEST:
             return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[0]

@@ -53,7 +53,16 @@ class Cell:
         return self.layer.startswith(_TORCH)
 
     def parameter_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of a layer's parameters by name; those of a cell compiled for CPUs must be these."""
+        """Return the shapes of a layer's parameters by name; the compiled form of a cell assumes them.
+
+        Args:
+            input_size: width of the inputs, D.
+            hidden_size: width of the state, H.
+
+        Example:
+            >>> CELLS["mingru"].parameter_shapes(3, 5)
+            {'weight_ih': (10, 3), 'bias': (10,)}
+        """
         rows, carried = self.gates * hidden_size, self.gates * hidden_size
         if self.recurrent_gates is not None:
             carried = self.recurrent_gates * hidden_size
@@ -72,7 +81,12 @@ class Cell:
         return shapes
 
     def make_layer(self, input_size: int, hidden_size: int) -> Any:
-        """One layer, a `torch.nn.Module`."""
+        """Return one layer, a `torch.nn.Module`.
+
+        Args:
+            input_size: width of the inputs, D.
+            hidden_size: width of the state, H.
+        """
         return load(self.layer)(input_size, hidden_size)
 
     def onnx_step(self) -> Callable[..., Any]:
