@@ -65,9 +65,9 @@ class Waveform(SoundRepresentation):
         return samples
 
     def samples_of(self, rows: Rows, seed: int) -> Samples:
-        """Return the samples that the rows are."""
+        """Return the rows as samples."""
         return rows[:, 0]
 
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
-        """Return the samples that the rows are."""
+        """Return the rows as samples."""
         return rows[:, 0]

@@ -61,7 +61,15 @@ class TrainedModel:
         normalisation: Normalisation,
         trained: dict[str, Any],
     ) -> TrainedModel:
-        """A model of a network that is there already."""
+        """Return a trained model of an existing network.
+
+        Args:
+            network: in torch, on any device.
+            input_config: section `input` of the training.
+            model: section `model` of the training.
+            normalisation: moments of the training split.
+            trained: facts of the training, as plain values.
+        """
 
         def weights() -> Weights:
             return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
