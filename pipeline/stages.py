@@ -57,7 +57,15 @@ def check_recordings(config: RunConfig) -> None:
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
-    """Raise `UserError`, before hours of training, where a split that the run needs is empty."""
+    """Check, before hours of training, that every split that a run needs has recordings.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+
+    Raises:
+        UserError: a split is empty.
+    """
     from pipeline.data.dataset import open_dataset
 
     prepared = open_dataset(dataset, config.input)
@@ -71,7 +79,13 @@ def variants(config: RunConfig) -> list[str]:
 
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
-    """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
+    """Return the run folder of one variant on a prepared data set; it is created if it is missing.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+        variant: name of a variant; empty is the configuration without its variants.
+    """
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
     return start_run(chosen, dataset, fingerprint, variant).path
@@ -130,6 +144,13 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     """Register the runs' models; the best one becomes champion if it is better than the present one.
 
     Without a tracking server nothing is registered, and the result states the reason.
+
+    Args:
+        config: the run's configuration.
+        runs: folders of finished runs.
+
+    Returns:
+        As `pipeline.registry.promotion.promote`; `run` and `version` are None where nothing was registered.
     """
     from pipeline.registry.promotion import promote
     from pipeline.tracking.sync import TrackingUnavailable
@@ -142,7 +163,17 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
-    """Write `summary.json` with a run's figures, plots and sounds, the best model first; return its path."""
+    """Write `summary.json` with a run's figures, plots and sounds, the best model first.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+        runs: folders of finished runs.
+        promotion: result of `promote_stage`.
+
+    Returns:
+        The path of the summary.
+    """
     from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}

@@ -37,7 +37,14 @@ def concealment_table(
     losses: Sequence[float] = (0.05, 0.10, 0.20),
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Fill random losses in recordings (N,) at the model's rate by every method, and measure the results.
+    """Fill random losses in recordings by every method, and measure the results.
+
+    Args:
+        model: model of waveforms.
+        recordings: int16 samples (N,) each, at the model's rate.
+        gaps_ms: lengths of a packet in milliseconds.
+        losses: shares of lost packets.
+        seed: of the losses and the model's draws.
 
     Returns:
         `rows`, one for each share of ``losses``, length of ``gaps_ms`` and method, with the means of

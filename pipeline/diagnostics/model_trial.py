@@ -70,6 +70,13 @@ class _Use:
 def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
     """Run a model on the beginnings of recordings.
 
+    Args:
+        model: model of sound.
+        sounds: paths of recordings, of which the first few are used.
+
+    Returns:
+        What was measured.
+
     Raises:
         UserError: none of the recordings can be used.
     """
@@ -89,6 +96,13 @@ def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
 
 def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
     """Run a model on the beginnings of recordings of its validation split.
+
+    Args:
+        model: any trained model.
+        path: the prepared data set.
+
+    Returns:
+        What was measured.
 
     Raises:
         UserError: the data set cannot be opened, or its validation split is empty.

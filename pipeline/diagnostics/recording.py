@@ -32,7 +32,12 @@ NOTED = "No sample is lost; write the file again if another program rejects it."
 
 
 def examine_recording(path: Path, sample_rate: int) -> Examination:
-    """Examine a recording for a model of ``sample_rate`` Hz; never raises for damaged files."""
+    """Return the examination of a recording. A damaged file is a finding, not an error.
+
+    Args:
+        path: the recording.
+        sample_rate: rate in Hz of the model that it is meant for.
+    """
     try:
         facts = _decoded(path, sample_rate)
         info, found = _measured(path)

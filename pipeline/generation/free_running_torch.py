@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
-    """Run the recurrence teacher-forced over stored rows (N, width), with N a multiple of the hop.
+    """Run the recurrence teacher-forced over stored rows.
+
+    Args:
+        model: any trained model.
+        rows: (N, width), with N a multiple of the hop.
 
     Returns:
         The state after the last row, and the window (window, width) of normalised values that is the next

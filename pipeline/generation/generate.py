@@ -122,7 +122,12 @@ def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling
 
 
 def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[Samples]:
-    """Yield endless sound without a recording, in blocks (n,) of int16, for models of waveforms."""
+    """Yield endless sound without a recording, in blocks (n,) of int16.
+
+    Args:
+        model: model of waveforms.
+        sampling: seed and options of the draws; the first take is streamed.
+    """
     run = free_run(model, encode_context(model, np.zeros(0, np.int16)), sampling)
     while True:
         for portion in run.rows(model.framing.hop * 256):

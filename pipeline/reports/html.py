@@ -27,14 +27,27 @@ SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
 
 
 def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
-    """Write `report.html` among a run's artifacts and return its path; see `run_page`."""
+    """Write `report.html` among a run's artifacts.
+
+    Args:
+        run: the run.
+        evaluation: its figures; see `run_page`.
+
+    Returns:
+        The path of the page.
+    """
     path = run.artifacts / "report.html"
     write_page(path, run_page(run, evaluation))
     return path
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a page, atomically; bytes of file names that are not text are replaced."""
+    """Write a page, atomically.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        page: HTML. Bytes of file names that are not text are replaced.
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
 

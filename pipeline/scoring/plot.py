@@ -33,14 +33,17 @@ def score_with_picture(
     picture: Path | None = None,
     threshold: Threshold | None = None,
 ) -> RecordingScore:
-    """Score a sound file, and plot the score if ``picture`` is given. The file is decoded once.
+    """Score a sound file, and plot the score if a picture is named. The file is decoded once.
 
     Args:
         model: model of sound.
         path: sound file.
         window_s: length of a scoring window in seconds.
-        picture: PNG file to write.
+        picture: PNG file to write; None for no picture.
         threshold: threshold to show in the picture.
+
+    Returns:
+        The score.
 
     Raises:
         RecordingRejected: the recording cannot be decoded or scored.
