@@ -116,7 +116,7 @@ class AutoregressiveMixtureHead(MixtureHead):
 
     Args:
         hidden_size, target_size, components, scale_floor: see `MixtureHead`.
-        order: P, the preceding values that a component's linear predictor sees.
+        order: P, the preceding values that a component's linear predictor reads.
     """
 
     start: Tensor

@@ -139,11 +139,11 @@ def lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
 
-def study_tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
     return (torch.tanh(linear(inputs, layer.weight_ih, layer.bias) + linear(state[0], layer.weight_hh)),)
 
 
-def study_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
     (hidden,), size = state, layer.hidden_size
     r, z, g = linear(inputs, layer.weight_ih, layer.bias).split(size, -1)
     of_r, of_z, of_g = layer.weight_hh.split(size)
@@ -152,7 +152,7 @@ def study_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
     return (hidden + z * (g - hidden),)
 
 
-def study_lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
     hidden, cell = state
     total = linear(inputs, layer.weight_ih, layer.bias) + linear(hidden, layer.weight_hh)
     i, f, g, o = total.split(layer.hidden_size, -1)

@@ -157,9 +157,9 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingUnavailable as away:
-        print(f"wavecast: no model was registered: {away}", file=sys.stderr)
-        return {"run": None, "version": None, "promoted": False, "why": str(away)}
+    except TrackingUnavailable as problem:
+        print(f"wavecast: no model was registered: {problem}", file=sys.stderr)
+        return {"run": None, "version": None, "promoted": False, "why": str(problem)}
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:

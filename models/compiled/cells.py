@@ -82,7 +82,7 @@ def copy_rows(values: Array, out: Array) -> None:
 
 
 @compiled
-def see(values: Array, step: np.float32, features: Array) -> None:
+def write_features(values: Array, step: np.float32, features: Array) -> None:
     """Write the first layer's inputs for values (D): themselves and, where ``step`` is not 0, companded."""
     seen = values.size
     copy(values, features[:seen])

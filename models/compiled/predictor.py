@@ -29,7 +29,7 @@ from models.recurrent.cells import find_cell
 
 State = tuple[Array, ...]
 """Of all layers, (layers, B, H): hidden vectors, and for LSTMs the cells."""
-Kind = Literal["sample", "mean", "likely"]
+Mode = Literal["sample", "mean", "likely"]
 
 
 class Generated(NamedTuple):
@@ -186,7 +186,7 @@ class CompiledPredictor:
         temperature: float = 1.0,
         noise_scale: float = 1.0,
         max_scale: float = math.inf,
-        kind: Kind = "sample",
+        mode: Mode = "sample",
         limiter_limit: float | None = None,
         limiter_memory: float = 0.0,
         limiter_power: ArrayLike = 0.0,
@@ -202,7 +202,7 @@ class CompiledPredictor:
             temperature: divides the logits; at 0 the most likely component is taken.
             noise_scale: multiplies the scales.
             max_scale: larger scales are replaced by it.
-            kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
+            mode: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
             limiter_limit, limiter_memory, limiter_power: see `pipeline.model.limiter.RmsLimiter`.
 
         Returns:
@@ -220,9 +220,9 @@ class CompiledPredictor:
         power = np.array(np.broadcast_to(np.asarray(limiter_power, np.float64), batch))
         flags = np.zeros((2, batch, steps), np.uint8)
         samples = np.empty((batch, steps * self.target_size), np.int16)
-        fixed = kind != "sample"
+        fixed = mode != "sample"
         softness, width = (0.0, 0.0) if fixed else (temperature, noise_scale)
-        draw = (kind == "mean", np.float32(softness), np.float32(width), np.float32(max_scale))
+        draw = (mode == "mean", np.float32(softness), np.float32(width), np.float32(max_scale))
         generate_samples(
             self._layers,
             self._head,

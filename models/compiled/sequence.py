@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, see
+from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, write_features
 from models.compiled.simd import compiled
 
 _ROWS = 64
@@ -33,7 +33,7 @@ def run_sequence(
         count = min(chunk, steps - begin)
         for t in range(count):
             for b in range(batch):
-                see(inputs[b, begin + t, width - seen :], companding_step, features[t, b])
+                write_features(inputs[b, begin + t, width - seen :], companding_step, features[t, b])
         run_layers(layers, features[:count], h, c, pre[:count], apart, out[:count])
         for t in range(count):
             for b in range(batch):

@@ -81,7 +81,7 @@ class AutoregressiveMixture(Mixture):
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """Return the value (..., D) with this deviation from its conditional mean in one component (...).
 
-        An unstable predictor, which would run away over the steps, is made stable (see `stable`): samples
+        An unstable predictor, which would diverge over the steps, is made stable (see `stable`): samples
         are then those of the stable one, while the likelihood is always that of the coefficients as given.
         """
         chosen = stable(select_component(self.coefficients, component))

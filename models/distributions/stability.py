@@ -1,8 +1,8 @@
 """Making linear predictors stable: one by one in plain numbers, or all at once on tensors.
 
-A predictor x_n = sum_p a_p x_(n-p) + e_n runs away where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
-unit circle. On a GPU, asking whether it does costs more than answering for hundreds of predictors at once,
-and a CUDA graph cannot ask at all. So `pull_inside` computes all of it for every predictor: Levinson's
+A predictor x_n = sum_p a_p x_(n-p) + e_n diverges where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
+unit circle. On a GPU, a test for each predictor costs more than computing hundreds of them at once,
+and a CUDA graph cannot branch at all. So `pull_inside` computes all of it for every predictor: Levinson's
 recursion run backwards, on many contracted copies of it, finds how far it must be contracted. The compiled
 form is `models.compiled.stability`.
 """
@@ -15,7 +15,7 @@ from models.distributions.constants import POLE_LIMIT
 
 CANDIDATES = 256
 ROUNDS = 2
-"""Each narrows the contraction's logarithm to a 255th: from that of 8, say, to a part in 30,000."""
+"""Each narrows the contraction's logarithm to a 255th: for example from that of 8 to a part in 30,000."""
 
 
 def stable(coefficients: Tensor) -> Tensor:

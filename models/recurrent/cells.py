@@ -28,8 +28,8 @@ class Cell:
         step: one step as a function of tensors, for export to ONNX; None where there is none.
         compiled: name of the kind in `models.compiled.cells`; None where the cell is not compiled for CPUs.
         aliases: other names that settings may use.
-        size: units of a layer, and layers, that have about the parameters of the study's units (168 to 169
-            thousand on 20 inputs), at which benchmarks compare the cell; None leaves it out of them.
+        size: units of a layer, and layers, at which benchmarks compare the cell. They have about the
+            parameters of Chung et al. (2014), 168 to 169 thousand on 20 inputs. None: not in benchmarks.
         timed_against: another cell, whose time is the unit of the benchmark of cells.
     """
 
@@ -160,7 +160,7 @@ for _cell in (
         _STUDY + "OneBiasTanh",
         "tanh of Chung et al. (2014)",
         1,
-        step=_STEPS + "study_tanh_step",
+        step=_STEPS + "chung2014_tanh_step",
         compiled="TANH",
         aliases=("study-tanh",),
         size=(400, 1),
@@ -171,7 +171,7 @@ for _cell in (
         _STUDY + "ResetBeforeGRU",
         "GRU of Chung et al. (2014)",
         3,
-        step=_STEPS + "study_gru_step",
+        step=_STEPS + "chung2014_gru_step",
         compiled="RESET_BEFORE_GRU",
         aliases=("study-gru",),
         size=(227, 1),
@@ -184,7 +184,7 @@ for _cell in (
         4,
         peepholes=3,
         state_names=_PAIR,
-        step=_STEPS + "study_lstm_step",
+        step=_STEPS + "chung2014_lstm_step",
         compiled="LSTM",
         aliases=("study-lstm",),
         size=(195, 1),

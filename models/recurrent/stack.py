@@ -1,7 +1,7 @@
 """Stacks of recurrent layers behind one interface: a sequence form, a step form, explicit state.
 
 The three units that Chung et al. (2014) compare, each in two forms: that of torch's own kernels (GRU with the
-reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the study itself (see
+reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the paper itself (see
 `models.recurrent.chung2014`), whose names begin with `chung2014-`.
 """
 

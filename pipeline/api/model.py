@@ -15,7 +15,7 @@ from pipeline.generation.options import (
     DEFAULT_NOISE_SCALE,
     DEFAULT_SECONDS,
     DEFAULT_TEMPERATURE,
-    Kind,
+    Mode,
     SamplingOptions,
 )
 from pipeline.model.trained_model import TrainedModel
@@ -71,8 +71,9 @@ class Model:
         seed: int = 0,
         temperature: float = DEFAULT_TEMPERATURE,
         noise_scale: float = DEFAULT_NOISE_SCALE,
-        kind: Kind = "sample",
+        mode: Mode = "sample",
         join: JoinOptions = END_TO_END,
+        kind: Mode | None = None,
     ) -> Continuation:
         """Continue a recording; of several takes, the one nearest to it in sound comes first.
 
@@ -84,6 +85,7 @@ class Model:
             seed: of the random numbers.
             temperature, noise_scale, mode: see `SamplingOptions`.
             join: how the recording and its continuation are joined.
+            kind: an earlier name of ``mode``.
 
         Returns:
             The recording, mono int16 at the model's rate, and its continuations (takes, M).
@@ -91,7 +93,7 @@ class Model:
         Raises:
             UserError: the recording cannot be used, or an argument is out of its range.
         """
-        sampling = SamplingOptions(takes, seed, temperature, noise_scale, kind)
+        sampling = SamplingOptions(takes, seed, temperature, noise_scale, kind or mode)
         return continue_samples(self.trained, self._mono(recording, sample_rate), seconds, sampling, join)
 
     def generate(

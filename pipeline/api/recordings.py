@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from pipeline.api.model import Model, Recording, load_model
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
-from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Kind
+from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_SECONDS, DEFAULT_TEMPERATURE, Mode
 
 if TYPE_CHECKING:
     from pipeline.audio.decode import Samples
@@ -32,8 +32,9 @@ def predict(
     seed: int = 0,
     temperature: float = DEFAULT_TEMPERATURE,
     noise_scale: float = DEFAULT_NOISE_SCALE,
-    kind: Kind = "sample",
+    mode: Mode = "sample",
     join: JoinOptions = END_TO_END,
+    kind: Mode | None = None,
 ) -> Continuation:
     """Continue a recording.
 
@@ -46,8 +47,10 @@ def predict(
         seed: of the random numbers; the same seed gives the same continuation.
         temperature: of the choice of component, see `pipeline.generation.options.SamplingOptions`.
         noise_scale: factor of the standard deviation within a component.
-        kind: draw, or take the mean, or the mean of the likeliest component.
+        mode: `sample` draws each value, `mean` takes the mixture's mean, `likely` the mean of the most likely
+            component.
         join: how the recording and its continuation are joined.
+        kind: an earlier name of ``mode``.
 
     Returns:
         The recording, mono int16 at the model's rate, and its continuations (takes, M).
@@ -61,7 +64,7 @@ def predict(
         "temperature": temperature,
         "noise_scale": noise_scale,
     }
-    return _loaded(model).predict(recording, sample_rate, seconds, kind=kind, join=join, **sampling)
+    return _loaded(model).predict(recording, sample_rate, seconds, mode=kind or mode, join=join, **sampling)
 
 
 def generate(

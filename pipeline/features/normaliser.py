@@ -1,4 +1,4 @@
-"""Between stored rows and the values that a model sees, in torch."""
+"""Conversion between stored rows and the values that a model reads, in torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Normaliser:
-    """Between stored rows and the values that the model sees, on one device."""
+    """The conversion between stored rows and the values that the model reads, on one device."""
 
     def __init__(
         self, representation: Representation, normalisation: Normalisation, device: torch.device

@@ -33,10 +33,17 @@ NONNEGATIVE_UPDATES = 32
 class Spectrogram:
     """The numbers of one analysis; equal numbers give equal frames.
 
-    ``sample_rate`` in Hz; ``window_length``, ``hop_length`` and ``n_fft`` in samples; ``n_mels`` bands, or 0
-    for the linear bins between the two frequencies (``max_frequency_hz`` None: half the sample rate).
-    ``floor`` is the smallest magnitude that is told from silence; a sine of full scale has a magnitude of a
-    quarter of the window's length. Raises `UserError` where the numbers do not fit each other.
+    A sine of full scale has a magnitude of a quarter of the window's length.
+
+    Attributes:
+        sample_rate: in Hz.
+        window_length, hop_length, n_fft: in samples.
+        n_mels: number of mel bands; 0 for the linear bins between the two frequencies.
+        min_frequency_hz, max_frequency_hz: of the bins or bands; None is half the sample rate.
+        floor: smaller magnitudes are raised to it, since silence has no logarithm.
+
+    Raises:
+        UserError: the numbers do not fit each other.
     """
 
     sample_rate: int
@@ -223,7 +230,7 @@ def _mel_filters(
 ) -> torch.Tensor:
     """Weights (n_fft // 2 + 1, n_mels); a band that no bin falls into is a `UserError`."""
     torchaudio = _torchaudio()
-    with warnings.catch_warnings(action="ignore"):  # about empty bands, which are refused below
+    with warnings.catch_warnings(action="ignore"):  # about empty bands, which are rejected below
         filters: torch.Tensor = torchaudio.functional.melscale_fbanks(
             n_fft // 2 + 1, lowest_hz, highest_hz, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )

@@ -28,7 +28,7 @@ class JoinOptions:
         """Raise `UserError` where a length is out of range."""
         context_s = 1.0 if self.context_s is None else self.context_s
         if not (self.trim_end_s >= 0 and context_s > 0 and self.crossfade_s >= 0):
-            raise UserError("cut and cross-fade must not be negative, context must be positive", 2)
+            raise UserError("trimmed end and cross-fade must not be negative, context must be positive", 2)
 
 
 END_TO_END = JoinOptions()

@@ -1,10 +1,10 @@
 """Ranking of continuations by their spectral distance to the recording, and their negative log-likelihood.
 
 The likelihood ranks badly, since quiet and smooth sound is likely. Of eight takes, the likeliest was the
-quietest in 26 of 48 cases, and its level was 4.1 dB from that of the true continuation. A take at random is
-3.4 dB away. (Measured with an autoregressive GRU on 24 speakers that it was not trained on.) The take with
-the smallest spectral distance to the end of the context was 3.3 dB away and the quietest in 13 cases. Its
-spectrum was as near as the likeliest's, 7.3 dB and 7.2 dB, where a take at random is 8.7 dB away.
+quietest in 26 of 48 cases, and its level was 4.1 dB from that of the true continuation. A random take
+differs by 3.4 dB. (Measured with an autoregressive GRU on 24 speakers that it was not trained on.) The take
+with the smallest spectral distance to the end of the context differed by 3.3 dB and was the quietest in 13
+cases. Its spectrum was as near as that of the likeliest, 7.3 dB and 7.2 dB; a random take has 8.7 dB.
 Typicality, the distance of a take's likelihood from that of the context, did not differ from chance.
 `wavecast bench continuations` measures the rules for any model.
 """

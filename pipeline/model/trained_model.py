@@ -133,7 +133,7 @@ class TrainedModel:
 
     @cached_property
     def representation(self) -> Representation:
-        """What recordings are converted to, as the settings of the input say."""
+        """The representation that the settings of the input select."""
         return representation_of(self.input)
 
     @cached_property
@@ -172,12 +172,12 @@ class TrainedModel:
         return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.row_rate_hz)
 
     def normaliser(self) -> Normaliser:
-        """Between stored rows and the values that the network in torch sees."""
+        """Return the conversion between stored rows and the values that the network in torch reads."""
         return Normaliser(self.representation, self.normalisation, self.device)
 
 
 def _require_parts(weights: Weights, model: ModelConfig) -> None:
-    """Raise `ValueError` where the recurrent layers are others than the configuration says."""
+    """Raise `ValueError` where the recurrent layers differ from the configuration."""
     layers = len({name.split(".")[2] for name in weights if name.startswith("recurrent.layers.")})
     units = next(array.shape[-1] for name, array in weights.items() if "weight_hh" in name)
     found = layers, "recurrent.norms.0.weight" in weights, "recurrent.start" in weights

@@ -44,7 +44,7 @@ def write_figure(figure: Figure, path: Path) -> None:
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary, warnings.catch_warnings():
-        # A script that the font lacks is drawn as boxes; whoever named a file so knows what it says.
+        # A script that the font lacks is drawn as boxes; the warning would add nothing.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(temporary, format="png")
 

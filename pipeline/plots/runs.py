@@ -159,7 +159,8 @@ def comparison(
 ) -> None:
     """Draw a bar with its number for each named value, the best on top; the best model stands out.
 
-    Bars begin a little beyond the best value, not at 0, so that small differences show; the axis says where.
+    Bars begin a little beyond the best value, not at 0, so that small differences are visible. The axis
+    states where.
 
     Args:
         path: of the PNG.

@@ -79,7 +79,9 @@ def page_of(target: str) -> str:
 def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     """Return the page of a run, which may be unfinished.
 
-    ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
+    Args:
+        run: the run.
+        evaluation: result of `pipeline.evaluation.evaluate.evaluate`; None reads it from the run's artifacts.
     """
     description, status = run.description(), run.status()
     reason = status.get("reason", "")

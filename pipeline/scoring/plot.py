@@ -54,11 +54,11 @@ def score_with_picture(
         score = score_samples(model, blocks, window_s)
         if picture is not None:
             rate = model.audio.sample_rate
-            surprise_picture(picture, recording.blocks(), rate, score, path.name, threshold)
+            surprisal_picture(picture, recording.blocks(), rate, score, path.name, threshold)
     return score
 
 
-def surprise_picture(
+def surprisal_picture(
     path: Path,
     blocks: Iterable[Samples],
     sample_rate: int,

@@ -123,7 +123,7 @@ def read_threshold(path: Path) -> Threshold:
     return Threshold(**{field.name: content[field.name] for field in fields(Threshold)})
 
 
-def refuse_other(threshold: Threshold, model: str, window_s: float) -> None:
+def check_same_scoring(threshold: Threshold, model: str, window_s: float) -> None:
     """Check that a threshold may be applied to scores of a model and window.
 
     Args:

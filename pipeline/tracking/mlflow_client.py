@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Has MLflow's pages open on curves and models, not on the traces of language models."""
+"""Makes the MLflow UI open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
 BATCH_POINTS = 1000
 """Most points that MLflow accepts in one request."""
@@ -63,7 +63,7 @@ def connect(uri: str) -> "MlflowClient":
 def _create(database: Path, uri: str) -> None:
     """Create an SQLite store once: MLflow fails if several processes open an empty one.
 
-    It is made under another name, since a store whose making was cut short cannot be mended.
+    It is made under another name, since an incomplete store cannot be repaired.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
