@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.distributions.constants import MAX_RAW_SCALE
 from models.distributions.correlated_mixtures import AutoregressiveMixture, FullCovarianceMixture
 from models.distributions.mixture import DiagonalMixture, Mixture
-from models.distributions.stability import stable
+from models.distributions.stability import stabilise
 
 
 class MixtureHead(nn.Module, ABC):
@@ -38,7 +38,7 @@ class MixtureHead(nn.Module, ABC):
 
     @abstractmethod
     def parameter_counts(self) -> list[int]:
-        """Parameters of one component: its weight, its means, its log scales, and further ones."""
+        """Return the parameters of a component: of its weight, its means, its log scales, and others."""
 
     @abstractmethod
     def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> Mixture:
@@ -158,13 +158,13 @@ class AutoregressiveMixtureHead(MixtureHead):
 
 
 def backward_errors(coefficients: Tensor) -> Tensor:
-    """The P values before a sample in terms that are uncorrelated, where a linear predictor (P,) is right.
+    """Return uncorrelated combinations of the P values before a sample, (P, P), for a linear predictor (P,).
 
-    Row j (P, P) takes the value j + 1 before, less what the j values after it tell of it: the lattice form
+    Row j is the value j + 1 steps before, minus its prediction from the j values after it: the lattice form
     of linear prediction. Its standard deviation is that of the predictor's own error, so that a weight of 1
     moves a prediction by the error's usual size.
     """
-    predictor = stable(coefficients.double().cpu())
+    predictor = stabilise(coefficients.double().cpu())
     rows, variance = torch.zeros(len(predictor), len(predictor), dtype=torch.float64), 1.0
     for lag in range(len(predictor) - 1, -1, -1):
         # From order lag + 1 to order lag, as in `is_stable`.

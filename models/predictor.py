@@ -84,7 +84,7 @@ class Predictor(nn.Module):
         return hidden, (*after, *end)
 
     def recurrent_parameter_count(self) -> int:
-        """Number of recurrent weights and biases, the count that Chung et al. (2014) equalise."""
+        """Return the number of recurrent weights and biases, which Chung et al. (2014) equalise."""
         return sum(weight.numel() for weight in self.recurrent.parameters())
 
 

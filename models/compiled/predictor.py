@@ -88,7 +88,8 @@ class CompiledPredictor:
         companding_step: quantisation step, where the inputs are read companded, too.
         residual: whether layers add what they read, from the second on.
 
-    Raises `ValueError` or `KeyError` where weights are missing, too many, or of other shapes.
+    Raises:
+        ValueError, KeyError: weights are missing, not expected, or of other shapes.
     """
 
     def __init__(

@@ -140,7 +140,7 @@ def padded(rows: Array, ahead: int = 0) -> Array:
 
 
 def aligned(array: Array) -> Array:
-    """The same numbers in C order, beginning with a cache line, so that no vector lies in two of them."""
+    """Return the same numbers in C order, starting at a cache line, so that no vector lies in two of them."""
     room = np.empty(array.nbytes + _CACHE_LINE, np.uint8)
     begin = -room.ctypes.data % _CACHE_LINE
     new = room[begin : begin + array.nbytes].view(np.float32).reshape(array.shape)

@@ -27,11 +27,17 @@ class BernoulliNotes:
         """Return the log-probability (...), in nats, of ``value`` (..., D), 0 or 1.
 
         Where ``mask`` (..., D) is false, that note is left out.
+
+        Example:
+            Two notes that sound with probability 1/2 have the probability 1/4 of any outcome:
+
+            >>> round(BernoulliNotes(torch.zeros(2)).log_prob(torch.tensor([1.0, 0.0])).exp().item(), 6)
+            0.25
         """
         return _sum_of_notes(self.logits, value, mask)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D); see `draw`."""
+        """Return random notes (..., D); for the arguments see `Distribution.sample`."""
         return self.draw(None, _normal(self.logits, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
@@ -97,7 +103,7 @@ class NadeNotes:
         return self.note_bias + log_odds.gather(-2, below).squeeze(-2)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D); see `draw`."""
+        """Return random notes (..., D); for the arguments see `Distribution.sample`."""
         return self.draw(None, _normal(self.note_bias, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:

@@ -128,7 +128,7 @@ class EncoderDecoder(nn.Module):
         return self.head(hidden, inputs), after
 
     def recurrent_parameter_count(self) -> int:
-        """Number of weights and biases of encoder, bridge, attention and decoder, without the head."""
+        """Return the number of weights and biases of all parts but the head."""
         return sum(w.numel() for w in self.parameters()) - sum(w.numel() for w in self.head.parameters())
 
     def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, BlockLayout]:

@@ -90,7 +90,7 @@ class Cell:
         return load(self.layer)(input_size, hidden_size)
 
     def onnx_step(self) -> Callable[..., Any]:
-        """The function of one step.
+        """Return the function of one step.
 
         Raises:
             ValueError: the cell has none.
@@ -114,10 +114,14 @@ def register_cell(cell: Cell) -> None:
 
 
 def find_cell(name: str) -> Cell:
-    """The cell of this name or alias.
+    """Return the cell of this name or alias.
 
     Raises:
         ValueError: there is none; the message lists the names.
+
+    Example:
+        >>> find_cell("study-gru").name
+        'chung2014-gru'
     """
     for cell in CELLS.values():
         if name in (cell.name, *cell.aliases):

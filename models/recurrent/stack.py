@@ -62,7 +62,7 @@ class RecurrentStack(nn.Module):
         self.parts = parts
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step, on the device and of the type of the weights."""
+        """Return the state before the first step, (L, B, H) for each part, on the device of the weights."""
         if self.start is not None:
             return tuple(part.expand(-1, batch_size, -1) for part in self.start)
         weight = next(self.layers.parameters())
@@ -118,7 +118,7 @@ def keep_state_where(state: State, keep: Tensor, fresh: State) -> State:
 
 
 def detach_state(state: State) -> State:
-    """The same state, with the gradient's path into the past cut: truncated back-propagation."""
+    """Return the same state without the gradient's path into the past: truncated back-propagation."""
     return tuple(part.detach() for part in state)
 
 

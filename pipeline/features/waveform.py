@@ -53,7 +53,7 @@ class Waveform(SoundRepresentation):
         return self.config.hop
 
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Round to 16-bit integers, and clip to their range."""
+        """Return rows rounded to 16-bit integers, and clipped to their range."""
         return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).short()
 
     def rows_of_blocks(self, blocks: Iterable[Samples]) -> Iterator[Rows]:

@@ -26,9 +26,9 @@ MOMENTS = 20_000
 
 
 def loudest_level(dataset: Dataset) -> float:
-    """The loudest moment of the training split, as a root mean square of normalised values.
+    """Return the loudest moment of the training split, as a root mean square of normalised values.
 
-    Of a large split only some moments are looked at, the same ones each time.
+    Of a large split only some moments are measured, the same ones each time.
     """
     chosen = dataset.require("train")
     length = round(MOMENT_S * dataset.representation.row_rate_hz)

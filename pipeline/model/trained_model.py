@@ -100,9 +100,10 @@ class TrainedModel:
 
     @cached_property
     def compiled(self) -> CompiledPredictor | None:
-        """The network compiled for a CPU, or None where it has parts that only torch has.
+        """Return the network compiled for a CPU, or None where it has parts that only torch has.
 
-        Raises `UserError` where the weights do not fit the configuration.
+        Raises:
+            UserError: the weights do not fit the configuration.
         """
         from models.compiled.predictor import CompiledPredictor
 

@@ -90,7 +90,11 @@ def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
 
 
 def kind_of(path: Path) -> Kind:
-    """Return the kind of a file, by its first bytes; raises `RecordingRejected`."""
+    """Return the kind of a file, by its first bytes.
+
+    Raises:
+        RecordingRejected: the file cannot be read, or is of another kind.
+    """
     with open_file(path) as file:
         head = file.read(16)
     if head.startswith(HDF5_MATLAB):

@@ -57,7 +57,8 @@ def page_of(target: str) -> str:
 
     The page of a model is that of the run that trained it, where that is on this machine.
 
-    Raises `UserError` where there is no such thing.
+    Raises:
+        UserError: there is no such run or model.
     """
     for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
