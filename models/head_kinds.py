@@ -1,7 +1,7 @@
 """The registry of output heads, with the properties that other parts of the product read.
 
 A mixture of Gaussians has a kind of its own for each covariance. This module imports no torch, so that
-settings can be checked without it: code is named as "module:attribute" and imported when it is asked for.
+settings can be checked without it: code is named as "module:attribute" and imported when it is used.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Whether weights have the shapes that their settings call for: compiled code reads without looking."""
+"""Check of the shapes of weights against their settings, since compiled code reads without bounds."""
 
 from collections.abc import Mapping
 

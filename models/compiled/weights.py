@@ -1,4 +1,4 @@
-"""From the weights of a `models.predictor.Predictor`, by their names, to what the compiled functions read."""
+"""Conversion of a `models.predictor.Predictor`'s weights to the arrays that the compiled functions read."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Making linear predictors stable: one by one in plain numbers, or all at once on tensors.
+"""Stabilisation of linear predictors: one by one in plain numbers, or all at once on tensors.
 
 A predictor x_n = sum_p a_p x_(n-p) + e_n diverges where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
 unit circle. On a GPU, a test for each predictor costs more than computing hundreds of them at once,
@@ -37,11 +37,11 @@ def stabilise(coefficients: Tensor) -> Tensor:
     if coefficients.is_cuda:  # which answers for all of them sooner than for one whether it is stable
         return pull_inside(coefficients, POLE_LIMIT)
     rows = coefficients.reshape(-1, coefficients.shape[-1]).tolist()
-    wild = [index for index, row in enumerate(rows) if not is_stable(row)]
-    if not wild:
+    unstable = [index for index, row in enumerate(rows) if not is_stable(row)]
+    if not unstable:
         return coefficients
     power = np.arange(1, coefficients.shape[-1] + 1)
-    for index in wild:
+    for index in unstable:
         radius = np.abs(np.roots([1.0, *(-x for x in rows[index])])).max()
         rows[index] = (np.array(rows[index]) * (POLE_LIMIT / radius) ** power).tolist()
     return coefficients.new_tensor(rows).reshape(coefficients.shape)

@@ -1,7 +1,7 @@
 """The recurrent cells by name, with all that other parts of the product need to know of them.
 
 This module imports neither torch nor numba, so that settings can be checked without them: code is named as
-"module:attribute" and imported when it is asked for.
+"module:attribute" and imported when it is used.
 """
 
 from collections.abc import Callable

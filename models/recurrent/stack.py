@@ -28,10 +28,10 @@ class RecurrentStack(nn.Module):
         cell: one of `models.recurrent.cells.CELLS`.
         input_size: D, features of a step.
         hidden_size: H, units of each layer.
-        num_layers: layers.
+        num_layers: number of layers.
         dropout: share of a layer's outputs dropped on the way to the next while training.
         layer_norm: normalise each layer's outputs (Ba, Kiros and Hinton 2016) before they are read; the
-            recurrence itself runs on the values as they are.
+            recurrence itself runs on values that are not normalised.
         residual: add what a layer read to what it puts out, from the second layer on.
         learned_initial_state: begin in a state that is trained, instead of zeros.
     """

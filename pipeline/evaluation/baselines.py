@@ -1,4 +1,4 @@
-"""What a model has to beat, computed on the same recordings, so that its figures mean something.
+"""Registry of baselines: simple models, scored on the same recordings as a trained model for comparison.
 
 All are fitted on the training split only. A further baseline is one function, which may have a file of its
 own, and one line of `BASELINES`.

@@ -1,4 +1,4 @@
-"""What a model of notes has to beat: each note by its frequency, and each note by whether it sounded before.
+"""Baselines of notes: each note by its frequency, and each note by whether it sounded before.
 
 Both are fitted on the training sequences and scored by the protocol of Boulanger-Lewandowski et al. (2012):
 each frame but the first of a sequence is predicted; nats are summed over the notes and averaged over the

@@ -1,4 +1,4 @@
-"""What a recording is converted to before a model reads it: the protocol that every kind of input implements.
+"""The protocol of representations, which recordings are converted to before a model reads them.
 
 `pipeline.features.representations` selects the class for a configuration. All other code asks a
 representation for its numbers and for what it can do, and never for its kind.

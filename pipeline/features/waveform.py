@@ -1,4 +1,4 @@
-"""Samples as they are: a row is one 16-bit integer."""
+"""Raw samples: a row is one 16-bit integer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From settings to a network with fresh weights: the one place where configuration meets `models`."""
+"""Building of networks with fresh weights: the one place where configuration meets `models`."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""A trained model: a network and what it needs to meet recordings, in torch or compiled for a CPU."""
+"""A trained model: a network with its representation and normalisation, in torch or compiled for a CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 class TrainedModel:
     """A network and what it needs to meet recordings.
 
-    The network itself is built when it is first asked for: what the compiled form can do needs no torch,
+    The network itself is built when it is first used: what the compiled form can do needs no torch,
     whose import takes longer than continuing a recording by seconds.
 
     Attributes:

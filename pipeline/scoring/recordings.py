@@ -80,7 +80,7 @@ def whole_window_s(model: TrainedModel, window_s: float) -> float:
 
     Args:
         model: model of sound.
-        window_s: length that was asked for, in seconds.
+        window_s: requested length in seconds.
 
     Raises:
         UserError: the window is not positive.

@@ -26,7 +26,7 @@ class SyncState:
         uri: the server, without password; another one is sent everything anew.
         run_id: the run on that server; empty before it was made.
         pending: something was to be sent and has not arrived in full.
-        covered: journal bytes that the training vouched for last.
+        covered: bytes of the journal that were final at the last checkpoint.
         journal_bytes: journal bytes that have arrived.
         journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
         tags, summary, status: as they arrived.
