@@ -1,4 +1,4 @@
-"""The interface of a baseline: a simple model, fitted on the training split and scored beside the trained ones."""
+"""The interface of a baseline: a simple model, fitted on the training split, to compare trained ones with."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
