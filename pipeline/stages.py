@@ -79,13 +79,7 @@ def variants(config: RunConfig) -> list[str]:
 
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
-    """Return the run folder of one variant on a prepared data set; it is created if it is missing.
-
-    Args:
-        config: the run's configuration.
-        dataset: the prepared data set.
-        variant: name of a variant; empty is the configuration without its variants.
-    """
+    """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
     fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
     return start_run(chosen, dataset, fingerprint, variant).path
@@ -144,22 +138,15 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     """Register the runs' models; the best one becomes champion if it is better than the present one.
 
     Without a tracking server nothing is registered, and the result states the reason.
-
-    Args:
-        config: the run's configuration.
-        runs: folders of finished runs.
-
-    Returns:
-        As `pipeline.registry.promotion.promote`; `run` and `version` are None where nothing was registered.
     """
     from pipeline.registry.promotion import promote
     from pipeline.tracking.sync import TrackingUnavailable
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingUnavailable as problem:
-        print(f"wavecast: no model was registered: {problem}", file=sys.stderr)
-        return {"run": None, "version": None, "promoted": False, "why": str(problem)}
+    except TrackingUnavailable as away:
+        print(f"wavecast: no model was registered: {away}", file=sys.stderr)
+        return {"run": None, "version": None, "promoted": False, "why": str(away)}
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:

@@ -93,26 +93,13 @@ def _check_regular(path: Path) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write a value as indented JSON, atomically.
-
-    Args:
-        target: the file, which is replaced if it exists.
-        value: what `json.dumps` accepts.
-    """
+    """Write ``value`` as indented JSON, atomically."""
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
 def read_json(path: Path, what: str) -> Any:
-    """Return the content of a JSON file.
-
-    Args:
-        path: the file.
-        what: a noun for error messages, such as "manifest of a data set".
-
-    Raises:
-        UserError: the file is missing, unreadable or not JSON.
-    """
+    """Read a JSON file; a missing or damaged one is a `UserError` that names ``what`` it should be."""
     try:
         return json.loads(path.read_text())
     except FileNotFoundError:

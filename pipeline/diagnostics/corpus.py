@@ -23,7 +23,7 @@ from pipeline.diagnostics.findings import Examination, Finding, Severity, counte
 from pipeline.diagnostics.recording import decibels, examine_recording
 from pipeline.errors import RecordingRejected
 
-VALID, TEST, SEED = 0.1, 0.1, 0  # the defaults of a configuration
+VALID, TEST, SEED = 0.1, 0.1, 0  # as in a configuration that says nothing else
 OUTLIER_DB = 20.0
 MANY = 0.5  # of the recordings: then it is the rule, not the exception
 NAMED = 3

@@ -13,22 +13,15 @@ from pipeline.tracking.run_folder import RunFolder
 
 
 def promote(runs: list[RunFolder], config: RunConfig) -> dict[str, Any]:
-    """Register the models of runs, and make the best one champion if it is better than the present champion.
+    """Register the models of ``runs``; the best becomes champion where it beats the one that is.
 
     Models are compared by their negative log-likelihood on the present validation split, so that the test
     split stays unseen. The comparison is per predicted value, since steps may differ in length. A champion
-    of another kind or sample rate cannot be compared: the new model takes its place, and the result states
-    this. The name of each variant becomes an alias as well.
-
-    Args:
-        runs: finished runs.
-        config: names the registered model, the store and the variants.
+    of another kind or sample rate cannot be compared: the new model takes its place, and the result says
+    so. Every variant gets its own name as an alias, too.
 
     Returns:
-        `run` and `version` of the best model, `promoted`, and `why` in words.
-
-    Raises:
-        TrackingUnavailable: the store cannot be used.
+        `run` and `version` of the best, `promoted`, and `why` in words.
     """
     name = config.tracking.registered_model
     best = min(runs, key=_validation_nats_per_value)

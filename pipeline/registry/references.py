@@ -35,12 +35,7 @@ def run_folder(reference: str) -> Path:
 def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
     """Return the version that is used when no model is named: the champion, else the newest.
 
-    Args:
-        versions: registered versions, the newest first.
-        name: the registered model. If it has no version, those of others are used: it may have been renamed.
-
-    Returns:
-        The version, or None if ``versions`` is empty.
+    A version of another registered model is taken if ``name`` has none: the model may have been renamed.
     """
     own = [version for version in versions if version.name == name]
     champions = [version for version in (*own, *versions) if CHAMPION in version.aliases]
@@ -50,16 +45,11 @@ def default_version(versions: Sequence[RegisteredVersion], name: str) -> Registe
 def find_version(
     versions: Sequence[RegisteredVersion], reference: str, name: str
 ) -> RegisteredVersion | None:
-    """Return the registered version that a reference means.
+    """Return the registered version that ``reference`` means, None where it means none.
 
-    Args:
-        versions: registered versions, the newest first.
-        reference: a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME
-            alone, which is its champion or newest version.
-        name: the registered model that numbers and aliases belong to. Aliases of others are tried after them.
-
-    Returns:
-        The version, or None if the reference means none of them.
+    It is a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME alone, which
+    is its champion or newest version. Numbers and aliases are those of ``name``; aliases of other registered
+    models are tried after them.
     """
     text = reference.removeprefix("models:/")
     own = [version for version in versions if version.name == name]
