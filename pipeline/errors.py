@@ -1,11 +1,11 @@
-"""Exceptions for errors that a user can mend, and their form in one line."""
+"""Exceptions for errors that a user can correct, and their form in one line."""
 
 import sys
 from typing import Literal
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one line with the place, the cause and the remedy.
+    """A mistake that the user can correct: one line with the place, the cause and the remedy.
 
     The command line prints it on standard error and exits with ``exit_code``: 1 for what was found in
     files or servers, 2 for a wrong argument or configuration.

@@ -85,7 +85,15 @@ def check_recordings(config: RunConfig) -> "Corpus":
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
-    """Raise `UserError`, before hours of training, where a split that the run needs is empty."""
+    """Check, before hours of training, that every split that a run needs has recordings.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+
+    Raises:
+        UserError: a split is empty.
+    """
     from pipeline.data.dataset import open_dataset
 
     prepared = open_dataset(dataset, config.input)
@@ -192,7 +200,17 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
-    """Write `summary.json` with a run's figures, plots and sounds, the best model first; return its path."""
+    """Write `summary.json` with a run's figures, plots and sounds, the best model first.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+        runs: folders of finished runs.
+        promotion: result of `promote_stage`.
+
+    Returns:
+        The path of the summary.
+    """
     from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}

@@ -26,10 +26,18 @@ HEADINGS = {
 
 
 def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Path:
-    """Train and score everything on a folder of recordings and, if given, one of sets of music.
+    """Train and score all published comparisons.
 
-    ``settings`` (`key=value`) change every part. Returns the path of a Markdown file with all tables; beside
-    it lies `study.json`. Raises `UserError` where a folder cannot be used.
+    Args:
+        speech: folder of recordings.
+        music: folder of sets of music; None leaves these out.
+        settings: texts `key=value` that change every part.
+
+    Returns:
+        The path of a Markdown file with all tables; beside it lies `study.json`.
+
+    Raises:
+        UserError: a folder or a setting cannot be used.
     """
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():

@@ -221,7 +221,15 @@ def _type_adapter(shape: Any) -> Any:
 
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or cannot be read."""
+    """Check, before any work, that a result may be written to a path.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: ``path`` exists and may not be replaced, is not a regular file, or cannot be read.
+    """
     _check_regular(path)
     try:
         there = path.exists()
@@ -232,7 +240,15 @@ def check_overwrite(path: Path, overwrite: bool) -> None:
 
 
 def check_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
-    """Raise `UserError` where a result would replace a file that is read, under any name."""
+    """Check that no result replaces a file that is read, under any of its names.
+
+    Args:
+        results: the files to be written.
+        read: the files to be read.
+
+    Raises:
+        UserError: a result is one of the files that are read.
+    """
     sources = {_identity(path) for path in read} - {None}
     for result in results:
         if sources and _identity(result) in sources:

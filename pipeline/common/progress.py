@@ -57,7 +57,14 @@ def byte_bar() -> Progress:
 
 
 def shown(items: Iterable[Item], total: int, description: str, visible: bool = True) -> Iterator[Item]:
-    """Yield ``items``, counting them on a bar where ``visible``."""
+    """Yield items, and count them on a progress bar.
+
+    Args:
+        items: what is counted.
+        total: number of items.
+        description: text before the bar.
+        visible: False yields the items without a bar.
+    """
     if not visible:
         yield from items
         return

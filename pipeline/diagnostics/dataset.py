@@ -54,7 +54,7 @@ def examine_dataset(path: Path) -> Examination:
 
 
 def _input(settings: dict[str, Any]) -> Any:
-    """The kind of input with its settings; raises `UserError` for those of another version."""
+    """Return the section `input`; settings of another version are a `UserError`."""
     from pydantic import TypeAdapter, ValidationError
 
     from pipeline.config.inputs import InputConfig

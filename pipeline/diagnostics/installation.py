@@ -194,7 +194,7 @@ def _sqlite_store(database: Path) -> Iterator[Finding]:
             (runs,) = connection.execute("select count(*) from runs").fetchone()
     except sqlite3.Error as problem:
         what = f"The store of runs {database} cannot be read ({problem})."
-        yield Finding("problem", "store", what, "Move it away; runs are sent again from their folders.")
+        yield Finding("problem", "store", what, "Move it elsewhere; runs are sent again from their folders.")
         return
     yield Finding(
         "fine", "store", f"The store of runs {database} is readable and has {counted(runs, 'run')}."

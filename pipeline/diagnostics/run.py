@@ -33,12 +33,12 @@ def examine_run(path: Path) -> Examination:
         state = str(status["status"])
     except (ValueError, KeyError, TypeError) as problem:
         raise UserError(f"{path}: damaged run ({' '.join(str(problem).split())[:120]})") from None
-    lines, cut = _lines(run)
+    lines, unreadable = _lines(run)
     valid, train = _curve(lines, VALID), _curve(lines, TRAIN)
     findings = [*_state(run, state, status, lines), *_learning(valid, train, config.train.patience_epochs)]
     findings += [*_skipped(lines, status), *_device(status, config.train.device), *_record(run)]
-    if cut:
-        what = f"{counted(cut, 'line')} of its journal cannot be read."
+    if unreadable:
+        what = f"{counted(unreadable, 'line')} of its journal cannot be read."
         findings.append(
             Finding("warning", "journal", what, "Its plotted curves have gaps; its model is not affected.")
         )

@@ -1,4 +1,4 @@
-"""What a model has to beat, computed on the same recordings, so that its figures mean something.
+"""Registry of baselines: simple models, scored on the same recordings as a trained model for comparison.
 
 All are fitted on the training split only. A further baseline is one function, which may have a file of its
 own, and one line of `BASELINES`.
@@ -44,10 +44,16 @@ class KeptFigures(TypedDict):
 def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Figures]:
     """Return the figures of all baselines of a split, by name.
 
-    They are kept beside the data set, since every model shares them; only those are computed that are not
-    kept, or were kept by another version of the baseline.
+    They are kept beside the data set, since every model shares them. A baseline is computed only if it is not
+    kept, or was kept by another version of it.
 
-    Raises `UserError` where the split or the training split is empty.
+    Args:
+        dataset: a prepared data set.
+        split: the split that is scored.
+        linear_order: order of the linear predictors.
+
+    Raises:
+        UserError: the split or the training split is empty.
     """
     path = dataset.path.parent / f"baselines-{split}-{linear_order}.json"
     kept = _kept(path)

@@ -40,7 +40,16 @@ def save_model(
     normalisation: Normalisation,
     trained: dict[str, Any],
 ) -> None:
-    """Write the model folder; the weights first, so that a folder with `config.json` is whole."""
+    """Write the model folder; the weights first, so that a folder with `config.json` is complete.
+
+    Args:
+        folder: an existing folder.
+        weights: tensors by name.
+        input_config: section `input` of the training.
+        model_config: section `model` of the training.
+        normalisation: moments of the training split.
+        trained: facts of the training, as plain values.
+    """
     from safetensors.torch import save
 
     packed = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
@@ -58,10 +67,16 @@ def save_model(
 
 
 def load_model(folder: Path, device: str | torch.device = "cpu") -> TrainedModel:
-    """Load a model folder; its network in torch will be on ``device``, which may be `auto`.
+    """Return the trained model in a folder.
 
-    Raises `UserError` where the folder is missing, of another format or damaged; where the weights do not
-    fit the configuration, that shows when the network is first asked for.
+    Weights that do not fit the configuration are an error when the network is first used.
+
+    Args:
+        folder: holds `config.json` and `model.safetensors`.
+        device: where the network in torch will be; `auto` prefers a GPU.
+
+    Raises:
+        UserError: the folder is missing, of another format or damaged.
     """
     content = read_model_file(folder)
     input_config, model_config, normalisation, trained = settings_of(folder, content)

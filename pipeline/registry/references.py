@@ -89,7 +89,13 @@ def run_of_variant(reference: str) -> RunFolder | None:
 
 
 def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for a model that is not there, with the names that are near it."""
+    """Return the `UserError` for a model that does not exist, with the names that are similar.
+
+    Args:
+        reference: what the user wrote.
+        name: the registered model whose version numbers are listed.
+        versions: all registered versions.
+    """
     runs = trained_runs()
     if not versions and not runs:
         return UserError(f"{reference}: no such model; {NOTHING_TRAINED}")
@@ -103,7 +109,12 @@ def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersio
 
 
 def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for an address that the store does not have, saying which part is wrong."""
+    """Return the `UserError` for an address that the store does not have, which names the wrong part.
+
+    Args:
+        wanted: the address, such as `models:/NAME/3`.
+        versions: all registered versions.
+    """
     where = f"{wanted.text}: no such model"
     if wanted.run_id:
         return UserError(f"{where}; the store has no such run, or the run no such folder")

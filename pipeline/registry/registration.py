@@ -25,11 +25,20 @@ if TYPE_CHECKING:
 
 
 def register(run: RunFolder, name: str) -> int:
-    """Make the run's model a version of the registered model ``name``; returns the version's number.
+    """Make a run's model a version of a registered model.
 
-    Sends the run first. A run has one version: registered again, that one is returned.
+    The run is sent to the store first. A run has one version, which is returned when it is registered again.
 
-    Raises `TrackingUnavailable` where the store cannot be used, `UserError` where the run has no model yet.
+    Args:
+        run: a run with a trained model.
+        name: the registered model.
+
+    Returns:
+        The number of the version.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
+        UserError: the run has no model yet.
     """
     if not (run.model / "config.json").exists():
         raise UserError(f"{run.path}: has no model yet; finish its training first")
@@ -63,12 +72,17 @@ def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: s
 
 
 def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> None:
-    """Let ``alias`` mean this version, and no other, of the registered model.
+    """Let an alias mean this version, and no other, of the registered model.
 
-    ``uri`` is the store as configured, None the default one; so it is in the functions below.
+    Args:
+        name: the registered model.
+        version: number of the version.
+        alias: letters, digits, - and _, but neither `latest` nor a `v` with a number.
+        uri: the store as configured; None is the default one. The functions below have the same argument.
 
-    Raises `UserError` where there is no such version, and for what MLflow rejects: aliases of other than
-    letters, digits, - and _; v1; latest.
+    Raises:
+        UserError: there is no such version, or MLflow rejects the alias.
+        TrackingUnavailable: the store cannot be used.
     """
     store = store_uri(uri)
     versions = registered_versions(store)
@@ -79,7 +93,18 @@ def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> No
 
 
 def champion(name: str, uri: str | None = None) -> dict[str, Any] | None:
-    """The version that the command line uses by default, as in `list_models`; None where there is none."""
+    """Return the version that the command line uses by default.
+
+    Args:
+        name: the registered model.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The facts of the version as in `list_models`, or None if there is no champion.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
+    """
     store = store_uri(uri)
     if _is_absent(store):
         return None

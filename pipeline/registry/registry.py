@@ -77,12 +77,24 @@ class FoundModel:
 
 
 def load(reference: str = "", device: str = "cpu") -> "TrainedModel":
-    """Return the model that ``reference`` means, loaded; see `find_model`."""
+    """Return the model that ``reference`` means, loaded.
+
+    Args:
+        reference: as in `find_model`; empty is the default model.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        UserError: there is no such model, or no such device.
+        TrackingUnavailable: the store cannot be used.
+    """
     return find_model(reference).load(device)
 
 
 def fetch_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str | None = None) -> Path:
-    """Return the folder of the model that ``reference`` means; see `find_model`."""
+    """Return the folder of the model that ``reference`` means, fetched if it is on a server.
+
+    Arguments and errors are those of `find_model`.
+    """
     return find_model(reference, name, uri).folder
 
 
@@ -95,10 +107,13 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
             NAME@ALIAS, `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/ID/model`. Empty or None: the
             champion, else the newest registered version, else the newest trained run.
         name: the registered model whose versions and aliases are meant.
-        uri: the store as configured; None the default one.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The model's folder, and the name under which it was found.
 
     Raises:
-        UserError: there is no such model; the text has the names that are near.
+        UserError: there is no such model; the text has the names that are similar.
         TrackingUnavailable: the store cannot be used.
     """
     text, store = reference or "", store_uri(uri)
@@ -122,7 +137,15 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
 
 
 def version_of(reference: str, name: str = DEFAULT_NAME, uri: str | None = None) -> tuple[str, int]:
-    """Return registered model and number of the version that ``reference`` means; see `find_version`.
+    """Return the registered version that a reference means.
+
+    Args:
+        reference: as in `pipeline.registry.references.find_version`, or the folder of a registered run.
+        name: the registered model whose version numbers and aliases are meant.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The name of the registered model, and the number of the version.
 
     Raises:
         UserError: no such version is registered.

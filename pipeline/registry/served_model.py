@@ -93,7 +93,12 @@ def _sampling(settings: dict[str, Any], index: int) -> "SamplingOptions":
 
 
 def save_served_model(model: Path, target: Path) -> None:
-    """Write an MLflow model at ``target``: the model folder, the code that serves it, what both need."""
+    """Write an MLflow model: the model folder, the code that serves it, and the list of packages it needs.
+
+    Args:
+        model: the model folder.
+        target: the folder to be written.
+    """
     here = Path(__file__).resolve()
     checkout = here.parents[2]
     with warnings.catch_warnings():

@@ -34,14 +34,27 @@ SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
 
 
 def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
-    """Write `report.html` among a run's artifacts and return its path; see `run_page`."""
+    """Write `report.html` among a run's artifacts.
+
+    Args:
+        run: the run.
+        evaluation: its figures; see `run_page`.
+
+    Returns:
+        The path of the page.
+    """
     path = run.artifacts / "report.html"
     write_page(path, run_page(run, evaluation))
     return path
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a page, atomically; bytes of file names that are not text are replaced."""
+    """Write a page, atomically.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        page: HTML. Bytes of file names that are not text are replaced.
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
@@ -51,7 +64,8 @@ def page_of(target: str) -> str:
 
     The page of a model is that of the run that trained it, where that is on this machine.
 
-    Raises `UserError` where there is no such thing.
+    Raises:
+        UserError: there is no such run or model.
     """
     for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
@@ -73,7 +87,9 @@ def page_of(target: str) -> str:
 def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     """Return the page of a run, which may be unfinished.
 
-    ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
+    Args:
+        run: the run.
+        evaluation: result of `pipeline.evaluation.evaluate.evaluate`; None reads it from the run's artifacts.
     """
     description, status = run.description(), run.status()
     reason = status.get("reason", "")

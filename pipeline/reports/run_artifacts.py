@@ -47,7 +47,12 @@ def learning_curve(run: RunFolder) -> plots.Curve:
 
 
 def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
-    """Draw a finished run's learning curve, and its figures against the baselines'."""
+    """Draw a finished run's plots among its artifacts: learning curve, comparison, temporal sensitivity.
+
+    Args:
+        run: the run.
+        evaluation: figures of the run and of the baselines.
+    """
     variant = run.description()["variant"]
     pictures = run.artifacts / "pictures"
     plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
@@ -62,7 +67,13 @@ def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
 
 
 def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
-    """Draw the curves and figures of several runs side by side."""
+    """Draw the curves and figures of several runs side by side.
+
+    Args:
+        report: folder of the plots.
+        runs: runs by name of the variant.
+        evaluations: figures by name of the variant.
+    """
     curves = {name: learning_curve(run) for name, run in runs.items()}
     plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
     rows, unit = comparison_rows(evaluations)
@@ -92,6 +103,11 @@ def write_sample_continuations(run: RunFolder, config: SamplesConfig, split: Spl
     For each recording NAME, the folder `sounds` receives the model's takes, `NAME-continued` and
     `NAME-continued-2`. It also receives `NAME-recording`, the recording's own continuation, if the recording
     is long enough. The folder `pictures` receives plots of the first take and of the recording.
+
+    Args:
+        run: the run.
+        config: section `samples`.
+        split: the split whose recordings are continued.
 
     Returns:
         The paths of the sounds (MIDI files of a model of notes).

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Has MLflow's pages open on curves and models, not on the traces of language models."""
+"""Makes the MLflow UI open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
 BATCH_POINTS = 1000
 """Most points that MLflow accepts in one request."""
@@ -65,7 +65,7 @@ def connect(uri: str) -> "MlflowClient":
 def _create(database: Path, uri: str) -> None:
     """Create an SQLite store once: MLflow fails if several processes open an empty one.
 
-    It is made under another name, since a store whose making was cut short cannot be mended.
+    It is made under another name, since an incomplete store cannot be repaired.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -85,7 +85,15 @@ def store_of(run: RunFolder) -> str:
 def send(run: RunFolder, covered: int | None) -> str:
     """Send what MLflow does not have yet; see `pipeline.tracking.sync.sync`. The caller holds the run's lock.
 
-    Returns the id of the MLflow run. Raises `TrackingUnavailable`.
+    Args:
+        run: the run to send.
+        covered: bytes of the journal to send; None sends all.
+
+    Returns:
+        The id of the MLflow run.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
     """
     uri = store_of(run)
     sent = load_sent(run, redacted_uri(uri))

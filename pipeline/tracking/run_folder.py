@@ -130,11 +130,21 @@ class RunFolder:
             return {"status": "running"}
 
     def set_status(self, status: str, **summary: Any) -> None:
-        """Write status.json, keeping earlier summary figures."""
+        """Write status.json.
+
+        Args:
+            status: `running`, `finished` or `failed`.
+            **summary: figures and facts, added to those of earlier calls.
+        """
         write_json(self.path / "status.json", {**self.status(), **summary, "status": status})
 
     def append(self, step: int, metrics: dict[str, float]) -> None:
-        """Add a line to the journal, stamped with the present time."""
+        """Add a line to the journal, with the present time.
+
+        Args:
+            step: number of updates so far.
+            metrics: figures by name.
+        """
         line = {"step": step, "time_ms": int(time.time() * 1000), "metrics": metrics}
         with self.journal.open("a") as journal:
             journal.write(with_checksum(line) + "\n")
@@ -191,9 +201,15 @@ def journal_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
 
 
 def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str = "") -> RunFolder:
-    """Return the run that trains ``config`` on the data set at ``dataset``; a missing one is created.
+    """Return the run of a training on a data set; a missing folder is created.
 
-    The same training on the same data is the same folder: started again, it goes on or is done already.
+    The same training on the same data has the same folder. A training that is started again continues there.
+
+    Args:
+        config: the sections `input`, `model` and `train` identify the training.
+        dataset: folder of the prepared data set.
+        fingerprint: hash of the data set's content.
+        variant: name of the variant; empty is the name of the configuration.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
     label = f"{config.name}-{variant}" if variant else config.name

@@ -112,7 +112,8 @@ class ModelReference:
     def parse(cls, text: str) -> "ModelReference":
         """Read `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` or `runs:/ID/PATH`.
 
-        Raises `UserError` (exit code 2) for anything else.
+        Raises:
+            UserError: the text is none of these (exit code 2).
         """
         model = re.fullmatch(r"models:/([^/:@]+)(?:@([^/@]+)|/(\d+))", text)
         if model:
@@ -131,8 +132,15 @@ class ModelReference:
 def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
     """Return a model folder in a local store, read from its tables in a millisecond instead of seconds.
 
-    None where the store is laid out otherwise than expected, so that MLflow itself has to be asked. Raises
-    `UserError` where the store has no such model.
+    Args:
+        database: the store's SQLite file.
+        reference: an address of a version, alias or run.
+
+    Returns:
+        The folder, or None if the store's tables are unexpected and MLflow itself has to be asked.
+
+    Raises:
+        UserError: the store has no such model.
     """
     if not database.exists():
         reference.missing()
@@ -176,9 +184,14 @@ def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple
 
 
 def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
-    """Replace this process by MLflow's user interface on the local store; its address is printed first.
+    """Print the address of the MLflow UI on the local store, and replace this process by its server.
 
-    Raises `UserError` where the store is a server, which has its own, or the port is taken.
+    Args:
+        host: the address to listen at.
+        port: the TCP port.
+
+    Raises:
+        UserError: the store is a server, which has its own user interface, or the port is in use.
     """
     uri = store_uri()
     root = artifact_root(uri)

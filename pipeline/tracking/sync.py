@@ -36,7 +36,15 @@ PAUSE_S = 5.0
 
 @contextmanager
 def sending(run: RunFolder, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the run's lock: one process at a time sends a run, and its training holds the lock to its end."""
+    """Hold the run's lock. One process at a time sends a run, and its training holds the lock to its end.
+
+    Args:
+        run: the run to send.
+        wait_s: seconds to wait for the lock.
+
+    Raises:
+        TrackingUnavailable: another process still holds the lock.
+    """
     lock = FileLock(run.path / ".sync.lock", timeout=wait_s)
     try:
         lock.acquire()
@@ -54,17 +62,25 @@ def sync(run: RunFolder, covered: int | None = None) -> None:
     Args:
         run: its folder.
         covered: send the journal up to this byte only; None sends all whole lines. Give it for a training
-            that may be resumed, which cuts off the lines after its last checkpoint.
+            that may be resumed, which removes the lines after its last checkpoint.
 
-    Raises `TrackingUnavailable` where that fails; everything is still in the folder, and `sync_pending`
-    sends it.
+    Raises:
+        TrackingUnavailable: the upload failed. The folder keeps the record; `sync_pending` sends it.
     """
     with sending(run):
         send(run, covered)
 
 
 def try_sync(run: RunFolder, covered: int | None = None) -> bool:
-    """Call `sync`, report a failure in one line, and return whether everything was sent."""
+    """Call `sync`, and report a failure in one line on standard error.
+
+    Args:
+        run: the run to send.
+        covered: bytes of the journal to send; None sends all.
+
+    Returns:
+        Whether everything was sent.
+    """
     try:
         sync(run, covered)
     except UserError as problem:

@@ -28,7 +28,7 @@ class SyncState:
         uri: the server, without password; another one is sent everything anew.
         run_id: the run on that server; empty before it was made.
         pending: something was to be sent and has not arrived in full.
-        covered: journal bytes that the training vouched for last.
+        covered: bytes of the journal that were final at the last checkpoint.
         journal_bytes: journal bytes that have arrived.
         journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
         tags, summary, status: as they arrived.
@@ -68,7 +68,15 @@ class SentNote(TypedDict, total=False):
 
 
 def load_sent(run: RunFolder, uri: str) -> SyncState:
-    """Return the note on what the server at ``uri`` has; without a readable note nothing was sent."""
+    """Return the note on what a server has received of a run.
+
+    Args:
+        run: the run.
+        uri: the server's address without passwords.
+
+    Returns:
+        The note. Without a readable note for this server, it states that nothing was sent.
+    """
     try:
         sent = SyncState(**_read_note(run))
     except (UserError, TypeError):
@@ -77,7 +85,12 @@ def load_sent(run: RunFolder, uri: str) -> SyncState:
 
 
 def save_sent(run: RunFolder, sent: SyncState) -> None:
-    """Write the note, atomically."""
+    """Write the note on what a server has received of a run, atomically.
+
+    Args:
+        run: the run.
+        sent: the note.
+    """
     write_json(_note(run), asdict(sent))
 
 
@@ -101,7 +114,15 @@ def parameters(description: dict[str, Any]) -> dict[str, str]:
 
 
 def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
-    """Return tags to filter runs by: variant, data set, device, reason of a failure."""
+    """Return tags to filter runs by: variant, data set, device, reason of a failure.
+
+    Args:
+        description: the content of run.json.
+        status: the content of status.json.
+
+    Returns:
+        Texts by tag name; long ones are shortened to MLflow's limit.
+    """
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
@@ -114,7 +135,12 @@ def numbers(status: dict[str, Any]) -> dict[str, float]:
 
 
 def whole_lines(run: RunFolder, covered: int | None) -> bytes:
-    """Return the journal up to byte ``covered`` (None: all), without a line that is being written."""
+    """Return the journal without an incomplete last line, which is still being written.
+
+    Args:
+        run: the run.
+        covered: bytes of the journal to read; None reads all.
+    """
     data = run.journal.read_bytes()[:covered] if run.journal.exists() else b""
     return data[: data.rfind(b"\n") + 1]
 
@@ -125,7 +151,15 @@ def digest(data: bytes) -> str:
 
 
 def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list[int]]]:
-    """Yield new or changed artifacts: file, path below `artifacts/`, and its stamp for the note."""
+    """Yield new or changed artifacts.
+
+    Args:
+        run: the run.
+        sent: the note on what was sent before.
+
+    Yields:
+        The file, its path below `artifacts/`, and its stamp for the note: size in bytes, time in ns.
+    """
     for path in sorted(run.artifacts.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             name = path.relative_to(run.artifacts).as_posix()

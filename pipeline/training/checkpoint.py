@@ -90,6 +90,10 @@ def save_tensors(path: Path, content: dict[str, Any]) -> None:
     """Write tensors and plain values in torch's format with a checksum behind them, atomically.
 
     Torch reads the file with or without the checksum, since it finds the archive's directory from its end.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        content: tensors, numbers and texts by name.
     """
     # Torch's own file writer raises errors without the operating system's reason.
     packed = io.BytesIO()
@@ -140,10 +144,16 @@ def restore_newest(
 def restore_checkpoint(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> tuple[Position, int]:
-    """Restore weights, optimiser and random state.
+    """Restore weights, optimiser and random state from a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
 
     Returns:
-        The position and the journal's size in bytes.
+        The position in the training, and the journal's size in bytes.
 
     Raises:
         UserError: the checkpoint is damaged.
@@ -165,6 +175,12 @@ def restore_weights(
 ) -> None:
     """Restore weights and optimiser only, after a training has diverged.
 
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
+
     Raises:
         UserError: the checkpoint is damaged.
     """
@@ -174,7 +190,11 @@ def restore_weights(
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Return the content of a checkpoint or of a file of weights, on ``device``.
+    """Return the content of a checkpoint or of a file of weights.
+
+    Args:
+        path: a file of `save_tensors`.
+        device: where the tensors are loaded to.
 
     Raises:
         UserError: the file is damaged.

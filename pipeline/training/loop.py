@@ -70,6 +70,15 @@ def begin(
 ) -> Training:
     """Build network, optimiser and data, then restore the folder's last checkpoint if there is one.
 
+    Args:
+        config: sections `input`, `model` and `train`.
+        dataset: the prepared data set.
+        folder: the run folder, whose journal is shortened to the checkpoint's.
+        on_checkpoint: called after each checkpoint with the journal's size in bytes.
+
+    Returns:
+        The training, at the position of the checkpoint.
+
     Raises:
         UserError: a split is empty, the device is missing, or the checkpoint is damaged.
     """
@@ -109,7 +118,12 @@ def begin(
 
 
 def epoch_plan(training: Training, epoch: int) -> Plan:
-    """Return the updates of one epoch, in an order drawn from the seed and the number of the epoch."""
+    """Return the updates of one epoch, in an order drawn from the seed and the number of the epoch.
+
+    Args:
+        training: gives the seed, the batch size and the lengths of recordings in steps.
+        epoch: number of the epoch, from 0.
+    """
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
     steps = training.framing.steps(training.data.length).cpu().numpy()
