@@ -127,11 +127,12 @@ def evaluate_stage(run: Path) -> Path:
 
 
 def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
-    """Register the runs' models; the best one becomes champion if it is better than the present one.
+    """Register the runs' models; the best one becomes champion if it is shown to be better.
 
-    Without a tracking server nothing is registered, and the result states the reason.
+    Without a tracking server nothing is registered, and the result states the reason. See
+    `pipeline.promotion.gate.promote`.
     """
-    from pipeline.registry.promotion import promote
+    from pipeline.promotion.gate import promote
     from pipeline.tracking.sync import TrackingUnavailable
 
     try:

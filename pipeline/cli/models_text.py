@@ -3,16 +3,17 @@
 import sys
 from typing import Any, Literal
 
-COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "run", "created")
-LONG = ("variant", "aliases", "run")
+COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "decision", "run", "created")
+LONG = ("variant", "aliases", "decision", "run")
 """Columns that are folded where a terminal is narrow."""
 
 
 def print_models(found: list[dict[str, Any]]) -> None:
     """Print registered models, the newest first.
 
-    `bits` are bits per sample and `nats` nats per step, both on the validation split. A pipe gets all columns
-    in full, separated by tabs; a terminal gets what fits its width.
+    `bits` are bits per sample and `nats` nats per step, both on the validation split. `decision` is why the
+    version became champion, or why not. A pipe gets all columns in full, separated by tabs; a terminal gets
+    what fits its width.
     """
     if not found:
         print("no model is registered yet: run `make demo`, or `wavecast train FOLDER`")
@@ -33,7 +34,7 @@ def print_models(found: list[dict[str, Any]]) -> None:
     for row in rows:
         table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
     console.print(table)
-    print("bits per sample, nats per step: validation split; more with --json")
+    print("bits per sample, nats per step: validation split; more with --json and `wavecast models history`")
 
 
 def _cells(version: dict[str, Any]) -> tuple[str, ...]:
@@ -46,7 +47,14 @@ def _cells(version: dict[str, Any]) -> tuple[str, ...]:
         f"{version['kind']} {rate / 1000:g} kHz" if rate else version["kind"],
         "" if bits is None else f"{bits:.2f}",
         "" if nats is None else f"{nats:.2f}",
-        ", ".join(version["aliases"]),
+        ", ".join([*version["aliases"], *(["pinned"] if version["pinned"] else [])]),
+        _decision(version["promotion"]),
         version["run_name"],
         version["created"][:10],
     )
+
+
+def _decision(promotion: dict[str, str]) -> str:
+    """Return the outcome of the last decision on a version and its reason in a word; empty without one."""
+    outcome, verdict = promotion.get("outcome", ""), promotion.get("verdict", "")
+    return outcome if outcome in ("", "first", "promoted") else f"{outcome}: {verdict}"

@@ -35,11 +35,19 @@ def run_folder(reference: str) -> Path:
 def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
     """Return the version that is used when no model is named: the champion, else the newest.
 
-    A version of another registered model is taken if ``name`` has none: the model may have been renamed.
+    The champion of ``name`` comes first, then that of another registered model, then the newest version of
+    ``name``, then the newest of all.
+
+    Raises:
+        UserError: several registered models have a champion, and ``name`` has none.
     """
     own = [version for version in versions if version.name == name]
-    champions = [version for version in (*own, *versions) if CHAMPION in version.aliases]
-    return next(iter([*champions, *own, *versions]), None)
+    champions = [version for version in versions if CHAMPION in version.aliases]
+    chosen = [version for version in own if version in champions]
+    if not chosen and len(champions) > 1:
+        names = ", ".join(sorted(f"{version.name}@{CHAMPION}" for version in champions))
+        raise UserError(f"several models have a champion: {names}; choose one with --model", 2)
+    return next(iter([*chosen, *champions, *own, *versions]), None)
 
 
 def find_version(
@@ -48,11 +56,13 @@ def find_version(
     """Return the registered version that ``reference`` means, None where it means none.
 
     It is a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME alone, which
-    is its champion or newest version. Numbers and aliases are those of ``name``; aliases of other registered
-    models are tried after them.
+    is its champion or newest version. Numbers and aliases are those of ``name``, or of the only registered
+    model if ``name`` has no versions; aliases of other registered models are tried after them.
     """
     text = reference.removeprefix("models:/")
     own = [version for version in versions if version.name == name]
+    if not own and len({version.name for version in versions}) == 1:
+        own = list(versions)
     if number := re.fullmatch(r"v?(\d+)", text):
         return next((v for v in own if v.version == int(number[1])), None)
     for version in (*own, *versions):
@@ -100,6 +110,13 @@ def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersio
     }
     known |= dict.fromkeys(run.path.name for run in runs) | dict.fromkeys(map(variant_of, runs))
     return UserError(f"{reference}: no such model{_suggestion(reference, filter(None, known))}")
+
+
+def no_such_name(name: str, names: Sequence[str]) -> UserError:
+    """Return the `UserError` for a registered model that is not there, with the names that are near it."""
+    if not names:
+        return UserError(f"{name}: no model is registered yet: `wavecast train FOLDER` registers one")
+    return UserError(f"{name}: no registered model has this name{_suggestion(name, names)}")
 
 
 def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]) -> UserError:

@@ -14,6 +14,8 @@ from typing import Any
 from pipeline.common.files import write_json
 from pipeline.tracking.run_folder import RunFolder
 
+NO_PARAMETERS = ("tracking", "promotion", "variants")
+"""Sections of a configuration that do not change the run itself."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""
 
@@ -78,7 +80,9 @@ def has_pending(run: RunFolder) -> bool:
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
     """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
-    config = {key: x for key, x in description["config"].items() if key not in ("tracking", "variants")}
+    config = {
+        key: x for key, x in description["config"].items() if key not in ("tracking", "promotion", "variants")
+    }
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 

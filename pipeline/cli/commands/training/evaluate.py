@@ -26,7 +26,7 @@ def evaluate(
 
     chosen = config_of(config, settings, recordings)
     check_recordings(chosen)
-    folder = choose_model(model, chosen.tracking.registered_model, chosen.tracking.uri).folder
+    folder = choose_model(model, chosen.registered_model, chosen.tracking.uri).folder
     as_trained = chosen.model_copy(update={"input": load_model(folder).input})
     dataset = prepare_stage(as_trained)
     print_evaluation(evaluate_model(folder, dataset, chosen.evaluate, chosen.train.device), json)

@@ -1,0 +1,40 @@
+"""Runs that contend for a champion: small models, really trained or with weights of known quality."""
+
+from pathlib import Path
+from typing import Any
+
+from pipeline.config.loading import load_config
+from pipeline.config.run import RunConfig
+from pipeline.promotion.gate import promote
+from pipeline.stages import prepare_stage, start_stage
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.loop import train
+
+SMALL = [
+    "corpus.group=recording",
+    "corpus.valid_fraction=0.5",
+    "input.sample_rate=8000",
+    "model.hidden_size=16",
+    "model.mixture_components=2",
+    "train.batch_size=4",
+    "train.device=cpu",
+    "promotion.fewest_minutes=0",
+]
+
+
+def contest_config(corpus: Path, *settings: str) -> RunConfig:
+    """Return the configuration of a small model; half of the recordings are held out."""
+    return load_config(None, [f"corpus.inputs=[{corpus}]", *SMALL, *settings])
+
+
+def trained(config: RunConfig, variant: str = "") -> RunFolder:
+    """Prepare the corpus, train a model, and return its run."""
+    run = RunFolder(start_stage(config, prepare_stage(config), variant))
+    if run.status()["status"] != "finished":
+        train(run)
+    return run
+
+
+def contest(config: RunConfig) -> dict[str, Any]:
+    """Train the model of a configuration and let it contend for the champion."""
+    return promote([trained(config, name) for name in config.variants or [""]], config)
