@@ -80,9 +80,7 @@ def has_pending(run: RunFolder) -> bool:
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
     """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
-    config = {
-        key: x for key, x in description["config"].items() if key not in ("tracking", "promotion", "variants")
-    }
+    config = {key: x for key, x in description["config"].items() if key not in NO_PARAMETERS}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 

@@ -11,7 +11,7 @@ from pipeline.promotion.history import History
 from pipeline.registry.registration import champion, list_models
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.store import store_uri
-from tests.helpers.contests import contest, contest_config, trained
+from tests.helpers.contests import contest, contest_config, trained, write_voices
 from tests.helpers.sounds import write_noisy_tones
 
 pytestmark = pytest.mark.usefixtures("local_store")
@@ -22,7 +22,7 @@ STRONG = ("train.epochs=4", "train.learning_rate=1e-2", "train.warmup_updates=5"
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    return write_noisy_tones(tmp_path / "tones", count=20, seconds=0.4, sample_rate=8000)
+    return write_voices(tmp_path / "voices")
 
 
 def champion_version(name: str = "wavecast") -> int:
@@ -45,7 +45,7 @@ def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(corpus: Path)
     assert (second["version"], second["champion"], second["verdict"]) == (2, 2, "better")
     figures = second["figures"]
     assert figures["gain"] == pytest.approx(figures["champion_bits"] - figures["bits"])
-    assert figures["p_value"] == 0.5 ** figures["groups"]
+    assert figures["p_value"] == 0.5 ** figures["groups"]  # better in each group
     aliases = {alias: found["version"] for found in list_models() for alias in found["aliases"]}
     assert aliases == {"champion": 2, "previous": 1}
     third = contest(contest_config(corpus, *WEAK, "train.seed=1"))
