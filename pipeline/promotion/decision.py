@@ -2,9 +2,9 @@
 
 A recording is no independent observation: those of one speaker are alike. So the observations are groups,
 and each group is weighted equally. The test is an exact paired sign-flip test (Fisher, 1935) of the mean gain
-over groups. It assumes no distribution, which few groups could not support. Of several challengers, each is
-tested against the largest gain among all of them under the same flips (Westfall and Young, 1993), so that the
-best of many does not win by chance.
+over groups. It assumes no distribution, which few groups could not support. Several challengers are
+tested together, by the smallest p-value among them under the same flips (Westfall and Young, 1993), so that
+the best of many does not win by chance.
 """
 
 import math
@@ -192,8 +192,9 @@ def sign_flip_p_values(gains: Floats) -> Floats:
     """Return a p-value for each challenger that its mean gain over the groups is positive by chance.
 
     Under the null hypothesis each group's gain might as well have had the other sign. The p-value is the
-    share of sign flips under which any challenger has at least this mean gain. All flips are tried where
-    there are few groups; otherwise flips are drawn, and the observed one counts as one of them.
+    share of sign flips under which the mean gain is at least the observed one; of several challengers, the
+    share under which any of them has so small a share. All flips are tried where there are few groups;
+    otherwise flips are drawn, and the observed one counts as one of them.
 
     Args:
         gains: (V, G) per challenger and group, finite.
@@ -210,9 +211,17 @@ def sign_flip_p_values(gains: Floats) -> Floats:
         random = np.random.default_rng(0)
         drawn = random.choice([1.0, -1.0], (RANDOM_FLIPS, groups))
         flips = np.concatenate([np.ones((1, groups)), drawn])
-    largest = (flips @ gains.T).max(1)
-    shares: Floats = (largest[:, None] >= gains.sum(1) - TIE).mean(0)
-    return shares
+    sums = flips @ gains.T
+    shares = np.stack([_upper_shares(column) for column in sums.T], 1)
+    smallest = shares.min(1)
+    adjusted: Floats = (smallest[:, None] <= shares[0]).mean(0)  # the first flip is the observed one
+    return adjusted
+
+
+def _upper_shares(sums: Floats) -> Floats:
+    """Return for each of N sums the share of sums that are at least as large."""
+    below = np.searchsorted(np.sort(sums), sums - TIE, side="left")
+    return (len(sums) - below) / len(sums)
 
 
 def mean_interval(gain: Floats) -> tuple[float, float] | None:
