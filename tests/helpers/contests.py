@@ -1,14 +1,19 @@
 """Runs that contend for a champion: small models, really trained or with weights of known quality."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import soundfile
+import torch
 from scipy.signal import lfilter
 
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
+from pipeline.data.dataset import open_dataset
+from pipeline.model.build import build_network
+from pipeline.model.storage import save_model
 from pipeline.promotion.gate import promote
 from pipeline.stages import prepare_stage, start_stage
 from pipeline.tracking.run_folder import RunFolder
@@ -47,6 +52,27 @@ def trained(config: RunConfig, variant: str = "") -> RunFolder:
     if run.status()["status"] != "finished":
         train(run)
     return run
+
+
+def made(config: RunConfig, scale: float) -> RunFolder:
+    """Return a run with an untrained model whose outputs are ``scale`` times too wide: larger is worse."""
+    dataset = prepare_stage(config)
+    run = RunFolder(start_stage(config, dataset))
+    normal = open_dataset(dataset, config.input).normalisation
+    wide = replace(normal, std=tuple(scale * std for std in normal.std))
+    torch.manual_seed(0)
+    weights = build_network(config.input, config.model, wide).state_dict()
+    save_model(run.model, weights, config.input, config.model, wide, {})
+    run.set_status("finished", summary={"valid_nats_per_step": scale})
+    return run
+
+
+def contend(config: RunConfig, scale: float) -> dict[str, Any]:
+    """Let an untrained model of known quality contend for the champion."""
+    numbered = config.model_copy(
+        update={"train": config.train.model_copy(update={"seed": round(100 * scale)})}
+    )
+    return promote([made(numbered, scale)], numbered)
 
 
 def contest(config: RunConfig) -> dict[str, Any]:
