@@ -1,28 +1,31 @@
 """The champion changes hands for a model that is shown to be better, and for nothing else."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.config.run import RunConfig
 from pipeline.promotion.gate import promote
 from pipeline.promotion.history import History
 from pipeline.registry.registration import champion, list_models
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.store import store_uri
-from tests.helpers.contests import contest, contest_config, trained, write_voices
-from tests.helpers.sounds import write_noisy_tones
+from tests.helpers.contests import contend, contest_config, made, write_voices
 
 pytestmark = pytest.mark.usefixtures("local_store")
-
-WEAK = ("train.epochs=1", "train.learning_rate=1e-9")
-STRONG = ("train.epochs=4", "train.learning_rate=1e-2", "train.warmup_updates=5")
 
 
 @pytest.fixture
 def corpus(tmp_path: Path) -> Path:
-    return write_voices(tmp_path / "voices")
+    return write_voices(tmp_path / "voices", seconds=0.1)
+
+
+@pytest.fixture
+def config(corpus: Path) -> RunConfig:
+    return contest_config(corpus)
 
 
 def champion_version(name: str = "wavecast") -> int:
@@ -35,12 +38,11 @@ def described(version: int) -> Any:
     return connect(store_uri()).get_model_version("wavecast", str(version))
 
 
-def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(corpus: Path) -> None:
-    weak, strong = contest_config(corpus, *WEAK), contest_config(corpus, *STRONG)
-    first = contest(weak)
+def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(config: RunConfig) -> None:
+    first = contend(config, 4)
     assert first["promoted"]
     assert first["why"].startswith("it is the first: ")
-    second = contest(strong)
+    second = contend(config, 2)
     assert second["promoted"], second["why"]
     assert (second["version"], second["champion"], second["verdict"]) == (2, 2, "better")
     figures = second["figures"]
@@ -48,7 +50,7 @@ def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(corpus: Path)
     assert figures["p_value"] == 0.5 ** figures["groups"]  # better in each group
     aliases = {alias: found["version"] for found in list_models() for alias in found["aliases"]}
     assert aliases == {"champion": 2, "previous": 1}
-    third = contest(contest_config(corpus, *WEAK, "train.seed=1"))
+    third = contend(config, 3)
     assert (third["promoted"], third["verdict"], third["champion"]) == (False, "worse", 2)
     assert champion_version() == 2
     note = described(3)
@@ -58,102 +60,112 @@ def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(corpus: Path)
     assert [event.action for event in History("wavecast").events()] == ["first", "promoted", "kept"]
 
 
-@pytest.mark.parametrize(
-    ("settings", "verdict"),
-    [
-        (("input.sample_rate=4000",), "incomparable"),
-        (
-            (
-                "input.kind=spectrogram",
-                "input.sample_rate=8000",
-                "input.window_length=200",
-                "input.hop_length=80",
-                "input.n_fft=256",
-                "input.n_mels=8",
-            ),
-            "incomparable",
-        ),
-        (("input.window=40",), "worse"),
-        (("input.hop=20",), "worse"),
-    ],
-    ids=["rate", "kind", "window", "hop"],
-)
-def test_an_untrained_model_that_differs_never_becomes_champion(
-    corpus: Path, settings: tuple[str, ...], verdict: str
-) -> None:
-    contest(contest_config(corpus, *STRONG))
-    result = contest(contest_config(corpus, *WEAK, *settings))
-    assert (result["promoted"], result["verdict"], champion_version()) == (False, verdict, 1), result["why"]
-
-
-def test_a_better_model_of_another_window_and_hop_is_compared_per_sample(corpus: Path) -> None:
-    """Nats of a step of 20 samples are twice those of 10; bits per sample decide."""
-    contest(contest_config(corpus, *WEAK))
-    result = contest(contest_config(corpus, *STRONG, "input.window=40", "input.hop=20"))
-    assert result["promoted"], result["why"]
-
-
-def test_a_run_with_nothing_new_decides_nothing_and_keeps_the_recorded_reason(corpus: Path) -> None:
-    weak, strong = contest_config(corpus, *WEAK), contest_config(corpus, *STRONG)
-    contest(strong)
-    decided = contest(weak)
+def test_a_run_with_nothing_new_decides_nothing_and_keeps_the_recorded_reason(config: RunConfig) -> None:
+    contend(config, 2)
+    decided = contend(config, 4)
     before, note = History("wavecast").events(), described(2)
-    again = contest(weak)
+    again = contend(config, 4)
     assert (again["promoted"], again["new"], again["version"]) == (False, False, 2)
     assert decided["why"] in again["why"]
     assert again["decided"] == decided["decided"]
-    champions = contest(strong)
+    champions = contend(config, 2)
     assert (champions["promoted"], champions["new"], champions["version"]) == (False, False, 1)
     assert "it is the first" in champions["why"]
     assert History("wavecast").events() == before
     assert described(2).last_updated_timestamp == note.last_updated_timestamp
-    changed = contest(contest_config(corpus, *WEAK, "promotion.margin=0.02"))
-    assert changed["new"]
-
-
-def test_the_best_of_several_variants_is_promoted_and_each_has_its_alias(corpus: Path) -> None:
-    config = contest_config(
-        corpus,
-        "train.epochs=1",
-        "variants={short: {train.learning_rate: 1e-9}, long: {train.learning_rate: 1e-2, train.epochs: 3}}",
-    )
-    result = contest(config)
-    aliases = {alias: found["version"] for found in list_models() for alias in found["aliases"]}
-    assert aliases == {"short": 1, "long": 2, "champion": 2}
-    assert result["version"] == 2
-    again = contest(config)
-    assert (again["new"], again["version"]) == (False, 2)
+    rule = config.promotion.model_copy(update={"margin": 0.02})
+    assert contend(config.model_copy(update={"promotion": rule}), 4)["new"]
 
 
 def test_models_of_another_corpus_do_not_contend_and_leave_the_held_out_recordings(
-    corpus: Path, tmp_path: Path, own_data_dir: Path
+    config: RunConfig, tmp_path: Path, own_data_dir: Path
 ) -> None:
-    contest(contest_config(corpus, *WEAK))
+    contend(config, 4)
     frozen = (own_data_dir / "promotion" / "wavecast" / "held-out.json").read_bytes()
-    other = write_noisy_tones(tmp_path / "other", count=20, seconds=0.3, sample_rate=8000, content="noise")
-    result = contest(contest_config(other, *STRONG))
+    other = write_voices(tmp_path / "other", seconds=0.1, first=100)
+    result = contend(contest_config(other), 2)
     assert (result["promoted"], result["verdict"]) == (False, "other-corpus")
     assert (own_data_dir / "promotion" / "wavecast" / "held-out.json").read_bytes() == frozen
-    named = contest(contest_config(other, *STRONG, "name=noise"))
-    assert (named["name"], named["promoted"]) == ("wavecast-noise", True)
+    named = contend(contest_config(other, "name=other"), 2)
+    assert (named["name"], named["promoted"]) == ("wavecast-other", True)
     assert champion_version() == 1
 
 
-def test_few_groups_decide_nothing(corpus: Path) -> None:
-    contest(contest_config(corpus, *WEAK))
-    result = contest(contest_config(corpus, *STRONG, "promotion.fewest_groups=50"))
+def test_a_growing_corpus_adds_its_new_groups_to_the_held_out_ones(config: RunConfig, corpus: Path) -> None:
+    groups = contend(config, 4)["figures"]["groups"]
+    write_voices(corpus, count=20, seconds=0.1, first=20)
+    result = contend(config, 2)
+    assert result["promoted"], result["why"]
+    assert result["figures"]["groups"] > groups
+
+
+def test_few_groups_and_few_minutes_decide_nothing(corpus: Path) -> None:
+    contend(contest_config(corpus), 4)
+    few = contend(contest_config(corpus, "promotion.fewest_groups=50"), 2)
+    assert (few["promoted"], few["verdict"]) == (False, "too-little")
+    short = contend(contest_config(corpus, "promotion.fewest_minutes=5"), 2)
+    assert (short["promoted"], short["verdict"]) == (False, "too-little")
+    assert "promotion.fewest_minutes is 5" in short["why"]
+
+
+def test_a_challenger_trained_on_all_that_the_champion_held_out_is_not_promoted(corpus: Path) -> None:
+    contend(contest_config(corpus), 4)
+    table = corpus.parent / "all.csv"
+    paths = sorted(corpus.iterdir())
+    table.write_text(
+        "path,split\n" + "".join(f"{path},train\n" for path in paths[:-1]) + f"{paths[-1]},valid\n"
+    )
+    result = contend(contest_config(table), 2)
     assert (result["promoted"], result["verdict"]) == (False, "too-little")
-    result = contest(contest_config(corpus, *STRONG, "promotion.fewest_minutes=5"))
-    assert (result["promoted"], result["verdict"]) == (False, "too-little")
-    assert "promotion.fewest_minutes is 5" in result["why"]
+    assert "held-out recordings are left out: a compared model was trained on them" in result["why"]
 
 
-def test_a_champion_whose_files_are_gone_is_not_replaced(corpus: Path, own_data_dir: Path) -> None:
-    import shutil
-
-    contest(contest_config(corpus, *WEAK))
+def test_a_champion_whose_files_are_gone_is_not_replaced(config: RunConfig, own_data_dir: Path) -> None:
+    contend(config, 4)
     shutil.rmtree(own_data_dir / "mlflow" / "artifacts")
-    run = trained(contest_config(corpus, *STRONG))
-    result = promote([run], contest_config(corpus, *STRONG))
+    result = contend(config, 2)
     assert (result["promoted"], result["verdict"], champion_version()) == (False, "incomparable", 1)
     assert "its files are gone from the store" in result["why"]
+
+
+def test_code_lengths_are_computed_once(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pipeline.promotion.compare as compare
+
+    scored = []
+    original = compare.recording_bits
+
+    def counted(model: Any, rows: Any) -> Any:
+        scored.append(len(rows))
+        return original(model, rows)
+
+    monkeypatch.setattr(compare, "recording_bits", counted)
+    contend(config, 4)
+    contend(config, 3)
+    contend(config, 5)
+    assert len(scored) == 3
+
+
+def test_models_without_a_store_are_not_lost(config: RunConfig, away: str) -> None:
+    from pipeline.stages import promote_stage
+
+    result = promote_stage(config, [made(config, 2).path])
+    assert (result["promoted"], result["version"]) == (False, None)
+    assert "unavailable" in result["why"]
+
+
+def test_several_runs_of_one_configuration_contend_together(config: RunConfig) -> None:
+    """The best of the night is chosen; the others carry their own figures."""
+    contend(config, 6)
+    train = config.train
+    runs = [
+        made(config.model_copy(update={"train": train.model_copy(update={"seed": seed})}), scale)
+        for seed, scale in ((1, 8), (2, 2), (3, 4))
+    ]
+    result = promote(runs, config)
+    assert (result["version"], result["promoted"]) == (3, True), result["why"]
+    assert {version: described(version).tags["wavecast.promotion.verdict"] for version in (2, 3, 4)} == {
+        2: "worse",
+        3: "better",
+        4: "better",
+    }
+    assert not promote(runs, config)["new"]
