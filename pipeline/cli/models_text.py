@@ -4,6 +4,8 @@ import sys
 from typing import Any, Literal
 
 COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "decision", "run", "created")
+WIDE = {"decision": 100, "run": 130}
+"""Columns that only a terminal of at least this width shows."""
 LONG = ("variant", "aliases", "decision", "run")
 """Columns that are folded where a terminal is narrow."""
 
@@ -27,14 +29,15 @@ def print_models(found: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     console, table = Console(), Table(box=None, pad_edge=False)
-    shown = [name for name in COLUMNS if name != "run" or console.width >= 110]
+    shown = [name for name in COLUMNS if console.width >= WIDE.get(name, 0)]
     for name in shown:
         justify: Literal["left", "right"] = "right" if name in ("bits", "nats") else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in LONG)
     for row in rows:
         table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
     console.print(table)
-    print("bits per sample, nats per step: validation split; more with --json and `wavecast models history`")
+    print("bits per sample, nats per step: validation split; more with --json")
+    print("decision: `wavecast models history` states the reasons")
 
 
 def _cells(version: dict[str, Any]) -> tuple[str, ...]:

@@ -140,11 +140,13 @@ def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]
 
 
 def versions_text(versions: Sequence[RegisteredVersion], name: str) -> str:
-    """Return in words which versions a registered model has."""
+    """Return in words which versions a registered model has, or the only one if it is not of that name."""
+    names = list(dict.fromkeys(version.name for version in versions))
+    name = names[0] if len(names) == 1 else name
     numbers = sorted(version.version for version in versions if version.name == name)
     if not numbers:
-        others = ", ".join(dict.fromkeys(version.name for version in versions))
-        return f"no version of {name} is registered" + (f"; there are: {others}" if others else " yet")
+        others = f"; there are: {', '.join(names)}" if names else " yet"
+        return f"no version of {name} is registered{others}"
     return f"{name} has version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 
