@@ -45,9 +45,15 @@ def default_version(versions: Sequence[RegisteredVersion], name: str) -> Registe
     champions = [version for version in versions if CHAMPION in version.aliases]
     chosen = [version for version in own if version in champions]
     if not chosen and len(champions) > 1:
-        names = ", ".join(sorted(f"{version.name}@{CHAMPION}" for version in champions))
+        names = ", ".join(f"{found}@{CHAMPION}" for found in sorted(version.name for version in champions))
         raise UserError(f"several models have a champion: {names}; choose one with --model", 2)
     return next(iter([*chosen, *champions, *own, *versions]), None)
+
+
+def other_champions(versions: Sequence[RegisteredVersion], chosen: RegisteredVersion) -> tuple[str, ...]:
+    """Return the champions of other registered models than that of ``chosen``, as NAME@champion."""
+    champions = {version.name for version in versions if CHAMPION in version.aliases}
+    return tuple(f"{name}@{CHAMPION}" for name in sorted(champions - {chosen.name}))
 
 
 def find_version(

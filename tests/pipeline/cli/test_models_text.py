@@ -54,7 +54,7 @@ def test_a_terminal_of_80_columns_shows_what_tells_models_apart(
 def test_a_wide_terminal_shows_decisions_and_runs(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "150")
+    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     print_models([VERSION])
     shown = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
