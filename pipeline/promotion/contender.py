@@ -1,10 +1,11 @@
 """A model in a comparison: its files, and the recordings that it was trained and validated on."""
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline.common.files import data_dir
+from pipeline.common.files import data_dir, read_json
 from pipeline.common.hashing import digest_file, digest_json
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, read_manifest
@@ -65,7 +66,7 @@ class Contender:
 
 def contender_of_run(run: RunFolder, version: int) -> Contender:
     """Return the contender that a run on this machine trained."""
-    return Contender(version, run.path.name, run.model, _existing(run.dataset))
+    return Contender(version, run.path.name, run.model, _dataset(run, run.model))
 
 
 def contender_of_version(found: RegisteredVersion, uri: str | None = None) -> Contender:
@@ -78,8 +79,15 @@ def contender_of_version(found: RegisteredVersion, uri: str | None = None) -> Co
     folder = fetch_model(f"models:/{found.name}/{found.version}", uri=uri)
     run = RunFolder(data_dir() / "runs" / found.run_name)
     known = bool(found.run_name) and (run.path / "run.json").is_file()
-    return Contender(found.version, found.run_name, folder, _existing(run.dataset) if known else None)
+    return Contender(found.version, found.run_name, folder, _dataset(run if known else None, folder))
 
 
-def _existing(dataset: Path) -> Path | None:
-    return dataset if dataset.is_file() else None
+def _dataset(run: RunFolder | None, model: Path) -> Path | None:
+    """Return the data set that a run names, else the one whose fingerprint its model has."""
+    if run is not None and run.dataset.is_file():
+        return run.dataset
+    facts = read_json(model / "config.json", "model").get("trained", {})
+    fingerprint = str(facts.get("data_fingerprint", ""))
+    if not re.fullmatch(r"[0-9a-f]+", fingerprint):
+        return None
+    return next((data_dir() / "prepared").glob(f"*/{fingerprint}/dataset.json"), None)

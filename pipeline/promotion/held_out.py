@@ -7,6 +7,7 @@ stay in the prepared data sets.
 """
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -148,8 +149,9 @@ class HeldOutRows:
             indexed = self._opened(path)
             for index in indexed.by_size.get((wanted.group, wanted.rows), ()) if indexed else ():
                 assert indexed is not None
-                if rows_digest(indexed.dataset.recording_rows(index)) == wanted.rows_hash:
-                    return indexed, index
+                with suppress(UserError):  # damaged rows are not those that were frozen
+                    if rows_digest(indexed.dataset.recording_rows(index)) == wanted.rows_hash:
+                        return indexed, index
         return None
 
     def _opened(self, path: Path) -> "_Indexed | None":

@@ -74,7 +74,7 @@ def _score(model: "TrainedModel", recordings: Sequence["Tensor"]) -> list[tuple[
         (length.cumsum(0) - length).to(model.device),
         length.to(model.device),
     )
-    scores = score(model.network, data, model.framing, model.normaliser(), exact=True)
+    scores = score(model.network, data, model.framing, model.normaliser(), exact=True, visible=True)
     values = scores.values.cpu().numpy()
     if model.representation.quantised:
         if scores.bits is None:

@@ -62,7 +62,8 @@ def made(config: RunConfig, scale: float) -> RunFolder:
     wide = replace(normal, std=tuple(scale * std for std in normal.std))
     torch.manual_seed(0)
     weights = build_network(config.input, config.model, wide).state_dict()
-    save_model(run.model, weights, config.input, config.model, wide, {})
+    facts = {"data_fingerprint": run.description()["fingerprint"]}
+    save_model(run.model, weights, config.input, config.model, wide, facts)
     run.set_status("finished", summary={"valid_nats_per_step": scale})
     return run
 

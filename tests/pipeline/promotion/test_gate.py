@@ -153,6 +153,30 @@ def test_models_without_a_store_are_not_lost(config: RunConfig, away: str) -> No
     assert "unavailable" in result["why"]
 
 
+def test_a_damaged_list_of_held_out_recordings_does_not_cost_the_run_its_report(
+    config: RunConfig, own_data_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from pipeline.stages import promote_stage
+
+    contend(config, 4)
+    (own_data_dir / "promotion" / "wavecast" / "held-out.json").write_text("{}")
+    result = promote_stage(config, [made(config, 2).path])
+    assert (result["promoted"], result["version"]) == (False, None)
+    assert "no champion was chosen" in capfd.readouterr().err
+    assert champion_version() == 1
+
+
+def test_a_champion_whose_run_folder_was_deleted_is_still_compared(
+    config: RunConfig, own_data_dir: Path
+) -> None:
+    """Its data set is found by the fingerprint in the model."""
+    contend(config, 4)
+    (run,) = (own_data_dir / "runs").iterdir()
+    shutil.rmtree(run)
+    result = contend(config, 2)
+    assert result["promoted"], result["why"]
+
+
 def test_several_runs_of_one_configuration_contend_together(config: RunConfig) -> None:
     """The best of the night is chosen; the others carry their own figures."""
     contend(config, 6)
