@@ -10,7 +10,7 @@ from pipeline.errors import UserError
 from pipeline.promotion.compare import compare
 from pipeline.promotion.contender import contender_of_version
 from pipeline.promotion.decision import Decision
-from pipeline.promotion.gate import note_found, today
+from pipeline.promotion.gate import note_found
 from pipeline.promotion.held_out import HeldOutSet
 from pipeline.promotion.history import Action, History, folder_lock
 from pipeline.promotion.places import folder_of
@@ -124,17 +124,17 @@ def _choose(found: RegisteredVersion, action: Action, pin: bool, uri: str | None
 
 def _comparison(found: RegisteredVersion, held: RegisteredVersion | None, uri: str | None) -> Decision | None:
     """Return what a run would decide on a version; a failure is a decision without figures."""
-    held_out = HeldOutSet(folder_of(found.name, uri))
     try:
         challenger = contender_of_version(found, uri)
         if held is None:
-            held_out.grow(challenger, today())
+            HeldOutSet(folder_of(found.name, uri), challenger.model.input).grow(challenger)
             return None
         if held.version == found.version:
             return None
         champion = contender_of_version(held, uri)
+        held_out = HeldOutSet(folder_of(found.name, uri), champion.model.input)
         if not held_out.recordings:
-            held_out.grow(champion, today())
+            held_out.grow(champion)
         return compare([challenger], champion, held_out, _rule(found))[found.version]
     except UserError as problem:
         return Decision("incomparable", f"it cannot be compared ({problem})")

@@ -6,7 +6,6 @@ the champion and the recorded reason as they are.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from pipeline.common.locks import announced_lock
@@ -36,15 +35,17 @@ class _Gate:
     name: str
     config: RunConfig
     history: History
-    held_out: HeldOutSet
 
     @property
     def uri(self) -> str | None:
         return self.config.tracking.uri
 
-    def key(self, challenger: str, champion: str) -> str:
+    def held_out(self, contender: Contender) -> HeldOutSet:
+        return HeldOutSet(folder_of(self.name, self.uri), contender.model.input)
+
+    def key(self, challenger: str, champion: str, held_out: str) -> str:
         rule = self.config.promotion.model_dump(mode="json")
-        return comparison_key(challenger, champion, self.held_out.digest, rule)
+        return comparison_key(challenger, champion, held_out, rule)
 
 
 def promote(runs: Sequence[RunFolder], config: RunConfig) -> dict[str, Any]:
@@ -75,7 +76,7 @@ def promote(runs: Sequence[RunFolder], config: RunConfig) -> dict[str, Any]:
             set_alias(name, version, variant, uri)
         contenders.append(contender_of_run(run, version))
     with announced_lock(folder_lock(name, uri), f"the champion of {name} is being decided"):
-        gate = _Gate(name, config, History(name, uri), HeldOutSet(folder_of(name, uri)))
+        gate = _Gate(name, config, History(name, uri))
         held = version_with(registered_versions(store_uri(uri)), name)
         if held is None:
             return _result(gate, contenders, _first(gate, contenders), new=True)
@@ -92,19 +93,15 @@ def note_found(history: History, held: RegisteredVersion) -> None:
         history.append("found", held.version, held.version, held.run_name, why)
 
 
-def today() -> str:
-    """Return the present date, as held-out recordings are stamped."""
-    return datetime.now().astimezone().date().isoformat()
-
-
 def _first(gate: _Gate, contenders: Sequence[Contender]) -> Event:
     """Make the best of the contenders the champion of a registered model that has none."""
     reason = "there is no champion now" if gate.history.events() else "it is the first"
-    gate.held_out.grow(contenders[0], today())
+    held_out = gate.held_out(contenders[0])
+    held_out.grow(contenders[0])
     decisions = {}
     for each in contenders:
         try:
-            compared = usable_recordings(gate.held_out, contenders)
+            compared = usable_recordings(held_out, contenders)
             decisions[each.version] = first(scores_of(each, compared), unit_of(each.model), reason)
         except UserError:  # no exact probability of samples, or no data: then there is no figure
             decisions[each.version] = Decision("first", reason)
@@ -116,7 +113,8 @@ def _first(gate: _Gate, contenders: Sequence[Contender]) -> Event:
     winner = next(each for each in contenders if each.version == chosen)
     note(gate.name, chosen, "first", decisions[chosen], None, gate.uri)
     move_champion(gate.name, chosen, gate.uri)
-    settled = [gate.key(each.digest, winner.digest) for each in contenders if each is not winner]
+    losers = [each.digest for each in contenders if each is not winner]
+    settled = [gate.key(loser, winner.digest, held_out.digest) for loser in losers]
     decision = decisions[chosen]
     return gate.history.append("first", chosen, chosen, winner.run, decision.why, decision.figures(), settled)
 
@@ -130,44 +128,64 @@ def _against(
     """
     challengers = [each for each in contenders if each.version != held.version]
     try:
-        champion = contender_of_version(held, gate.uri)
-        digest = champion.digest
-        if not gate.held_out.recordings:
-            gate.held_out.grow(champion, today())
-        kept_out = obstacles(challengers, champion)
-        for each in challengers:
-            if each.version not in kept_out:
-                gate.held_out.grow(each, today())
-        problem = None
-    except UserError as found:
-        champion, digest, problem = None, f"version {held.version}", found
+        opponent = _opponent(gate, challengers, held)
+    except UserError as problem:
+        opponent = _Opponent(
+            held, f"version {held.version}", why=f"the champion cannot be compared ({problem})"
+        )
     pin = pinned_version(gate.name, gate.uri)
-    keys = {each.version: gate.key(each.digest, digest) for each in challengers}
+    keys = {each.version: gate.key(each.digest, opponent.digest, opponent.recordings) for each in challengers}
     settled = {version: _settled(gate.history, key, pin is not None) for version, key in keys.items()}
     fresh = [each for each in challengers if settled[each.version] is None]
     if not fresh:
         if len(challengers) < len(contenders):
             return gate.history.champion_since(held.version), False
         return max(filter(None, settled.values()), key=lambda event: event.when), False
-    if champion is None:
-        why = f"the champion cannot be compared ({problem})"
-        decisions = {each.version: Decision("incomparable", why) for each in fresh}
+    if opponent.contender is None or opponent.held_out is None:
+        decisions = {each.version: Decision("incomparable", opponent.why) for each in fresh}
     else:
-        decisions = compare(fresh, champion, gate.held_out, gate.config.promotion)
-    return _apply(gate, contenders, held, digest, pin, decisions, keys), True
+        decisions = compare(fresh, opponent.contender, opponent.held_out, gate.config.promotion)
+    return _apply(gate, contenders, opponent, pin, decisions, keys), True
+
+
+@dataclass(frozen=True)
+class _Opponent:
+    """The champion in a comparison, with the held-out recordings; without files there is only ``why``."""
+
+    version: RegisteredVersion
+    digest: str
+    contender: Contender | None = None
+    held_out: HeldOutSet | None = None
+    why: str = ""
+
+    @property
+    def recordings(self) -> str:
+        return self.held_out.digest if self.held_out else ""
+
+
+def _opponent(gate: _Gate, challengers: Sequence[Contender], held: RegisteredVersion) -> _Opponent:
+    """Return the champion; new groups of challengers of the same corpus are added to the recordings."""
+    champion = contender_of_version(held, gate.uri)
+    held_out = gate.held_out(champion)
+    if not held_out.recordings:
+        held_out.grow(champion)
+    kept_out = obstacles(challengers, champion)
+    for each in challengers:
+        if each.version not in kept_out:
+            held_out.grow(each)
+    return _Opponent(held, champion.digest, champion, held_out)
 
 
 def _apply(
     gate: _Gate,
     contenders: Sequence[Contender],
-    held: RegisteredVersion,
-    digest: str,
+    opponent: _Opponent,
     pin: str | None,
     decisions: dict[int, Decision],
     keys: dict[int, str],
 ) -> Event:
     """Move the alias if that was decided, and write the decision everywhere."""
-    chosen = best(decisions)
+    held, chosen = opponent.version, best(decisions)
     winner = next(each for each in contenders if each.version == chosen)
     decision = decisions[chosen]
     promoted = decision.promotes and pin is None
@@ -182,8 +200,8 @@ def _apply(
         action, why = ("pinned" if pin else "kept"), held_by + decision.why
         return gate.history.append(action, chosen, held.version, held.run_name, why, figures, settled)  # type: ignore[arg-type]
     move_champion(gate.name, chosen, gate.uri)
-    losers = [each.digest for each in contenders if each is not winner]
-    settled += [gate.key(loser, winner.digest) for loser in dict.fromkeys([*losers, digest])]
+    losers = [opponent.digest, *(each.digest for each in contenders if each is not winner)]
+    settled += [gate.key(loser, winner.digest, opponent.recordings) for loser in dict.fromkeys(losers)]
     return gate.history.append("promoted", chosen, chosen, winner.run, decision.why, figures, settled)
 
 

@@ -9,6 +9,7 @@ stay in the prepared data sets.
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,26 +51,29 @@ class HeldOut:
 
 
 class HeldOutSet:
-    """The list of held-out recordings of one registered model, in a file with a digest of its content."""
+    """The list of held-out recordings of one registered model, in a file with a digest of its content.
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "held-out.json"
-        self.recordings, self.settings = self._read()
+    Each kind of input and its settings of the rows have a list of their own.
+    """
+
+    def __init__(self, folder: Path, config: InputConfig) -> None:
+        self.settings = row_settings(config)
+        self.path = folder / f"held-out-{config.kind}-{digest_json(self.settings)[:8]}.json"
+        self.recordings = self._read()
 
     @property
     def digest(self) -> str:
         """Return a digest of the list."""
         return digest_json(sorted(each.rows_hash for each in self.recordings))
 
-    def grow(self, contender: Contender, today: str) -> int:
+    def grow(self, contender: Contender) -> int:
         """Add the contender's validation recordings of new groups; return how many were added.
 
         The first call freezes the list. Nothing is added of a model whose rows have other settings.
         """
         if contender.dataset is None:
             return 0
-        settings = row_settings(contender.model.input)
-        if self.recordings and settings != self.settings:
+        if row_settings(contender.model.input) != self.settings:
             return 0
         from pipeline.data.dataset import open_dataset
 
@@ -78,11 +82,11 @@ class HeldOutSet:
         hashes = {each.rows_hash for each in self.recordings}
         added = [
             each
-            for each in _validation_recordings(dataset, contender, today)
+            for each in _validation_recordings(dataset, contender)
             if each.group not in known and each.rows_hash not in hashes
         ]
         if added:
-            self.recordings, self.settings = [*self.recordings, *added], settings
+            self.recordings = [*self.recordings, *added]
             self._write()
         return len(added)
 
@@ -102,14 +106,13 @@ class HeldOutSet:
             if each.group not in groups and each.audio_hash not in hashes and each.content_hash not in hashes
         ]
 
-    def _read(self) -> tuple[list[HeldOut], dict[str, Any]]:
+    def _read(self) -> list[HeldOut]:
         if not self.path.exists():
-            return [], {}
+            return []
         content = read_json(self.path, "list of held-out recordings")
         try:
             recordings = [HeldOut(**entry) for entry in content["recordings"]]
             right = content["format"] == FORMAT and content["digest"] == _digest(content)
-            settings = dict(content["settings"])
         except (KeyError, TypeError):
             right = False
         if not right:
@@ -117,7 +120,7 @@ class HeldOutSet:
                 f"{self.path}: damaged list of held-out recordings; restore it from a copy, or delete it to "
                 "freeze the champion's validation split again"
             )
-        return recordings, settings
+        return recordings
 
     def _write(self) -> None:
         content: dict[str, Any] = {
@@ -185,8 +188,8 @@ def rows_digest(rows: "Tensor") -> str:
     return hashlib.sha256(rows.contiguous().numpy().data).hexdigest()
 
 
-def _validation_recordings(dataset: "Dataset", contender: Contender, today: str) -> Iterator[HeldOut]:
-    home = data_dir()
+def _validation_recordings(dataset: "Dataset", contender: Contender) -> Iterator[HeldOut]:
+    home, today = data_dir(), datetime.now().astimezone().date().isoformat()
     place = dataset.path.relative_to(home) if dataset.path.is_relative_to(home) else dataset.path
     records = {(str(record.path), record.group): record for record in contender.recordings("valid")}
     for index in dataset.indices("valid").tolist():

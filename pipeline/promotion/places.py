@@ -1,8 +1,8 @@
 """The files that the promotion keeps for each registered model, below the data folder.
 
-promotion/NAME/held-out.json   recordings that decide, frozen when the first champion appears
-promotion/NAME/history.jsonl   each decision and each change by hand: who, when, why
-promotion/scores/HASH.json     code lengths of single recordings under one model
+promotion/NAME/held-out-*.json   recordings that decide, frozen when the first champion appears
+promotion/NAME/history.jsonl     each decision and each change by hand: who, when, why
+promotion/scores/HASH.json       code lengths of single recordings under one model
 """
 
 from pathlib import Path

@@ -51,6 +51,7 @@ def test_a_choice_by_hand_holds_whatever_runs_find_until_it_is_unpinned(config: 
     assert actions == ["first", "promoted", "by-hand", "pinned", "unpinned", "promoted"]
 
 
+@pytest.mark.slow
 def test_a_choice_without_a_pin_holds_until_something_new_is_better(config: RunConfig) -> None:
     contend(config, 8)
     contend(config, 4)
@@ -91,6 +92,7 @@ def test_what_is_not_registered_is_answered_with_what_is(config: RunConfig) -> N
     assert champion("wavecast") is not None
 
 
+@pytest.mark.slow
 def test_a_model_of_unknown_data_is_promoted_by_hand_with_a_warning(config: RunConfig) -> None:
     contend(config, 8)
     stranger = new_run("stranger")
@@ -103,6 +105,7 @@ def test_a_model_of_unknown_data_is_promoted_by_hand_with_a_warning(config: RunC
     assert aliases()["champion"] == 2
 
 
+@pytest.mark.slow
 def test_an_alias_that_another_program_moved_is_followed_and_noted(config: RunConfig) -> None:
     contend(config, 8)
     contend(config, 4)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.run import RunConfig
+from pipeline.promotion.by_hand import promote_by_hand
 from pipeline.promotion.gate import promote
 from pipeline.promotion.history import History
 from pipeline.registry.registration import champion, list_models
@@ -32,6 +33,11 @@ def champion_version(name: str = "wavecast") -> int:
     held = champion(name)
     assert held is not None
     return int(held["version"])
+
+
+def frozen_list(home: Path) -> Path:
+    (found,) = (home / "promotion" / "wavecast").glob("held-out-*.json")
+    return found
 
 
 def described(version: int) -> Any:
@@ -81,16 +87,17 @@ def test_models_of_another_corpus_do_not_contend_and_leave_the_held_out_recordin
     config: RunConfig, tmp_path: Path, own_data_dir: Path
 ) -> None:
     contend(config, 4)
-    frozen = (own_data_dir / "promotion" / "wavecast" / "held-out.json").read_bytes()
+    frozen = frozen_list(own_data_dir).read_bytes()
     other = write_voices(tmp_path / "other", seconds=0.1, first=100)
     result = contend(contest_config(other), 2)
     assert (result["promoted"], result["verdict"]) == (False, "other-corpus")
-    assert (own_data_dir / "promotion" / "wavecast" / "held-out.json").read_bytes() == frozen
+    assert frozen_list(own_data_dir).read_bytes() == frozen
     named = contend(contest_config(other, "name=other"), 2)
     assert (named["name"], named["promoted"]) == ("wavecast-other", True)
     assert champion_version() == 1
 
 
+@pytest.mark.slow
 def test_a_growing_corpus_adds_its_new_groups_to_the_held_out_ones(config: RunConfig, corpus: Path) -> None:
     groups = contend(config, 4)["figures"]["groups"]
     write_voices(corpus, count=20, seconds=0.1, first=20)
@@ -99,6 +106,7 @@ def test_a_growing_corpus_adds_its_new_groups_to_the_held_out_ones(config: RunCo
     assert result["figures"]["groups"] > groups
 
 
+@pytest.mark.slow
 def test_few_groups_and_few_minutes_decide_nothing(corpus: Path) -> None:
     contend(contest_config(corpus), 4)
     few = contend(contest_config(corpus, "promotion.fewest_groups=50"), 2)
@@ -108,6 +116,7 @@ def test_few_groups_and_few_minutes_decide_nothing(corpus: Path) -> None:
     assert "promotion.fewest_minutes is 5" in short["why"]
 
 
+@pytest.mark.slow
 def test_a_challenger_trained_on_all_that_the_champion_held_out_is_not_promoted(corpus: Path) -> None:
     contend(contest_config(corpus), 4)
     table = corpus.parent / "all.csv"
@@ -120,6 +129,7 @@ def test_a_challenger_trained_on_all_that_the_champion_held_out_is_not_promoted(
     assert "held-out recordings are left out: a compared model was trained on them" in result["why"]
 
 
+@pytest.mark.slow
 def test_a_champion_whose_files_are_gone_is_not_replaced(config: RunConfig, own_data_dir: Path) -> None:
     contend(config, 4)
     shutil.rmtree(own_data_dir / "mlflow" / "artifacts")
@@ -153,19 +163,21 @@ def test_models_without_a_store_are_not_lost(config: RunConfig, away: str) -> No
     assert "unavailable" in result["why"]
 
 
-def test_a_damaged_list_of_held_out_recordings_does_not_cost_the_run_its_report(
-    config: RunConfig, own_data_dir: Path, capfd: pytest.CaptureFixture[str]
+def test_a_damaged_list_of_held_out_recordings_promotes_nothing_and_is_the_reason(
+    config: RunConfig, own_data_dir: Path
 ) -> None:
     from pipeline.stages import promote_stage
 
     contend(config, 4)
-    (own_data_dir / "promotion" / "wavecast" / "held-out.json").write_text("{}")
+    frozen_list(own_data_dir).write_text("{}")
     result = promote_stage(config, [made(config, 2).path])
-    assert (result["promoted"], result["version"]) == (False, None)
-    assert "no champion was chosen" in capfd.readouterr().err
-    assert champion_version() == 1
+    assert (result["promoted"], result["verdict"], champion_version()) == (False, "incomparable", 1)
+    assert "damaged list of held-out recordings; restore it from a copy" in result["why"]
+    frozen_list(own_data_dir).unlink()
+    assert promote_stage(config, [made(config, 2).path])["promoted"]
 
 
+@pytest.mark.slow
 def test_a_champion_whose_run_folder_was_deleted_is_still_compared(
     config: RunConfig, own_data_dir: Path
 ) -> None:
@@ -177,6 +189,19 @@ def test_a_champion_whose_run_folder_was_deleted_is_still_compared(
     assert result["promoted"], result["why"]
 
 
+@pytest.mark.slow
+def test_after_a_champion_of_another_rate_was_chosen_by_hand_models_of_that_rate_contend(
+    corpus: Path,
+) -> None:
+    contend(contest_config(corpus), 2)
+    slower = contest_config(corpus, "input.sample_rate=4000")
+    assert contend(slower, 4)["verdict"] == "incomparable"
+    promote_by_hand("wavecast", 2, pin=False)
+    assert contend(slower, 3)["promoted"]
+    assert contend(contest_config(corpus), 1)["verdict"] == "incomparable"
+
+
+@pytest.mark.slow
 def test_several_runs_of_one_configuration_contend_together(config: RunConfig) -> None:
     """The best of the night is chosen; the others carry their own figures."""
     contend(config, 6)

@@ -55,6 +55,7 @@ def test_an_untrained_model_that_differs_never_becomes_champion(
     assert (result["promoted"], result["verdict"], held["version"]) == (False, verdict, 1), result["why"]
 
 
+@pytest.mark.slow
 def test_the_best_variant_of_another_window_and_hop_is_promoted_and_each_has_its_alias(home: Path) -> None:
     """Nats of a step of 20 samples are twice those of 10; bits per sample decide."""
     learnt = "{input.window: 40, input.hop: 20, train.learning_rate: 1e-2, train.epochs: 3}"

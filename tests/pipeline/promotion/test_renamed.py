@@ -29,6 +29,7 @@ def test_a_renamed_model_keeps_its_champion_history_and_held_out_recordings(
     assert History("wavecast").events() == []
 
 
+@pytest.mark.slow
 def test_a_deleted_model_is_not_taken_for_a_renamed_one(tmp_path: Path) -> None:
     config = contest_config(write_voices(tmp_path / "voices", seconds=0.1))
     contend(config, 4)
