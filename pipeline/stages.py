@@ -185,18 +185,21 @@ def _note_figures(folder: RunFolder, figures: dict[str, Any], split: str) -> Non
 
 
 def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
-    """Register the runs' models; the best one becomes champion if it is better than the present one.
+    """Register the runs' models; the best one becomes champion if it is shown to be better.
 
-    Without a tracking server nothing is registered, and the result states the reason.
+    Without a tracking server nothing is registered. Neither that nor another obstacle ends the run: the
+    result states the reason. See `pipeline.promotion.gate.promote`.
     """
-    from pipeline.registry.promotion import promote
+    from pipeline.promotion.gate import promote
     from pipeline.tracking.sync import TrackingUnavailable
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingUnavailable as away:
-        print(f"wavecast: no model was registered: {away}", file=sys.stderr)
-        return {"run": None, "version": None, "promoted": False, "why": str(away)}
+    except UserError as problem:
+        away = isinstance(problem, TrackingUnavailable)
+        failed = "no model was registered" if away else "no champion was chosen"
+        print(f"wavecast: {failed}: {problem}", file=sys.stderr)
+        return {"run": None, "version": None, "promoted": False, "why": str(problem)}
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:

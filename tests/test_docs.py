@@ -32,7 +32,17 @@ DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
 TESTED = [*(Path("docs") / page for page in PAGES), Path("README.md"), Path("CONTRIBUTING.md")]
 PROGRAMS = {"wavecast", "make", "prefect", "export", "source", "pip", "ln"}
-SECTIONS = ("corpus", "preparation", "input", "model", "train", "evaluate", "samples", "tracking")
+SECTIONS = (
+    "corpus",
+    "preparation",
+    "input",
+    "model",
+    "train",
+    "evaluate",
+    "samples",
+    "tracking",
+    "promotion",
+)
 OWN = ("wavecast", "pipeline", "models", "flows")
 NO_CODE = re.compile(r"```.*?```", re.DOTALL)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.promotion_text import print_promotion
 from pipeline.common.files import read_json
 from pipeline.tracking.run_folder import RunFolder
 
@@ -153,10 +154,7 @@ def print_summary(path: Path, as_json: bool) -> None:
         for name, figures in summary["evaluations"].items()
     ]
     _print_table(rows)
-    promotion = summary["promotion"]
-    if promotion["version"] is not None:
-        state = "champion now" if promotion["promoted"] else "champion unchanged"
-        print(f"{state}: version {promotion['version']} is the best of this run; {promotion['why']}")
+    print_promotion(summary["promotion"])
     for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")
         for item in summary[kind]:

@@ -14,7 +14,7 @@ from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 
-SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "variants")
+SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "promotion", "variants")
 """Sections of which a run has one for all its variants."""
 
 _IN_A_WHEEL = Path(__file__).resolve().parent / "files"

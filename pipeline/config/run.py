@@ -14,10 +14,13 @@ from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.preparation import PreparationConfig
+from pipeline.config.promotion import PromotionConfig
 from pipeline.config.training import TrainConfig
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
-RESERVED_ALIASES = ("champion", "latest")
+RESERVED_ALIASES = ("champion", "previous", "latest")
+DEFAULT_NAME = "wavecast"
+"""Name of a run, and of a registered model, that is given no other."""
 
 
 def _not_reserved(name: str) -> str:
@@ -117,8 +120,9 @@ class TrackingConfig(Section):
     store."""
     experiment: str = "wavecast"
     """MLflow experiment that collects the runs."""
-    registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] = "wavecast"
-    """Name in the model registry; its alias `champion` is what the command line uses by default."""
+    registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] | None = None
+    """Name in the model registry, where each name has a champion of its own. Null: `wavecast`, followed by
+    the run's name if that is another one, as in `wavecast-demo`."""
 
 
 def _heads_of(*outputs: str) -> str:
@@ -128,7 +132,7 @@ def _heads_of(*outputs: str) -> str:
 class RunConfig(Section):
     """One run of the whole pipeline: prepare, train each variant, evaluate, promote the best, continue."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "wavecast"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = DEFAULT_NAME
     """Name of the run, used for its folders: letters, digits, dot, underscore and hyphen."""
     corpus: CorpusConfig = CorpusConfig()
     preparation: PreparationConfig = PreparationConfig()
@@ -138,10 +142,19 @@ class RunConfig(Section):
     evaluate: EvaluateConfig = EvaluateConfig()
     samples: SamplesConfig = SamplesConfig()
     tracking: TrackingConfig = TrackingConfig()
+    promotion: PromotionConfig = PromotionConfig()
     variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
     (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation
     the same. The name becomes an alias in the model registry. Empty trains the one model described above."""
+
+    @property
+    def registered_model(self) -> str:
+        """Return the name under which the run's models are registered."""
+        if self.tracking.registered_model is not None:
+            return self.tracking.registered_model
+        own = self.name == DEFAULT_NAME or self.name.startswith(f"{DEFAULT_NAME}-")
+        return self.name if own else f"{DEFAULT_NAME}-{self.name}"
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -16,6 +16,11 @@ from pipeline.tracking.mlflow_client import RUN_TAG, connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import tracking_errors
 
+PIN_TAG = "wavecast.pinned"
+"""Tag of a registered model: number of the version that stays champion whatever runs find."""
+DECISION_TAG = "wavecast.promotion."
+"""Beginning of the tags of a version that say what was decided on it."""
+
 
 @dataclass(frozen=True)
 class RegisteredVersion:

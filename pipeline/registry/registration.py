@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
-from pipeline.registry.catalogue import registered_versions, validation_bits
+from pipeline.registry.catalogue import DECISION_TAG, PIN_TAG, registered_versions, validation_bits
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
@@ -119,7 +119,8 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
 
     Each has `name`, `version`, `aliases`, `run_id`, `run_name` (its folder's), `variant`, `kind` and
     `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure),
-    `valid_bits_per_sample` (None where that is not known) and `created` (date, time, offset from UTC).
+    `valid_bits_per_sample` (None where that is not known), `created` (date, time, offset from UTC),
+    `promotion` (what was decided on it, see `pipeline.promotion.record`) and `pinned`.
     """
     store = store_uri(uri)
     if _is_absent(store):
@@ -127,11 +128,16 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
     with tracking_errors(store):
         client = connect(store)
         aliases: dict[tuple[str, int], list[str]] = {}
+        pins = set()
         for model in client.search_registered_models():
+            pins.add((model.name, model.tags.get(PIN_TAG, "")))
             for alias, version in model.aliases.items():
                 aliases.setdefault((model.name, int(version)), []).append(alias)
         versions = sorted(client.search_model_versions(), key=lambda v: -v.creation_timestamp)
-        return [_describe(client, v, aliases.get((v.name, int(v.version)), [])) for v in versions]
+        return [
+            _describe(client, v, aliases.get((v.name, int(v.version)), []), (v.name, str(v.version)) in pins)
+            for v in versions
+        ]
 
 
 def _is_absent(uri: str) -> bool:
@@ -140,7 +146,9 @@ def _is_absent(uri: str) -> bool:
     return database is not None and not database.exists()
 
 
-def _describe(client: "MlflowClient", version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
+def _describe(
+    client: "MlflowClient", version: "ModelVersion", aliases: list[str], pinned: bool = False
+) -> dict[str, Any]:
     run_id = version.run_id
     created = datetime.fromtimestamp(version.creation_timestamp / 1000).astimezone()
     run = found_or_none(lambda: client.get_run(run_id)) if run_id else None
@@ -159,4 +167,10 @@ def _describe(client: "MlflowClient", version: "ModelVersion", aliases: list[str
             data_dir() / "runs" / version.tags.get(RUN_TAG, "-") / "model"
         ),
         "created": created.isoformat(sep=" ", timespec="minutes"),
+        "promotion": {
+            key.removeprefix(DECISION_TAG): value
+            for key, value in version.tags.items()
+            if key.startswith(DECISION_TAG)
+        },
+        "pinned": pinned,
     }

@@ -21,6 +21,7 @@ from pipeline.registry.references import (
     local_model,
     no_such_model,
     not_registered,
+    other_champions,
     run_of_variant,
 )
 from pipeline.tracking.local_store import sqlite_file
@@ -64,10 +65,12 @@ class FoundModel:
     Attributes:
         folder: of the model's files, on this machine.
         label: a description for users: `wavecast/3 (champion, run demo-gru-988ad8c036)`.
+        others: champions of other registered models, where none was named: `wavecast-demo@champion`.
     """
 
     folder: Path
     label: str
+    others: tuple[str, ...] = ()
 
     def load(self, device: str = "cpu") -> "TrainedModel":
         """Return the model, its network on ``device``: `auto`, `cpu` or `cuda`."""
@@ -125,7 +128,8 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
     version = find_version(versions, text, name) if text else default_version(versions, name)
     if version:
         address = f"models:/{version.name}/{version.version}"
-        return FoundModel(_fetch(ModelReference.parse(address), store), version.label)
+        others = () if text else other_champions(versions, version)
+        return FoundModel(_fetch(ModelReference.parse(address), store), version.label, others)
     run = run_of_variant(text) if text else next(iter(trained_runs()), None)
     if run:
         return FoundModel(run.model, f"run {run.path.name} (not registered)")

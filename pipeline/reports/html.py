@@ -100,7 +100,7 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
     examples = list(examples_of(run.artifacts, config, room))
     others = [x for x in sorted((run.artifacts / "pictures").glob("*.png")) if x not in room.pictures]
-    known_as = f"models:/{config['tracking']['registered_model']}@{description['variant']}"
+    known_as = f"models:/{run.config().registered_model}@{description['variant']}"
     return render(
         name=description["name"],
         created=datetime.fromtimestamp(description["created_ms"] / 1000, UTC),

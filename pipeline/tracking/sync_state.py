@@ -16,6 +16,8 @@ from pipeline.common.files import read_json, write_json
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 
+NO_PARAMETERS = ("tracking", "promotion", "variants")
+"""Sections of a configuration that do not change the run itself."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""
 
@@ -108,7 +110,7 @@ def has_pending(run: RunFolder) -> bool:
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
     """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
-    config = {key: x for key, x in description["config"].items() if key not in ("tracking", "variants")}
+    config = {key: x for key, x in description["config"].items() if key not in NO_PARAMETERS}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 

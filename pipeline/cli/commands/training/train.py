@@ -57,7 +57,7 @@ def _register(run: Path) -> str | None:
     from pipeline.tracking.run_folder import RunFolder
 
     folder = RunFolder(run)
-    name = folder.config().tracking.registered_model
+    name = folder.config().registered_model
     try:
         return f"{name}/{register(folder, name)}"
     except UserError as problem:
