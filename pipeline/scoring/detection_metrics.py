@@ -45,7 +45,11 @@ def read_labels(path: Path) -> dict[Path, bool]:
 
 
 def labels_of(recordings: Sequence[Path], labels: Mapping[Path, bool]) -> dict[Path, bool]:
-    """Return the labels of these recordings.
+    """Return the labels of some recordings.
+
+    Args:
+        recordings: paths.
+        labels: whether each recording is anomalous, by absolute path.
 
     Raises:
         UserError: a recording has no label, or all recordings have the same label.

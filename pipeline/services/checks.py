@@ -32,7 +32,9 @@ def check_settings(settings: ServiceSettings) -> None:
     try:
         ZoneInfo(settings.timezone)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UserError(f"--timezone {settings.timezone}: no such time zone; write Europe/Berlin", 2) from None
+        raise UserError(
+            f"--timezone {settings.timezone}: no such time zone; write Europe/Berlin", 2
+        ) from None
     if settings.mlflow_port == settings.prefect_port:
         raise UserError(f"--mlflow-port and --prefect-port are both {settings.mlflow_port}", 2)
     if settings.database is not None:

@@ -1,8 +1,8 @@
 """Settings of the services, and where they lie: `services/` in the data folder.
 
-    settings.json   the settings of the last `wavecast up`, readable by its user alone: they may hold a password
-    state.json      what runs now
-    supervisor.log, mlflow.log, prefect.log, worker.log, ...
+settings.json   the settings of the last `wavecast up`, readable by its user alone: they may hold a password
+state.json      what runs now
+supervisor.log, mlflow.log, prefect.log, worker.log, ...
 """
 
 import json
@@ -107,6 +107,7 @@ def database_address(address: str, driver: str, suffix: str = "") -> str:
     name = parts.path.strip("/")
     if parts.scheme.partition("+")[0] not in ("postgresql", "postgres") or not parts.hostname or not name:
         raise UserError(
-            "--database: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE; other databases are not tried", 2
+            "--database: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE; other databases are not tried",
+            2,
         )
     return urlunsplit((f"postgresql+{driver}", parts.netloc, f"/{name}{suffix}", parts.query, ""))

@@ -57,7 +57,9 @@ class Running:
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.service.command,
-                env={key: value for key, value in {**os.environ, **self.service.environment}.items() if value},
+                env={
+                    key: value for key, value in {**os.environ, **self.service.environment}.items() if value
+                },
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.common.files import data_dir
 from pipeline.services.settings import HOST, POOL, ServiceSettings, database_address
-from pipeline.tracking.store import ENVIRONMENT, artifact_root, local_store
+from pipeline.tracking.store import ENVIRONMENT, artifact_root, local_store_uri
 
 SILENT = {
     "DO_NOT_TRACK": "true",
@@ -44,7 +44,9 @@ def services(settings: ServiceSettings) -> list[Service]:
     return [
         _mlflow(settings, shared),
         _prefect(settings, shared),
-        Service("deployments", [sys.executable, "-m", "flows.deployments"], shared, once=True, needs="prefect"),
+        Service(
+            "deployments", [sys.executable, "-m", "flows.deployments"], shared, once=True, needs="prefect"
+        ),
         Service(
             "worker",
             [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", "wavecast"],
@@ -74,12 +76,12 @@ def environment(settings: ServiceSettings) -> dict[str, str]:
 
 
 def _mlflow(settings: ServiceSettings, shared: dict[str, str]) -> Service:
-    store = local_store()
+    store = local_store_uri()
     if settings.database is not None:
         store = database_address(settings.database, "psycopg")
     command = [sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(settings.mlflow_port)]
     if settings.shared_store:
-        command += ["--artifacts-destination", settings.artifacts or artifact_root(local_store()) or ""]
+        command += ["--artifacts-destination", settings.artifacts or artifact_root(local_store_uri()) or ""]
     else:
         command += ["--default-artifact-root", artifact_root(store) or ""]
     # The address of the store goes through the environment: it may hold a password.

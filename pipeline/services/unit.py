@@ -53,7 +53,7 @@ def install_unit() -> list[str]:
     if shutil.which("systemctl") is None:
         return todo
     left = []
-    for command in (f"systemctl --user daemon-reload", *todo):
+    for command in ("systemctl --user daemon-reload", *todo):
         done = subprocess.run(command.split(), capture_output=True, timeout=30, check=False)
         if done.returncode:
             left.append(command)

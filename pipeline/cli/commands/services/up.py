@@ -17,7 +17,9 @@ EXAMPLES = [
 def up(
     recordings: Annotated[
         str,
-        Parameter(help="Folder, address or table of the recordings (default: `recordings` in the data folder)."),
+        Parameter(
+            help="Folder, address or table of the recordings (default: `recordings` in the data folder)."
+        ),
     ] = "",
     /,
     *,
@@ -36,7 +38,9 @@ def up(
     artifacts: Annotated[
         str | None, Parameter(help="Address of models, sounds and plots, such as s3://BUCKET/FOLDER.")
     ] = None,
-    unit: Annotated[bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())] = False,
+    unit: Annotated[
+        bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())
+    ] = False,
     install_unit: Annotated[
         bool, Parameter(help="Start the services with the machine, by a systemd user unit.", negative=())
     ] = False,
