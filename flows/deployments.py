@@ -4,9 +4,10 @@
 """
 
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from prefect import Flow
 from prefect.automations import Automation
@@ -14,11 +15,11 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule
-from prefect.deployments.runner import EntrypointType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.flows import EntrypointType
 
 from flows.pipeline import wavecast_pipeline
 from flows.prepare import prepare_corpus
@@ -48,7 +49,7 @@ def scheduled_config(settings: ServiceSettings) -> RunConfig:
 
 
 def deploy(settings: ServiceSettings) -> None:
-    """Make the work pool, the deployments and the automations; those that are there are brought up to date."""
+    """Make the work pool, deployments and automations, or bring those that exist up to date."""
     config = scheduled_config(settings).model_dump(mode="json")
     _make_work_pool()
     schedule = CronSchedule(cron=settings.cron, timezone=settings.timezone)
@@ -65,11 +66,8 @@ def deploy(settings: ServiceSettings) -> None:
 
 
 def _make_work_pool() -> None:
-    with get_client(sync_client=True) as client:
-        try:
-            client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
-        except ObjectAlreadyExists:
-            pass
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
 
 
 def _deploy(flow: Flow[Any, Any], name: str, description: str, config: dict[str, Any], **how: Any) -> None:
@@ -105,8 +103,8 @@ def crashed_without_heartbeat() -> Automation:
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"no heartbeat for {SILENCE.seconds} s: its process was killed or the machine restarted. "
-                "The next run continues from the last checkpoint.",
+                message=f"no heartbeat for {SILENCE.seconds} s: its process was killed or the machine has "
+                "restarted. The next run continues from the last checkpoint.",
             )
         ],
     )
@@ -114,7 +112,7 @@ def crashed_without_heartbeat() -> Automation:
 
 def _make_automation(automation: Automation) -> None:
     try:
-        found = Automation.read(name=automation.name)
+        found = cast(Automation, Automation.read(name=automation.name))  # a coroutine only where a loop runs
     except (ValueError, ObjectNotFound):
         automation.create()
         return
