@@ -1,6 +1,6 @@
 """The process that starts the services, starts again what ends, and stops them all when it is told to end.
 
-`wavecast up` runs it in the background, a systemd unit in the foreground: `python -m pipeline.services.supervisor`.
+`wavecast up` starts it in the background, a systemd unit in the foreground, as a module of this name.
 """
 
 import os
