@@ -19,7 +19,7 @@ def status() -> dict[str, Any]:
     Returns:
         `running` (whether the services run), `services` (by name: pid, started, restarts, ready),
         `addresses`, `schedule`, `runs` (by `running`, `due`, `failed`: name, time, state, message, the
-        nearest first; or `problem`, where Prefect does not answer) and `disk` (bytes free, and of the data folder).
+        nearest first; or `problem`, where Prefect does not answer) and `disk` (bytes free, the folder).
     """
     settings, found = read_settings(), state()
     result: dict[str, Any] = {"running": bool(found), "services": found.get("services", {})}
