@@ -50,7 +50,7 @@ def up(
     The services listen on the loopback address only. A second call finds those that run. `wavecast status`
     shows them, and `wavecast down` stops them.
     """
-    from pipeline.cli.services_text import print_up
+    from pipeline.cli.text.services import print_up
     from pipeline.services.checks import check_settings, recordings_of
     from pipeline.services.control import running, start, wait_until_ready
     from pipeline.services.settings import ServiceSettings, read_settings
