@@ -41,6 +41,9 @@ def up(
     unit: Annotated[
         bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())
     ] = False,
+    foreground: Annotated[
+        bool, Parameter(help="Stay in the foreground, as in a container.", negative=())
+    ] = False,
     install_unit: Annotated[
         bool, Parameter(help="Start the services with the machine, by a systemd user unit.", negative=())
     ] = False,
@@ -52,8 +55,9 @@ def up(
     """
     from pipeline.cli.text.services import print_up
     from pipeline.services.checks import check_settings, recordings_of
-    from pipeline.services.control import running, start, wait_until_ready
+    from pipeline.services.control import configure, running, start, wait_until_ready
     from pipeline.services.settings import ServiceSettings, read_settings
+    from pipeline.services.supervisor import supervise
     from pipeline.services.unit import install_unit as install
     from pipeline.services.unit import unit_text
 
@@ -72,6 +76,10 @@ def up(
         artifacts=artifacts,
     )
     check_settings(wanted)
+    if foreground:
+        configure(wanted)
+        supervise()
+        return
     if running():
         wait_until_ready(lambda name: None, running)
         print_up(read_settings() or wanted, wanted, already=True)
