@@ -1,5 +1,7 @@
 """The PostgreSQL databases of the services: one for MLflow, one for Prefect, made where they are missing."""
 
+from urllib.parse import unquote, urlsplit
+
 from pipeline.errors import UserError
 from pipeline.services.settings import database_address
 
@@ -20,7 +22,7 @@ def make_databases(address: str) -> None:
     from psycopg import sql
 
     plain = database_address(address, "").replace("postgresql+:", "postgresql:", 1)
-    name = plain.partition("?")[0].rpartition("/")[2] + PREFECT_SUFFIX
+    name = unquote(urlsplit(plain).path.strip("/")) + PREFECT_SUFFIX
     try:
         with psycopg.connect(plain, autocommit=True, connect_timeout=SECONDS) as connection:
             found = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
