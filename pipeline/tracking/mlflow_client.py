@@ -14,6 +14,7 @@ from filelock import FileLock
 from pipeline.common.files import atomic_path
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
 from pipeline.tracking.run_folder import RunFolder, journal_lines
+from pipeline.tracking.run_page import page_tags, send_dataset
 from pipeline.tracking.store import (
     ENVIRONMENT,
     TrackingUnavailable,
@@ -175,9 +176,11 @@ def _send_description(
     from mlflow.entities import Param, RunTag
 
     description = run.description()
-    present = tags(description, status)
+    present = tags(description, status) | page_tags(description, status)
     if present == sent.tags:
         return
+    if not sent.tags:
+        send_dataset(client, sent.run_id, run)
     client.log_batch(
         sent.run_id,
         params=[Param(key, value) for key, value in parameters(description).items()],
