@@ -39,6 +39,7 @@ def check_recordings(config: RunConfig) -> None:
     Only headers are read, up to the first valid one.
     """
     from pipeline.audio.decode import probe
+    from pipeline.common.places import local_copy
     from pipeline.data.corpora.find import find_sources
     from pipeline.features.representations import representation_of
 
@@ -49,7 +50,8 @@ def check_recordings(config: RunConfig) -> None:
     first = ""
     for source in sources:
         try:
-            probe(source.path)
+            with local_copy(source.path) as path:
+                probe(path)
             return
         except (RecordingRejected, OSError) as problem:
             first = first or f"{source.path}: {problem}"

@@ -10,22 +10,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.api.model import checked_samples
 from pipeline.common.files import data_dir
+from pipeline.common.places import Place, place_of
 from pipeline.errors import UserError
 
 Sound = ArrayLike | tuple[ArrayLike, int]
 Recordings = str | Path | Sequence[str | Path] | Mapping[str, Sound] | Sequence[Sound]
 
 
-def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Path], str | None]:
+def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Place], str | None]:
     """Return the paths of recordings, and how they are grouped where that follows from their names.
 
     Arrays become files `NAME.wav` in a folder of the data folder that is named by their content: 16-bit
     integers for int16, 32-bit floats for floats, so that nothing is lost.
     """
     if isinstance(recordings, str | Path):
-        return [Path(recordings)], None
+        return [place_of(recordings)], None
     if not isinstance(recordings, Mapping) and all(isinstance(one, str | Path) for one in recordings):
-        return [Path(str(one)) for one in recordings], None
+        return [place_of(str(one)) for one in recordings], None
     sounds = [(name, *_sound(name, sound, sample_rate)) for name, sound in _named(recordings)]
     key = hashlib.sha256()
     for name, samples, rate in sounds:

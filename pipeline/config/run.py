@@ -4,7 +4,6 @@ The field docstrings are printed by `wavecast config` and shown in Prefect's for
 are the parameters of the flows. Signal code and models receive plain numbers, not these classes.
 """
 
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,6 +12,7 @@ from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.training import TrainConfig
+from pipeline.config.places import AnyPlace
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
 RESERVED_ALIASES = ("champion", "latest")
@@ -26,15 +26,15 @@ def _not_reserved(name: str) -> str:
 
 
 Scalar = bool | int | float | str | None
-AnyPath = Annotated[Path, Field(strict=False)]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
 
 
 class CorpusConfig(Section):
     """The recordings and how they are split."""
 
-    inputs: list[AnyPath] = Field(default_factory=list)
-    """Folders, audio files, CSV files with a column `path`, or text files with a path on each line."""
+    inputs: list[AnyPlace] = Field(default_factory=list)
+    """Folders, audio files, CSV files with a column `path`, or text files with a path on each line.
+    Each may be an address such as `s3://bucket/folder`."""
     group: str = "folder"
     """What defines a group, whose recordings all go into one split: `folder` (a speaker's folder),
     `recording` (each is a group), or the name of a CSV column."""

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
 from pipeline.common.hashing import digest_stream
+from pipeline.common.places import place_of
+from pipeline.config.places import AnyPlace
 from pipeline.config.types import Split
 from pipeline.errors import UserError
 
@@ -18,7 +20,7 @@ class Recording(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path
+    path: AnyPlace
     content_hash: str | None = None
     """SHA-256 of the file's bytes, hexadecimal."""
     audio_hash: str | None = None
@@ -67,7 +69,7 @@ def read_manifest(path: Path) -> list[Recording]:
     for number, line in enumerate(lines, 1):
         try:
             fields = json.loads(line)
-            records.append(Recording(**fields | {"path": Path(fields["path"])}))
+            records.append(Recording(**fields | {"path": place_of(fields["path"])}))
         except (ValueError, KeyError, TypeError):  # pydantic's ValidationError is a ValueError
             raise UserError(f"{path}, line {number}: not a manifest record; prepare again") from None
     return records

@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipeline.common.places import Place, local_copy, stamp
 from pipeline.config.types import SPLITS
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash
@@ -44,28 +45,28 @@ def music_records(
 
 
 def _records_of(store: RowStore, source: Source, notes: NoteRepresentation) -> list[Recording]:
-    if kind_of(source.path) == "MIDI":
-        return [_midi_record(store, source, notes)]
-    sequences = read_sequences(source.path, notes.steps_per_quarter)
+    with local_copy(source.path) as local:
+        if kind_of(local) == "MIDI":
+            return [_midi_record(store, source, local, notes)]
+        sequences = read_sequences(local, notes.steps_per_quarter)
     return _without_leaks([_set_record(store, source.path, sequence, notes) for sequence in sequences])
 
 
-def _midi_record(store: RowStore, source: Source, notes: NoteRepresentation) -> Recording:
+def _midi_record(store: RowStore, source: Source, local: Path, notes: NoteRepresentation) -> Recording:
     path = source.path
-    status = path.stat()
-    stamp = (status.st_size, status.st_mtime_ns)
+    size, changed, *_ = stamp(path)
     seen = store.catalogue.seen.get(str(path))
-    found = seen[2] if seen and tuple(seen[:2]) == stamp else content_hash(path)
+    found = seen[2] if seen and tuple(seen[:2]) == (size, changed) else content_hash(local)
     stored = store.catalogue.stored.get(found)
     if stored is None:
-        (sequence,) = read_sequences(path, notes.steps_per_quarter)
+        (sequence,) = read_sequences(local, notes.steps_per_quarter)
         stored = _append(store, found, sequence)
-    store.remember(str(path), (*stamp, found))
+    store.remember(str(path), (size, changed, found))
     group = source.group or f"recording-{stored.audio_hash[:16]}"
     return _record(path, found, stored, notes).model_copy(update={"group": group})
 
 
-def _set_record(store: RowStore, file: Path, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
+def _set_record(store: RowStore, file: Place, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
     """Return the record of a sequence of a set, a group by itself, by the hash of its notes."""
     path = file.with_name(f"{file.name}#{sequence.name}")
     key = _notes_hash(sequence)

@@ -16,7 +16,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +26,8 @@ from pipeline.audio.decode import DecodedFacts
 from pipeline.common.blocks import read_blocks
 from pipeline.common.files import data_dir
 from pipeline.common.locks import announced_lock
+from pipeline.common.places import Place, is_folder, local_copy
+from pipeline.common.places import stamp as stamp_of
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import CorpusConfig, RunConfig
 from pipeline.data.corpora.corpus import find_corpus
@@ -139,16 +141,31 @@ def _convert(store: RowStore, source: Source, sound: SoundRepresentation) -> Con
 
 
 def _decoded(store: RowStore, source: Source, sound: SoundRepresentation) -> Converted:
-    stat = source.path.stat()
-    stamp = (stat.st_size, stat.st_mtime_ns)
+    stamp = _stamp(source.path)
     seen = store.catalogue.seen.get(str(source.path))
     known = tuple(seen[:2]) == stamp if seen else False
-    found = seen[2] if seen and known else content_hash(source.path)
+    found = seen[2] if seen and known else ""
+    if found in store.catalogue.stored:
+        return Converted(source, stamp, found)
+    with local_copy(source.path) as path:
+        return _decoded_here(store, source, path, stamp, sound)
+
+
+def _stamp(place: Place) -> tuple[int, int]:
+    """Return size and time of a file, as the catalogue keeps them."""
+    size, changed, *_ = stamp_of(place)
+    return size, changed
+
+
+def _decoded_here(
+    store: RowStore, source: Source, path: Path, stamp: tuple[int, int], sound: SoundRepresentation
+) -> Converted:
+    found = content_hash(path)
     if found in store.catalogue.stored:
         return Converted(source, stamp, found)
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
     digest = hashlib.sha256()
-    with open_source(source) as recording:
+    with open_source(replace(source, path=path)) as recording:
         for block in recording.blocks(sound.sample_rate):
             digest.update(block.data)
             spool.write(block.data)
@@ -228,8 +245,13 @@ def _with_splits(
     ]
 
 
+def _corpus_folder(path: Place) -> Place:
+    absolute = path.absolute() if isinstance(path, Path) else path
+    return absolute if is_folder(path) else absolute.parent
+
+
 def _splitting_rule(config: CorpusConfig) -> str:
     """Return the key of remembered splits: the corpus and the seed; added files in its folders keep it."""
-    places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
+    places = {str(_corpus_folder(path)) for path in config.inputs}
     draw = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
     return " ".join([draw, *sorted(places)])

@@ -7,9 +7,18 @@ decoder rejects it.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from pipeline.common.files import absolute
+from pipeline.common.places import (
+    Place,
+    beside,
+    exists,
+    files_below,
+    is_below,
+    is_folder,
+    is_remote,
+    parts_below,
+    rooted,
+)
 from pipeline.common.tables import read_table, read_text
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.source import Source
@@ -18,7 +27,7 @@ from pipeline.errors import UserError
 GROUP_BY_FOLDER, GROUP_BY_RECORDING = BY_PLACE = "folder", "recording"
 
 
-def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[Source]:
+def find_sources(inputs: Sequence[Place], group: str, folder_level: int) -> list[Source]:
     """List what ``inputs`` name, each path once, made absolute, in a fixed order.
 
     An input is a folder (searched through, each folder once, hidden files and README left out), a ``.csv``
@@ -32,7 +41,7 @@ def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[
     """
     if folder_level < 1:
         raise UserError(f"folder level {folder_level}: 1 is for ROOT/GROUP/file, 2 for ROOT/x/GROUP/file", 2)
-    found: dict[Path, Source] = {}
+    found: dict[Place, Source] = {}
     decided = _Decisions()
     for named in inputs:
         for source, place in _sources_of(named, group, folder_level):
@@ -45,78 +54,63 @@ def find_sources(inputs: Sequence[Path], group: str, folder_level: int) -> list[
     return [decided.apply(source) for source in found.values()]
 
 
-def _sources_of(named: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
+def _sources_of(named: Place, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
     """Yield sources and where each was named, for messages."""
-    if not os.path.exists(named):  # noqa: PTH110  Path.exists raises where a folder may not be entered
+    folder = is_folder(named)
+    if not folder and not exists(named):
         raise UserError(f"{named}: no such file or folder")
-    suffix = "" if named.is_dir() else named.suffix.lower()
+    suffix = "" if folder else named.suffix.lower()
     if suffix == ".csv":
         yield from _from_table(named, group, folder_level)
         return
     if group not in BY_PLACE:
         raise UserError(f"{named}: no .csv, so no column {group!r}; group by folder, recording, or a .csv's")
-    if named.is_dir():
-        paths, root = list(_files_below(named)), absolute(named)
+    root: Place | None
+    if folder:
+        paths, root = list(files_below(named)), rooted(named)
         if not paths:
             raise UserError(f"{named}: no files in this folder")
     else:
         listed = _listed_paths(named) if suffix == ".txt" else None
-        paths = [absolute(named)] if listed is None else listed
+        paths = [rooted(named)] if listed is None else listed
         root = _root(named, paths)
     for path in paths:
         yield Source(path, _folder_group(path, root, group, folder_level), None), str(named)
 
 
-def _root(listing: Path, paths: Sequence[Path]) -> Path:
-    """Return the folder above the groups: that of the table or list, else the files' common folder."""
-    folder = absolute(listing).parent
-    if all(path.is_relative_to(folder) for path in paths):
+def _root(listing: Place, paths: Sequence[Place]) -> Place | None:
+    """Return the folder above the groups: that of the table or list, else the files' common folder.
+
+    Files of several servers have no common folder: None.
+    """
+    folder = rooted(listing).parent
+    if all(is_below(path, folder) for path in paths):
         return folder
-    return Path(os.path.commonpath([path.parent for path in paths]))
+    return next(
+        (above for above in paths[0].parents if all(is_below(path, above) for path in paths)),
+        None,
+    )
 
 
-def _files_below(root: Path) -> Iterator[Path]:
-    """Yield every regular file below ``root`` in sorted order; each folder is entered once."""
-
-    def fail(problem: OSError) -> None:
-        raise UserError(f"{problem.filename}: cannot be listed ({problem.strerror})")
-
-    entered: set[str] = set()
-    for folder, subfolders, names in os.walk(absolute(root), onerror=fail, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in entered:
-            subfolders.clear()
-            continue
-        entered.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            if name.startswith(".") or name.lower().startswith("readme"):
-                continue
-            # A link to nowhere and what may not be looked at count: the decoder rejects them with a reason.
-            if os.path.isfile(path) or not os.path.exists(path):  # noqa: PTH110, PTH113
-                yield path
-
-
-def _listed_paths(path: Path) -> list[Path] | None:
+def _listed_paths(path: Place) -> list[Place] | None:
     """Return the paths of a list; None where the file is no text, and so a misnamed recording."""
     try:
         text = read_text(path)
     except ValueError:
         return None
-    paths = [absolute(path.parent / line.strip()) for line in text.splitlines() if line.strip()]
-    if not any(os.path.lexists(listed) for listed in paths):
+    paths = [beside(path, line.strip()) for line in text.splitlines() if line.strip()]
+    if not any(is_remote(listed) or os.path.lexists(str(listed)) for listed in paths):
         raise UserError(f"{path}: none of its {len(paths)} lines is a file; they are relative to the list")
     return paths
 
 
-def _from_table(table: Path, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
+def _from_table(table: Place, group: str, folder_level: int) -> Iterator[tuple[Source, str]]:
     by_column = group not in BY_PLACE
     rows = read_table(table, ["path", group] if by_column else ["path"])
     for place, row in rows:
         if not row["path"]:
             raise UserError(f"{place}: no path")
-    paths = [absolute(table.parent / row["path"]) for _, row in rows]
+    paths = [beside(table, row["path"]) for _, row in rows]
     root = _root(table, paths)
     for path, (place, row) in zip(paths, rows, strict=True):
         name = row[group] if by_column else _folder_group(path, root, group, folder_level)
@@ -133,10 +127,10 @@ def _split(row: Mapping[str, str], place: str) -> Split | None:
     return None
 
 
-def _folder_group(path: Path, root: Path, group: str, folder_level: int) -> str | None:
-    if group != GROUP_BY_FOLDER:
+def _folder_group(path: Place, root: Place | None, group: str, folder_level: int) -> str | None:
+    if group != GROUP_BY_FOLDER or root is None:
         return None
-    folders = path.relative_to(root).parts[:-1]
+    folders = parts_below(path, root)[:-1]
     return folders[folder_level - 1] if len(folders) >= folder_level else None
 
 
@@ -144,7 +138,7 @@ class _Decisions:
     """Splits that tables decide, so that neither a group nor a recording lands in two."""
 
     def __init__(self) -> None:
-        self._of: dict[str | Path, tuple[Split, str]] = {}
+        self._of: dict[str | Place, tuple[Split, str]] = {}
 
     def note(self, source: Source, place: str) -> None:
         if source.split is None:

@@ -1,0 +1,199 @@
+"""Reading of remote files through fsspec, with retries and errors of one line; see `pipeline.common.places`."""
+
+import hashlib
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pipeline.common.places import is_skipped
+from pipeline.errors import RecordingRejected, UserError
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+T = TypeVar("T")
+ATTEMPTS = 5
+FIRST_WAIT_S = 0.2
+BLOCK_BYTES = 1 << 20
+WITHOUT_LISTING = ("http", "https")
+INSTALL = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hf"}
+AWAY = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ClientConnectorError",
+    "ClientConnectorDNSError",
+    "ConnectionRefusedError",
+    "gaierror",
+    "ProxyConnectionError",
+)
+CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "DefaultCredentialsError")
+
+
+def open_place(address: str, scheme: str) -> "UPath":
+    """Return the `UPath` of an address.
+
+    Raises:
+        UserError: its scheme is unknown, or the package that reads it is not installed.
+    """
+    from upath import UPath
+
+    options: dict[str, Any] = {}
+    if scheme in ("s3", "s3a"):
+        options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
+    try:
+        place = UPath(address, **options)
+        place.fs  # noqa: B018  the package of the scheme is imported here
+    except ImportError as problem:
+        extra = INSTALL.get(scheme)
+        remedy = f"pip install 'wavecast[{extra}]'" if extra else " ".join(str(problem).split())
+        raise UserError(f"{address}: a package that reads {scheme}:// is missing: {remedy}") from None
+    except (ValueError, TypeError, OSError) as problem:
+        reason = " ".join(str(problem).split())[:200]
+        raise UserError(f"{address}: not an address that can be read ({reason})", 2) from None
+    return place
+
+
+def exists_remotely(place: "UPath") -> bool:
+    """Return whether a remote file or folder exists."""
+    return _attempted(place, lambda: bool(place.fs.exists(place.path) or _listing(place)))
+
+
+def is_remote_folder(place: "UPath") -> bool:
+    """Return whether an address is a folder; one of https never is."""
+    if place.protocol in WITHOUT_LISTING:
+        if str(place).endswith("/"):
+            raise UserError(f"{place}: a folder cannot be listed over {place.protocol}; name files, or a table")
+        return False
+    return _attempted(place, lambda: bool(place.fs.isdir(place.path)))
+
+
+def _listing(place: "UPath") -> bool:
+    """Return whether a bucket can be listed, so that a missing one and a denied one raise their reasons."""
+    if place.protocol in WITHOUT_LISTING:
+        return False
+    try:
+        return bool(place.fs.ls(place.path))
+    except FileNotFoundError:
+        return False
+
+
+def listed_below(root: "UPath") -> Iterator["UPath"]:
+    """Yield the files below a remote folder, in the order of `pipeline.common.places.files_below`."""
+    if root.protocol in WITHOUT_LISTING:
+        raise UserError(f"{root}: a folder cannot be listed over {root.protocol}; name files, or a table")
+    root.fs.invalidate_cache()
+    found = _attempted(root, lambda: root.fs.find(root.path, detail=True))
+    start = root.fs._strip_protocol(root.path).rstrip("/") + "/"
+    keys = []
+    for name, facts in found.items():
+        parts = name.removeprefix(start).split("/")
+        hidden = any(part.startswith(".") for part in parts) or is_skipped(parts[-1])
+        if facts.get("type") == "file" and parts[-1] and not hidden:
+            keys.append([*((1, part) for part in parts[:-1]), (0, parts[-1])])
+    base = str(root).rstrip("/")
+    for key in sorted(keys):
+        yield type(root)(f"{base}/{'/'.join(part for _, part in key)}", **root.storage_options)
+
+
+def remote_stamp(place: "UPath") -> tuple[int, int]:
+    """Return the size of a remote file, and a number from its entity tag and modification time."""
+    facts = _attempted(place, lambda: place.fs.info(place.path))
+    marks = [str(facts.get(key)) for key in ("ETag", "etag", "md5Hash", "LastModified", "mtime", "created")]
+    digest = hashlib.sha256("\n".join(marks).encode()).digest()
+    return int(facts.get("size") or 0), int.from_bytes(digest[:7], "big")
+
+
+def first_bytes(place: "UPath", at_most: int) -> bytes:
+    """Return the first bytes of a remote file."""
+
+    def read() -> bytes:
+        with place.fs.open(place.path, "rb", cache_type="none") as file:
+            return bytes(file.read(at_most))
+
+    return _attempted(place, read)
+
+
+@contextmanager
+def temporary_copy(place: "UPath") -> Iterator[Path]:
+    """Yield a temporary local copy of a remote file, with the same name."""
+    with tempfile.TemporaryDirectory(prefix="wavecast-") as folder:
+        target = Path(folder, Path(place.name).name[-128:] or "file")
+        fetch(place, target)
+        yield target
+
+
+def fetch(place: "UPath", target: Path) -> None:
+    """Copy a remote file to ``target`` in pieces; the size is checked, and failures are retried."""
+
+    def copy() -> None:
+        facts = place.fs.info(place.path)
+        size = facts.get("size")
+        with target.open("wb") as local, place.fs.open(place.path, "rb", cache_type="readahead") as remote:
+            while block := remote.read(BLOCK_BYTES):
+                local.write(block)
+            written = local.tell()
+        if size is not None and written != size:
+            raise _Truncated(f"{written} of {size} bytes arrived")
+
+    _attempted(place, copy)
+
+
+class _Truncated(OSError):
+    """A copy that is shorter or longer than the server's listing says."""
+
+
+def _attempted(place: "UPath", work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; failures that may pass are retried with growing waits."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return work()
+        except UserError:
+            raise
+        except Exception as problem:
+            refused = _lasting(place, problem)
+            if refused is not None:
+                raise refused from None
+            if attempt == ATTEMPTS:
+                raise _given_up(place, problem) from None
+            if isinstance(problem, _Truncated):
+                place.fs.invalidate_cache()
+        time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1) * (0.5 + random.random()))
+    raise AssertionError
+
+
+def _lasting(place: "UPath", problem: BaseException) -> UserError | None:
+    """Return the error for a failure that does not pass by waiting; None where another attempt may succeed."""
+    names = {type(each).__name__ for each in _chain(problem)}
+    texts = " ".join(str(each) for each in _chain(problem))
+    if names & {*CREDENTIALS}:
+        return UserError(
+            f"{place}: no credentials for {place.protocol}://; set them in the environment or the library's files"
+        )
+    if "NoSuchBucket" in texts or "bucket does not exist" in texts:
+        return UserError(f"{place}: there is no such bucket")
+    if "InvalidAccessKeyId" in texts or "SignatureDoesNotMatch" in texts or "ExpiredToken" in texts:
+        return UserError(f"{place}: the server does not accept the credentials")
+    if isinstance(problem, PermissionError):
+        return RecordingRejected("not-fetched", "could not be fetched: access is denied").about(place)
+    if isinstance(problem, FileNotFoundError):
+        return RecordingRejected("missing", "no such file")
+    return None
+
+
+def _given_up(place: "UPath", problem: BaseException) -> UserError:
+    """Return the error after the last attempt: the whole server is away, or only this file fails."""
+    if any(type(each).__name__ in AWAY for each in _chain(problem)):
+        host = f"{place.protocol}://{str(place).partition('://')[2].partition('/')[0]}"
+        return UserError(f"{place}: the server of {host} cannot be reached; check the address and the network")
+    reason = " ".join(str(problem).split())[:120] or type(problem).__name__
+    return RecordingRejected("not-fetched", f"could not be fetched in {ATTEMPTS} attempts ({reason})")
+
+
+def _chain(problem: BaseException | None) -> Iterator[BaseException]:
+    while problem is not None:
+        yield problem
+        problem = problem.__cause__ or problem.__context__
