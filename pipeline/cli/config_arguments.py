@@ -2,27 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from pipeline.common.places import Place, place_of
+from pipeline.common.places import Place
 
 if TYPE_CHECKING:
     from pipeline.config.run import RunConfig
 
-
-def _places(_: Any, tokens: Sequence[Any]) -> tuple[Place, ...]:
-    """Return the places that the words of a command line name; a path would lose a slash of an address."""
-    return tuple(place_of(token.value) for token in tokens)
-
-
 Recordings = Annotated[
-    tuple[Place, ...],
+    tuple[str, ...],
     Parameter(
-        converter=_places,
-        help="Folders, sound files, CSV tables with a column `path`, or text lists of paths "
-        "(default: corpus.inputs of the configuration)."
+        help="Folders, sound files, CSV tables with a column `path`, or text lists of paths; "
+        "each may be an address such as s3://bucket/folder (default: corpus.inputs of the configuration)."
     ),
 ]
 Config = Annotated[
@@ -42,7 +35,7 @@ Settings = Annotated[
 Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, or in this process without Prefect.")]
 
 
-def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Place, ...] = ()) -> "RunConfig":
+def config_of(config: Path, settings: tuple[str, ...], recordings: Sequence[str | Place] = ()) -> "RunConfig":
     """Return the configuration of a file with single settings changed, on these recordings."""
     from pipeline.common.places import named_place
     from pipeline.config.loading import load_config, validated

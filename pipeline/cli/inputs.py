@@ -62,7 +62,9 @@ def as_given(folder: Place, file: Place) -> Place:
 
 def is_many(named: Sequence[str], sounds: Sequence[Place]) -> bool:
     """Return whether results go into a folder: True unless a single file was named without a pattern."""
-    return len(named) > 1 or list(map(str, sounds)) != [str(expanded(named[0]) if not is_address(named[0]) else place_of(named[0]))]
+    return len(named) > 1 or list(map(str, sounds)) != [
+        str(expanded(named[0]) if not is_address(named[0]) else place_of(named[0]))
+    ]
 
 
 def _remote_sounds(place: Place) -> list[Place]:

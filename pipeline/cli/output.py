@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_json
+from pipeline.common.places import Place, place_of
 from pipeline.tracking.run_folder import RunFolder
 
 
@@ -28,7 +29,7 @@ def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
     write_json_text(list(found) if many else next(iter(found), None))
 
 
-def print_dataset(path: Path, as_json: bool, named: Sequence[Path] = ()) -> None:
+def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) -> None:
     """Print a prepared data set: the duration of each split, and rejected recordings with the reasons.
 
     Args:
@@ -58,8 +59,8 @@ def print_dataset(path: Path, as_json: bool, named: Sequence[Path] = ()) -> None
     minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
     for item in refused[:10]:
-        file = Path(str(item["path"]))
-        known = (as_given(folder, file) for folder in named)
+        file = place_of(str(item["path"]))
+        known = (as_given(place_of(folder), file) for folder in named)
         print(f"  rejected {next((path for path in known if path != file), file)}: {item['reason']}")
     if len(refused) > 10:
         print(f"  and {len(refused) - 10} more")

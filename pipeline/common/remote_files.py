@@ -30,7 +30,12 @@ AWAY = (
     "gaierror",
     "ProxyConnectionError",
 )
-CREDENTIALS = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "DefaultCredentialsError")
+CREDENTIALS = (
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "TokenRetrievalError",
+    "DefaultCredentialsError",
+)
 
 
 def open_place(address: str, scheme: str) -> "UPath":
@@ -66,7 +71,9 @@ def is_remote_folder(place: "UPath") -> bool:
     """Return whether an address is a folder; one of https never is."""
     if place.protocol in WITHOUT_LISTING:
         if str(place).endswith("/"):
-            raise UserError(f"{place}: a folder cannot be listed over {place.protocol}; name files, or a table")
+            raise UserError(
+                f"{place}: a folder cannot be listed over {place.protocol}; name files, or a table"
+            )
         return False
     return _attempted(place, lambda: bool(place.fs.isdir(place.path)))
 
@@ -188,7 +195,9 @@ def _given_up(place: "UPath", problem: BaseException) -> UserError:
     """Return the error after the last attempt: the whole server is away, or only this file fails."""
     if any(type(each).__name__ in AWAY for each in _chain(problem)):
         host = f"{place.protocol}://{str(place).partition('://')[2].partition('/')[0]}"
-        return UserError(f"{place}: the server of {host} cannot be reached; check the address and the network")
+        return UserError(
+            f"{place}: the server of {host} cannot be reached; check the address and the network"
+        )
     reason = " ".join(str(problem).split())[:120] or type(problem).__name__
     return RecordingRejected("not-fetched", f"could not be fetched in {ATTEMPTS} attempts ({reason})")
 

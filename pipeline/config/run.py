@@ -11,8 +11,8 @@ from pydantic import AfterValidator, Field, model_validator
 from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
-from pipeline.config.training import TrainConfig
 from pipeline.config.places import AnyPlace
+from pipeline.config.training import TrainConfig
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
 RESERVED_ALIASES = ("champion", "latest")
