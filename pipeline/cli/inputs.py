@@ -18,7 +18,6 @@ from pipeline.common.places import (
     files_below,
     is_address,
     is_folder,
-    is_remote,
     place_of,
 )
 from pipeline.data.corpora.find import find_sources
@@ -40,7 +39,7 @@ def find_sounds(named: Sequence[str]) -> list[Place]:
     found: dict[Place, None] = {}
     for name in named:
         for path in _matching(name):
-            if is_remote(path):
+            if not isinstance(path, Path):
                 found |= dict.fromkeys(_remote_sounds(path))
             elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
                 sources = find_sources([path], "recording", 1)
@@ -62,9 +61,10 @@ def as_given(folder: Place, file: Place) -> Place:
 
 def is_many(named: Sequence[str], sounds: Sequence[Place]) -> bool:
     """Return whether results go into a folder: True unless a single file was named without a pattern."""
-    return len(named) > 1 or list(map(str, sounds)) != [
-        str(expanded(named[0]) if not is_address(named[0]) else place_of(named[0]))
-    ]
+    if len(named) > 1 or len(sounds) != 1:
+        return True
+    one = place_of(named[0])
+    return str(sounds[0]) != str(expanded(one) if isinstance(one, Path) else one)
 
 
 def _remote_sounds(place: Place) -> list[Place]:

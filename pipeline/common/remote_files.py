@@ -1,4 +1,4 @@
-"""Reading of remote files through fsspec, with retries and errors of one line; see `pipeline.common.places`."""
+"""Reading of remote files by fsspec, with retries and errors of one line; see `pipeline.common.places`."""
 
 import hashlib
 import random
@@ -19,6 +19,7 @@ T = TypeVar("T")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.2
 BLOCK_BYTES = 1 << 20
+BUCKETS = ("s3", "s3a", "gs", "gcs")
 WITHOUT_LISTING = ("http", "https")
 INSTALL = {"s3": "s3", "s3a": "s3", "gs": "gs", "gcs": "gs", "hf": "hf"}
 AWAY = (
@@ -30,12 +31,12 @@ AWAY = (
     "gaierror",
     "ProxyConnectionError",
 )
-CREDENTIALS = (
+CREDENTIALS = {
     "NoCredentialsError",
     "PartialCredentialsError",
     "TokenRetrievalError",
     "DefaultCredentialsError",
-)
+}
 
 
 def open_place(address: str, scheme: str) -> "UPath":
@@ -50,7 +51,7 @@ def open_place(address: str, scheme: str) -> "UPath":
     if scheme in ("s3", "s3a"):
         options["config_kwargs"] = {"connect_timeout": 10, "read_timeout": 60, "retries": {"max_attempts": 2}}
     try:
-        place = UPath(address, **options)
+        place: UPath = UPath(address, **options)
         place.fs  # noqa: B018  the package of the scheme is imported here
     except ImportError as problem:
         extra = INSTALL.get(scheme)
@@ -71,11 +72,13 @@ def is_remote_folder(place: "UPath") -> bool:
     """Return whether an address is a folder; one of https never is."""
     if place.protocol in WITHOUT_LISTING:
         if str(place).endswith("/"):
-            raise UserError(
-                f"{place}: a folder cannot be listed over {place.protocol}; name files, or a table"
-            )
+            raise _not_listed(place)
         return False
     return _attempted(place, lambda: bool(place.fs.isdir(place.path)))
+
+
+def _not_listed(place: "UPath") -> UserError:
+    return UserError(f"{place}: a folder cannot be listed over {place.protocol}; name files, or a table")
 
 
 def _listing(place: "UPath") -> bool:
@@ -85,13 +88,16 @@ def _listing(place: "UPath") -> bool:
     try:
         return bool(place.fs.ls(place.path))
     except FileNotFoundError:
+        bucket = place.path.partition("/")[0]
+        if place.protocol in BUCKETS and not place.fs.exists(bucket):
+            raise UserError(f"{place}: there is no such bucket") from None
         return False
 
 
 def listed_below(root: "UPath") -> Iterator["UPath"]:
     """Yield the files below a remote folder, in the order of `pipeline.common.places.files_below`."""
     if root.protocol in WITHOUT_LISTING:
-        raise UserError(f"{root}: a folder cannot be listed over {root.protocol}; name files, or a table")
+        raise _not_listed(root)
     root.fs.invalidate_cache()
     found = _attempted(root, lambda: root.fs.find(root.path, detail=True))
     start = root.fs._strip_protocol(root.path).rstrip("/") + "/"
@@ -173,13 +179,11 @@ def _attempted(place: "UPath", work: Callable[[], T]) -> T:
 
 
 def _lasting(place: "UPath", problem: BaseException) -> UserError | None:
-    """Return the error for a failure that does not pass by waiting; None where another attempt may succeed."""
+    """Return the error for a lasting failure; None where another attempt may succeed."""
     names = {type(each).__name__ for each in _chain(problem)}
     texts = " ".join(str(each) for each in _chain(problem))
-    if names & {*CREDENTIALS}:
-        return UserError(
-            f"{place}: no credentials for {place.protocol}://; set them in the environment or the library's files"
-        )
+    if names & CREDENTIALS:
+        return UserError(f"{place}: no credentials for {place.protocol}://; set them in the environment")
     if "NoSuchBucket" in texts or "bucket does not exist" in texts:
         return UserError(f"{place}: there is no such bucket")
     if "InvalidAccessKeyId" in texts or "SignatureDoesNotMatch" in texts or "ExpiredToken" in texts:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pipeline.audio.decode import Decoding, open_decoding
+from pipeline.common.places import local_copy
 from pipeline.data.corpora.source import Source
 
 
@@ -14,5 +15,5 @@ def open_source(source: Source) -> Iterator[Decoding]:
     Raises:
         RecordingRejected: it cannot be used.
     """
-    with open_decoding(source.path) as recording:
+    with local_copy(source.path) as path, open_decoding(path) as recording:
         yield recording
