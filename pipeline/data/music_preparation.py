@@ -30,7 +30,7 @@ def music_records(
     The same notes are used once, but a set keeps what it has twice in one split. What it has in two splits it
     keeps in the one that is held out longest: its test split stays whole, and nothing in it is trained on.
     """
-    first_with: dict[str, tuple[Path, Path]] = {}
+    first_with: dict[str, tuple[Place, Place]] = {}
     for source in sources:
         try:
             records = _records_of(store, source, notes)
@@ -84,7 +84,7 @@ def _notes_hash(sequence: NoteSequence) -> str:
     return hashlib.sha256(sequence.notes.tobytes()).hexdigest()
 
 
-def _record(path: Path, key: str, stored: Stored, notes: NoteRepresentation) -> Recording:
+def _record(path: Place, key: str, stored: Stored, notes: NoteRepresentation) -> Recording:
     seconds = stored.length / notes.steps_per_quarter * 60 / notes.quarters_per_minute
     return Recording(
         path=path, content_hash=key, audio_hash=stored.audio_hash, seconds=seconds, **stored.facts
@@ -102,7 +102,7 @@ def _without_leaks(records: list[Recording]) -> list[Recording]:
     ]
 
 
-def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]]) -> Recording:
+def _once(record: Recording, file: Place, first_with: dict[str, tuple[Place, Place]]) -> Recording:
     """Return the record, as rejected where its notes were met before in another file."""
     if record.refused:
         return record
@@ -110,5 +110,5 @@ def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]
     return record if first_file == file else _repeats(record, first_path)
 
 
-def _repeats(record: Recording, path: Path) -> Recording:
+def _repeats(record: Recording, path: Place) -> Recording:
     return record.model_copy(update={"refused": f"the same notes as {path}"})

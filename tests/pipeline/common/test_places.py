@@ -122,6 +122,7 @@ def test_missing_files_unknown_schemes_and_unlisted_folders_have_one_sentence() 
         is_folder(place_of("https://localhost/folder/"))
 
 
+@pytest.mark.slow
 def test_failures_of_an_s3_server_are_retried_and_lasting_ones_reported(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
