@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.common.patterns import matching
@@ -18,10 +18,14 @@ from pipeline.common.places import (
     files_below,
     is_address,
     is_folder,
+    local_copy,
     place_of,
 )
 from pipeline.data.corpora.find import find_sources
 from pipeline.errors import RecordingRejected, UserError, one_line
+
+if TYPE_CHECKING:
+    from pipeline.audio.decode import Samples
 
 Result = TypeVar("Result")
 ARGUMENTS = 2
@@ -181,3 +185,11 @@ def each_sound(
 def _report(sound: Place, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
+
+
+def read_sound(place: Place, sample_rate: int) -> "Samples":
+    """Return a recording as mono int16 samples (N,) at ``sample_rate`` Hz."""
+    from pipeline.audio.decode import read_mono
+
+    with local_copy(place) as path:
+        return read_mono(path, sample_rate)[0]

@@ -143,3 +143,8 @@ def expanded(name: str | Path) -> Path:
 def absolute(path: Path) -> Path:
     """Return the path from the root, without `..`; links in it are not followed."""
     return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links
+
+
+def is_skipped(name: str) -> bool:
+    """Return whether a file of this name is never a recording: it is hidden, or a README."""
+    return name.startswith(".") or name.lower().startswith("readme")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pipeline.common.files import absolute, expanded
+from pipeline.common.files import absolute, expanded, is_skipped
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -178,11 +178,6 @@ def files_below(root: Place) -> Iterator[Place]:
     from pipeline.common.remote_files import listed_below
 
     yield from listed_below(root)
-
-
-def is_skipped(name: str) -> bool:
-    """Return whether a file of this name is never a recording: it is hidden, or a README."""
-    return name.startswith(".") or name.lower().startswith("readme")
 
 
 def _local_files_below(root: Path) -> Iterator[Path]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.common.places import is_skipped
+from pipeline.common.files import is_skipped
 from pipeline.errors import RecordingRejected, UserError
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.audio.readers import open_file
 from pipeline.common.files import atomic_path
 from pipeline.common.hashing import digest_stream
-from pipeline.common.places import place_of
 from pipeline.config.places import AnyPlace
 from pipeline.config.types import Split
 from pipeline.errors import UserError
@@ -69,7 +68,7 @@ def read_manifest(path: Path) -> list[Recording]:
     for number, line in enumerate(lines, 1):
         try:
             fields = json.loads(line)
-            records.append(Recording(**fields | {"path": place_of(fields["path"])}))
+            records.append(Recording(**fields))
         except (ValueError, KeyError, TypeError):  # pydantic's ValidationError is a ValueError
             raise UserError(f"{path}, line {number}: not a manifest record; prepare again") from None
     return records

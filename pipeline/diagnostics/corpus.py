@@ -45,7 +45,10 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
         UserError: no recording can be listed.
     """
     sources = find_sources([named], "folder", 1)
-    examined, hashes = _examine_all([source.path for source in sources], sample_rate)
+    paths = [source.path for source in sources if isinstance(source.path, Path)]
+    if len(paths) < len(sources):
+        raise UserError(f"{named}: names remote files; doctor examines files of this machine only")
+    examined, hashes = _examine_all(paths, sample_rate)
     used = [(s, e) for s, e in zip(sources, examined, strict=True) if "refused" not in e.figures]
     seconds = sum(e.figures["seconds"] for _, e in used)
     groups = {source.group or str(source.path) for source, _ in used}

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.files import absolute
+from pipeline.common.places import Place
 from pipeline.common.tables import read_table
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import judged_stretches
@@ -17,7 +18,7 @@ MAX_FALSE_ALARMS = 0.1
 """Highest false alarm rate of the partial AUC, as in the DCASE challenges on machine sounds."""
 
 
-def read_labels(path: Path) -> dict[Path, bool]:
+def read_labels(path: Path) -> dict[Place, bool]:
     """Read a table of labels.
 
     Args:
@@ -30,7 +31,7 @@ def read_labels(path: Path) -> dict[Path, bool]:
     Raises:
         UserError: a column or a path is missing, a label is unknown, or a recording has both labels.
     """
-    labels: dict[Path, bool] = {}
+    labels: dict[Place, bool] = {}
     for place, row in read_table(path, ["path", "label"]):
         name, label = row["path"].strip(), row["label"].strip()
         if not name:
@@ -44,7 +45,7 @@ def read_labels(path: Path) -> dict[Path, bool]:
     return labels
 
 
-def labels_of(recordings: Sequence[Path], labels: Mapping[Path, bool]) -> dict[Path, bool]:
+def labels_of(recordings: Sequence[Place], labels: Mapping[Place, bool]) -> dict[Place, bool]:
     """Return the labels of these recordings.
 
     Raises:
@@ -64,7 +65,7 @@ def _check_both_kinds(truth: Sequence[bool]) -> None:
         raise UserError(f"all {len(truth)} labelled recordings are {kind}: AUC needs both kinds")
 
 
-def separation(scores: Mapping[Path, RecordingScore], labels: Mapping[Path, bool]) -> dict[str, Any]:
+def separation(scores: Mapping[Place, RecordingScore], labels: Mapping[Place, bool]) -> dict[str, Any]:
     """Return how well the negative log-likelihood separates anomalous from normal recordings.
 
     Args:
