@@ -21,7 +21,7 @@ from pipeline.data.manifest import content_hash
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
-from pipeline.errors import RecordingRejected
+from pipeline.errors import RecordingRejected, UserError
 
 VALID, TEST, SEED = 0.1, 0.1, 0  # as in a configuration that says nothing else
 OUTLIER_DB = 20.0

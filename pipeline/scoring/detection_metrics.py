@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.common.files import absolute
-from pipeline.common.places import Place
+from pipeline.common.places import Place, rooted
 from pipeline.common.tables import read_table
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import judged_stretches
@@ -38,7 +37,7 @@ def read_labels(path: Path) -> dict[Place, bool]:
             raise UserError(f"{place}: the path is missing")
         if label.lower() not in MEANINGS:
             raise UserError(f"{place}: label {label!r} is none of 1, anomalous, 0, normal")
-        recording = absolute(path.parent / name)
+        recording = rooted(path.parent / name)
         anomalous = MEANINGS[label.lower()]
         if labels.setdefault(recording, anomalous) != anomalous:
             raise UserError(f"{place}: {name} is labelled both normal and anomalous")
@@ -52,9 +51,9 @@ def labels_of(recordings: Sequence[Place], labels: Mapping[Place, bool]) -> dict
         UserError: a recording has no label, or all recordings have the same label.
     """
     for path in recordings:
-        if absolute(path) not in labels:
+        if rooted(path) not in labels:
             raise UserError(f"{path}: no row in the table of labels; add one, or leave the recording out")
-    found = {path: labels[absolute(path)] for path in recordings}
+    found = {path: labels[rooted(path)] for path in recordings}
     _check_both_kinds(list(found.values()))
     return found
 
