@@ -6,6 +6,8 @@ Example:
     >>> import wavecast
     >>> model = wavecast.load_model("models:/wavecast@champion")  # doctest: +SKIP
     >>> model.predict("talk.wav", seconds=2).sound(0)             # doctest: +SKIP
+    >>> wavecast.conceal([0.0] * 8000, gaps=[[0.5, 0.52]], sample_rate=8000).shape
+    (8000,)
 """
 
 import importlib

@@ -23,11 +23,12 @@ def alignment(layers: Sequence[Layer]) -> tuple[int, int]:
     """Return ``first`` and ``stride``: outputs of unpadded convolutions predict ``targets[first::stride]``.
 
     Where target t is what comes after input t, an output belongs to the newest input that it reads. With one
-    layer of kernel 4 and stride 2 that gives (3, 2): output 0 sees inputs 0-3 and predicts target 3, output 1
-    sees inputs 2-5 and predicts target 5, so the sequence halves and the targets are ``targets[3::2]``.
+    layer of kernel 4 and stride 2 that gives (3, 2): output 0 reads inputs 0-3 and predicts target 3.
+    Output 1 reads inputs 2-5 and predicts target 5, so the sequence halves and the
+    targets are ``targets[3::2]``.
 
     Of several layers, each counts its kernel in steps that are as long as the strides below it make them:
-    an output sees R = 1 + sum over layers l of (kernel_l - 1) * (product of the strides below l) inputs, and
+    an output reads R = 1 + sum over layers l of (kernel_l - 1) * (product of the strides below l) inputs, and
     ``first`` is R - 1.
     """
     first, stride = 0, 1
@@ -43,7 +44,7 @@ class CausalConvolution(nn.Module):
     Args:
         size: D, values of an input.
         channels: values of an output.
-        kernel: inputs that an output sees; where fewer than the stride, a group's first inputs go unseen.
+        kernel: inputs that an output reads; where fewer than the stride, a group's first inputs are skipped.
         stride: inputs from one output to the next.
     """
 
@@ -53,9 +54,14 @@ class CausalConvolution(nn.Module):
         self.unseen = max(stride - kernel, 0)
 
     def forward(self, inputs: Tensor, tail: Tensor) -> tuple[Tensor, Tensor]:
-        """Convolve whole groups of inputs (B, D, N), with the tail (C, B, D) of those before.
+        """Convolve whole groups of inputs.
 
-        Returns outputs (B, channels, N / stride), and the tail after, of the same type as the one before.
+        Args:
+            inputs: (B, D, N), with N a multiple of the stride.
+            tail: the inputs before these, (C, B, D).
+
+        Returns:
+            Outputs (B, channels, N / stride), and the tail after, of the same type as the one before.
         """
         joined = torch.cat([tail.permute(1, 2, 0), inputs[..., self.unseen :]], -1)
         end = joined[..., joined.shape[-1] - len(tail) :].permute(2, 0, 1)
@@ -66,9 +72,9 @@ class CausalConvolution(nn.Module):
 class ConvolutionFrontend(nn.Module):
     """Fine steps in, coarse steps out: S fine steps, the product of the strides, for each coarse one.
 
-    A fine step sees ``window`` rows, and the next one the rows that lie ``advance`` further on. A coarse step
-    is one prediction; it covers S * advance rows, and its inputs are the rows that its S fine steps see. The
-    newest fine step that it sees ends where its predicted rows begin, the oldest is `alignment`'s ``first``
+    A fine step reads ``window`` rows, and the next one the rows that lie ``advance`` later. A coarse step
+    is one prediction; it covers S * advance rows, and its inputs are the rows that its S fine steps read. The
+    newest fine step that it reads ends where its predicted rows begin, the oldest is `alignment`'s ``first``
     fine steps before that, however many coarse steps ago. Before a recording there is silence: the state
     begins with what the layers make of zeros, so zeros in front of a recording change nothing.
 
@@ -77,7 +83,7 @@ class ConvolutionFrontend(nn.Module):
     loud samples, ten and more standard deviations from the mean, keep their size and their gradient.
 
     Args:
-        window: rows that a fine step sees.
+        window: rows that a fine step reads.
         advance: rows from one fine step to the next.
         width: values of a row.
         layers: channels, kernel and stride of each convolution, at least one.
@@ -117,9 +123,14 @@ class ConvolutionFrontend(nn.Module):
         return tuple(tails)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Return (B, T, output_size) and the state after, for coarse inputs (B, T, input_rows * width).
+        """Convert the rows of coarse steps to features for the recurrent layers.
 
-        The inputs of a coarse step are rows, oldest first.
+        Args:
+            inputs: (B, T, input_rows * width), the rows of each coarse step, oldest first.
+            state: the tail of each convolution, (C, B, D).
+
+        Returns:
+            Features (B, T, output_size), and the state after.
         """
         hidden = self._fine_steps(inputs).transpose(1, 2)
         after = []

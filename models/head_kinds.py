@@ -1,7 +1,7 @@
 """The registry of output heads, with the properties that other parts of the product read.
 
 A mixture of Gaussians has a kind of its own for each covariance. This module imports no torch, so that
-settings can be checked without it: code is named as "module:attribute" and imported when it is asked for.
+settings can be checked without it: code is named as "module:attribute" and imported when it is used.
 """
 
 from collections.abc import Mapping
@@ -44,7 +44,13 @@ class HeadKind:
     knows_neighbours: bool = False
 
     def build(self, hidden_size: int, target_size: int, settings: Mapping[str, Any]) -> Any:
-        """Make the head, a `torch.nn.Module`, with fresh weights."""
+        """Return the head, a `torch.nn.Module`, with fresh weights.
+
+        Args:
+            hidden_size: width of the hidden vectors, H.
+            target_size: values of a step, D.
+            settings: the model's settings by name, of which the head takes its own.
+        """
         module, attribute = self.make.split(":")
         taken = (settings[name] for name in self.settings)
         return getattr(import_module(module), attribute)(hidden_size, target_size, *taken)
@@ -94,5 +100,14 @@ HEADS = {
 
 
 def head_kind(head: str, covariance: str) -> HeadKind:
-    """Return what makes the head of these settings."""
+    """Return the entry of a head.
+
+    Args:
+        head: name of the head, as in `model.head`.
+        covariance: covariance of a Gaussian mixture; other heads ignore it.
+
+    Example:
+        >>> head_kind("gaussian_mixture", "full").make
+        'models.heads:FullMixtureHead'
+    """
     return COVARIANCES[covariance] if head == GAUSSIAN_MIXTURE else HEADS[head]

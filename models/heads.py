@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from models.distributions.constants import MAX_RAW_SCALE
 from models.distributions.correlated_mixtures import AutoregressiveMixture, FullCovarianceMixture
 from models.distributions.mixture import DiagonalMixture, Mixture
-from models.distributions.stability import stable
+from models.distributions.stability import stabilise
 
 
 class MixtureHead(nn.Module, ABC):
@@ -38,14 +38,25 @@ class MixtureHead(nn.Module, ABC):
 
     @abstractmethod
     def parameter_counts(self) -> list[int]:
-        """Parameters of one component: its weight, its means, its log scales, and further ones."""
+        """Return the parameters of a component: of its weight, its means, its log scales, and others."""
 
     @abstractmethod
     def distribution(self, parts: list[Tensor], scale: Tensor, inputs: Tensor) -> Mixture:
-        """The mixture of the projected parts (..., K, count); the scales come as (..., K, D)."""
+        """Return the mixture of projected parameters.
+
+        Args:
+            parts: the parts of the projection without the scales, (..., K, count) each.
+            scale: scales above the floor, (..., K, D).
+            inputs: the values before the step, (..., D_in).
+        """
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> Mixture:
-        """Hidden vectors (..., H) and the values seen (..., D_in) to distributions of batch shape (...)."""
+        """Return mixtures of batch shape (...).
+
+        Args:
+            hidden: hidden vectors (..., H).
+            inputs: the values before each step, (..., D_in).
+        """
         with torch.autocast(hidden.device.type, enabled=False):
             projected = self.projection(hidden.to(self.projection.weight.dtype))
             parts = [part.unflatten(-1, (self.components, -1)) for part in projected.split(self.sizes, -1)]
@@ -105,7 +116,7 @@ class AutoregressiveMixtureHead(MixtureHead):
 
     Args:
         hidden_size, target_size, components, scale_floor: see `MixtureHead`.
-        order: P, the preceding values that a component's linear predictor sees.
+        order: P, the preceding values that a component's linear predictor reads.
     """
 
     start: Tensor
@@ -147,13 +158,13 @@ class AutoregressiveMixtureHead(MixtureHead):
 
 
 def backward_errors(coefficients: Tensor) -> Tensor:
-    """The P values before a sample in terms that are uncorrelated, where a linear predictor (P,) is right.
+    """Return uncorrelated combinations of the P values before a sample, (P, P), for a linear predictor (P,).
 
-    Row j (P, P) takes the value j + 1 before, less what the j values after it tell of it: the lattice form
+    Row j is the value j + 1 steps before, minus its prediction from the j values after it: the lattice form
     of linear prediction. Its standard deviation is that of the predictor's own error, so that a weight of 1
     moves a prediction by the error's usual size.
     """
-    predictor = stable(coefficients.double().cpu())
+    predictor = stabilise(coefficients.double().cpu())
     rows, variance = torch.zeros(len(predictor), len(predictor), dtype=torch.float64), 1.0
     for lag in range(len(predictor) - 1, -1, -1):
         # From order lag + 1 to order lag, as in `is_stable`.

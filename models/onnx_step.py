@@ -44,7 +44,12 @@ class ExplicitStep(nn.Module):
         return tuple(part.detach() for part in self.predictor.initial_state(batch_size) if len(part))
 
     def forward(self, inputs: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
-        """Return parameters, then the state after, in the order of the names, for inputs (B, D_in)."""
+        """Return the head's parameters, then the state after, in the order of the names.
+
+        Args:
+            inputs: (B, D_in).
+            *state: the state before, one tensor for each name.
+        """
         predictor = self.predictor
         seen = inputs[:, -predictor.seen :]
         if predictor.companding_step is not None:
@@ -112,11 +117,13 @@ def _tails(frontend: ConvolutionFrontend | None) -> list[int]:
 
 
 def tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return the state (B, H) after one step of torch's tanh layer, for inputs (B, D) and a state (B, H)."""
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
     return (torch.tanh(own + linear(state[0], layer.weight_hh_l0, layer.bias_hh_l0)),)
 
 
 def gru_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return the state after one step of torch's GRU, as `tanh_step`."""
     (hidden,) = state
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0).split(layer.hidden_size, -1)
     carried = linear(hidden, layer.weight_hh_l0, layer.bias_hh_l0).split(layer.hidden_size, -1)
@@ -126,6 +133,7 @@ def gru_step(layer: Any, inputs: Tensor, state: State) -> State:
 
 
 def lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return hidden state and cell after one step of torch's LSTM, as `tanh_step`."""
     hidden, cell = state
     own = linear(inputs, layer.weight_ih_l0, layer.bias_ih_l0)
     total = own + linear(hidden, layer.weight_hh_l0, layer.bias_hh_l0)
@@ -134,11 +142,13 @@ def lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
     return torch.sigmoid(o) * torch.tanh(cell), cell
 
 
-def study_tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_tanh_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return the state after one step of `chung2014-tanh`, as `tanh_step`."""
     return (torch.tanh(linear(inputs, layer.weight_ih, layer.bias) + linear(state[0], layer.weight_hh)),)
 
 
-def study_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return the state after one step of `chung2014-gru`, as `tanh_step`."""
     (hidden,), size = state, layer.hidden_size
     r, z, g = linear(inputs, layer.weight_ih, layer.bias).split(size, -1)
     of_r, of_z, of_g = layer.weight_hh.split(size)
@@ -147,7 +157,8 @@ def study_gru_step(layer: Any, inputs: Tensor, state: State) -> State:
     return (hidden + z * (g - hidden),)
 
 
-def study_lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
+def chung2014_lstm_step(layer: Any, inputs: Tensor, state: State) -> State:
+    """Return hidden state and cell after one step of `chung2014-lstm`, as `tanh_step`."""
     hidden, cell = state
     total = linear(inputs, layer.weight_ih, layer.bias) + linear(hidden, layer.weight_hh)
     i, f, g, o = total.split(layer.hidden_size, -1)

@@ -42,12 +42,28 @@ class Predictor(nn.Module):
         return *tails, *self.recurrent.initial_state(batch_size)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Return distributions of batch shape (B, T) and the state after, for inputs (B, T, D_in)."""
+        """Run over a sequence.
+
+        Args:
+            inputs: normalised values before each step, (B, T, D_in).
+            state: the state before, as `initial_state` makes it.
+
+        Returns:
+            Distributions of batch shape (B, T), and the state after.
+        """
         hidden, state = self._hidden(inputs, state)
         return self.head(hidden, inputs), state
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Return distributions of batch shape (B,) for one step of inputs (B, D_in); equals `forward`."""
+        """Run one step with the same results as `forward`.
+
+        Args:
+            inputs: (B, D_in).
+            state: the state before.
+
+        Returns:
+            Distributions of batch shape (B,), and the state after.
+        """
         hidden, state = self._hidden(inputs[:, None], state)
         return self.head(hidden[:, 0], inputs), state
 
@@ -68,7 +84,7 @@ class Predictor(nn.Module):
         return hidden, (*after, *end)
 
     def recurrent_parameter_count(self) -> int:
-        """Number of recurrent weights and biases, the count that Chung et al. (2014) equalise."""
+        """Return the number of recurrent weights and biases, which Chung et al. (2014) equalise."""
         return sum(weight.numel() for weight in self.recurrent.parameters())
 
 
@@ -77,5 +93,16 @@ def compand(values: Tensor, step: float) -> Tensor:
 
     Speech is quiet most of the time. At the scale of its loudest moments, the detail of quiet sound is
     too small for a network to resolve. Companding resolves both (as in telephony, ITU-T G.711).
+
+    Args:
+        values: normalised values of any shape.
+        step: a quantisation step in the same unit.
+
+    Example:
+        A factor of 1000 in amplitude becomes one of less than 5:
+
+        >>> import torch
+        >>> compand(torch.tensor([0.0, 10.0, 10_000.0]), 1.0)
+        tensor([0.0000, 0.4118, 2.1293])
     """
     return torch.asinh(values / (4 * step)) / 4

@@ -3,7 +3,7 @@
 import os
 
 # Torch's threads wait for each other thousands of times a second. By default they wait spinning; after this
-# many turns they give the core away, which beside other busy programs makes training 3 to 5 times as fast
+# many turns they release the core, which beside other busy programs makes training 3 to 5 times as fast
 # (measured on two cores) and hardly matters on an idle machine. It must be set before torch is loaded.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 

@@ -1,10 +1,11 @@
-"""Exceptions for errors that a user can mend, and their form in one line."""
+"""Exceptions for errors that a user can correct, and their form in one line."""
 
+import sys
 from typing import Literal
 
 
 class UserError(Exception):
-    """A mistake that the user can mend: one line with the place, the cause and the remedy.
+    """A mistake that the user can correct: one line with the place, the cause and the remedy.
 
     The command line prints it on standard error and exits with ``exit_code``: 1 for what was found in
     files or servers, 2 for a wrong argument or configuration.
@@ -46,10 +47,13 @@ RejectionCode = Literal[
     "not-compressed",
     "newer-format",
     "changed",
+    "crashed",
     "other-model",
     "other-arithmetic",
     "no-integers",
     "not-restored",
+    "manifest",
+    "outside",
 ]
 """Why a recording is rejected, for programs; the message is for people and may be reworded."""
 
@@ -79,3 +83,8 @@ def one_line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def print_notice(line: str) -> None:
+    """Print one line about what was found or done, on standard error."""
+    print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)

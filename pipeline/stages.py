@@ -7,24 +7,49 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import TypedDict
 
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError
+from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError, print_notice
+from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
 from pipeline.tracking.run_folder import RunFolder, start_run
 
+if TYPE_CHECKING:
+    from pipeline.data.corpora.corpus import Corpus
+PREPARE_AGAIN = "delete it, and prepare the recordings again"
 
-def prepare_stage(config: RunConfig) -> Path:
+
+class Fingerprinted(TypedDict):
+    """The part of a `dataset.json` that names a run."""
+
+    fingerprint: str
+
+
+def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
     """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
 
     Raises:
         UserError: no recordings are named, or none can be used.
     """
     require_inputs(config)
-    return prepare(config)
+    return prepare(config, reread)
+
+
+def dry_run_stage(config: RunConfig) -> dict[str, Any]:
+    """Return what a preparation would find, from headers alone; see `pipeline.data.dry_run.dry_run`.
+
+    Raises:
+        UserError: no recordings are named, or an input cannot be used.
+    """
+    from pipeline.data.dry_run import dry_run
+
+    require_inputs(config)
+    return dry_run(config)
 
 
 def require_inputs(config: RunConfig) -> None:
@@ -33,33 +58,42 @@ def require_inputs(config: RunConfig) -> None:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", exit_code=2)
 
 
-def check_recordings(config: RunConfig) -> None:
-    """Raise `UserError`, before anything slow, where no named recording exists or none can be read.
+def check_recordings(config: RunConfig) -> "Corpus":
+    """Return the corpus that ``config`` names. Only headers are read, up to the first valid one.
 
-    Only headers are read, up to the first valid one.
+    Raises:
+        UserError: no named recording exists, or none can be read.
     """
-    from pipeline.audio.decode import probe
-    from pipeline.common.places import local_copy
-    from pipeline.data.corpora.find import find_sources
+    from pipeline.data.corpora.corpus import find_corpus
+    from pipeline.data.corpora.opening import open_source
     from pipeline.features.representations import representation_of
 
     require_inputs(config)
-    sources = find_sources(config.corpus.inputs, config.corpus.group, config.corpus.folder_level)
+    corpus = find_corpus(config.corpus)
     if representation_of(config.input).sound is None:
-        return
+        return corpus
     first = ""
-    for source in sources:
+    for source in corpus.sources:
         try:
-            with local_copy(source.path) as path:
-                probe(path)
-            return
+            with open_source(source):
+                return corpus
         except (RecordingRejected, OSError) as problem:
-            first = first or f"{source.path}: {problem}"
-    raise UserError(f"none of {len(sources)} files is a recording that can be read (the first: {first})")
+            first = first or f"{source.label}: {problem}"
+    raise UserError(
+        f"none of {len(corpus.sources)} files is a recording that can be read (the first: {first})"
+    )
 
 
 def check_splits(config: RunConfig, dataset: Path) -> None:
-    """Raise `UserError`, before hours of training, where a split that the run needs is empty."""
+    """Check, before hours of training, that every split that a run needs has recordings.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+
+    Raises:
+        UserError: a split is empty.
+    """
     from pipeline.data.dataset import open_dataset
 
     prepared = open_dataset(dataset, config.input)
@@ -74,7 +108,7 @@ def variants(config: RunConfig) -> list[str]:
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
     """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
-    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
     return start_run(chosen, dataset, fingerprint, variant).path
 
@@ -113,47 +147,79 @@ def evaluate_stage(run: Path) -> Path:
 
     folder = RunFolder(run)
     config = folder.config()
-    path = folder.artifacts / "evaluation.json"
-    if not path.exists():
+    path = folder.artifacts / EVALUATION
+    figures = _kept_evaluation(folder)
+    if figures is None:
         figures = evaluate(folder.model, folder.dataset, config.evaluate, config.train.device)
-        known = {name: x for name, x in figures["model"].items() if x is not None}
-        ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
-        summary = {f"{config.evaluate.split}_{name}": figure for name, figure in {**known, **ahead}.items()}
-        folder.set_status("finished", summary={**folder.status()["summary"], **summary})
+        _note_figures(folder, figures, config.evaluate.split)
         plot_run(folder, figures)
         write_sample_continuations(folder, config.samples, config.evaluate.split)
         write_run_report(folder, figures)
         write_json(path, figures)
+    else:
+        _note_figures(folder, figures, figures["split"])
     try_sync(folder)
     return path
 
 
-def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
-    """Register the runs' models; the best one becomes champion if it is better than the present one.
+def _kept_evaluation(folder: RunFolder) -> dict[str, Any] | None:
+    """Return the figures of a run that was evaluated before; None where they are to be made (again)."""
+    if not (folder.artifacts / EVALUATION).exists():
+        return None
+    try:
+        read_temporal_sensitivity(folder.artifacts)
+        return read_evaluation(folder.artifacts)
+    except UserError as problem:
+        print_notice(f"{problem}; the run is evaluated again")
+        return None
 
-    Without a tracking server nothing is registered, and the result states the reason.
+
+def _note_figures(folder: RunFolder, figures: dict[str, Any], split: str) -> None:
+    """Write the figures of an evaluation into the run's status, unless they are there."""
+    known = {name: x for name, x in figures["model"].items() if x is not None}
+    ahead = {f"nats_{steps}_steps_ahead": x["nats_per_step"] for steps, x in figures["horizons"].items()}
+    noted = folder.status().get("summary", {})
+    summary = {**noted, **{f"{split}_{name}": figure for name, figure in {**known, **ahead}.items()}}
+    if summary != noted:
+        folder.set_status("finished", summary=summary)
+
+
+def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
+    """Register the runs' models; the best one becomes champion if it is shown to be better.
+
+    Without a tracking server nothing is registered. Neither that nor another obstacle ends the run: the
+    result states the reason. See `pipeline.promotion.gate.promote`.
     """
-    from pipeline.registry.promotion import promote
+    from pipeline.promotion.gate import promote
     from pipeline.tracking.sync import TrackingUnavailable
 
     try:
         return promote([RunFolder(run) for run in runs], config)
-    except TrackingUnavailable as away:
-        print(f"wavecast: no model was registered: {away}", file=sys.stderr)
-        return {"run": None, "version": None, "promoted": False, "why": str(away)}
+    except UserError as problem:
+        away = isinstance(problem, TrackingUnavailable)
+        failed = "no model was registered" if away else "no champion was chosen"
+        print(f"wavecast: {failed}: {problem}", file=sys.stderr)
+        return {"run": None, "version": None, "promoted": False, "why": str(problem)}
 
 
 def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
-    """Write `summary.json` with a run's figures, plots and sounds, the best model first; return its path."""
+    """Write `summary.json` with a run's figures, plots and sounds, the best model first.
+
+    Args:
+        config: the run's configuration.
+        dataset: the prepared data set.
+        runs: folders of finished runs.
+        promotion: result of `promote_stage`.
+
+    Returns:
+        The path of the summary.
+    """
     from pipeline.reports.run_artifacts import plot_report
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
-    fingerprint = read_json(dataset, "prepared data set")["fingerprint"]
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
-    evaluations = {
-        name: read_json(folder.artifacts / "evaluation.json", "evaluation")
-        for name, folder in folders.items()
-    }
+    evaluations = {name: read_evaluation(folder.artifacts) for name, folder in folders.items()}
     plot_report(report, folders, evaluations)
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {

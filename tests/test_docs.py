@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pipeline.cli.main import app
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
+from pipeline.data.public.table import all_sets
 from tests.conftest import PROJECT_ROOT
 from tests.helpers.pages.code_blocks import (
     Block,
@@ -31,7 +32,17 @@ DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
 TESTED = [*(Path("docs") / page for page in PAGES), Path("README.md"), Path("CONTRIBUTING.md")]
 PROGRAMS = {"wavecast", "make", "prefect", "export", "source", "pip", "ln"}
-SECTIONS = ("corpus", "input", "model", "train", "evaluate", "samples", "tracking")
+SECTIONS = (
+    "corpus",
+    "preparation",
+    "input",
+    "model",
+    "train",
+    "evaluate",
+    "samples",
+    "tracking",
+    "promotion",
+)
 OWN = ("wavecast", "pipeline", "models", "flows")
 NO_CODE = re.compile(r"```.*?```", re.DOTALL)
 
@@ -92,7 +103,7 @@ def test_every_path_exists(page: Path) -> None:
     text = NO_CODE.sub("", (PROJECT_ROOT / page).read_text())
     for path in re.findall(r"`((?:pipeline|models|flows|tests|configs|docs)/[\w./-]+)`", text):
         assert (PROJECT_ROOT / path).exists(), path
-    generated = {"command-line.md", "settings.md"}
+    generated = {"command-line.md", "settings.md", "public-data.md"}
     for path in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text):
         assert Path(path).name in generated or (PROJECT_ROOT / page.parent / path).exists(), path
 
@@ -154,6 +165,13 @@ def test_the_reference_lists_every_command(monkeypatch: pytest.MonkeyPatch) -> N
     commands = {name for name in app if not name.startswith("-")}
     assert {"predict", "train"} <= commands
     assert not {name for name in commands if f"## wavecast {name}\n" not in page}
+
+
+def test_the_reference_lists_every_public_set_with_its_licence(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = generated("public_data", "public_data_page", monkeypatch)
+    for public in all_sets().values():
+        section = page.split(f"### {public.name} ")[1].split("\n### ")[0]
+        assert all(str(fact) in section for fact in (public.licence, public.citation, *public.addresses))
 
 
 FAST = (

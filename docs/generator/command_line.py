@@ -18,6 +18,6 @@ def command_line_page() -> str:
     text = app.generate_docs(output_format="markdown", heading_level=1)
     body = re.sub(r"^# .*?\n(?=\n)", "", text, count=1)
     body = re.sub(r"\n## Table of Contents\n.*?(?=\n\*\*|\n## )", "\n", body, flags=re.DOTALL)
-    # Empty defaults say nothing to a reader.
+    # Empty defaults do not help a reader.
     body = re.sub(r' \*\[default: (\(\)|""|None)\]\*', "", body)
     return INTRODUCTION + body

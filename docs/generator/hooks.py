@@ -7,6 +7,7 @@ from command_line import command_line_page
 from docstrings import insert_code
 from formulas import render_formulas
 from layers import layers_of
+from public_data import public_data_page
 from settings import settings_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,7 +18,8 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages whose text is derived from the code."""
     from mkdocs.structure.files import File
 
-    for name, page in {"command-line": command_line_page, "settings": settings_page}.items():
+    pages = {"command-line": command_line_page, "settings": settings_page, "public-data": public_data_page}
+    for name, page in pages.items():
         files.append(File.generated(config, f"reference/{name}.md", content=page()))
     return files
 

@@ -82,7 +82,7 @@ def copy_rows(values: Array, out: Array) -> None:
 
 
 @compiled
-def see(values: Array, step: np.float32, features: Array) -> None:
+def write_features(values: Array, step: np.float32, features: Array) -> None:
     """Write the first layer's inputs for values (D): themselves and, where ``step`` is not 0, companded."""
     seen = values.size
     copy(values, features[:seen])
@@ -99,9 +99,15 @@ def compand(values: Array, step: np.float32, out: Array) -> None:
 
 @compiled
 def run_layers(layers: Layers, x: Array, h: Array, c: Array, pre: Array, apart: Array, out: Array) -> None:
-    """Run over features (T, B, D) from the states h, c (L, B, H), which become those after.
+    """Run all layers over features. The states are updated in place.
 
-    Room for work: pre (T, B, M PANEL), apart (B, M PANEL). The last layer's outputs go to out (T, B, H).
+    Args:
+        layers: weights of `models.compiled.weights.layers_of`.
+        x: features (T, B, D).
+        h, c: states (L, B, H); ``c`` is unused where a cell has one state.
+        pre: room for work, (T, B, M PANEL).
+        apart: room for work, (B, M PANEL).
+        out: receives the last layer's outputs, (T, B, H).
     """
     kind, residual, norm, first, upper, recurrent, bias, peephole, affine = layers
     steps, batch, size = out.shape

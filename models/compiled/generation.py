@@ -8,7 +8,7 @@ Python.
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, see
+from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, write_features
 from models.compiled.elementary import nearest
 from models.compiled.heads import Head, add_means, choose, deviate, weigh
 from models.compiled.simd import PANEL, compiled
@@ -43,10 +43,22 @@ def generate_samples(
     gain_reduced: Flags,
     scale_clipped: Flags,
 ) -> None:
-    """Generate from states h, c (L, B, H), windows (B, W) and powers (B), which are updated in place.
+    """Generate samples in free running. States, windows and powers are updated in place.
 
-    A number ``uniform`` (B, T) chooses the component of a step, ``noise`` (B, T, D) the place in it.
-    Written: samples (B, T D), and whether a block's gain was reduced or a scale clipped, (B, T).
+    Args:
+        layers, head: weights, as `models.compiled.weights` lays them out.
+        seen: values before a step that the network reads.
+        companding_step: quantisation step of the companded inputs; 0 without companding.
+        scale: normalisation of a sample.
+        draw: how a value is selected from the distribution.
+        limiter: limits of the RMS limiter.
+        h, c: states (L, B, H).
+        window: the last normalised values, (B, W).
+        power: running mean of squared samples, (B,).
+        uniform: (B, T) in [0, 1), select the component of a step.
+        noise: (B, T, D), standard normal, deviations within the component.
+        samples: receives the samples, (B, T D).
+        gain_reduced, scale_clipped: receive where a block's gain was reduced and a scale was clipped, (B, T).
     """
     batch, steps, size = noise.shape
     units = h.shape[2]
@@ -61,7 +73,7 @@ def generate_samples(
     values, mean = np.empty(size, np.float32), np.empty(size, np.float32)
     for t in range(steps):
         for b in range(batch):
-            see(window[b, window.shape[1] - seen :], companding_step, features[0, b])
+            write_features(window[b, window.shape[1] - seen :], companding_step, features[0, b])
         run_layers(layers, features, h, c, pre, apart, out)
         fill_rows(head[3], logits)
         add_product(out[0], head[2], logits)
@@ -77,7 +89,7 @@ def generate_samples(
             power[b], gain_reduced[b, t] = _turn_down(limiter, power[b], values)
             block = samples[b, t * size : (t + 1) * size]
             _restore(values, scale, block)
-            _hear(block, scale, window[b])
+            _append_samples(block, scale, window[b])
 
 
 @compiled
@@ -145,8 +157,8 @@ def _restore(values: Array, scale: Scale, block: NDArray[np.int16]) -> None:
 
 
 @compiled
-def _hear(block: NDArray[np.int16], scale: Scale, window: Array) -> None:
-    """Move the window (W) on by the samples (D), normalised."""
+def _append_samples(block: NDArray[np.int16], scale: Scale, window: Array) -> None:
+    """Append samples (D), normalised, to the window (W), whose oldest values are dropped."""
     mean, std, unit = scale
     kept = max(0, window.size - block.size)
     for i in range(kept):

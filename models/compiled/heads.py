@@ -29,7 +29,14 @@ _COLDEST = np.float32(1e-30)
 
 @compiled
 def choose(logits: Array, temperature: np.float32, uniform: np.float32, running: Array) -> int:
-    """Return the component (of K) selected by ``uniform`` in [0, 1); ``running`` (K) is a work array."""
+    """Return the index of the component that a random number selects.
+
+    Args:
+        logits: (K,) or longer.
+        temperature: divides the logits; near 0, the most likely component is selected.
+        uniform: a number in [0, 1).
+        running: room for work, (K,).
+    """
     if temperature < _COLDEST:
         likeliest = 0
         for k in range(running.size):
@@ -60,7 +67,19 @@ def weigh(logits: Array, temperature: np.float32, weights: Array) -> None:
 def deviate(
     head: Head, parameters: Array, noise: Array, noise_scale: np.float32, max_scale: np.float32, values: Array
 ) -> bool:
-    """Write deviations (D) from the conditional means to ``values``; return whether a scale was clipped."""
+    """Compute the deviations of a step's values from their conditional means.
+
+    Args:
+        head: weights, as `models.compiled.weights.head_of` lays them out.
+        parameters: the component's row of parameters.
+        noise: (D,), standard normal.
+        noise_scale: multiplies the scales.
+        max_scale: larger scales are replaced by it.
+        values: receives the deviations, (D,).
+
+    Returns:
+        Whether a scale was clipped.
+    """
     kind, size, _, _, _, _, floor, _, _ = head
     raw = parameters[1:] if kind == AUTOREGRESSIVE else parameters[size:]
     scale_clipped = False
@@ -77,9 +96,15 @@ def deviate(
 def add_means(
     head: Head, parameters: Array, history: Array, bounded: bool, predictor: Array, values: Array
 ) -> None:
-    """Turn deviations (D) in one component into values, given the history (W) before them.
+    """Turn deviations in one component into values.
 
-    Where ``bounded``, an unstable linear predictor is made stable. Room for work: predictor (1, M PANEL).
+    Args:
+        head: weights, as `models.compiled.weights.head_of` lays them out.
+        parameters: the component's row of parameters.
+        history: the normalised values before the step, (W,).
+        bounded: whether an unstable linear predictor is made stable.
+        predictor: room for work, (1, M PANEL).
+        values: deviations (D,), replaced by values.
     """
     kind, size, _, _, _, _, _, start, basis = head
     if kind == AUTOREGRESSIVE:

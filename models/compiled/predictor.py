@@ -29,7 +29,7 @@ from models.recurrent.cells import find_cell
 
 State = tuple[Array, ...]
 """Of all layers, (layers, B, H): hidden vectors, and for LSTMs the cells."""
-Kind = Literal["sample", "mean", "likely"]
+Mode = Literal["sample", "mean", "likely"]
 
 
 class Generated(NamedTuple):
@@ -53,7 +53,15 @@ class Generated(NamedTuple):
 
 
 def unsupported(cell: str, head: str, covariance: str, architecture: str, convolutions: int) -> str | None:
-    """Return why a model of these settings is not compiled, or None where it is."""
+    """Return why a model of these settings has no compiled form, or None if it has one.
+
+    Args:
+        cell: name of the cell, as in `model.cell`.
+        head: name of the head, as in `model.head`.
+        covariance: covariance of a Gaussian mixture, as in `model.covariance`.
+        architecture: `predictor` or `encoder_decoder`.
+        convolutions: number of convolutions before the recurrent layers.
+    """
     if architecture != "predictor":
         return f"the {architecture} has no compiled form"
     if convolutions:
@@ -80,7 +88,8 @@ class CompiledPredictor:
         companding_step: quantisation step, where the inputs are read companded, too.
         residual: whether layers add what they read, from the second on.
 
-    Raises `ValueError` or `KeyError` where weights are missing, too many, or of other shapes.
+    Raises:
+        ValueError, KeyError: weights are missing, not expected, or of other shapes.
     """
 
     def __init__(
@@ -116,7 +125,18 @@ class CompiledPredictor:
         return tuple(np.repeat(part, batch_size, 1) for part in self._start)
 
     def hidden(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """Return the head's inputs (B, T, H) and the state after, for inputs (B, T, D_in)."""
+        """Run the recurrent layers over a sequence.
+
+        Args:
+            inputs: normalised inputs (B, T, D_in).
+            state: the state before, arrays (L, B, H); it is not changed.
+
+        Returns:
+            The head's inputs (B, T, H), and the state after.
+
+        Raises:
+            ValueError: a shape does not match the model's.
+        """
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[2] >= self.seen, inputs)
@@ -133,7 +153,18 @@ class CompiledPredictor:
         return out[:, : self.parameter_count].reshape(*hidden.shape[:-1], -1)
 
     def step(self, inputs: Array, state: State) -> tuple[Array, State]:
-        """Return the head's parameters (B, P) and the state after, for one step of inputs (B, D_in)."""
+        """Run one step.
+
+        Args:
+            inputs: normalised inputs (B, D_in).
+            state: the state before, arrays (L, B, H); it is not changed.
+
+        Returns:
+            The head's parameters (B, P), and the state after.
+
+        Raises:
+            ValueError: a shape does not match the model's.
+        """
         inputs = np.ascontiguousarray(inputs, np.float32)
         h, c = self._copied(state, len(inputs))
         self._check("inputs", inputs.shape[1] >= self.seen, inputs)
@@ -156,7 +187,7 @@ class CompiledPredictor:
         temperature: float = 1.0,
         noise_scale: float = 1.0,
         max_scale: float = math.inf,
-        kind: Kind = "sample",
+        mode: Mode = "sample",
         limiter_limit: float | None = None,
         limiter_memory: float = 0.0,
         limiter_power: ArrayLike = 0.0,
@@ -172,8 +203,14 @@ class CompiledPredictor:
             temperature: divides the logits; at 0 the most likely component is taken.
             noise_scale: multiplies the scales.
             max_scale: larger scales are replaced by it.
-            kind: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
+            mode: "sample"; "likely", the mean of the likeliest component; "mean", that of the mixture.
             limiter_limit, limiter_memory, limiter_power: see `pipeline.model.limiter.RmsLimiter`.
+
+        Returns:
+            Samples, the state after, and where limits acted.
+
+        Raises:
+            ValueError: a shape does not match the model's.
         """
         window = np.array(window, np.float32, order="C")
         batch = len(window)
@@ -184,9 +221,9 @@ class CompiledPredictor:
         power = np.array(np.broadcast_to(np.asarray(limiter_power, np.float64), batch))
         flags = np.zeros((2, batch, steps), np.uint8)
         samples = np.empty((batch, steps * self.target_size), np.int16)
-        fixed = kind != "sample"
+        fixed = mode != "sample"
         softness, width = (0.0, 0.0) if fixed else (temperature, noise_scale)
-        draw = (kind == "mean", np.float32(softness), np.float32(width), np.float32(max_scale))
+        draw = (mode == "mean", np.float32(softness), np.float32(width), np.float32(max_scale))
         generate_samples(
             self._layers,
             self._head,

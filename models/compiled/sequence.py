@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, see
+from models.compiled.cells import Array, Layers, add_product, copy, fill_rows, run_layers, write_features
 from models.compiled.simd import compiled
 
 _ROWS = 64
@@ -13,7 +13,16 @@ _ROWS = 64
 def run_sequence(
     layers: Layers, seen: int, companding_step: np.float32, inputs: Array, h: Array, c: Array, hidden: Array
 ) -> None:
-    """Compute outputs (B, T, H) of inputs (B, T, D_in), and the states after, in place."""
+    """Run the recurrent layers over a sequence. The states are updated in place.
+
+    Args:
+        layers: weights of `models.compiled.weights.layers_of`.
+        seen: how many of the last values of an input the layers read.
+        companding_step: quantisation step of the companded inputs; 0 without companding.
+        inputs: (B, T, D_in).
+        h, c: states (L, B, H).
+        hidden: receives the outputs, (B, T, H).
+    """
     batch, steps, width = inputs.shape
     chunk = max(1, min(steps, _ROWS // batch))
     features = np.empty((chunk, batch, seen if companding_step == 0 else 2 * seen), np.float32)
@@ -24,7 +33,7 @@ def run_sequence(
         count = min(chunk, steps - begin)
         for t in range(count):
             for b in range(batch):
-                see(inputs[b, begin + t, width - seen :], companding_step, features[t, b])
+                write_features(inputs[b, begin + t, width - seen :], companding_step, features[t, b])
         run_layers(layers, features[:count], h, c, pre[:count], apart, out[:count])
         for t in range(count):
             for b in range(batch):
@@ -49,7 +58,17 @@ def run_step(
     c: Array,
     out: Array,
 ) -> None:
-    """Compute the head's parameters for inputs (B, D_in), and the states after, in place."""
+    """Compute the head's parameters of one step. The states are updated in place.
+
+    Args:
+        layers: weights of `models.compiled.weights.layers_of`.
+        head: the head's projection (M, H, PANEL) and bias (M PANEL).
+        seen: how many of the last values of an input the layers read.
+        companding_step: quantisation step of the companded inputs; 0 without companding.
+        inputs: (B, D_in).
+        h, c: states (L, B, H).
+        out: receives the parameters, (B, M PANEL).
+    """
     batch = len(inputs)
     hidden = np.empty((batch, 1, h.shape[2]), np.float32)
     run_sequence(layers, seen, companding_step, inputs.reshape(batch, 1, -1), h, c, hidden)

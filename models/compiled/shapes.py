@@ -1,4 +1,4 @@
-"""Whether weights have the shapes that their settings call for: compiled code reads without looking."""
+"""Check of the shapes of weights against their settings, since compiled code reads without bounds."""
 
 from collections.abc import Mapping
 
@@ -14,10 +14,21 @@ Shape = tuple[int, ...]
 def checked(
     weights: Weights, cell: str, input_size: int, covariance: str, target_size: int, components: int
 ) -> Weights:
-    """The weights of a `models.predictor.Predictor` as float32, all there and none too many.
+    """Return the weights of a `models.predictor.Predictor` as float32, after a check of names and shapes.
 
-    Widths and the number of layers are taken from the recurrent weights. Raises `ValueError` for what does
-    not fit, `KeyError` where the first of them is missing.
+    Widths and the number of layers are taken from the recurrent weights.
+
+    Args:
+        weights: arrays by name.
+        cell: name of the cell.
+        input_size: features that the first layer reads.
+        covariance: covariance of the mixture.
+        target_size: values of a step, D.
+        components: components of the mixture, K.
+
+    Raises:
+        ValueError: a weight has a wrong shape, is missing or is not expected.
+        KeyError: the first layer's recurrent weights are missing.
     """
     found = find_cell(cell)
     (recurrent_name,) = (name for name in found.parameter_shapes(1, 1) if name.startswith("weight_hh"))

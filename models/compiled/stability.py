@@ -17,7 +17,7 @@ lies beyond the last has no meaning as a predictor."""
 @compiled
 def make_stable(predictor: Array) -> None:
     """Draw the poles of an unstable linear predictor (P) inwards, as
-    `models.distributions.stability.stable`.
+    `models.distributions.stability.stabilise`.
 
     The outermost pole lies at the smallest radius r for which the coefficients r^-p a_p are stable.
     """

@@ -1,4 +1,4 @@
-"""From the weights of a `models.predictor.Predictor`, by their names, to what the compiled functions read."""
+"""Conversion of a `models.predictor.Predictor`'s weights to the arrays that the compiled functions read."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,13 @@ def kind_of(cell: str) -> int:
 
 
 def layers_of(weights: Weights, cell: str, residual: bool) -> Layers:
-    """What `models.compiled.cells` reads, of any number of layers."""
+    """Return the recurrent layers, of any number, as `models.compiled.cells` reads them.
+
+    Args:
+        weights: arrays by name, as `models.compiled.shapes.checked` returns them.
+        cell: name of the cell.
+        residual: whether the inputs of upper layers are added to their outputs.
+    """
     kind = kind_of(cell)
     size = weights[f"recurrent.layers.0.{_names(weights)[1]}"].shape[1]
     count = _layer_count(weights)
@@ -84,7 +90,15 @@ def _layer(weights: Weights, index: int, kind: int) -> tuple[Array, Array, Array
 
 
 def head_of(weights: Weights, covariance: str, target_size: int, components: int, scale_floor: float) -> Head:
-    """What `models.compiled.heads` reads."""
+    """Return the mixture head as `models.compiled.heads` reads it.
+
+    Args:
+        weights: arrays by name, as `models.compiled.shapes.checked` returns them.
+        covariance: covariance of the mixture.
+        target_size: values of a step, D.
+        components: components of the mixture, K.
+        scale_floor: lower bound of the scales, in units of the normalised values.
+    """
     weight, bias = weights["head.projection.weight"], weights["head.projection.bias"]
     start = weights.get("head.start", np.zeros(0, np.float32))
     basis = weights.get("head.basis", np.zeros((0, 0), np.float32))
@@ -111,13 +125,13 @@ def head_of(weights: Weights, covariance: str, target_size: int, components: int
 
 
 def panels(matrix: Array, ahead: int = 0) -> Array:
-    """Weights (M, I) with the outputs side by side, (panels, I, PANEL); see `padded`."""
+    """Return weights (M, I) with the outputs side by side, (panels, I, PANEL); see `padded` for ``ahead``."""
     rows = padded(matrix, ahead)
     return aligned(rows.reshape(len(rows) // PANEL, PANEL, matrix.shape[1]).transpose(0, 2, 1))
 
 
 def padded(rows: Array, ahead: int = 0) -> Array:
-    """Rows (M, ...) with zeros after the first ``ahead`` and after the others up to whole panels."""
+    """Return rows (M, ...) with zeros after the first ``ahead`` and after the others, up to whole panels."""
     parts = [
         np.pad(part, [(0, -len(part) % PANEL)] + [(0, 0)] * (rows.ndim - 1))
         for part in (rows[:ahead], rows[ahead:])
@@ -126,7 +140,7 @@ def padded(rows: Array, ahead: int = 0) -> Array:
 
 
 def aligned(array: Array) -> Array:
-    """The same numbers in C order, beginning with a cache line, so that no vector lies in two of them."""
+    """Return the same numbers in C order, starting at a cache line, so that no vector lies in two of them."""
     room = np.empty(array.nbytes + _CACHE_LINE, np.uint8)
     begin = -room.ctypes.data % _CACHE_LINE
     new = room[begin : begin + array.nbytes].view(np.float32).reshape(array.shape)

@@ -27,7 +27,13 @@ Steps = Callable[..., Any]
 
 
 def run_steps(layer: nn.Module, steps: Steps, *tensors: Tensor) -> Any:
-    """Run ``steps(*tensors)``, replayed from a graph of this layer where the layer trains on a GPU."""
+    """Run ``steps(*tensors)``, replayed from a graph of this layer where the layer trains on a GPU.
+
+    Args:
+        layer: the layer that owns the graphs, one for each set of shapes.
+        steps: a differentiable function of tensors.
+        *tensors: its arguments; their first decides the device.
+    """
     if not layer.training or not can_capture(tensors[0].device):
         return steps(*tensors)
     if layer not in _graphs_of_layer:

@@ -94,7 +94,15 @@ class CapturedStep:
 
 
 def record(step: Callable[..., tuple[Tensor, ...]], places: Memory) -> Callable[..., tuple[Tensor, ...]]:
-    """Record ``step(*places)`` and return its replay on the same memory; the step runs a few times."""
+    """Record ``step(*places)`` as a CUDA graph.
+
+    Args:
+        step: a function whose operations can be captured. It is called a few times.
+        places: its arguments, whose memory the graph reads and writes.
+
+    Returns:
+        A function that replays the graph on the same memory; its arguments are ignored.
+    """
     # A capture that fails may leave its own stream as the current one; this puts the old one back.
     with torch.cuda.stream(torch.cuda.current_stream()):
         # The first calls choose algorithms and allocate workspaces, which no capture may.

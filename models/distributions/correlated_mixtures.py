@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from models.distributions.mixture import Mixture, select_component
-from models.distributions.stability import stable
+from models.distributions.stability import stabilise
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,10 @@ class AutoregressiveMixture(Mixture):
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
         """Return the value (..., D) with this deviation from its conditional mean in one component (...).
 
-        An unstable predictor, which would run away over the steps, is made stable (see `stable`): samples
+        An unstable predictor, which would diverge over the steps, is made stable (see `stabilise`): samples
         are then those of the stable one, while the likelihood is always that of the coefficients as given.
         """
-        chosen = stable(select_component(self.coefficients, component))
+        chosen = stabilise(select_component(self.coefficients, component))
         offset = self.offset.gather(-1, component.unsqueeze(-1))
         return self._run(chosen.unsqueeze(-2), offset, deviation.unsqueeze(-2)).squeeze(-2)
 

@@ -11,14 +11,21 @@ class Distribution(Protocol):
     """Distributions of batch shape (...) over vectors of D values."""
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the natural log of the density, or of the probability of notes, at ``value`` (..., D).
+        """Return the natural logarithm, (...), of the density, or of the probability of notes.
 
-        The shape is (...). Values where ``mask`` (..., D) is false are left out.
+        Args:
+            value: (..., D).
+            mask: (..., D); values where it is false are left out. None includes all.
         """
         ...
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw one value per distribution, (..., D); at temperature 0 the most likely kind of it."""
+        """Return one random value per distribution, (..., D).
+
+        Args:
+            temperature: width of the draw; 0 selects the most likely value, of the most likely component.
+            generator: source of random numbers; None is torch's global one.
+        """
         ...
 
     def draw(
@@ -30,7 +37,15 @@ class Distribution(Protocol):
         noise_scale: float | None = None,
         max_scale: float = math.inf,
     ) -> Tensor:
-        """Return values (..., D) for numbers in [0, 1) (...) and standard normal ones (..., D)."""
+        """Return the values (..., D) that given random numbers select.
+
+        Args:
+            uniform: (...) in [0, 1).
+            noise: (..., D), standard normal.
+            temperature: as in `sample`.
+            noise_scale: multiplies the scales; None is the temperature.
+            max_scale: larger scales are replaced by it.
+        """
         ...
 
     def expectation(self) -> Tensor:

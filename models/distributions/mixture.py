@@ -45,17 +45,33 @@ class Mixture(ABC):
 
     @abstractmethod
     def transform_noise(self, component: Tensor, deviation: Tensor) -> Tensor:
-        """Return the value (..., D) with this deviation from its conditional mean in one component (...)."""
+        """Return values (..., D) from deviations in one component.
+
+        Args:
+            component: index of the component, (...).
+            deviation: deviation of each output from its conditional mean, (..., D).
+        """
 
     @abstractmethod
     def component_mean(self) -> Tensor:
         """Return the mean of each component, (..., K, D)."""
 
     def log_prob(self, value: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Return the natural log (...) of the density at ``value`` (..., D).
+        """Return the natural logarithm, (...), of the density.
 
-        Where ``mask`` (..., D) is false, that output is left out: the density is then the exact marginal
-        of the others. Unless the covariance is diagonal, only the last ones can be left out, or all.
+        Args:
+            value: (..., D).
+            mask: (..., D). Where it is false, that output is left out: the density is then the exact
+                marginal of the others. Unless the covariance is diagonal, only the last ones can be left
+                out, or all.
+
+        Example:
+            A standard normal has the density 1 / sqrt(2 pi) at its mean, and -0.919 is its logarithm.
+
+            >>> import torch
+            >>> normal = DiagonalMixture(torch.zeros(1), mean=torch.zeros(1, 1), scale=torch.ones(1, 1))
+            >>> round(normal.log_prob(torch.zeros(1)).item(), 3)
+            -0.919
         """
         return self._log_prob(value, value, None, mask)
 
@@ -64,7 +80,8 @@ class Mixture(ABC):
     ) -> Tensor:
         """Return `interval_log_prob` in the precision of the parameters, with their gradient, for training.
 
-        In float32 it is right to four digits at any distance; the bounds have no gradient.
+        In float32 it is right to four digits at any distance. The bounds have no gradient. Its
+        arguments are those of `interval_log_prob`.
         """
         return self._log_prob(value, lower, upper, mask)
 
@@ -78,13 +95,24 @@ class Mixture(ABC):
     def interval_log_prob(
         self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
     ) -> Tensor:
-        """Return the log-probability (...), in nats, that each output lies between its bounds (..., D).
+        """Return the log-probability (...), in nats, that each output lies between its bounds.
 
-        Each output's probability is conditional on the actual ``value`` (..., D) of those before it, which
-        a decoder has decoded already. It is computed in float64, since the two cumulative probabilities
-        nearly cancel when an interval is narrow beside the scale. Bounds may be infinite. Of
-        many components, those that do not matter are left out (see `models.distributions.pruned`): the
-        result is low by 1e-10 nats at most.
+        Each output's probability is conditional on the actual values of those before it, which a decoder has
+        decoded already. It is computed in float64, since the two cumulative probabilities nearly cancel when
+        an interval is narrow beside the scale. Components that do not matter are left out (see
+        `models.distributions.pruned`): the result is low by 1e-10 nats at most.
+
+        Args:
+            value: the actual outputs, (..., D).
+            lower, upper: bounds (..., D), which may be infinite.
+            mask: (..., D); outputs where it is false are left out.
+
+        Example:
+            >>> import torch
+            >>> normal = DiagonalMixture(torch.zeros(1), mean=torch.zeros(1, 1), scale=torch.ones(1, 1))
+            >>> one = torch.ones(1)
+            >>> round(normal.interval_log_prob(0 * one, -one, one).exp().item(), 4)
+            0.6827
         """
         exact = self.double()
         mean, inverse = exact.conditional_mean(value.double()), exact.scale.reciprocal()
@@ -104,7 +132,7 @@ class Mixture(ABC):
         generator: torch.Generator | None = None,
         noise_scale: float | None = None,
     ) -> Tensor:
-        """Draw one value per distribution, (..., D); see `draw`."""
+        """Return one random value per distribution, (..., D); the arguments are those of `draw`."""
         scale = self.scale[..., 0, :]
         how: dict[str, Any] = {"generator": generator, "device": scale.device, "dtype": scale.dtype}
         uniform, noise = torch.rand(scale.shape[:-1], **how), torch.randn(scale.shape, **how)
@@ -136,7 +164,12 @@ class Mixture(ABC):
         )
 
     def choose(self, uniform: Tensor, temperature: float = 1.0) -> Tensor:
-        """Return the component (...) selected by ``uniform`` (...) in the cumulative weights."""
+        """Return the index of the component, (...), that random numbers select.
+
+        Args:
+            uniform: (...) in [0, 1), compared with the cumulative weights.
+            temperature: divides the logits; at 0 the most likely component is selected.
+        """
         if temperature < COLDEST:
             return self.logits.argmax(-1)
         ends = torch.softmax(self.logits / temperature, -1).cumsum(-1)
@@ -176,7 +209,12 @@ class DiagonalMixture(Mixture):
 
 
 def select_component(parameters: Tensor, component: Tensor) -> Tensor:
-    """Select from (..., K, D) the row (..., D) with the index ``component`` (...)."""
+    """Return the parameters (..., D) of one component.
+
+    Args:
+        parameters: (..., K, D).
+        component: index of the component, (...).
+    """
     index = component[..., None, None].expand(*component.shape, 1, parameters.shape[-1])
     return parameters.gather(-2, index).squeeze(-2)
 

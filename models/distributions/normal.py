@@ -32,14 +32,21 @@ class LogProb(NamedTuple):
 
 
 def log_density(mean: Tensor, scale: Tensor, value: Tensor) -> Tensor:
-    """Return the log-density (..., K, D) alone, without derivatives."""
+    """Return the log-density (..., K, D) alone, without derivatives; the arguments are those of `density`."""
     inverse = scale.reciprocal()
     z = (value.unsqueeze(-2) - mean) * inverse
     return _of_standardised(z, inverse)
 
 
 def density(mean: Tensor, scale: Tensor, value: Tensor) -> LogProb:
-    """Return the log-density of ``value`` (..., D): d/dmean = z / scale, d/dscale = (z^2 - 1) / scale."""
+    """Return log-densities (..., K, D) with their derivatives.
+
+    d/dmean = z / scale and d/dscale = (z^2 - 1) / scale, with z the standardised value.
+
+    Args:
+        mean, scale: of the components, (..., K, D).
+        value: (..., D).
+    """
     inverse = scale.reciprocal()
     z = (value.unsqueeze(-2) - mean) * inverse
     by_mean = z * inverse
@@ -47,9 +54,13 @@ def density(mean: Tensor, scale: Tensor, value: Tensor) -> LogProb:
 
 
 def interval(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> LogProb:
-    """Return the log-probability of lying between bounds (..., D), which may be infinite.
+    """Return the log-probabilities (..., K, D) of lying between bounds, with their derivatives.
 
     Bounds with more digits than the parameters keep them until a difference is taken.
+
+    Args:
+        mean, scale: of the components, (..., K, D).
+        lower, upper: bounds (..., D), which may be infinite.
     """
     lower, upper = lower.unsqueeze(-2), upper.unsqueeze(-2)
     mean, scale = (part.contiguous() for part in torch.broadcast_tensors(mean, scale, lower)[:2])
@@ -148,10 +159,21 @@ MILLS = _fit_mills_ratio(10)
 
 
 def log_normal_interval(below: Tensor, above: Tensor) -> Tensor:
-    """Return log(Phi(above) - Phi(below)) of the standard normal, for below < above, in float64.
+    """Return log(Phi(above) - Phi(below)) of the standard normal.
 
     An interval right of the mean is mirrored to its left, where the logarithms keep their digits:
     log(Phi(b) - Phi(a)) = log Phi(b) + log(1 - exp(log Phi(a) - log Phi(b))).
+
+    Args:
+        below, above: bounds of the same shape in float64, with below < above.
+
+    Example:
+        Far from the mean, where the difference of two cumulative probabilities would be 0:
+
+        >>> import torch
+        >>> bounds = torch.tensor([10.0, 11.0], dtype=torch.float64)
+        >>> round(log_normal_interval(*bounds).item(), 3)
+        -53.231
     """
     mirror = below > 0
     low = torch.where(mirror, -above, below)

@@ -27,18 +27,26 @@ class BernoulliNotes:
         """Return the log-probability (...), in nats, of ``value`` (..., D), 0 or 1.
 
         Where ``mask`` (..., D) is false, that note is left out.
+
+        Example:
+            Two notes that sound with probability 1/2 have the probability 1/4 of any outcome:
+
+            >>> round(BernoulliNotes(torch.zeros(2)).log_prob(torch.tensor([1.0, 0.0])).exp().item(), 6)
+            0.25
         """
         return _sum_of_notes(self.logits, value, mask)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D); see `draw`."""
+        """Return random notes (..., D); for the arguments see `Distribution.sample`."""
         return self.draw(None, _normal(self.logits, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects.
+        """Return the notes (..., D) that random numbers select.
 
-        ``temperature`` divides the log odds; at 0 each takes the likelier of on and off. The other
-        arguments are for mixtures and have no effect.
+        Args:
+            uniform: unused, as all other arguments for mixtures.
+            noise: (..., D), standard normal.
+            temperature: divides the log odds; at 0 each note becomes the likelier of on and off.
         """
         if temperature < COLDEST:
             return (self.logits > 0).to(self.logits.dtype)
@@ -95,14 +103,17 @@ class NadeNotes:
         return self.note_bias + log_odds.gather(-2, below).squeeze(-2)
 
     def sample(self, temperature: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
-        """Draw notes (..., D); see `draw`."""
+        """Return random notes (..., D); for the arguments see `Distribution.sample`."""
         return self.draw(None, _normal(self.note_bias, generator), temperature)
 
     def draw(self, uniform: Tensor | None, noise: Tensor, temperature: float = 1.0, **_: Any) -> Tensor:
-        """Return the notes (..., D) that standard normal ``noise`` (..., D) selects, the lowest first.
+        """Return the notes (..., D) that random numbers select, the lowest note first.
 
-        ``temperature`` divides each note's log odds given the lower ones; at 0 each takes the likelier of on
-        and off, given those below.
+        Args:
+            uniform: unused, as all other arguments for mixtures.
+            noise: (..., D), standard normal.
+            temperature: divides each note's log odds given the lower notes; at 0 each note becomes the
+                likelier of on and off.
         """
         if temperature < COLDEST:
             return self._climb(torch.full_like(self.note_bias, 0.5), 1.0)[0]

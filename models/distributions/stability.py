@@ -1,8 +1,8 @@
-"""Making linear predictors stable: one by one in plain numbers, or all at once on tensors.
+"""Stabilisation of linear predictors: one by one in plain numbers, or all at once on tensors.
 
-A predictor x_n = sum_p a_p x_(n-p) + e_n runs away where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
-unit circle. On a GPU, asking whether it does costs more than answering for hundreds of predictors at once,
-and a CUDA graph cannot ask at all. So `pull_inside` computes all of it for every predictor: Levinson's
+A predictor x_n = sum_p a_p x_(n-p) + e_n diverges where a pole of 1 / (1 - sum_p a_p z^-p) lies outside the
+unit circle. On a GPU, a test for each predictor costs more than computing hundreds of them at once,
+and a CUDA graph cannot branch at all. So `pull_inside` computes all of it for every predictor: Levinson's
 recursion run backwards, on many contracted copies of it, finds how far it must be contracted. The compiled
 form is `models.compiled.stability`.
 """
@@ -15,35 +15,51 @@ from models.distributions.constants import POLE_LIMIT
 
 CANDIDATES = 256
 ROUNDS = 2
-"""Each narrows the contraction's logarithm to a 255th: from that of 8, say, to a part in 30,000."""
+"""Each narrows the contraction's logarithm to a 255th: for example from that of 8 to a part in 30,000."""
 
 
-def stable(coefficients: Tensor) -> Tensor:
-    """Linear predictors (..., P) whose output stays bounded, each the nearest to the one given.
+def stabilise(coefficients: Tensor) -> Tensor:
+    """Return linear predictors whose output stays bounded, each the nearest to the one given.
 
-    A stable predictor, all poles inside the unit circle, comes back unchanged. The poles of another are
-    drawn inwards by one factor g, its coefficients times g^p (bandwidth expansion), so that the outermost
+    A stable predictor, with all poles inside the unit circle, is returned unchanged. The poles of another are
+    moved inwards by one factor g, its coefficients times g^p (bandwidth expansion), so that the outermost
     lies at radius `POLE_LIMIT`.
+
+    Args:
+        coefficients: (..., P), that of the latest value first.
+
+    Example:
+        x_n = x_(n-1) / 2 decays and is kept; x_n = 2 x_(n-1) doubles and is contracted.
+
+        >>> stabilise(torch.tensor([[0.5], [2.0]])).squeeze(-1)
+        tensor([0.5000, 0.9900])
     """
     if coefficients.is_cuda:  # which answers for all of them sooner than for one whether it is stable
         return pull_inside(coefficients, POLE_LIMIT)
     rows = coefficients.reshape(-1, coefficients.shape[-1]).tolist()
-    wild = [index for index, row in enumerate(rows) if not is_stable(row)]
-    if not wild:
+    unstable = [index for index, row in enumerate(rows) if not is_stable(row)]
+    if not unstable:
         return coefficients
     power = np.arange(1, coefficients.shape[-1] + 1)
-    for index in wild:
+    for index in unstable:
         radius = np.abs(np.roots([1.0, *(-x for x in rows[index])])).max()
         rows[index] = (np.array(rows[index]) * (POLE_LIMIT / radius) ** power).tolist()
     return coefficients.new_tensor(rows).reshape(coefficients.shape)
 
 
 def is_stable(coefficients: list[float]) -> bool:
-    """Whether all poles of 1 / (1 - sum_p a_p z^-p) lie inside the unit circle.
+    """Return whether all poles of 1 / (1 - sum_p a_p z^-p) lie inside the unit circle.
 
-    Levinson's recursion run backwards takes the predictor to ever lower orders; the last coefficient of
-    each is a reflection coefficient, and all of them must be smaller than 1. Plain numbers: a single
-    predictor is the usual case, and hundreds of array operations would take ten times as long.
+    Levinson's recursion, run backwards, reduces the order of the predictor step by step. The last coefficient
+    of each is a reflection coefficient, and all of them must be smaller than 1. Plain numbers are used: one
+    predictor is the usual case, and hundreds of array operations would need ten times as long.
+
+    Args:
+        coefficients: P numbers, that of the latest value first.
+
+    Example:
+        >>> is_stable([1.9, -0.95]), is_stable([1.9, -1.01])
+        (True, False)
     """
     row, unit = coefficients, 1.0
     while row:
@@ -56,10 +72,14 @@ def is_stable(coefficients: list[float]) -> bool:
 
 
 def pull_inside(coefficients: Tensor, limit: float) -> Tensor:
-    """Linear predictors (..., P), that of the latest value first, with no pole outside the unit circle.
+    """Return linear predictors with no pole outside the unit circle.
 
-    One whose poles lie inside comes back as it is; the poles of another are moved towards 0 along their
-    radii until the outermost lies at ``limit``, or a little further in (see `ROUNDS`).
+    A predictor whose poles lie inside is returned unchanged. The poles of another are moved towards 0 along
+    their radii until the outermost lies at ``limit``, or at a slightly smaller radius (see `ROUNDS`).
+
+    Args:
+        coefficients: (..., P), that of the latest value first.
+        limit: radius of the outermost pole, below 1.
     """
     given = coefficients.double()
     power = torch.arange(1, given.shape[-1] + 1, device=given.device)

@@ -24,10 +24,13 @@ class BilinearAttention(nn.Module):
         self.scale = 1 / math.sqrt(hidden_size)
 
     def forward(self, state: Tensor, entries: Tensor, present: Tensor) -> Tensor:
-        """Return the attended mean (N, H) of entries (N, C, H) for query states (N, H).
+        """Return the attended mean (N, H) of entries.
 
-        Entries where ``present`` (N, C) is false are left out; where none is present, the result is
-        meaningless but finite.
+        Args:
+            state: query states (N, H).
+            entries: (N, C, H).
+            present: (N, C); entries where it is false are left out. If none is present, the result is
+                meaningless but finite.
         """
         asked = self.question(state).unsqueeze(-1)
         scores = torch.bmm(entries, asked.to(entries.dtype)).squeeze(-1) * self.scale

@@ -26,7 +26,13 @@ class BlockLayout(NamedTuple):
 
     @classmethod
     def of(cls, phase: Tensor, steps: int, block_steps: int) -> "BlockLayout":
-        """Return the layout of ``steps`` steps after ``phase`` (1, B, 1); waits for the device."""
+        """Return the layout of the next steps in blocks; waits for the device.
+
+        Args:
+            phase: steps since the last block began, (1, B, 1).
+            steps: number of steps, T.
+            block_steps: steps of a block, M.
+        """
         rest = (-phase[0].long()) % block_steps  # steps until the next block begins
         running = int(rest.any())
         number = torch.arange(-running, -(-steps // block_steps), device=phase.device)
@@ -50,9 +56,16 @@ class BlockLayout(NamedTuple):
 
 
 def mix_in_samples(inputs: Tensor, drawn: Tensor, course: BlockLayout, probability: float) -> Tensor:
-    """Replace some steps of the same block in inputs (B, T, D_in) by ``drawn`` (B, T, D).
+    """Return inputs in which some earlier steps of the same block are replaced by drawn values.
 
-    A step is replaced with ``probability``, for all later steps of its block alike.
+    Args:
+        inputs: (B, T, D_in).
+        drawn: values drawn from the model, (B, T, D).
+        course: where the steps lie in their blocks.
+        probability: of a step's replacement, which holds for all later steps of its block.
+
+    Raises:
+        ValueError: a step's inputs do not hold all values of the step before.
     """
     batch, steps, size = drawn.shape
     seen = inputs.shape[2]

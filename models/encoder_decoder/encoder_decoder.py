@@ -79,10 +79,17 @@ class EncoderDecoder(nn.Module):
         return (*self.encoder.initial_state(batch_size), memory, *decoder, memory.clone(), phase)
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Return distributions of batch shape (B, T) and the state after, for inputs (B, T, D_in).
+        """Run over a sequence.
 
         Each row of the batch may be anywhere in its block. Without attention, where all begin one and T is a
         multiple of M, the decoder runs in a single call; otherwise in M.
+
+        Args:
+            inputs: (B, T, D_in).
+            state: the state before, as `initial_state` makes it.
+
+        Returns:
+            Distributions of batch shape (B, T), and the state after.
 
         Raises:
             ValueError: scheduled sampling where a step's inputs do not hold all values of the step before.
@@ -101,9 +108,16 @@ class EncoderDecoder(nn.Module):
         return (*encoded.after, *self._decode(inputs, encoded, block, course.last_block())[1], course.phase)
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
-        """Return distributions of batch shape (B,) for one step of inputs (B, D_in); equals `forward`.
+        """Run one step with the same results as `forward`.
 
         It never waits for a GPU: whether or not a block begins, the bridge is computed.
+
+        Args:
+            inputs: (B, D_in).
+            state: the state before.
+
+        Returns:
+            Distributions of batch shape (B,), and the state after.
         """
         encoded = self._encode(inputs[:, None], state)
         block, phase = state[self.encoder.parts + 1 : -1], state[-1]
@@ -114,7 +128,7 @@ class EncoderDecoder(nn.Module):
         return self.head(hidden, inputs), after
 
     def recurrent_parameter_count(self) -> int:
-        """Number of weights and biases of encoder, bridge, attention and decoder, without the head."""
+        """Return the number of weights and biases of all parts but the head."""
         return sum(w.numel() for w in self.parameters()) - sum(w.numel() for w in self.head.parameters())
 
     def _read(self, inputs: Tensor, state: State) -> tuple["_Encoded", State, BlockLayout]:

@@ -1,7 +1,7 @@
 """The recurrent cells by name, with all that other parts of the product need to know of them.
 
 This module imports neither torch nor numba, so that settings can be checked without them: code is named as
-"module:attribute" and imported when it is asked for.
+"module:attribute" and imported when it is used.
 """
 
 from collections.abc import Callable
@@ -28,8 +28,8 @@ class Cell:
         step: one step as a function of tensors, for export to ONNX; None where there is none.
         compiled: name of the kind in `models.compiled.cells`; None where the cell is not compiled for CPUs.
         aliases: other names that settings may use.
-        size: units of a layer, and layers, that have about the parameters of the study's units (168 to 169
-            thousand on 20 inputs), at which benchmarks compare the cell; None leaves it out of them.
+        size: units of a layer, and layers, at which benchmarks compare the cell. They have about the
+            parameters of Chung et al. (2014), 168 to 169 thousand on 20 inputs. None: not in benchmarks.
         timed_against: another cell, whose time is the unit of the benchmark of cells.
     """
 
@@ -53,7 +53,16 @@ class Cell:
         return self.layer.startswith(_TORCH)
 
     def parameter_shapes(self, input_size: int, hidden_size: int) -> dict[str, tuple[int, ...]]:
-        """Shapes of a layer's parameters by name; those of a cell compiled for CPUs must be these."""
+        """Return the shapes of a layer's parameters by name; the compiled form of a cell assumes them.
+
+        Args:
+            input_size: width of the inputs, D.
+            hidden_size: width of the state, H.
+
+        Example:
+            >>> CELLS["mingru"].parameter_shapes(3, 5)
+            {'weight_ih': (10, 3), 'bias': (10,)}
+        """
         rows, carried = self.gates * hidden_size, self.gates * hidden_size
         if self.recurrent_gates is not None:
             carried = self.recurrent_gates * hidden_size
@@ -72,11 +81,16 @@ class Cell:
         return shapes
 
     def make_layer(self, input_size: int, hidden_size: int) -> Any:
-        """One layer, a `torch.nn.Module`."""
+        """Return one layer, a `torch.nn.Module`.
+
+        Args:
+            input_size: width of the inputs, D.
+            hidden_size: width of the state, H.
+        """
         return load(self.layer)(input_size, hidden_size)
 
     def onnx_step(self) -> Callable[..., Any]:
-        """The function of one step.
+        """Return the function of one step.
 
         Raises:
             ValueError: the cell has none.
@@ -100,10 +114,14 @@ def register_cell(cell: Cell) -> None:
 
 
 def find_cell(name: str) -> Cell:
-    """The cell of this name or alias.
+    """Return the cell of this name or alias.
 
     Raises:
         ValueError: there is none; the message lists the names.
+
+    Example:
+        >>> find_cell("study-gru").name
+        'chung2014-gru'
     """
     for cell in CELLS.values():
         if name in (cell.name, *cell.aliases):
@@ -146,7 +164,7 @@ for _cell in (
         _STUDY + "OneBiasTanh",
         "tanh of Chung et al. (2014)",
         1,
-        step=_STEPS + "study_tanh_step",
+        step=_STEPS + "chung2014_tanh_step",
         compiled="TANH",
         aliases=("study-tanh",),
         size=(400, 1),
@@ -157,7 +175,7 @@ for _cell in (
         _STUDY + "ResetBeforeGRU",
         "GRU of Chung et al. (2014)",
         3,
-        step=_STEPS + "study_gru_step",
+        step=_STEPS + "chung2014_gru_step",
         compiled="RESET_BEFORE_GRU",
         aliases=("study-gru",),
         size=(227, 1),
@@ -170,7 +188,7 @@ for _cell in (
         4,
         peepholes=3,
         state_names=_PAIR,
-        step=_STEPS + "study_lstm_step",
+        step=_STEPS + "chung2014_lstm_step",
         compiled="LSTM",
         aliases=("study-lstm",),
         size=(195, 1),

@@ -73,10 +73,17 @@ class HiddenStateCell(Chung2014Cell):
     steps: ClassVar[type[torch.autograd.Function]]
 
     def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Return hidden states (B, T, H) and the state after, for inputs (B, T, D) and a state (1, B, H).
+        """Run over a sequence.
+
+        Args:
+            inputs: (B, T, D).
+            state: the state before, (1, B, H).
+
+        Returns:
+            Hidden states (B, T, H), and the state after, (1, B, H).
 
         Raises:
-            ValueError: inputs or state of another shape.
+            ValueError: inputs or state have another shape.
         """
         with torch.autocast(inputs.device.type, enabled=False):
             hidden = self.without_layer(state, len(inputs))
@@ -117,12 +124,17 @@ class PeepholeLSTM(Chung2014Cell):
         nn.init.uniform_(self.peephole, -INPUT_WEIGHT_RANGE, INPUT_WEIGHT_RANGE)
 
     def forward(self, inputs: Tensor, state: tuple[Tensor, Tensor]) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Return hidden states (B, T, H) and the state after them, for inputs (B, T, D) and a state.
+        """Run over a sequence.
 
-        The state is hidden and cell, (1, B, H) each.
+        Args:
+            inputs: (B, T, D).
+            state: hidden state and cell before, (1, B, H) each.
+
+        Returns:
+            Hidden states (B, T, H), and the state after.
 
         Raises:
-            ValueError: inputs or state of another shape.
+            ValueError: inputs or state have another shape.
         """
         with torch.autocast(inputs.device.type, enabled=False):
             hidden, cell = (self.without_layer(part, len(inputs)) for part in state)

@@ -28,7 +28,15 @@ class MinGRU(nn.Module):
             nn.init.xavier_uniform_(block)
 
     def forward(self, inputs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Inputs (B, T, D) and a state (1, B, H) give the states (B, T, H) and the last one (1, B, H)."""
+        """Run over a sequence.
+
+        Args:
+            inputs: (B, T, D).
+            state: the state before, (1, B, H).
+
+        Returns:
+            The states (B, T, H), and the last one, (1, B, H).
+        """
         with torch.autocast(inputs.device.type, enabled=False):
             gate, candidate = linear(inputs.to(self.bias.dtype), self.weight_ih, self.bias).chunk(2, -1)
             before, hiddens = state[0].to(gate.dtype), []
@@ -39,7 +47,7 @@ class MinGRU(nn.Module):
 
 
 def step(layer: MinGRU, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """One step: inputs (B, D) and a state (B, H) give the state after, (B, H)."""
+    """Return the state (B, H) after one step of inputs (B, D) and a state (B, H)."""
     gate, candidate = linear(inputs, layer.weight_ih, layer.bias).chunk(2, -1)
     z = torch.sigmoid(gate)
     return (state[0] + z * (candidate - state[0]),)

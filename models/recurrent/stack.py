@@ -1,7 +1,7 @@
 """Stacks of recurrent layers behind one interface: a sequence form, a step form, explicit state.
 
 The three units that Chung et al. (2014) compare, each in two forms: that of torch's own kernels (GRU with the
-reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the study itself (see
+reset gate after the recurrent product, LSTM without peepholes, two biases), and that of the paper itself (see
 `models.recurrent.chung2014`), whose names begin with `chung2014-`.
 """
 
@@ -28,10 +28,10 @@ class RecurrentStack(nn.Module):
         cell: one of `models.recurrent.cells.CELLS`.
         input_size: D, features of a step.
         hidden_size: H, units of each layer.
-        num_layers: layers.
+        num_layers: number of layers.
         dropout: share of a layer's outputs dropped on the way to the next while training.
         layer_norm: normalise each layer's outputs (Ba, Kiros and Hinton 2016) before they are read; the
-            recurrence itself runs on the values as they are.
+            recurrence itself runs on values that are not normalised.
         residual: add what a layer read to what it puts out, from the second layer on.
         learned_initial_state: begin in a state that is trained, instead of zeros.
     """
@@ -62,7 +62,7 @@ class RecurrentStack(nn.Module):
         self.parts = parts
 
     def initial_state(self, batch_size: int) -> State:
-        """The state before the first step, on the device and of the type of the weights."""
+        """Return the state before the first step, (L, B, H) for each part, on the device of the weights."""
         if self.start is not None:
             return tuple(part.expand(-1, batch_size, -1) for part in self.start)
         weight = next(self.layers.parameters())
@@ -70,7 +70,15 @@ class RecurrentStack(nn.Module):
         return tuple(weight.new_zeros(shape) for _ in range(self.parts))
 
     def forward(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run over a sequence: inputs (B, T, D) and a state give (B, T, H) and the state after."""
+        """Run over a sequence.
+
+        Args:
+            inputs: (B, T, D).
+            state: the state before, (L, B, H) for each part of a cell's state.
+
+        Returns:
+            Outputs of the last layer, (B, T, H), and the state after.
+        """
         after = []
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = dropout(inputs, self.dropout, self.training) if index else inputs
@@ -82,13 +90,27 @@ class RecurrentStack(nn.Module):
         return inputs, tuple(torch.cat(part) for part in zip(*after, strict=True))
 
     def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
-        """Run one step: inputs (B, D) give (B, H); the same numbers as `forward`, one step at a time."""
+        """Run one step with the same results as `forward`.
+
+        Args:
+            inputs: (B, D).
+            state: the state before.
+
+        Returns:
+            Outputs (B, H), and the state after.
+        """
         hidden, after = self(inputs[:, None], state)
         return hidden[:, 0], after
 
 
 def keep_state_where(state: State, keep: Tensor, fresh: State) -> State:
-    """The state where ``keep`` (B,) is true, and ``fresh`` elsewhere: a new recording starts there."""
+    """Return a state in which some sequences start anew.
+
+    Args:
+        state: the present state, (L, B, H) for each part.
+        keep: (B,); where it is false, a new recording starts.
+        fresh: the state at the start of a recording.
+    """
     return tuple(
         torch.where(keep[None, :, None], part, new.to(part.dtype))
         for part, new in zip(state, fresh, strict=True)
@@ -96,16 +118,20 @@ def keep_state_where(state: State, keep: Tensor, fresh: State) -> State:
 
 
 def detach_state(state: State) -> State:
-    """The same state, with the gradient's path into the past cut: truncated back-propagation."""
+    """Return the same state without the gradient's path into the past: truncated back-propagation."""
     return tuple(part.detach() for part in state)
 
 
 @contextmanager
 def weight_noise(module: nn.Module, std: float) -> Iterator[None]:
-    """Add Gaussian noise to the weight matrices of all recurrent layers in ``module``, then take it away.
+    """Add Gaussian noise to the weight matrices of all recurrent layers, and remove it at the end.
 
     The gradient that is computed meanwhile is that at the noisy weights, which regularises (Graves 2011);
-    Chung et al. (2014) train so with a standard deviation of 0.075. Biases and peepholes stay as they are.
+    Chung et al. (2014) train so with a standard deviation of 0.075. Biases and peepholes keep their values.
+
+    Args:
+        module: contains the layers.
+        std: standard deviation of the noise; 0 adds none.
     """
     stacks = [part for part in module.modules() if isinstance(part, RecurrentStack)] if std else []
     named = (pair for stack in stacks for pair in stack.layers.named_parameters())

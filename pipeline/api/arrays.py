@@ -18,10 +18,20 @@ Recordings = str | Path | Sequence[str | Path] | Mapping[str, Sound] | Sequence[
 
 
 def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Place], str | None]:
-    """Return the paths of recordings, and how they are grouped where that follows from their names.
+    """Return the places of recordings; those that are arrays are written to files first.
 
     Arrays become files `NAME.wav` in a folder of the data folder that is named by their content: 16-bit
     integers for int16, 32-bit floats for floats, so that nothing is lost.
+
+    Args:
+        recordings: see `pipeline.api.corpora.train`.
+        sample_rate: of arrays that are not paired with a rate, in Hz.
+
+    Returns:
+        The paths, and how they are grouped if that follows from their names, else None.
+
+    Raises:
+        UserError: the samples are invalid, or have no rate.
     """
     if isinstance(recordings, str | Path):
         return [place_of(recordings)], None

@@ -16,7 +16,7 @@ from pipeline.generation.options import (
     DEFAULT_NOISE_SCALE,
     DEFAULT_SECONDS,
     DEFAULT_TEMPERATURE,
-    Kind,
+    Mode,
     SamplingOptions,
 )
 from pipeline.model.trained_model import TrainedModel
@@ -72,18 +72,29 @@ class Model:
         seed: int = 0,
         temperature: float = DEFAULT_TEMPERATURE,
         noise_scale: float = DEFAULT_NOISE_SCALE,
-        kind: Kind = "sample",
+        mode: Mode = "sample",
         join: JoinOptions = END_TO_END,
+        kind: Mode | None = None,
     ) -> Continuation:
-        """Continue a recording by ``seconds``; of several takes the nearest to it in sound comes first.
+        """Continue a recording; of several takes, the one nearest to it in sound comes first.
 
-        ``sample_rate`` is that of samples, in Hz; a path needs none. See `SamplingOptions` for how takes
-        are drawn and `JoinOptions` for how recording and continuation are joined.
+        Args:
+            recording: a path, or samples (N,) or (N, channels), int16 or floats of full scale 1.
+            sample_rate: of samples, in Hz; None for a path.
+            seconds: length of the continuation.
+            takes: number of continuations.
+            seed: of the random numbers.
+            temperature, noise_scale, mode: see `SamplingOptions`.
+            join: how the recording and its continuation are joined.
+            kind: an earlier name of ``mode``.
+
+        Returns:
+            The recording, mono int16 at the model's rate, and its continuations (takes, M).
 
         Raises:
             UserError: the recording cannot be used, or an argument is out of its range.
         """
-        sampling = SamplingOptions(takes, seed, temperature, noise_scale, kind)
+        sampling = SamplingOptions(takes, seed, temperature, noise_scale, kind or mode)
         return continue_samples(self.trained, self._mono(recording, sample_rate), seconds, sampling, join)
 
     def generate(
@@ -95,14 +106,39 @@ class Model:
         temperature: float = DEFAULT_TEMPERATURE,
         noise_scale: float = DEFAULT_NOISE_SCALE,
     ) -> Continuation:
-        """Generate audio without a recording: the result's `added` (takes, N) is the generated audio."""
+        """Generate audio without a recording.
+
+        Args:
+            seconds: length of the audio.
+            takes: number of results.
+            seed: of the random numbers.
+            temperature, noise_scale: see `SamplingOptions`.
+
+        Returns:
+            A continuation of an empty recording: its `added` (takes, N) is the generated audio.
+
+        Raises:
+            UserError: the model is one of notes, or an argument is out of its range.
+        """
         sampling = SamplingOptions(takes, seed, temperature, noise_scale)
         return continue_samples(self.trained, np.zeros(0, np.int16), seconds, sampling)
 
     def score(
         self, recording: Recording, sample_rate: int | None = None, window_s: float = 0.1
     ) -> "RecordingScore":
-        """Measure the negative log-likelihood of a recording, also in windows of ``window_s`` seconds."""
+        """Measure the negative log-likelihood of a recording, as a whole and in windows.
+
+        Args:
+            recording: a path, or samples (N,) or (N, channels), int16 or floats of full scale 1.
+            sample_rate: of samples, in Hz; None for a path.
+            window_s: length of a window, in seconds.
+
+        Returns:
+            Nats per step and, for a model of samples, bits per sample.
+
+        Raises:
+            UserError: the recording cannot be used.
+        """
         from pipeline.scoring.recordings import score_samples
 
         return score_samples(self.trained, [self._mono(recording, sample_rate)], window_s)
@@ -112,11 +148,23 @@ class Model:
 
 
 def mono_samples(recording: Recording, sample_rate: int | None, to_rate: int | None) -> tuple[Samples, int]:
-    """Return a recording as mono samples (N,) int16 and their rate, which is ``to_rate`` where that is given.
+    """Return a recording as mono samples (N,) int16, and their rate in Hz.
+
+    Args:
+        recording: a path, or samples (N,) or (N, channels), int16 or floats of full scale 1.
+        sample_rate: of samples, in Hz; None for a path.
+        to_rate: rate of the result in Hz; None keeps the recording's own.
 
     Raises:
         UserError: the samples are invalid, or have no rate.
         RecordingRejected: the file cannot be used.
+
+    Example:
+        Two channels are averaged, and full scale 1 becomes 32,768 steps:
+
+        >>> samples, rate = mono_samples([[0.5, 0.0], [-0.25, -0.25]], 8000, None)
+        >>> samples.tolist(), rate
+        ([8192, -8192], 8000)
     """
     if isinstance(recording, str | Path):
         from pipeline.audio.decode import probe, read_mono
@@ -146,8 +194,16 @@ def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[Any]:
 
     A list of floats is converted; a list of integers becomes int16 if all are in its range.
 
+    Args:
+        samples: an array or a list.
+        sample_rate: in Hz.
+
     Raises:
         UserError: another type or shape, values that are not finite, or no positive rate.
+
+    Example:
+        >>> str(checked_samples([0, 1, -1], 8000).dtype), str(checked_samples([0.0, 0.5], 8000).dtype)
+        ('int16', 'float64')
     """
     try:
         found = np.asarray(samples)
@@ -166,7 +222,7 @@ def checked_samples(samples: ArrayLike, sample_rate: int) -> NDArray[Any]:
 
 
 def load_model(model: str | Path = "", device: str = "auto") -> Model:
-    """Load a trained model.
+    """Return a trained model.
 
     Args:
         model: its folder, `runs:/ID/model` or `models:/NAME@ALIAS`; the registered champion when empty.

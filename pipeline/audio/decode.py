@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.audio.excerpt import Excerpt, ExcerptReader
 from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
 from pipeline.audio.reader import AudioInfo, Note, OpenRecording
 from pipeline.audio.readers import open_recording
@@ -119,13 +120,13 @@ class Decoding:
 
 
 @contextmanager
-def open_decoding(path: Path) -> Iterator[Decoding]:
-    """Open a recording by its header; raises `RecordingRejected` where it cannot be used.
+def open_decoding(path: Path, excerpt: Excerpt | None = None) -> Iterator[Decoding]:
+    """Open a recording, or a part of one, by its header; raises `RecordingRejected` where it cannot be used.
 
     Several threads may decode at a time: the libraries release the interpreter lock while they work.
     """
     with open_recording(path) as reader:
-        yield Decoding(reader)
+        yield Decoding(reader if excerpt is None else ExcerptReader(reader, excerpt))
 
 
 @contextmanager

@@ -73,6 +73,7 @@ class FfmpegReader:
 
     holds_int16 = False
     holds_float64 = False
+    seekable = False
 
     def __init__(
         self,
@@ -101,6 +102,9 @@ class FfmpegReader:
             yield block.astype(dtype)
         if reason := self._failure():
             raise RecordingRejected("damaged", f"damaged: ffmpeg decodes {done} frames and reports: {reason}")
+
+    def skip(self, frames: int) -> None:
+        raise NotImplementedError("ffmpeg's samples come through a pipe")
 
     def _read(self, count: int) -> bytes:
         """Read ``count`` bytes, fewer only at the end; waits `STALL_S` seconds at most for each piece."""

@@ -14,6 +14,8 @@ from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Availability, Cannot
 from pipeline.errors import RecordingRejected
 
 UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's SF_COUNT_MAX
+# Here a decoder keeps no state from frame to frame, so that samples are the same after a seek.
+EXACT_SEEK = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
 
 
 @contextmanager
@@ -71,11 +73,22 @@ class SoundfileReader:
         self.notes = notes
         self.holds_int16 = sound.subtype in ("PCM_16", "ALAC_16")
         self.holds_float64 = sound.subtype == "DOUBLE"
+        self.seekable = frames is not None and sound.subtype in EXACT_SEEK
+        self._done = 0
+
+    def skip(self, frames: int) -> None:
+        import soundfile
+
+        try:
+            self._done = self._sound.seek(frames)
+        except soundfile.LibsndfileError as problem:
+            reason = f"damaged: frame {frames} cannot be reached ({_complaint(problem)})"
+            raise RecordingRejected("damaged", reason) from None
 
     def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
         import soundfile
 
-        count, done, promised = max(1, BLOCK_SAMPLES // self.info.channels), 0, self.info.frames
+        count, done, promised = max(1, BLOCK_SAMPLES // self.info.channels), self._done, self.info.frames
         while promised is None or done < promised:
             try:
                 # Never past the promised end: libFLAC takes what may lie there for a damaged frame.

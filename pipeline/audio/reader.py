@@ -33,7 +33,14 @@ class AudioInfo:
 
 
 NoteCode = Literal[
-    "clipped", "no-length", "size-field", "block-align", "bit-depth", "trailing-bytes", "no-end-mark"
+    "clipped",
+    "no-length",
+    "size-field",
+    "block-align",
+    "bit-depth",
+    "trailing-bytes",
+    "no-end-mark",
+    "past-end",
 ]
 
 
@@ -58,15 +65,23 @@ class Note(str):
 
 
 class OpenRecording(Protocol):
-    """An open recording; `blocks` may be run through once."""
+    """An open recording; `blocks` may be run through once.
+
+    Attributes:
+        seekable: whether `skip` moves to a frame without decoding those before it, with the same samples.
+    """
 
     info: AudioInfo
     notes: tuple[Note, ...]
     holds_int16: bool
     holds_float64: bool
+    seekable: bool
 
     def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
         """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRejected`."""
+
+    def skip(self, frames: int) -> None:
+        """Let `blocks` begin ``frames`` after the first; only where it is ``seekable``."""
 
 
 class CannotRead(Exception):

@@ -1,7 +1,7 @@
 """Opening a recording with the first reader that can read it.
 
-All give the frames as they are, in blocks of shape (N, C), front to back and without seeking, and all reject
-a recording that ends before the place its header promised.
+All give the frames as they are, in blocks of shape (N, C), front to back. They reject a recording that ends
+before the place its header promised. Some can begin at a later frame.
 """
 
 import os

@@ -37,7 +37,14 @@ def concealment_table(
     losses: Sequence[float] = (0.05, 0.10, 0.20),
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Fill random losses in recordings (N,) at the model's rate by every method, and measure the results.
+    """Fill random losses in recordings by every method, and measure the results.
+
+    Args:
+        model: model of waveforms.
+        recordings: int16 samples (N,) each, at the model's rate.
+        gaps_ms: lengths of a packet in milliseconds.
+        losses: shares of lost packets.
+        seed: of the losses and the model's draws.
 
     Returns:
         `rows`, one for each share of ``losses``, length of ``gaps_ms`` and method, with the means of
@@ -97,8 +104,8 @@ def _means(figures: Sequence[Mapping[str, float | None]]) -> dict[str, float | N
     """Return the mean of each measure over the recordings for which it is defined."""
     means: dict[str, float | None] = {}
     for name in figures[0]:
-        said = [value for each in figures if (value := each[name]) is not None and np.isfinite(value)]
-        means[name] = statistics.fmean(said) if said else None
+        defined = [value for each in figures if (value := each[name]) is not None and np.isfinite(value)]
+        means[name] = statistics.fmean(defined) if defined else None
     return means
 
 
@@ -132,12 +139,12 @@ def _lines(table: Mapping[str, Any]) -> Iterator[str]:
 def _best(
     values: Sequence[float | None], which: Callable[[list[float]], float], decimals: int
 ) -> float | None:
-    said = [round(value, decimals) for value in values if value is not None]
-    return which(said) if said else None
+    defined = [round(value, decimals) for value in values if value is not None]
+    return which(defined) if defined else None
 
 
 def _cell(value: float | None, best: float | None, decimals: int) -> str:
     if value is None:
         return ""
-    told = f"{value:.{decimals}f}"
-    return f"**{told}**" if round(value, decimals) == best else told
+    text = f"{value:.{decimals}f}"
+    return f"**{text}**" if round(value, decimals) == best else text

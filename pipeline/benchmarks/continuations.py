@@ -54,14 +54,23 @@ def continuation_table(
     takes: int = 8,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Continue recordings (N,) int16 at the model's rate, and measure the takes against the true end.
+    """Continue recordings, and measure the takes against the true end.
+
+    Args:
+        model: model of sound.
+        recordings: int16 samples (N,) each, at the model's rate.
+        seconds: length of the continuations.
+        temperatures, noise_scales: the grid of sampling options.
+        takes: continuations of each recording.
+        seed: of the first take's draws.
 
     Returns:
         `settings`, the means of the measures for each pair of temperature and noise scale; `rules`, those of
         the take that each rule puts first at the default settings; `true`, those of the recordings
         themselves; `recordings`, how many were long enough; and `markdown`, the tables to read.
 
-    Raises `UserError` where no recording is longer than ``seconds`` and one second of context.
+    Raises:
+        UserError: no recording is longer than ``seconds`` and one second of context.
     """
     rate = model.audio.sample_rate
     pairs = [pair for samples in recordings if (pair := _cut(samples, seconds, rate))]

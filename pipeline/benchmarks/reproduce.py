@@ -11,7 +11,7 @@ from pipeline.benchmarks.models import bench_models
 from pipeline.common.files import atomic_path, data_dir, expanded, read_json, write_json
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
-from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.named import find_sources
 from pipeline.errors import UserError
 from pipeline.plots.horizons import difference
 from pipeline.stages import run_stages
@@ -26,15 +26,23 @@ HEADINGS = {
 
 
 def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Path:
-    """Train and score everything on a folder of recordings and, if given, one of sets of music.
+    """Train and score all published comparisons.
 
-    ``settings`` (`key=value`) change every part. Returns the path of a Markdown file with all tables; beside
-    it lies `study.json`. Raises `UserError` where a folder cannot be used.
+    Args:
+        speech: folder of recordings.
+        music: folder of sets of music; None leaves these out.
+        settings: texts `key=value` that change every part.
+
+    Returns:
+        The path of a Markdown file with all tables; beside it lies `study.json`.
+
+    Raises:
+        UserError: a folder or a setting cannot be used.
     """
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():
             raise UserError(f"{folder}: no such file or folder")
-    sets = [Path(str(source.path)) for source in find_sources([music], "recording", 1)] if music else []
+    sets = [Path(str(source.path)) for source in find_sources([music])] if music else []
     # All settings are checked before the first training, which may take hours.
     of_speech = {name: _config(name, speech, name, settings) for name in SPEECH_PARTS}
     of_music = {path.stem: _config("music", path, f"music-{path.stem}", settings) for path in sets}

@@ -7,7 +7,13 @@ import torch
 
 
 def alternating_seconds(rounds: int, *ways: Callable[[], object], warm_up: int = 1) -> list[list[float]]:
-    """Return the seconds of each function's rounds, GPU work included, after ``warm_up`` untimed rounds."""
+    """Return the seconds of each function's rounds, GPU work included.
+
+    Args:
+        rounds: number of timed rounds.
+        *ways: functions, called in turn.
+        warm_up: number of untimed rounds before.
+    """
     seconds: list[list[float]] = [[] for _ in ways]
     for round_number in range(warm_up + rounds):
         for way, times in zip(ways, seconds, strict=True):

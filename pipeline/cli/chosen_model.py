@@ -17,7 +17,8 @@ def choose_model(reference: str, name: str = DEFAULT_NAME, uri: str | None = Non
     """
     found = find_model(reference, name, uri)
     if not reference:
-        print(f"model: {one_line(found.label)}", file=sys.stderr)
+        others = f"; other champions: {', '.join(found.others)}" if found.others else ""
+        print(f"model: {one_line(found.label + others)}", file=sys.stderr)
     return found
 
 

@@ -9,13 +9,14 @@ import ast
 import importlib
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from cyclopts import App, Group
 
 GROUPS = {
-    "training": ("Train on recordings", ["demo", "prepare", "train", "evaluate", "run", "config"]),
+    "training": ("Train on recordings", ["demo", "data", "prepare", "train", "evaluate", "run", "config"]),
     "audio": (
         "Apply a model to recordings",
         ["predict", "generate", "score", "conceal", "compress", "decompress", "spectrogram"],
@@ -30,9 +31,7 @@ COMMANDS = {name: group for group, (_, names) in GROUPS.items() for name in name
 
 def add_commands(app: App, names: Sequence[str] = ()) -> None:
     """Add the named commands to ``app`` and import them; without names, add all and import none."""
-    groups = {
-        group: Group(title, sort_key=position) for position, (group, (title, _)) in enumerate(GROUPS.items())
-    }
+    groups = _help_groups()
     for position, name in enumerate(names or COMMANDS):
         group = COMMANDS[name]
         path = f"{__package__}.commands.{group}.{name}"
@@ -49,6 +48,14 @@ def add_commands(app: App, names: Sequence[str] = ()) -> None:
             app.command(command)
         else:
             app.command(command, help_epilogue=epilogue, usage=_usage(name, command), **settings)
+
+
+@cache
+def _help_groups() -> dict[str, Group]:
+    """Return the headings of the list of commands: the same objects for every `App` in a process."""
+    return {
+        group: Group(title, sort_key=position) for position, (group, (title, _)) in enumerate(GROUPS.items())
+    }
 
 
 def _usage(name: str, command: Callable[..., None]) -> str | None:

@@ -15,13 +15,13 @@ from pipeline.common.patterns import matching
 from pipeline.common.places import (
     Place,
     exists,
-    files_below,
     is_address,
     is_folder,
     local_copy,
     place_of,
 )
-from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.named import find_sources
+from pipeline.data.corpora.side_files import is_side_file
 from pipeline.errors import RecordingRejected, UserError, one_line
 
 if TYPE_CHECKING:
@@ -32,11 +32,14 @@ ARGUMENTS = 2
 
 
 def find_sounds(named: Sequence[str]) -> list[Place]:
-    """Return the files that ``named`` files, folders and patterns mean, each once, in a fixed order.
+    """Return the files that are named by files, folders and patterns, each once, in a fixed order.
 
     A name that exists is never a pattern, whatever characters it has. FILE#NAME is a piece of a set of music.
-    Folders are searched through, hidden files and README left out. Raises `UserError` for what is missing or
-    empty.
+    Folders are searched through. Hidden files are left out, and so are the texts, tables and pictures beside
+    recordings.
+
+    Raises:
+        UserError: something named is missing or empty.
     """
     if not named:
         raise UserError("no recordings named: give files, folders or patterns", 2)
@@ -46,7 +49,7 @@ def find_sounds(named: Sequence[str]) -> list[Place]:
             if not isinstance(path, Path):
                 found |= dict.fromkeys(_remote_sounds(path))
             elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-                sources = find_sources([path], "recording", 1)
+                sources = find_sources([path])
                 found |= dict.fromkeys(as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
                 found[path] = None
@@ -72,12 +75,9 @@ def is_many(named: Sequence[str], sounds: Sequence[Place]) -> bool:
 
 
 def _remote_sounds(place: Place) -> list[Place]:
-    """Return the files of a remote folder, or the one file that is named."""
+    """Return the recordings of a remote folder, or the one file that is named."""
     if is_folder(place):
-        files = list(files_below(place))
-        if not files:
-            raise UserError(f"{place}: no files in this folder")
-        return files
+        return [source.path for source in find_sources([place])]
     if not exists(place):
         raise UserError(f"{place}: no such file or folder")
     return [place]
@@ -88,19 +88,25 @@ def _matching(name: str) -> list[Place]:
         raise UserError("a name is empty: give files, folders or patterns", 2)
     if is_address(name):
         return [place_of(name)]
-    paths = list[Place](matching(name))
+    paths = matching(name)
     if not paths:
         raise UserError(f"{name}: no file matches")
-    return paths
+    if len(paths) == 1:
+        return list(paths)
+    return [path for path in paths if path.is_dir() or not is_side_file(path)]
 
 
 def output_paths(
     sounds: Sequence[Place], output: Path, suffix: str | None, many: bool, overwrite: bool
 ) -> list[Path]:
-    """Return the path of each sound's result (see `place_results`).
+    """Return the path of each sound's result.
 
-    Raises `UserError` before any work where a result is there already and is not to be replaced, or would
-    replace one of the sounds.
+    Args:
+        sounds, output, suffix, many: as in `place_results`.
+        overwrite: whether existing files may be replaced.
+
+    Raises:
+        UserError: before any work, a result exists and may not be replaced, or would replace a sound.
     """
     found = place_results(sounds, output, suffix, many)
     for path in found:
@@ -110,12 +116,20 @@ def output_paths(
 
 
 def place_results(sounds: Sequence[Place], output: Path, suffix: str | None, many: bool) -> list[Path]:
-    """Return a path for the result of each sound: ``output`` itself, or in that folder if ``many``.
+    """Return a path for the result of each sound.
 
-    In a folder, results keep the sounds' names, and the folders below the one that all have in common, with
-    ``suffix`` (".csv") in place of the sound's, or their own where it is None; of talk.wav and talk.flac
-    side by side, the results are talk.wav.csv and talk.flac.csv. Raises `UserError` where two would still
-    have one name.
+
+    In a folder, results keep the sounds' names, and the folders below the one that all have in common. Of
+    talk.wav and talk.flac side by side, the results are talk.wav.csv and talk.flac.csv.
+
+    Args:
+        sounds: paths of the sounds.
+        output: the result of a single sound, or the folder of results.
+        suffix: suffix of the results, such as ".csv"; None keeps that of each sound.
+        many: whether ``output`` is a folder.
+
+    Raises:
+        UserError: two results would have the same name.
     """
     if not many:
         return [output]

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.cli.promotion_text import print_promotion
 from pipeline.common.files import read_json
 from pipeline.common.places import Place, place_of
 from pipeline.tracking.run_folder import RunFolder
+
+EXAMPLES = 3
 
 
 def emit(facts: Any, as_json: bool, text: Callable[[], None]) -> None:
@@ -37,7 +40,7 @@ def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) 
         as_json: print JSON, with absolute paths.
         named: files and folders as the user named them; the text has paths relative to them.
     """
-    from pipeline.cli.inputs import as_given
+    from pipeline.data.corpora.corpus import read_corpus
     from pipeline.data.manifest import read_manifest
 
     records = read_manifest(path.parent / "manifest.jsonl")
@@ -52,19 +55,56 @@ def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) 
         "recordings": len(used),
         "minutes": {split: round(total / 60, 2) for split, total in sorted(seconds.items())},
         "refused": refused,
+        "corpus": read_corpus(path),
     }
     if as_json:
         write_json_text(facts)
         return
     minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
+    print_remarks(facts["corpus"]["remarks"])
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
-    for item in refused[:10]:
-        file = place_of(str(item["path"]))
-        known = (as_given(place_of(folder), file) for folder in named)
-        print(f"  rejected {next((path for path in known if path != file), file)}: {item['reason']}")
-    if len(refused) > 10:
-        print(f"  and {len(refused) - 10} more")
+    _print_rejections(refused, named)
     print(f"data set  {path}\nmanifest  {facts['manifest']}")
+
+
+def print_remarks(remarks: Sequence[str]) -> None:
+    """Print what was found of a corpus."""
+    for remark in remarks:
+        print(remark)
+
+
+def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Place] = ()) -> None:
+    """Print what a preparation would find: groups, recordings and minutes of each split, and rejections."""
+    if as_json:
+        write_json_text(facts)
+        return
+    print_remarks(facts["remarks"])
+    print(f"{'':7}{'groups':>8}{'recordings':>12}{'minutes':>10}")
+    for split, found in facts["splits"].items():
+        unknown = found["unknown_durations"]
+        more = f"  and {unknown} of unknown duration" if unknown else ""
+        print(f"{split:7}{found['groups']:8,}{found['recordings']:12,}{found['minutes']:10,.1f}{more}")
+    _print_rejections(facts["refused"], named)
+    print("nothing was decoded or written")
+
+
+def _print_rejections(refused: Sequence[dict[str, Any]], named: Sequence[str | Place]) -> None:
+    """Print rejections by reason, with some of the files."""
+    from pipeline.cli.inputs import as_given
+    from pipeline.data.rejections import by_reason
+
+    def shown(path: str) -> str:
+        file = place_of(path)
+        known = (as_given(place_of(folder), file) for folder in named)
+        return str(next((given for given in known if str(given) != path), path))
+
+    for found in by_reason((item["path"], item["reason"]) for item in refused):
+        if len(found.paths) == 1:
+            print(f"  rejected {shown(found.paths[0])}: {found.reason}")
+            continue
+        paths = ", ".join(shown(path) for path in found.paths[:EXAMPLES])
+        more = f" and {len(found.paths) - EXAMPLES} more" if len(found.paths) > EXAMPLES else ""
+        print(f"  rejected {len(found.paths):,} files: {found.reason} ({paths}{more})")
 
 
 def print_run(run: Path, registered: str | None, as_json: bool) -> None:
@@ -116,10 +156,7 @@ def print_summary(path: Path, as_json: bool) -> None:
         for name, figures in summary["evaluations"].items()
     ]
     _print_table(rows)
-    promotion = summary["promotion"]
-    if promotion["version"] is not None:
-        state = "champion now" if promotion["promoted"] else "champion unchanged"
-        print(f"{state}: version {promotion['version']} is the best of this run; {promotion['why']}")
+    print_promotion(summary["promotion"])
     for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")
         for item in summary[kind]:

@@ -1,17 +1,25 @@
 """The folder of run-time files, and atomic writing of files."""
 
 import errno
+import functools
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.common.hashing import checksum
 from pipeline.errors import UserError
 
 SHOWN_OF_STEM = 32
+CHECKSUM = "checksum"
+"""Key of an object's checksum in the JSON files that `write_json` writes."""
+MAKE_AGAIN = "restore it from a copy, or delete it and repeat the command that wrote it"
+MOST_JSON_BYTES = 1 << 31
+"""Longest JSON file: the catalogue of a large corpus."""
 
 
 def data_location() -> Path:
@@ -93,23 +101,135 @@ def _check_regular(path: Path) -> None:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write ``value`` as indented JSON, atomically."""
+    """Write ``value`` as indented JSON, atomically; an object receives a checksum as its last key.
+
+    The checksum is of the other keys in compact JSON, so that white space may be changed by other programs.
+    """
+    if isinstance(value, dict):
+        value = {**value, CHECKSUM: _json_checksum(value)}
     with atomic_path(target) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; a missing or damaged one is a `UserError` that names ``what`` it should be."""
+def read_json(
+    path: Path,
+    what: str,
+    shape: Any = dict[str, Any],
+    advice: str = MAKE_AGAIN,
+    most_bytes: int = MOST_JSON_BYTES,
+) -> Any:
+    """Return the value in a JSON file, without its checksum, which is verified where there is one.
+
+    Args:
+        path: the file.
+        what: the kind of file, for messages.
+        shape: a type that pydantic can check, such as a `TypedDict` with the required keys.
+        advice: what to do about a damaged file, for messages.
+        most_bytes: longest file of this kind.
+
+    Raises:
+        UserError: the file is missing, damaged, too long, or of another shape.
+    """
+    data = read_regular(path, what, most_bytes)
     try:
-        return json.loads(path.read_text())
+        return parse_json(data, shape)
+    except ValueError as problem:
+        raise UserError(f"{path}: not a readable {what} ({problem}); {advice}") from None
+
+
+def parse_json(data: bytes, shape: Any = dict[str, Any]) -> Any:
+    """Return the value in the bytes of a JSON file of ours, without its checksum.
+
+    Raises:
+        ValueError: the bytes are damaged, or the value is of another shape.
+    """
+    try:
+        value = json.loads(data)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if isinstance(value, dict) and (stated := value.pop(CHECKSUM, None)) is not None:
+        try:
+            computed = _json_checksum(value)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+        if stated != computed:
+            raise ValueError("damaged or edited: its checksum is another")
+    check_shape(value, shape)
+    return value
+
+
+def with_checksum(value: dict[str, Any]) -> str:
+    """Return an object as one line of JSON with its checksum, which `parse_json` verifies."""
+    return json.dumps({**value, CHECKSUM: _json_checksum(value)})
+
+
+def read_regular(path: Path, what: str, most_bytes: int) -> bytes:
+    """Return the bytes of a regular file, opened once; neither a pipe nor an endless device is waited for.
+
+    Args:
+        path: the file.
+        what: the kind of file, for messages.
+        most_bytes: longest file of this kind.
+
+    Raises:
+        UserError: there is no such file, it is no regular file, it is longer, or it cannot be read.
+    """
+    try:
+        # Opened without blocking: a pipe would wait for a writer.
+        with open(path, "rb", opener=_open_at_once) as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                raise UserError(f"{path}: not a readable {what} (a device or a pipe, not a file)")
+            if found.st_size > most_bytes:
+                longest = f"{found.st_size:,} bytes, more than the {most_bytes:,} of this kind of file"
+                raise UserError(f"{path}: not a readable {what} ({longest})")
+            return file.read(found.st_size)
     except FileNotFoundError:
         raise UserError(f"{path}: no such {what}") from None
     except (ValueError, OSError) as problem:
-        raise UserError(f"{path}: not a readable {what} ({problem})") from None
+        reason = getattr(problem, "strerror", None) or problem
+        raise UserError(f"{path}: not a readable {what} ({reason})") from None
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _json_checksum(value: dict[str, Any]) -> str:
+    return checksum(json.dumps(value, separators=(",", ":")).encode())
+
+
+def check_shape(value: Any, shape: Any) -> None:
+    """Raise `ValueError` with the first difference where ``value`` is not of the type ``shape``."""
+    from pydantic import ValidationError
+
+    try:
+        _type_adapter(shape).validate_python(value, strict=True)
+    except ValidationError as problem:
+        first = problem.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{place}: {first['msg']}" if place else first["msg"]) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+@functools.cache
+def _type_adapter(shape: Any) -> Any:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(shape)
 
 
 def check_overwrite(path: Path, overwrite: bool) -> None:
-    """Raise `UserError` where ``path`` exists and is not to be replaced, is no file, or cannot be read."""
+    """Check, before any work, that a result may be written to a path.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: ``path`` exists and may not be replaced, is not a regular file, or cannot be read.
+    """
     _check_regular(path)
     try:
         there = path.exists()
@@ -120,7 +240,15 @@ def check_overwrite(path: Path, overwrite: bool) -> None:
 
 
 def check_replacing(results: Iterable[Path], read: Iterable[Path]) -> None:
-    """Raise `UserError` where a result would replace a file that is read, under any name."""
+    """Check that no result replaces a file that is read, under any of its names.
+
+    Args:
+        results: the files to be written.
+        read: the files to be read.
+
+    Raises:
+        UserError: a result is one of the files that are read.
+    """
     sources = {_identity(path) for path in read} - {None}
     for result in results:
         if sources and _identity(result) in sources:
@@ -143,8 +271,3 @@ def expanded(name: str | Path) -> Path:
 def absolute(path: Path) -> Path:
     """Return the path from the root, without `..`; links in it are not followed."""
     return Path(os.path.abspath(path))  # noqa: PTH100  Path.resolve would follow links
-
-
-def is_skipped(name: str) -> bool:
-    """Return whether a file of this name is never a recording: it is hidden, or a README."""
-    return name.startswith(".") or name.lower().startswith("readme")

@@ -12,7 +12,12 @@ from pipeline.errors import one_line
 
 @contextmanager
 def announced_lock(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock at ``path``; if another process holds it, print that ``what`` is waited for."""
+    """Hold a lock on a file, waiting for it with a notice on standard error.
+
+    Args:
+        path: the lock file.
+        what: the work that another process is doing, for the notice.
+    """
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

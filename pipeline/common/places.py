@@ -1,15 +1,14 @@
 """Places that files are read from: paths of this machine, and addresses such as `s3://bucket/folder`."""
 
 import os
-import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from pipeline.common.files import absolute, expanded, is_skipped
+from pipeline.common.files import absolute, expanded
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def is_address(text: object) -> bool:
     return SCHEME.match(str(text)) is not None
 
 
-def is_remote(place: Any) -> bool:
+def is_remote(place: "Place") -> "TypeGuard[UPath]":
     """Return whether ``place`` is an address rather than a path of this machine."""
     return not isinstance(place, Path)
 
@@ -69,30 +68,6 @@ def named_place(name: "str | Place") -> str:
     """Return the text of a place that a user named: an absolute path, or the address."""
     place = place_of(name)
     return str(expanded(place).absolute()) if isinstance(place, Path) else str(place)
-
-
-def beside(listing: Place, name: str) -> Place:
-    """Return the place that a row of a table or list names: an address, or a path relative to ``listing``."""
-    if is_address(name):
-        return place_of(name)
-    if isinstance(listing, Path) or name.startswith("/"):
-        return absolute(Path(str(listing.parent), name)) if isinstance(listing, Path) else Path(name)
-    scheme, _, folder = str(listing.parent).partition("://")
-    return place_of(f"{scheme}://{posixpath.normpath(posixpath.join(folder, name))}")
-
-
-def is_below(place: Place, folder: Place) -> bool:
-    """Return whether ``place`` lies below ``folder``, by their names alone."""
-    if isinstance(place, Path) or isinstance(folder, Path):
-        return isinstance(place, Path) and isinstance(folder, Path) and place.is_relative_to(folder)
-    return str(place).startswith(str(folder).rstrip("/") + "/")
-
-
-def parts_below(place: Place, folder: Place) -> tuple[str, ...]:
-    """Return the names of the folders between ``folder`` and ``place``, and the name of ``place``."""
-    if isinstance(place, Path) and isinstance(folder, Path):
-        return place.relative_to(folder).parts
-    return tuple(str(place).removeprefix(str(folder).rstrip("/") + "/").split("/"))
 
 
 def exists(place: Place) -> bool:
@@ -162,41 +137,43 @@ def read_bytes(place: Place, at_most: int) -> bytes:
     return first_bytes(place, at_most)
 
 
-def files_below(root: Place) -> Iterator[Place]:
-    """Yield every file below a folder in sorted order, hidden files and README left out.
-
-    The order is the same for a local folder and for a copy of it on a server: the files of a folder come
-    before those of its subfolders. A local folder that links lead to twice is entered once. A remote folder
-    is listed with one recursive listing.
+def files_below(root: "UPath") -> Iterator[tuple["UPath", int]]:
+    """Yield the files below a remote folder, by one recursive listing, with their sizes; none is hidden.
 
     Raises:
-        UserError: a folder cannot be listed.
+        UserError: the folder cannot be listed.
     """
-    if isinstance(root, Path):
-        yield from _local_files_below(root)
-        return
     from pipeline.common.remote_files import listed_below
 
     yield from listed_below(root)
 
 
-def _local_files_below(root: Path) -> Iterator[Path]:
-    def fail(problem: OSError) -> None:
-        raise UserError(f"{problem.filename}: cannot be listed ({problem.strerror})")
+def listed_beside(place: "UPath", levels: int, known: set[str]) -> list[tuple["UPath", int]] | None:
+    """Return the files beside a remote file.
 
-    entered: set[str] = set()
-    for folder, subfolders, names in os.walk(absolute(root), onerror=fail, followlinks=True):
-        real = os.path.realpath(folder)
-        if real in entered:
-            subfolders.clear()
-            continue
-        entered.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(folder, name)
-            # A link to nowhere and what may not be looked at count: the decoder rejects them with a reason.
-            if not is_skipped(name) and (os.path.isfile(path) or not os.path.exists(path)):  # noqa: PTH110, PTH113
-                yield path
+    Args:
+        place: the file.
+        levels: 1 lists all below its folder; more list as many folders above it, each without what is below.
+        known: addresses of folders that were listed before, which are left out; new ones are added.
+
+    Returns:
+        The files with their sizes, or None where the server lists nothing.
+    """
+    from pipeline.common.remote_files import beside_file
+
+    return beside_file(place, levels, known)
+
+
+def opened(place: "UPath", work: Callable[[Any], None]) -> None:
+    """Call ``work`` with a remote file, opened for reading at any position; it is repeated after failures."""
+    from pipeline.common.remote_files import with_open
+
+    with_open(place, work)
+
+
+def place_named(label: str) -> Place:
+    """Return the place of a name that a program wrote, such as one of a manifest; it is not checked."""
+    return place_of(label) if is_address(label) else Path(label)
 
 
 def _check_no_secret(address: str) -> None:

@@ -7,12 +7,14 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 Item = TypeVar("Item")
@@ -39,8 +41,30 @@ def progress_bar(unit: str) -> Progress:
     )
 
 
+def byte_bar() -> Progress:
+    """Return a bar on standard error for bytes: those there, the rate and the time left."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=not sys.stderr.isatty(),
+        transient=True,
+    )
+
+
 def shown(items: Iterable[Item], total: int, description: str, visible: bool = True) -> Iterator[Item]:
-    """Yield ``items``, counting them on a bar where ``visible``."""
+    """Yield items, and count them on a progress bar.
+
+    Args:
+        items: what is counted.
+        total: number of items.
+        description: text before the bar.
+        visible: False yields the items without a bar.
+    """
     if not visible:
         yield from items
         return

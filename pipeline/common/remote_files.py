@@ -6,16 +6,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pipeline.common.files import is_skipped
 from pipeline.errors import RecordingRejected, UserError
 
 if TYPE_CHECKING:
     from upath import UPath
 
 T = TypeVar("T")
+NO_BUCKET = RecordingRejected("missing", "there is no such bucket")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.2
 BLOCK_BYTES = 1 << 20
@@ -65,7 +66,7 @@ def open_place(address: str, scheme: str) -> "UPath":
 
 def exists_remotely(place: "UPath") -> bool:
     """Return whether a remote file or folder exists."""
-    return _attempted(place, lambda: bool(place.fs.exists(place.path) or _listing(place)))
+    return _named(place, lambda: bool(place.fs.exists(place.path) or _listing(place)))
 
 
 def is_remote_folder(place: "UPath") -> bool:
@@ -74,7 +75,7 @@ def is_remote_folder(place: "UPath") -> bool:
         if str(place).endswith("/"):
             raise _not_listed(place)
         return False
-    return _attempted(place, lambda: bool(place.fs.isdir(place.path)))
+    return _named(place, lambda: bool(place.fs.isdir(place.path)))
 
 
 def _not_listed(place: "UPath") -> UserError:
@@ -90,26 +91,61 @@ def _listing(place: "UPath") -> bool:
     except FileNotFoundError:
         bucket = place.path.partition("/")[0]
         if place.protocol in BUCKETS and not place.fs.exists(bucket):
-            raise UserError(f"{place}: there is no such bucket") from None
+            raise NO_BUCKET from None
         return False
 
 
-def listed_below(root: "UPath") -> Iterator["UPath"]:
-    """Yield the files below a remote folder, in the order of `pipeline.common.places.files_below`."""
+def listed_below(root: "UPath") -> Iterator[tuple["UPath", int]]:
+    """Yield the files below a remote folder in sorted order, with their sizes; hidden ones are left out."""
     if root.protocol in WITHOUT_LISTING:
         raise _not_listed(root)
     root.fs.invalidate_cache()
-    found = _attempted(root, lambda: root.fs.find(root.path, detail=True))
+    yield from _files_of(root, _named(root, lambda: root.fs.find(root.path, detail=True)))
+
+
+def beside_file(place: "UPath", levels: int, known: set[str]) -> list[tuple["UPath", int]] | None:
+    """Return the files beside a file, see `pipeline.common.places.listed_beside`."""
+    if place.protocol in WITHOUT_LISTING:
+        return None
+    found: list[tuple[UPath, int]] = []
+    for folder in list(place.parents)[:levels]:
+        if not folder.path.strip("/") or str(folder) in known:
+            continue
+        known.add(str(folder))
+        if levels == 1:
+            found += listed_below(folder)
+        else:
+            names = _named(folder, partial(folder.fs.ls, folder.path, detail=True))
+            found += _files_of(folder, {facts["name"]: facts for facts in names})
+    return found
+
+
+def _files_of(root: "UPath", found: dict[str, dict[str, Any]]) -> Iterator[tuple["UPath", int]]:
     start = root.fs._strip_protocol(root.path).rstrip("/") + "/"
-    keys = []
-    for name, facts in found.items():
-        parts = name.removeprefix(start).split("/")
-        hidden = any(part.startswith(".") for part in parts) or is_skipped(parts[-1])
-        if facts.get("type") == "file" and parts[-1] and not hidden:
-            keys.append([*((1, part) for part in parts[:-1]), (0, parts[-1])])
-    base = str(root).rstrip("/")
-    for key in sorted(keys):
-        yield type(root)(f"{base}/{'/'.join(part for _, part in key)}", **root.storage_options)
+    base, kind, options = str(root).rstrip("/"), type(root), root.storage_options
+    for name, facts in sorted(found.items()):
+        below = name.removeprefix(start)
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in below.split("/"))
+        if facts.get("type") == "file" and below and not below.endswith("/") and not hidden:
+            yield kind(f"{base}/{below}", **options), int(facts.get("size") or 0)
+
+
+def with_open(place: "UPath", work: Callable[[Any], None]) -> None:
+    """Call ``work`` with the file, opened for reading at any position."""
+
+    def read() -> None:
+        with place.fs.open(place.path, "rb", block_size=BLOCK_BYTES, cache_type="readahead") as file:
+            work(file)
+
+    _named(place, read)
+
+
+def _named(place: "UPath", work: Callable[[], T]) -> T:
+    """Return what ``work`` returns; a rejection names the place."""
+    try:
+        return _attempted(place, work)
+    except RecordingRejected as problem:
+        raise problem.about(place) from None
 
 
 def remote_stamp(place: "UPath") -> tuple[int, int]:
@@ -185,11 +221,11 @@ def _lasting(place: "UPath", problem: BaseException) -> UserError | None:
     if names & CREDENTIALS:
         return UserError(f"{place}: no credentials for {place.protocol}://; set them in the environment")
     if "NoSuchBucket" in texts or "bucket does not exist" in texts:
-        return UserError(f"{place}: there is no such bucket")
+        return NO_BUCKET
     if "InvalidAccessKeyId" in texts or "SignatureDoesNotMatch" in texts or "ExpiredToken" in texts:
         return UserError(f"{place}: the server does not accept the credentials")
     if isinstance(problem, PermissionError):
-        return RecordingRejected("not-fetched", "could not be fetched: access is denied").about(place)
+        return RecordingRejected("not-fetched", "could not be fetched: access is denied")
     if isinstance(problem, FileNotFoundError):
         return RecordingRejected("missing", "no such file")
     return None

@@ -27,8 +27,9 @@ class Row(NamedTuple):
 def read_text(path: Place) -> str:
     """Return the content of a text file in UTF-8, with or without a byte order mark.
 
-    Raises `UserError` where the file cannot be read, and `ValueError`, before all of it is read, where it is
-    not such a text.
+    Raises:
+        UserError: the file cannot be read.
+        ValueError: it is not such a text; raised before all of it is read.
     """
     try:
         with local_copy(path) as local:
@@ -48,7 +49,13 @@ def read_text(path: Place) -> str:
 def read_table(path: Place, columns: Sequence[str], empty_allowed: bool = False) -> list[Row]:
     """Return the rows of a CSV table in UTF-8 whose first line names the columns.
 
-    Raises `UserError` where it cannot be read, lacks one of ``columns``, or has no rows and must have some.
+    Args:
+        path: the table.
+        columns: names of columns that must be present; others may be.
+        empty_allowed: whether a table without rows is valid.
+
+    Raises:
+        UserError: the table cannot be read, lacks one of ``columns``, or is empty where it may not be.
     """
     try:
         reader = csv.DictReader(io.StringIO(read_text(path), newline=""), restval="", strict=True)

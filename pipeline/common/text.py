@@ -2,7 +2,12 @@
 
 
 def duration(seconds: float) -> str:
-    """Return a time in the unit that suits it: `500 ms`, `75.0 s`, `10.0 min`, `60 h`, `50.0 days`."""
+    """Return a time in a suitable unit.
+
+    Example:
+        >>> [duration(seconds) for seconds in (0.5, 75, 600, 216_000)]
+        ['500 ms', '75.0 s', '10.0 min', '60 h']
+    """
     if seconds < 1:
         return f"{1000 * seconds:.3g} ms"
     for limit_s, unit_s, unit in ((120, 1, "s"), (7200, 60, "min"), (200_000, 3600, "h")):
@@ -19,6 +24,11 @@ def time_unit(longest_s: float) -> tuple[float, str]:
 
 
 def clock(seconds: float) -> str:
-    """Return a time as `h:mm:ss`, rounded to seconds."""
+    """Return a time as `h:mm:ss`, rounded to seconds.
+
+    Example:
+        >>> clock(3725.4)
+        '1:02:05'
+    """
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"

@@ -49,7 +49,12 @@ class Alphabet:
 
     @classmethod
     def of(cls, model: TrainedModel, depth: int) -> "Alphabet":
-        """Return the alphabet of the highest bits of samples of ``depth`` bits, scaled as 16-bit samples."""
+        """Return the alphabet of the highest bits of samples, scaled as 16-bit samples.
+
+        Args:
+            model: model of waveforms.
+            depth: bits of a sample.
+        """
         levels = min(depth, MODEL_BITS)
         coarse = 1 << (MODEL_BITS - levels)  # 16-bit steps in one of these
         integers = np.arange(-INT16_SCALE, INT16_SCALE, coarse)
@@ -118,7 +123,12 @@ class Coder:
         return probabilities, decisions
 
     def decode(self, words: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
-        """Return the ``count`` places (n,) that were packed into ``words``."""
+        """Return the places of samples in the alphabet, (count,).
+
+        Args:
+            words: what `encode` returned.
+            count: number of samples.
+        """
         decoder = constriction.stream.queue.RangeDecoder(words)
         places = np.empty(count, np.int64)
         outputs = np.zeros(self.hop)

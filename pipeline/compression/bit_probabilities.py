@@ -192,7 +192,14 @@ def _place(table: Floats, bound: float, row: int) -> None:
 
 @compiled
 def begin_sample(mixture: Mixture, kind: int, before: Floats, n: int) -> None:
-    """Start the search for output ``n`` of a step among all integers, given the outputs ``before`` (D,)."""
+    """Start the search for an output of a step among all integers.
+
+    Args:
+        mixture: the step's mixture; its table is changed.
+        kind: covariance of the mixture.
+        before: the step's outputs, (D,), of which the first ``n`` are known.
+        n: index of the output.
+    """
     table, mean, inverse, lower = mixture
     for k in range(table.shape[1]):
         total = mean[k, n]

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.common.files import read_json
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
 from pipeline.compression.arithmetic_coder import (
@@ -34,6 +33,7 @@ from pipeline.compression.pcm_files import (
     read_integers,
 )
 from pipeline.errors import RecordingRejected
+from pipeline.model.model_file import read_model_file, read_weight_bytes
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
 
@@ -59,7 +59,11 @@ class CodingModel:
 
     @classmethod
     def load(cls, folder: Path, name: str) -> "CodingModel":
-        """Load a model folder.
+        """Return the model in a folder, with its hash and fingerprint.
+
+        Args:
+            folder: the model folder.
+            name: the model's name in messages and in compressed files.
 
         Raises:
             UserError: the folder holds no model of waveforms.
@@ -84,10 +88,18 @@ class Compressed:
 
 
 def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compressed:
-    """Code the samples of ``source`` into ``target``, in flat memory.
+    """Code the samples of a sound file, in constant memory.
 
     The source is read twice, first to check that it can be read to its end. That is fast compared with
     coding.
+
+    Args:
+        coding: the model.
+        source: sound file of integers.
+        target: the file to be written, which is replaced if it exists.
+
+    Returns:
+        The sizes before and after.
 
     Raises:
         RecordingRejected: the source is damaged or lossy, or it changes while it is read.
@@ -108,7 +120,15 @@ def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compresse
 
 
 def decompress_sound(coding: CodingModel, source: Path, target: Path) -> IntegerSound:
-    """Decode the compressed recording ``source`` into the sound file ``target``.
+    """Decode a compressed recording into a sound file.
+
+    Args:
+        coding: the model that compressed it.
+        source: the compressed recording.
+        target: the file to be written, which is replaced if it exists.
+
+    Returns:
+        Rate, channels, depth and length of the sound.
 
     Raises:
         RecordingRejected: the source is damaged, or this model or machine cannot decode it.
@@ -175,6 +195,6 @@ def _rest_type(below: int) -> str:
 
 def _hash_of(folder: Path) -> str:
     """Return the SHA-256 of a model's weights and settings, which determine its probabilities."""
-    content = read_json(folder / "config.json", "model")
+    content = read_model_file(folder)
     settings = {name: content[name] for name in ("input", "model", "normalisation")}
-    return digest_json(settings, followed_by=(folder / "model.safetensors").read_bytes())
+    return digest_json(settings, followed_by=read_weight_bytes(folder, content))

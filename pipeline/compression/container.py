@@ -60,9 +60,16 @@ class Header:
 
 @contextmanager
 def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
-    """Open a compressed recording for writing; yields a function that writes the next block.
+    """Open a compressed recording for writing.
 
     The file appears when the `with` block ends without an error.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        header: the model, the sound and the layout of the blocks.
+
+    Yields:
+        A function that writes the next block.
 
     Raises:
         UserError: the file cannot be written.

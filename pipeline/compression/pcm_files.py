@@ -104,9 +104,13 @@ def examine(path: Path) -> IntegerSound:
 
 
 def read_integers(path: Path, frames: int) -> Iterator[Integers]:
-    """Yield the integers of a sound file in blocks (n, C) of ``frames`` frames; the last may be shorter.
+    """Yield the integers of a sound file in blocks (n, C).
 
     Their range is that of their depth: integers of 8 bits range from -128 to 127.
+
+    Args:
+        path: the sound file.
+        frames: frames of a block; the last block may be shorter.
 
     Raises:
         RecordingRejected: as in `examine`.
@@ -129,7 +133,12 @@ def _depth(decoder: str, container: str, encoding: str) -> int:
 def flac_size(path: Path, sound: IntegerSound) -> int | None:
     """Return the size in bytes of the recording as FLAC at the highest level, encoded in memory.
 
-    None where FLAC cannot hold it: 32 bits, more than 8 channels, or a very high rate.
+    Args:
+        path: the sound file.
+        sound: rate, channels and depth, as `examine` returns them.
+
+    Returns:
+        The size, or None if FLAC cannot hold the sound: 32 bits, more than 8 channels, or a very high rate.
     """
     import soundfile
 
@@ -170,7 +179,11 @@ def _regrouped(blocks: Iterable[Integers], frames: int) -> Iterator[Integers]:
 
 
 def check_format(path: Path, sound: IntegerSound | None = None) -> None:
-    """Check that ``path`` names a format that can be written and, where given, can hold ``sound``.
+    """Check that a path names a format that can be written.
+
+    Args:
+        path: the file to be written.
+        sound: the sound that the format has to hold; None checks the suffix alone.
 
     Raises:
         UserError: the suffix is unknown, or the format does not have the depth or the length.
@@ -188,9 +201,16 @@ def check_format(path: Path, sound: IntegerSound | None = None) -> None:
 
 @contextmanager
 def integers_file(path: Path, sound: IntegerSound) -> Iterator[Callable[[Integers], None]]:
-    """Open a sound file for writing; yields a function that writes the next block of integers (n, C).
+    """Open a sound file for writing integers.
 
     The file appears when the `with` block ends without an error and the checksum is that of ``sound``.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        sound: rate, channels, depth, length and checksum.
+
+    Yields:
+        A function that writes the next block of integers, (n, C).
 
     Raises:
         RecordingRejected: the integers do not have the checksum of ``sound``.

@@ -17,7 +17,7 @@ FITTED_S = 0.2
 
 
 def silence(history: npt.NDArray[np.int16], count: int, sample_rate: int) -> Floats:
-    """Return zeros (count,), the output of a decoder without concealment."""
+    """Return zeros (count,), the output of a decoder without concealment; arguments as in `repetition`."""
     return np.zeros(count)
 
 

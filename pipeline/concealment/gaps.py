@@ -108,7 +108,17 @@ def zero_runs(
 
 
 def merged(stretches: npt.NDArray[np.generic], length: int) -> Gaps:
-    """Return stretches (G, 2), given in any order, as gaps of a recording of ``length`` samples."""
+    """Return stretches of samples as gaps, in order and merged where they overlap or touch.
+
+    Args:
+        stretches: (G, 2), the first and the last sample + 1 of each, in any order.
+        length: samples of the recording; parts outside are removed.
+
+    Example:
+        >>> import numpy as np
+        >>> merged(np.array([[40, 60], [0, 10], [10, 20], [95, 120]]), length=100).tolist()
+        [[0, 20], [40, 60], [95, 100]]
+    """
     inside = np.clip(stretches.astype(np.int64).reshape(-1, 2), 0, length)
     inside = inside[inside[:, 0] < inside[:, 1]]
     if not len(inside):
@@ -141,7 +151,17 @@ def random_losses(length: int, packet: int, share: float, spared: int, seed: int
 
 
 def gap_mask(gaps: Gaps, length: int) -> npt.NDArray[np.bool_]:
-    """Return a mask (length,) of the samples that lie in a gap."""
+    """Return a mask (length,) of the samples that lie in a gap.
+
+    Args:
+        gaps: (G, 2), of `merged`.
+        length: samples of the recording.
+
+    Example:
+        >>> import numpy as np
+        >>> gap_mask(np.array([[1, 3]]), length=5).tolist()
+        [False, True, True, False, False]
+    """
     edges = np.zeros(length + 1, np.int8)
     edges[gaps[:, 0]], edges[gaps[:, 1]] = 1, -1
     return np.cumsum(edges[:-1], dtype=np.int8).astype(np.bool_)

@@ -49,6 +49,10 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
 
     The mean of possible continuations has the least squared error. It fades by itself as the takes diverge.
 
+    Args:
+        model: model of waveforms.
+        seed: of the first take's draws.
+
     Raises:
         UserError: there is no model, or it is not one of waveforms.
     """

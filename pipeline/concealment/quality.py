@@ -25,9 +25,22 @@ NO_PESQ = "PESQ is left out: its package is not installed (extra `pesq`; buildin
 
 
 def snr_db(reference: Sound, estimate: Sound, where: Mask) -> float | None:
-    """Return the signal-to-noise ratio in dB over the samples ``where`` (N,); an estimate of zeros has 0 dB.
+    """Return the signal-to-noise ratio in dB over some samples; an estimate of zeros has 0 dB.
 
-    None where the reference is silent there; infinite where both sounds are equal.
+    Args:
+        reference, estimate: samples (N,) of equal scale.
+        where: mask (N,) of the samples that count.
+
+    Returns:
+        The ratio; None where the reference is silent, infinite where both sounds are equal.
+
+    Example:
+        Noise with a tenth of the signal's amplitude has 20 dB:
+
+        >>> import numpy as np
+        >>> signal = np.array([1.0, -1.0, 1.0, -1.0])
+        >>> round(snr_db(signal, 0.9 * signal, np.ones(4, bool)), 6)
+        20.0
     """
     signal = reference[where].astype(np.float64)
     noise = signal - estimate[where]
@@ -40,11 +53,18 @@ def snr_db(reference: Sound, estimate: Sound, where: Mask) -> float | None:
 def log_spectral_distance_db(
     reference: Sound, estimate: Sound, sample_rate: int, where: Mask
 ) -> float | None:
-    """Return the log-spectral distance in dB over the frames that have a sample ``where`` (N,).
+    """Return the log-spectral distance in dB over the frames that contain certain samples.
 
     It is the root mean square over frequencies of the difference of log power spectra, averaged over frames.
     Frames have 32 ms, every 8 ms, with a Hann window. Each spectrum is floored 80 dB below a full-scale sine.
-    None where there is no such frame.
+
+    Args:
+        reference, estimate: samples (N,) of equal scale.
+        sample_rate: in Hz.
+        where: mask (N,) of the samples that count.
+
+    Returns:
+        The distance, or None if no frame contains such a sample.
     """
     first, second = (_log_spectrum(sound, sample_rate) for sound in (reference, estimate))
     size, hop = _frame(sample_rate)
@@ -75,7 +95,15 @@ def _log_spectrum(sound: Sound, sample_rate: int) -> npt.NDArray[np.float64]:
 
 
 def estoi(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
-    """Return the extended short-time objective intelligibility, about 0 to 1; None below 0.4 s of speech."""
+    """Return the extended short-time objective intelligibility, about 0 to 1.
+
+    Args:
+        reference, estimate: samples (N,) of equal scale.
+        sample_rate: in Hz.
+
+    Returns:
+        The measure, or None below 0.4 s of speech.
+    """
     from pystoi import stoi
 
     with warnings.catch_warnings():
@@ -95,9 +123,14 @@ def has_pesq() -> bool:
 
 
 def pesq(reference: Sound, estimate: Sound, sample_rate: int) -> float | None:
-    """Return the perceptual evaluation of speech quality, about 1 to 4.6; wide band from 16 kHz, else narrow.
+    """Return the perceptual evaluation of speech quality, about 1 to 4.6.
 
-    None where the package is not installed or detects no speech.
+    Args:
+        reference, estimate: samples (N,) of equal scale.
+        sample_rate: in Hz. From 16 kHz the wide-band measure is used, else the narrow-band one.
+
+    Returns:
+        The measure, or None if the package is not installed or detects no speech.
     """
     if not (has_pesq() and reference.any() and estimate.any()):
         return None

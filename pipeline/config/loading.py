@@ -14,7 +14,7 @@ from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 
-SHARED = ("name", "corpus", "evaluate", "tracking", "variants")
+SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "promotion", "variants")
 """Sections of which a run has one for all its variants."""
 
 _IN_A_WHEEL = Path(__file__).resolve().parent / "files"
@@ -34,10 +34,16 @@ _Loader.add_implicit_resolver(
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
-    """Read ``path`` (default: ``configs/base.yaml``), apply `dotted.key=value` overrides, and validate.
+    """Return the configuration of a YAML file with overrides, validated.
 
-    A bare name such as ``demo`` means ``configs/demo.yaml`` of the project. Raises `UserError` (exit code 2)
-    that lists every problem with its key, its value and what is allowed.
+    Args:
+        path: the file, or a bare name such as ``demo`` for ``configs/demo.yaml`` of the project. None is
+            ``configs/base.yaml``.
+        overrides: texts `dotted.key=value`.
+
+    Raises:
+        UserError: a setting is wrong (exit code 2). The text lists every problem with its key, its value and
+            what is allowed.
     """
     found = find_config(path or Path("base"))
     settings = _read_extended(found, ())
@@ -85,8 +91,13 @@ def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
 def variant_config(config: RunConfig, variant: str) -> RunConfig:
     """Return the configuration of one of the run's variants: the run's own with the variant's changes.
 
-    Raises `UserError` where the changes are not valid, or would give the variant other data or other figures
-    than its neighbours: variants are compared with each other.
+    Args:
+        config: the run's configuration.
+        variant: a name in ``config.variants``.
+
+    Raises:
+        UserError: the changes are not valid, or would give the variant other data or other figures than its
+            neighbours. Variants are compared with each other.
     """
     settings = config.model_dump(mode="json")
     changes = settings.pop("variants")[variant]
@@ -130,7 +141,18 @@ def included_configs() -> list[str]:
 
 
 def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Merge ``changes`` into ``base``, section by section; another `kind` replaces its section."""
+    """Return settings with changes, merged section by section.
+
+    Args:
+        base: sections with their keys.
+        changes: sections with their keys. A section with another `kind` replaces the one in ``base``.
+
+    Example:
+        >>> merge({"model": {"cell": "gru", "window": 20}}, {"model": {"cell": "lstm"}})
+        {'model': {'cell': 'lstm', 'window': 20}}
+        >>> merge({"input": {"kind": "waveform", "hop": 10}}, {"input": {"kind": "notes"}})
+        {'input': {'kind': 'notes'}}
+    """
     merged = dict(base)
     for key, value in changes.items():
         old = merged.get(key)

@@ -20,7 +20,12 @@ VALUES: dict[str, dict[str, dict[Any, str]]] = {
 
 
 def present_names(section: str, settings: Any) -> Any:
-    """Return a section's settings under their present names; what is no mapping is returned as it is."""
+    """Return a section's settings under their present names.
+
+    Args:
+        section: name of the section.
+        settings: its keys and values; anything but a mapping is returned unchanged.
+    """
     if not isinstance(settings, Mapping):
         return settings
     renamed = {KEYS.get(section, {}).get(key, key): value for key, value in settings.items()}
@@ -32,7 +37,12 @@ def present_names(section: str, settings: Any) -> Any:
 
 
 def earlier_names(section: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section's settings under the names of earlier releases: the inverse of `present_names`."""
+    """Return a section's settings under the names of earlier releases: the inverse of `present_names`.
+
+    Args:
+        section: name of the section.
+        settings: its keys and values.
+    """
     keys = {present: earlier for earlier, present in KEYS.get(section, {}).items()}
     found = {}
     for key, value in settings.items():

@@ -4,7 +4,8 @@ The field docstrings are printed by `wavecast config` and shown in Prefect's for
 are the parameters of the flows. Signal code and models receive plain numbers, not these classes.
 """
 
-from typing import Annotated, Any, ClassVar, Self
+import re
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,10 +13,14 @@ from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
 from pipeline.config.places import AnyPlace
+from pipeline.config.preparation import PreparationConfig
+from pipeline.config.promotion import PromotionConfig
 from pipeline.config.training import TrainConfig
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
-RESERVED_ALIASES = ("champion", "latest")
+RESERVED_ALIASES = ("champion", "previous", "latest")
+DEFAULT_NAME = "wavecast"
+"""Name of a run, and of a registered model, that is given no other."""
 
 
 def _not_reserved(name: str) -> str:
@@ -29,17 +34,38 @@ Scalar = bool | int | float | str | None
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
 
 
+def _names_the_speaker(pattern: str) -> str:
+    """Return a regular expression that has a group named `speaker`."""
+    try:
+        named = re.compile(pattern).groupindex
+    except re.error as problem:
+        raise ValueError(f"{pattern!r} is not a regular expression: {problem}") from None
+    if "speaker" not in named:
+        raise ValueError(f"{pattern!r} has no group named speaker: write (?P<speaker>...) around the name")
+    return pattern
+
+
+SpeakerPattern = Annotated[str, AfterValidator(_names_the_speaker)]
+
+
 class CorpusConfig(Section):
     """The recordings and how they are split."""
 
     inputs: list[AnyPlace] = Field(default_factory=list)
-    """Folders, audio files, CSV files with a column `path`, or text files with a path on each line.
+    """Folders, audio files, manifests, CSV files with a column `path`, or text files with a path a line.
     Each may be an address such as `s3://bucket/folder`."""
-    group: str = "folder"
-    """What defines a group, whose recordings all go into one split: `folder` (a speaker's folder),
-    `recording` (each is a group), or the name of a CSV column."""
-    folder_level: Positive = 1
-    """Level of the folder that names the group: 1 is the first below an input."""
+    group: str = "auto"
+    """What defines a group, whose recordings all go into one split: `auto` (the speaker, found from the
+    layout, tables, folders or names), `folder` (a folder at `folder_level`), `recording` (each is a group),
+    or the name of a CSV column."""
+    folder_level: Positive | None = None
+    """Level of the folder that names the group: 1 is the first below an input. Null: it is found."""
+    speaker_pattern: SpeakerPattern | None = None
+    """Regular expression that finds the speaker in the path below the input, as `(?P<speaker>...)`, and
+    perhaps the split, as `(?P<split>...)`. Null: the speaker is found as `group` states."""
+    splits: Literal["published", "drawn"] | None = None
+    """Source of the splits: `published` (as the corpus gives them) or `drawn`. Null: as published, where
+    training recordings and others are among them, else drawn."""
     valid_fraction: Fraction = 0.1
     """Fraction of groups held out for early stopping and for choosing among models."""
     test_fraction: Fraction = 0.1
@@ -94,8 +120,9 @@ class TrackingConfig(Section):
     store."""
     experiment: str = "wavecast"
     """MLflow experiment that collects the runs."""
-    registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] = "wavecast"
-    """Name in the model registry; its alias `champion` is what the command line uses by default."""
+    registered_model: Annotated[str, Field(pattern=r"^[^/:@]+$")] | None = None
+    """Name in the model registry, where each name has a champion of its own. Null: `wavecast`, followed by
+    the run's name if that is another one, as in `wavecast-demo`."""
 
 
 def _heads_of(*outputs: str) -> str:
@@ -105,19 +132,29 @@ def _heads_of(*outputs: str) -> str:
 class RunConfig(Section):
     """One run of the whole pipeline: prepare, train each variant, evaluate, promote the best, continue."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "wavecast"
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = DEFAULT_NAME
     """Name of the run, used for its folders: letters, digits, dot, underscore and hyphen."""
     corpus: CorpusConfig = CorpusConfig()
+    preparation: PreparationConfig = PreparationConfig()
     input: InputConfig = WaveformConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
     samples: SamplesConfig = SamplesConfig()
     tracking: TrackingConfig = TrackingConfig()
+    promotion: PromotionConfig = PromotionConfig()
     variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
     (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation
     the same. The name becomes an alias in the model registry. Empty trains the one model described above."""
+
+    @property
+    def registered_model(self) -> str:
+        """Return the name under which the run's models are registered."""
+        if self.tracking.registered_model is not None:
+            return self.tracking.registered_model
+        own = self.name == DEFAULT_NAME or self.name.startswith(f"{DEFAULT_NAME}-")
+        return self.name if own else f"{DEFAULT_NAME}-{self.name}"
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -8,7 +8,7 @@ from pipeline.config.types import Positive, Section, Seed
 
 
 class TrainConfig(Section):
-    """How the weights are trained."""
+    """Settings of the training."""
 
     section: ClassVar[str] = "train"
 

@@ -3,21 +3,24 @@
 Opening one maps the rows into memory and copies nothing; the rows of a split go to the GPU in one piece.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from annotated_types import MinLen
 from torch import Tensor
+from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
-from pipeline.data.row_store import RowStore
+from pipeline.data.store.row_store import RowStore
+from pipeline.data.verification import verify_rows
 from pipeline.errors import UserError
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.representation import Representation
@@ -28,6 +31,28 @@ DATASET_VERSION = 1
 
 SMALLEST_STD = 1e-4
 """A training split of digital silence is scaled by this (3 quantisation steps), not by zero."""
+
+
+class RecordingEntry(TypedDict):
+    """A recording in `dataset.json`."""
+
+    path: str
+    group: str
+    split: Split
+    offset: int
+    length: int
+
+
+class DatasetFile(TypedDict):
+    """The content of `dataset.json`."""
+
+    fingerprint: str
+    settings: dict[str, Any]
+    mean: list[float]
+    std: list[float]
+    low: list[float]
+    high: list[float]
+    recordings: Annotated[list[RecordingEntry], MinLen(1)]
 
 
 @dataclass(frozen=True)
@@ -42,6 +67,7 @@ class Dataset:
         rows: (R, width) memory-mapped store.
         offset, length: (recordings,) int64, first row and number of rows.
         split, group, recording: per recording; the last is its path.
+        entries: per recording what `dataset.json` states of it: checksum, content key, part of a file.
     """
 
     path: Path
@@ -54,6 +80,12 @@ class Dataset:
     split: list[Split]
     group: list[str]
     recording: list[str]
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    @cached_property
+    def verified(self) -> set[int]:
+        """The recordings whose rows were compared with their checksums since the data set was opened."""
+        return set()
 
     @cached_property
     def representation(self) -> Representation:
@@ -81,7 +113,12 @@ class Dataset:
         return (group if path.name == group else f"{group}-{path.stem}").replace("#", "-")
 
     def recording_rows(self, index: int) -> Tensor:
-        """Return the rows (length, width) of one recording, a view of the memory map."""
+        """Return the rows (length, width) of one recording, a view of the memory map.
+
+        Raises:
+            UserError: they are damaged and cannot be converted again.
+        """
+        verify_rows(self, [index])
         begin = int(self.offset[index])
         return torch.from_numpy(self.rows[begin : begin + int(self.length[index])])
 
@@ -101,8 +138,13 @@ class SplitRows:
 
 
 def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRows:
-    """Move a split to ``device``: one array on a GPU where it fits, else the memory map itself."""
+    """Move a split to ``device``: one array on a GPU where it fits, else the memory map itself.
+
+    Raises:
+        UserError: the split is empty, or has damaged rows that cannot be converted again.
+    """
     chosen = dataset.require(split)
+    verify_rows(dataset, chosen.tolist())
     offset, length = dataset.offset[chosen], dataset.length[chosen]
     total = int(length.sum())
     if device.type != "cuda" or total * dataset.rows[:1].nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
@@ -128,7 +170,7 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
     fingerprint = digest_json(identity)[:16]
     path = store.folder / fingerprint / "dataset.json"
     write_manifest(path.parent / "manifest.jsonl", records)
-    if path.exists():
+    if path.exists() and _is_whole(path):
         return path
     stored = [store.catalogue.stored[str(record.content_hash)] for record in used]
     trained_on = [s for s, r in zip(stored, used, strict=True) if r.split == "train" and s.length]
@@ -144,12 +186,29 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
         "low": (low * scale).tolist(),
         "high": (high * scale).tolist(),
         "recordings": [
-            {"path": str(r.path), "group": r.group, "split": r.split, "offset": s.offset, "length": s.length}
+            {
+                "path": str(r.path),
+                "group": r.group,
+                "split": r.split,
+                "offset": s.offset,
+                "length": s.length,
+                "checksum": s.checksum,
+                "content_hash": r.content_hash,
+                **({"part": r.part.model_dump(mode="json")} if r.part else {}),
+            }
             for r, s in zip(used, stored, strict=True)
         ],
     }
     write_json(path, content)
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Return whether `dataset.json` can be read; a damaged one is written again."""
+    try:
+        return bool(read_json(path, "prepared data set")["recordings"])
+    except (UserError, KeyError, TypeError):
+        return False
 
 
 def open_dataset(path: Path, config: InputConfig) -> Dataset:
@@ -158,8 +217,8 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     Raises `UserError` where it is missing, damaged, or was prepared with other settings.
     """
     path = path / "dataset.json" if path.is_dir() else path
-    content = read_json(path, "prepared data set")
-    if not isinstance(content, dict) or content.get("settings") != dataset_settings(config):
+    content = read_json(path, "prepared data set", DatasetFile, "delete it, and prepare the recordings again")
+    if content["settings"] != dataset_settings(config):
         raise UserError(f"{path}: prepared with other settings than the model's; run `wavecast prepare` anew")
     recordings = content["recordings"]
     offset = np.array([r["offset"] for r in recordings], np.int64)
@@ -185,4 +244,5 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
         split=[r["split"] for r in recordings],
         group=[r["group"] for r in recordings],
         recording=[r["path"] for r in recordings],
+        entries=recordings,
     )

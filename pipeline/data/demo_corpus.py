@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_file
@@ -168,9 +169,16 @@ def _reject_foreign_files(folder: Path) -> None:
             raise UserError(f"{folder / name}: not of the demo corpus; move it away or give another folder")
 
 
+class Listing(TypedDict, total=False):
+    """The content of the list of files of the demo corpus."""
+
+    version: int
+    files: dict[str, str]
+
+
 def _listing(folder: Path) -> dict[str, Any]:
     path = folder / LISTING
-    listing: dict[str, Any] = read_json(path, "list of the demo corpus") if path.exists() else {}
+    listing: dict[str, Any] = read_json(path, "list of the demo corpus", Listing) if path.exists() else {}
     return listing
 
 

@@ -1,17 +1,31 @@
 """The manifest of a corpus: for each recording one line of JSON, its facts, or why it was rejected."""
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from pipeline.audio.readers import open_file
+from pipeline.common.checked_lines import checked_line, read_checked_line
 from pipeline.common.files import atomic_path
 from pipeline.common.hashing import digest_stream
 from pipeline.config.places import AnyPlace
 from pipeline.config.types import Split
 from pipeline.errors import UserError
+
+
+class Part(BaseModel):
+    """The part of a file that a recording is."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file: AnyPlace
+    start_seconds: float = 0.0
+    seconds: float | None = None
+    """Duration; None means to the end of the file."""
+    row: int | None = None
+    """Row of a table that holds the sound itself."""
+    name: str | None = None
 
 
 class Recording(BaseModel):
@@ -21,7 +35,7 @@ class Recording(BaseModel):
 
     path: AnyPlace
     content_hash: str | None = None
-    """SHA-256 of the file's bytes, hexadecimal."""
+    """SHA-256 of the file's bytes, hexadecimal, with the part of the file that the recording is."""
     audio_hash: str | None = None
     """SHA-256 of the int16 samples after conversion: equal for equal sound in other containers."""
     sample_rate: int | None = None
@@ -38,7 +52,11 @@ class Recording(BaseModel):
     """Largest magnitude before clipping, 1 being full scale."""
     group: str | None = None
     split: Split | None = None
+    layout: str | None = None
+    """The layout of the corpus, or the rule that gave its groups."""
     notes: tuple[str, ...] = ()
+    part: Part | None = None
+    """None where the recording is a file of its own."""
     refused: str | None = None
     """Why the recording cannot be used; None where it can."""
 
@@ -50,16 +68,15 @@ def content_hash(path: Path) -> str:
 
 
 def write_manifest(path: Path, records: Iterable[Recording]) -> None:
-    """Write one JSON object a line, atomically."""
+    """Write one JSON object a line, with a checksum, atomically."""
     with atomic_path(path) as temporary, temporary.open("w", encoding="ascii") as file:
-        # json escapes what is not ASCII, so that even a file name that is not UTF-8 survives.
-        file.writelines(json.dumps(record.model_dump(), default=str) + "\n" for record in records)
+        file.writelines(checked_line(record.model_dump()) for record in records)
 
 
 def read_manifest(path: Path) -> list[Recording]:
     """Read what `write_manifest` wrote; raises `UserError` naming the line that is wrong."""
     try:
-        lines = path.read_text(encoding="ascii").splitlines()
+        lines = path.read_bytes().splitlines()
     except FileNotFoundError:
         raise UserError(f"{path}: no such manifest") from None
     except (OSError, ValueError) as problem:
@@ -67,8 +84,10 @@ def read_manifest(path: Path) -> list[Recording]:
     records = []
     for number, line in enumerate(lines, 1):
         try:
-            fields = json.loads(line)
+            fields = read_checked_line(line, required=False)
             records.append(Recording(**fields))
         except (ValueError, KeyError, TypeError):  # pydantic's ValidationError is a ValueError
-            raise UserError(f"{path}, line {number}: not a manifest record; prepare again") from None
+            raise UserError(
+                f"{path}, line {number}: not a manifest record (or damaged); prepare again"
+            ) from None
     return records

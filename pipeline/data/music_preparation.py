@@ -10,11 +10,13 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from pipeline.common.places import Place, local_copy, stamp
+from pipeline.common.places import Place, local_copy
 from pipeline.config.types import SPLITS
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash
-from pipeline.data.row_store import RowStore, Stored
+from pipeline.data.preparing.planning import known_hash, stamp_of
+from pipeline.data.store.catalogue import Stored
+from pipeline.data.store.row_store import RowStore
 from pipeline.errors import RecordingRejected
 from pipeline.features.representation import NoteRepresentation
 from pipeline.music.piano_roll import NoteSequence, kind_of, read_sequences
@@ -54,16 +56,15 @@ def _records_of(store: RowStore, source: Source, notes: NoteRepresentation) -> l
 
 def _midi_record(store: RowStore, source: Source, local: Path, notes: NoteRepresentation) -> Recording:
     path = source.path
-    size, changed, *_ = stamp(path)
-    seen = store.catalogue.seen.get(str(path))
-    found = seen[2] if seen and tuple(seen[:2]) == (size, changed) else content_hash(local)
+    stamp = stamp_of(source)
+    found = known_hash(source, stamp, store.catalogue) or content_hash(local)
     stored = store.catalogue.stored.get(found)
     if stored is None:
         (sequence,) = read_sequences(local, notes.steps_per_quarter)
         stored = _append(store, found, sequence)
-    store.remember(str(path), (size, changed, found))
+    store.remember(str(path), stamp, found)
     group = source.group or f"recording-{stored.audio_hash[:16]}"
-    return _record(path, found, stored, notes).model_copy(update={"group": group})
+    return _record(path, found, stored, notes).model_copy(update={"group": group, "split": source.split})
 
 
 def _set_record(store: RowStore, file: Place, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,17 +12,17 @@ import numpy as np
 
 from pipeline.common.progress import progress_bar
 from pipeline.common.text import duration
+from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS
-from pipeline.data.corpora.find import find_sources
+from pipeline.data.corpora.corpus import Corpus, find_corpus
 from pipeline.data.corpora.source import Source
-from pipeline.data.corpora.splits import assign_splits
 from pipeline.data.manifest import content_hash
+from pipeline.data.rejections import reason_kind
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
 from pipeline.errors import RecordingRejected, UserError
 
-VALID, TEST, SEED = 0.1, 0.1, 0  # as in a configuration that says nothing else
 OUTLIER_DB = 20.0
 MANY = 0.5  # of the recordings: then it is the rule, not the exception
 NAMED = 3
@@ -44,7 +43,9 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
     Raises:
         UserError: no recording can be listed.
     """
-    sources = find_sources([named], "folder", 1)
+    config = CorpusConfig(inputs=[named])
+    corpus = find_corpus(config)
+    sources = corpus.sources
     paths = [source.path for source in sources if isinstance(source.path, Path)]
     if len(paths) < len(sources):
         raise UserError(f"{named}: names remote files; doctor examines files of this machine only")
@@ -59,11 +60,12 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
         "groups": len(groups),
         "sample_rates": dict(sorted(Counter(str(e.figures["sample_rate"]) for _, e in used).items())),
     }
+    trained_on = 1 - config.valid_fraction - config.test_fraction
     findings = [*_rejected(examined), *_duplicates(sources, hashes)]
     if used:
         findings += [
-            *_splits(groups),
-            *enough_sound(seconds * steps_per_second * (1 - VALID - TEST), parameters, seconds),
+            *_splits(corpus, [source for source, _ in used], config),
+            *enough_sound(seconds * steps_per_second * trained_on, parameters, seconds),
             *_rates(figures["sample_rates"]),
             *_outliers([e for _, e in used]),
             *_faults([e for _, e in used]),
@@ -99,7 +101,7 @@ def _rejected(examined: Sequence[Examination]) -> Iterator[Finding]:
     by_reason: dict[tuple[str, str], list[Examination]] = defaultdict(list)
     for one in examined:
         if "refused" in one.figures:
-            reason = re.sub(r"[\d.]+(e[+-]?\d+)?", "#", one.figures["refused"]).split(" (")[0]
+            reason = reason_kind(one.figures["refused"])
             by_reason[reason, one.findings[0].advice].append(one)
     everything = sum(map(len, by_reason.values())) == len(examined)
     for alike in sorted(by_reason.values(), key=len, reverse=True):
@@ -126,8 +128,12 @@ def _duplicates(sources: Sequence[Source], hashes: Sequence[str]) -> Iterator[Fi
         yield Finding("warning", "duplicates", what, advice)
 
 
-def _splits(groups: set[str]) -> Iterator[Finding]:
-    sizes = Counter(assign_splits(groups, VALID, TEST, SEED, {}).values())
+def _splits(corpus: Corpus, used: Sequence[Source], config: CorpusConfig) -> Iterator[Finding]:
+    group_of = {source: source.group or str(source.path) for source in used}
+    open_ones = [(source.path, group_of[source]) for source in used if source.split is None]
+    split_of: dict[str, str] = dict(corpus.draw_splits(open_ones, config, {}))
+    split_of |= {group_of[source]: source.split for source in used if source.split}
+    groups, sizes = set(split_of), Counter(split_of.values())
     counts = ", ".join(f"{split} {sizes[split]}" for split in SPLITS)
     empty = [split for split in SPLITS if not sizes[split]]
     advice = "Put each speaker or source in a separate folder, or split with --set corpus.group=recording."

@@ -44,7 +44,7 @@ def enough_sound(steps: float, parameters: int, seconds: float) -> Iterator[Find
 
 
 def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
-    """Return the number of parameters of the network that these settings describe."""
+    """Return the number of parameters of the network that these sections of a configuration describe."""
     from pipeline.features.normalisation import Normalisation
     from pipeline.features.representations import representation_of
     from pipeline.model.build import build_network
@@ -55,7 +55,7 @@ def parameter_count(input_config: "InputConfig", model: "ModelConfig") -> int:
 
 
 def steps_a_second(input_config: "InputConfig", model: "ModelConfig") -> float:
-    """Return the number of predictions that a model makes for a second of its input."""
+    """Return the number of predictions that a model of these sections makes for a second of its input."""
     from pipeline.features.representations import representation_of
 
     representation = representation_of(input_config)

@@ -34,7 +34,11 @@ def examine_dataset(path: Path) -> Examination:
         smallest = min(content["std"])
     except (KeyError, TypeError, ValueError) as problem:
         raise UserError(f"{file}: damaged data set ({type(problem).__name__}: {problem})") from None
-    findings = [*_files(file, settings, reach), *_splits(recordings, lengths)]
+    findings = [
+        *_files(file, settings, reach),
+        *_rows(file, settings, recordings),
+        *_splits(recordings, lengths),
+    ]
     if not finite:
         findings.append(Finding("problem", "moments", "Its mean or spread is not finite.", PREPARE))
     findings += [*_spread(settings, smallest), *_size(settings, lengths), *_sources(file, recordings)]
@@ -50,7 +54,7 @@ def examine_dataset(path: Path) -> Examination:
 
 
 def _input(settings: dict[str, Any]) -> Any:
-    """The kind of input with its settings; raises `UserError` for those of another version."""
+    """Return the section `input`; settings of another version are a `UserError`."""
     from pydantic import TypeAdapter, ValidationError
 
     from pipeline.config.inputs import InputConfig
@@ -89,10 +93,35 @@ def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding
     if there < needed:
         what = f"Rows are missing: {rows} has {there:,} of {needed:,} bytes."
         yield Finding("problem", "rows", what, f"Delete {file.parent.parent} and prepare again.")
-    for name in ("catalogue.json", "moments.bin"):
-        if not (file.parent.parent / name).is_file():
+    store = file.parent.parent
+    former = (store / "catalogue.json").is_file()
+    for name in ("catalogue.json" if former else "catalogue.jsonl", "moments.bin"):
+        if not (store / name).is_file():
             what = f"{file.parent.parent / name} is missing: no recording can be added to the data set."
             yield Finding("warning", "rows", what, f"Delete {file.parent.parent} and prepare again.")
+
+
+def _rows(file: Path, settings: dict[str, Any], recordings: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Yield findings on rows that differ from their checksums."""
+    from pipeline.data.dataset import open_dataset
+    from pipeline.data.verification import damaged_rows
+
+    try:
+        dataset = open_dataset(file, _input(settings))
+    except UserError:
+        return  # which `_files` reports
+    damaged = damaged_rows(dataset, range(len(recordings)))
+    if damaged:
+        were = counted(len(damaged), "recording")
+        what = f"The rows of {were} are damaged, such as those of {dataset.recording[damaged[0]]}."
+        advice = "Training converts them again where the recordings are there; else delete its folder."
+        yield Finding("problem", "damaged-rows", what, advice)
+    without = sum(recording.get("checksum") is None for recording in recordings)
+    if without:
+        some = counted(len(recordings), "recording")
+        what = f"{without} of {some} were prepared without checksums, so damage to their rows is not noticed."
+        advice = f"To have them checked, delete {file.parent.parent} and prepare again."
+        yield Finding("fine", "no-checksums", what, advice)
 
 
 def _splits(recordings: list[dict[str, Any]], lengths: Mapping[Split, int]) -> Iterator[Finding]:
@@ -153,13 +182,20 @@ def _size(settings: dict[str, Any], lengths: Mapping[Split, int]) -> Iterator[Fi
 
 def _sources(file: Path, recordings: list[dict[str, Any]]) -> Iterator[Finding]:
     """Yield findings on recordings that were deleted or changed after preparation."""
+    from pipeline.data.store.catalogue import read_catalogue
+
     try:
-        seen = read_json(file.parent.parent / "catalogue.json", "catalogue")["seen"]
-        paths = [Path(r["path"]) for r in recordings if r["path"] in seen]
+        found = read_catalogue(file.parent.parent)
+        paths = [Path(r["path"]) for r in recordings if r["path"] in found.catalogue.seen]
         gone = [path for path in paths if not path.exists()]
+        seen = found.catalogue.seen
         changed = [path for path in paths if path.exists() and _changed(path, *seen[str(path)])]
     except (UserError, KeyError, TypeError, ValueError, OSError):
         return
+    if found.damaged:
+        some = counted(len(found.damaged), "line")
+        what = f"{some} of {found.path} damaged, such as line {found.damaged[0]}."
+        yield Finding("warning", "catalogue", what, "The next `wavecast prepare` mends it.")
     if gone:
         were = counted(len(gone), "recording was", "recordings were")
         what = f"{were} deleted or moved since preparation, such as {gone[0]}."
@@ -171,11 +207,11 @@ def _sources(file: Path, recordings: list[dict[str, Any]]) -> Iterator[Finding]:
         yield Finding("warning", "changed", what, PREPARE)
 
 
-def _changed(path: Path, size: int, modified_ns: int, known_hash: str) -> bool:
+def _changed(path: Path, stamp: tuple[int, ...], known_hash: str) -> bool:
     from pipeline.data.manifest import content_hash
 
     stat = path.stat()
-    if (stat.st_size, stat.st_mtime_ns) == (size, modified_ns):
+    if (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino) == stamp:
         return False
     try:
         return content_hash(path) != known_hash

@@ -3,13 +3,13 @@
 One examination never stops the next: whatever cannot be examined is itself a finding.
 """
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from pipeline.common.files import read_json
 from pipeline.common.patterns import matching
 from pipeline.diagnostics.findings import Examination, Finding, Kind
 from pipeline.errors import UserError
@@ -132,8 +132,8 @@ def _of_folder(path: Path) -> Iterator[Target]:
 
 def _is_model(config: Path) -> bool:
     try:
-        return str(json.loads(config.read_text())["format"]).startswith("wavecast-model")
-    except (OSError, ValueError, KeyError, TypeError):
+        return str(read_json(config, "model")["format"]).startswith("wavecast-model")
+    except (UserError, KeyError):
         return False
 
 
@@ -148,10 +148,10 @@ def _kind_of_file(path: Path) -> Kind:
 
 
 def _sounds_of(corpus: Path) -> list[Path]:
-    from pipeline.data.corpora.find import find_sources
+    from pipeline.data.corpora.named import find_sources
 
     try:
-        found = [source.path for source in find_sources([corpus], "recording", 1)]
+        found = [source.path for source in find_sources([corpus])]
         return [path for path in found if isinstance(path, Path)]
     except UserError:
         return []

@@ -48,7 +48,17 @@ def worst_first(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def counted(number: int, singular: str, plural: str = "") -> str:
-    """Return a number with its noun: `1 recording`, `2 recordings`, `1,000 recordings`."""
+    """Return a number with its noun.
+
+    Args:
+        number: the number.
+        singular: the noun after 1.
+        plural: the noun after other numbers; empty adds an `s`.
+
+    Example:
+        >>> counted(1, "recording"), counted(1000, "recording"), counted(2, "box", "boxes")
+        ('1 recording', '1,000 recordings', '2 boxes')
+    """
     return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 

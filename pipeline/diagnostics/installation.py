@@ -17,7 +17,8 @@ from pipeline.audio.readers import READERS
 from pipeline.common.files import data_location
 from pipeline.diagnostics.findings import Examination, Finding, counted, worst_first
 from pipeline.errors import UserError
-from pipeline.tracking.store import redacted_uri, sqlite_file, store_uri
+from pipeline.tracking.local_store import sqlite_file
+from pipeline.tracking.store import redacted_uri, store_uri
 
 OPTIONAL = {  # package: what is missing without it, how to get it
     "espeakng-loader": ("`wavecast demo` without recordings of your own", "pip install 'wavecast[demo]'"),
@@ -193,7 +194,7 @@ def _sqlite_store(database: Path) -> Iterator[Finding]:
             (runs,) = connection.execute("select count(*) from runs").fetchone()
     except sqlite3.Error as problem:
         what = f"The store of runs {database} cannot be read ({problem})."
-        yield Finding("problem", "store", what, "Move it away; runs are sent again from their folders.")
+        yield Finding("problem", "store", what, "Move it elsewhere; runs are sent again from their folders.")
         return
     yield Finding(
         "fine", "store", f"The store of runs {database} is readable and has {counted(runs, 'run')}."

@@ -4,7 +4,6 @@ The trial shows whether the model is better than a linear predictor, whether its
 and which components and units are unused. It uses the named recordings, or those of the validation split.
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -15,6 +14,8 @@ from pipeline.common.files import data_dir
 from pipeline.common.text import duration
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.errors import UserError
+from pipeline.evaluation.evaluation_file import read_evaluation
+from pipeline.tracking.run_folder import RunFolder
 
 if TYPE_CHECKING:
     from pipeline.diagnostics.model_trial import Trial
@@ -46,15 +47,14 @@ def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Exam
     parameters = sum(weight.numel() for weight in model.network.parameters())
     findings = [*_weights(model), *_training(model), *_evaluation(folder), *_engine(model)]
     figures: dict[str, Any] = {"parameters": parameters, "trained": model.trained, "input": model.input.kind}
-    if not any(finding.name == "weights" for finding in findings):
-        trial = _trial(model, folder, sounds)
-        if trial is None:
-            what = "It was not run on recordings: its data set is not on this machine."
-            advice = "Name recordings to run it on: wavecast doctor RECORDINGS --model MODEL."
-            findings.append(Finding("fine", "trial", what, advice))
-        else:
-            figures["trial"] = trial.figures()
-            findings += _trial_findings(trial)
+    trial = _trial(model, folder, sounds)
+    if trial is None:
+        what = "It was not run on recordings: its data set is not on this machine."
+        advice = "Name recordings to run it on: wavecast doctor RECORDINGS --model MODEL."
+        findings.append(Finding("fine", "trial", what, advice))
+    else:
+        figures["trial"] = trial.figures()
+        findings += _trial_findings(trial)
     if all(finding.severity == "fine" for finding in findings):
         findings.append(Finding("fine", "model", "Nothing is wrong with the model."))
     architecture = model.model.cell if model.model.architecture == "predictor" else model.model.architecture
@@ -63,10 +63,6 @@ def examine_model(named: str, folder: Path, sounds: Sequence[Path] = ()) -> Exam
 
 
 def _weights(model: "TrainedModel") -> Iterator[Finding]:
-    bad = [name for name, weight in model.network.state_dict().items() if not weight.isfinite().all()]
-    if bad:
-        what = f"{counted(len(bad), 'of its tensors is', 'of its tensors are')} not finite, such as {bad[0]}."
-        yield Finding("problem", "weights", what, TRAIN_ANEW)
     dead = [
         name for name, weight in model.network.named_parameters() if weight.dim() > 1 and not weight.any()
     ]
@@ -112,12 +108,12 @@ def _engine(model: "TrainedModel") -> Iterator[Finding]:
 def _evaluation(folder: Path) -> Iterator[Finding]:
     """Compare the recorded evaluation with the baselines, if the model lies in its run folder."""
     try:
-        found = json.loads((folder.parent / "artifacts" / "evaluation.json").read_text())
+        found = read_evaluation(folder.parent / "artifacts")
         own, baselines, split = found["model"], found["baselines"], found["split"]
         unit = "bits_per_sample" if own.get("bits_per_sample") is not None else "nats_per_step"
         figures = {name: x[unit] for name, x in baselines.items() if x.get(unit) is not None}
         yield from beside_baselines(own[unit], figures, unit.replace("_", " "), f"On its {split} split")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (UserError, KeyError, TypeError, AttributeError):
         return
 
 
@@ -164,8 +160,8 @@ def _trial(model: "TrainedModel", folder: Path, sounds: Sequence[Path]) -> "Tria
 
 def _datasets(model: "TrainedModel", folder: Path) -> Iterator[Path]:
     """Yield the possible paths of the data set that the model was trained on."""
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        yield Path(json.loads((folder.parent / "run.json").read_text())["dataset"])
+    with suppress(UserError):
+        yield RunFolder(folder.parent).dataset
     fingerprint = str(_facts(model).get("data_fingerprint", ""))
     if fingerprint.isalnum():
         yield from sorted((data_dir() / "prepared").glob(f"*/{fingerprint}/dataset.json"))

@@ -70,25 +70,39 @@ class _Use:
 def run_on_sounds(model: TrainedModel, sounds: Sequence[Path]) -> Trial:
     """Run a model on the beginnings of recordings.
 
+    Args:
+        model: model of sound.
+        sounds: paths of recordings, of which the first few are used.
+
+    Returns:
+        What was measured.
+
     Raises:
         UserError: none of the recordings can be used.
     """
-    audio, refusals, rows = model.audio, [], []
+    audio, rejections, rows = model.audio, [], []
     for path in sounds[:RECORDINGS]:
         try:
             blocks = _beginning(path, audio.sample_rate, TRIAL_S / min(len(sounds), RECORDINGS))
         except (RecordingRejected, OSError) as problem:
-            refusals.append(f"{path}: {problem}")
+            rejections.append(f"{path}: {problem}")
             continue
         rows.append(np.concatenate(list(audio.rows_of_blocks([blocks]))))
     if not rows:
-        raise UserError(refusals[0])
+        raise UserError(rejections[0])
     names = f"{sounds[0]}" if len(rows) == 1 else f"{len(rows)} of the named recordings"
     return _run(model, rows, f"the first seconds of {names}")
 
 
 def run_on_dataset(model: TrainedModel, path: Path) -> Trial:
     """Run a model on the beginnings of recordings of its validation split.
+
+    Args:
+        model: any trained model.
+        path: the prepared data set.
+
+    Returns:
+        What was measured.
 
     Raises:
         UserError: the data set cannot be opened, or its validation split is empty.

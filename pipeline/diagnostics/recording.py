@@ -32,7 +32,12 @@ NOTED = "No sample is lost; write the file again if another program rejects it."
 
 
 def examine_recording(path: Path, sample_rate: int) -> Examination:
-    """Examine a recording for a model of ``sample_rate`` Hz; never raises for damaged files."""
+    """Return the examination of a recording. A damaged file is a finding, not an error.
+
+    Args:
+        path: the recording.
+        sample_rate: rate in Hz of the model that it is meant for.
+    """
     try:
         facts = _decoded(path, sample_rate)
         info, found = _measured(path)
@@ -75,7 +80,7 @@ def _notes(facts: DecodedFacts, found: SoundFigures) -> Iterator[Finding]:
         if note.code != "clipped":
             yield Finding("warning", "decoder", f"{_sentence(note)}.", NOTED)
         elif not found.clipped:
-            advice = "Encode it again 3 dB lower, so that nothing is cut off."
+            advice = "Encode it again 3 dB lower, so that nothing is clipped."
             yield Finding("warning", "overshoot", f"{_sentence(note)}.", advice)
 
 
@@ -128,7 +133,7 @@ def _faults(found: SoundFigures) -> Iterator[Finding]:
         yield Finding("problem" if found.clipped_share > MUCH_CLIPPED else "warning", "clipped", what, advice)
     if found.gaps:
         what = (
-            f"It has {counted(found.gaps, 'drop-out')}, where the signal is cut off by zeros,"
+            f"It has {counted(found.gaps, 'drop-out')}, where zeros interrupt the signal,"
             f" first at {found.first_gap_s:.3f} s."
         )
         advice = "Copy the recording again from its device; a model learns drop-outs as part of the signal."

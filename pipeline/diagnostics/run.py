@@ -1,6 +1,5 @@
 """Examination of a training run: is it alive, is it learning, does it overfit, is it sent to MLflow."""
 
-import json
 import math
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from filelock import FileLock, Timeout
 from pipeline.common.text import duration
 from pipeline.diagnostics.findings import Examination, Finding, counted, share, worst_first
 from pipeline.errors import UserError
-from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.run_folder import RunFolder, journal_lines
 
 VALID, TRAIN, SKIPPED = "valid/nats_per_step", "train/nats_per_step", "train/skipped_updates"
 LEAST_GAIN = 0.02  # nats a step, from the first pass to the best
@@ -34,12 +33,12 @@ def examine_run(path: Path) -> Examination:
         state = str(status["status"])
     except (ValueError, KeyError, TypeError) as problem:
         raise UserError(f"{path}: damaged run ({' '.join(str(problem).split())[:120]})") from None
-    lines, cut = _lines(run)
+    lines, unreadable = _lines(run)
     valid, train = _curve(lines, VALID), _curve(lines, TRAIN)
     findings = [*_state(run, state, status, lines), *_learning(valid, train, config.train.patience_epochs)]
     findings += [*_skipped(lines, status), *_device(status, config.train.device), *_record(run)]
-    if cut:
-        what = f"{counted(cut, 'line')} of its journal cannot be read."
+    if unreadable:
+        what = f"{counted(unreadable, 'line')} of its journal cannot be read."
         findings.append(
             Finding("warning", "journal", what, "Its plotted curves have gaps; its model is not affected.")
         )
@@ -55,15 +54,7 @@ def _lines(run: RunFolder) -> tuple[list[dict[str, Any]], int]:
     """Return the readable lines of the journal, and the number of unreadable ones."""
     if not run.journal.exists():
         return [], 0
-    lines, unreadable = [], 0
-    for text in run.journal.read_text(errors="replace").splitlines():
-        try:
-            line = json.loads(text)
-            int(line["step"]), dict(line["metrics"])
-            lines.append(line)
-        except (ValueError, KeyError, TypeError):
-            unreadable += 1
-    return lines, unreadable
+    return journal_lines(run.journal.read_bytes())
 
 
 def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:

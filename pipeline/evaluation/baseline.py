@@ -1,4 +1,4 @@
-"""What a baseline is: a simple model, fitted on the training split, and scored beside the trained ones."""
+"""The interface of a baseline: a simple model, fitted on the training split, to compare trained ones with."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a baseline is fitted on and scored on.
+    """The data that a baseline is fitted on and scored on.
 
     Attributes:
         dataset: a prepared data set whose training split is not empty.

@@ -1,15 +1,19 @@
-"""What a model has to beat, computed on the same recordings, so that its figures mean something.
+"""Registry of baselines: simple models, scored on the same recordings as a trained model for comparison.
 
 All are fitted on the training split only. A further baseline is one function, which may have a file of its
 own, and one line of `BASELINES`.
 """
 
 from dataclasses import asdict
-from typing import Any
+from pathlib import Path
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset
+from pipeline.errors import UserError, print_notice
 from pipeline.evaluation import frame_baselines, note_baselines, waveform_baselines
 from pipeline.evaluation.baseline import Baseline, Comparison, Figures
 from pipeline.evaluation.frame_baselines import are_frames
@@ -29,16 +33,30 @@ BASELINES = [
 """All baselines, in the order of tables."""
 
 
+class KeptFigures(TypedDict):
+    """The figures of one baseline as they are kept."""
+
+    nats: float | None
+    bits: float | None
+    version: NotRequired[int]
+
+
 def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Figures]:
     """Return the figures of all baselines of a split, by name.
 
-    They are kept beside the data set, since every model shares them; only those are computed that are not
-    kept, or were kept by another version of the baseline.
+    They are kept beside the data set, since every model shares them. A baseline is computed only if it is not
+    kept, or was kept by another version of it.
 
-    Raises `UserError` where the split or the training split is empty.
+    Args:
+        dataset: a prepared data set.
+        split: the split that is scored.
+        linear_order: order of the linear predictors.
+
+    Raises:
+        UserError: the split or the training split is empty.
     """
     path = dataset.path.parent / f"baselines-{split}-{linear_order}.json"
-    kept: dict[str, Any] = read_json(path, "table of baselines") if path.exists() else {}
+    kept = _kept(path)
     asked = {b.name.format(order=linear_order): b for b in BASELINES if b.applies(dataset.representation)}
     missing = {name: b for name, b in asked.items() if not _is_current(kept.get(name), b)}
     if missing:
@@ -49,6 +67,17 @@ def baselines(dataset: Dataset, split: Split, linear_order: int) -> dict[str, Fi
             kept[name] = {**asdict(baseline.score(comparison)), "version": baseline.version}
         write_json(path, kept)
     return {name: Figures(kept[name]["nats"], kept[name]["bits"]) for name in asked}
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    """Return the figures that are kept; none where the file is missing, or damaged, which is reported."""
+    if not path.exists():
+        return {}
+    try:
+        return dict(read_json(path, "table of baselines", dict[str, KeptFigures]))
+    except UserError as problem:
+        print_notice(f"{str(problem).partition(';')[0]}; the baselines are computed again")
+        return {}
 
 
 def _is_current(kept: dict[str, Any] | None, baseline: Baseline) -> bool:

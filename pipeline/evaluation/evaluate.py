@@ -121,6 +121,11 @@ def validation_nats(model_folder: Path, dataset_path: Path, device: str = "auto"
 
     The figure compares models with different steps. Model selection uses it, so the test split stays unused.
 
+    Args:
+        model_folder: folder of the trained model.
+        dataset_path: folder of the prepared data set.
+        device: `cpu`, `cuda` or `auto`.
+
     Raises:
         UserError: the model or the data set cannot be used, or the split is empty.
     """

@@ -14,7 +14,7 @@ def are_frames(representation: Representation) -> bool:
 
 
 def fixed_gaussian(comparison: Comparison) -> Figures:
-    """One Gaussian for each bin, that of the training split."""
+    """Return the figures of one Gaussian for each bin, with the moments of the training split."""
     normaliser = comparison.normaliser()
     total, values = torch.zeros((), dtype=torch.float64), 0
     for rows in comparison.scored():
@@ -25,7 +25,7 @@ def fixed_gaussian(comparison: Comparison) -> Figures:
 
 
 def last_frame(comparison: Comparison) -> Figures:
-    """A Gaussian around the frame before, as wide as each bin's changes in the training split."""
+    """Return the figures of a Gaussian around the previous frame, with each bin's changes as its scale."""
     normaliser, scale = comparison.normaliser(), _change_scale(comparison)
     total, values = torch.zeros((), dtype=torch.float64), 0
     for rows in comparison.scored():

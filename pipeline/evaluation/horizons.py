@@ -96,7 +96,14 @@ def horizon_nats(
 
 
 def stretches(hop: int, data: SplitRows, starts: int, steps: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Draw stretches of ``steps`` whole steps without repetition.
+    """Draw stretches of whole steps without repetition.
+
+    Args:
+        hop: rows of a step.
+        data: rows of the split.
+        starts: number of stretches; all are drawn if there are fewer.
+        steps: steps of a stretch.
+        seed: of the random draw.
 
     Returns:
         Recording and first step of each stretch, both (starts,).

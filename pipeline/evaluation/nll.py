@@ -78,6 +78,9 @@ def score(
         chunk_steps: steps of a forward pass.
         visible: show a progress bar.
         discrete: compute nats from exact probabilities, not from the density.
+
+    Returns:
+        Sums over each recording, in nats and bits.
     """
     device = normaliser.mean.device
     count = len(data.length)
@@ -112,6 +115,9 @@ def predictions(
 ) -> Iterator[tuple[Batch, Distribution]]:
     """Run the network teacher-forced over every recording, each from the initial state.
 
+    Args:
+        network, data, framing, normaliser, lanes, chunk_steps, visible: as in `score`.
+
     Yields:
         Each batch of chunks, and the distributions (B, T) of its steps given all previous ones.
     """
@@ -126,9 +132,14 @@ def predictions(
 def code_length_bits(
     distribution: Distribution, values: Tensor, stored: Tensor, mask: Tensor | None, normaliser: Normaliser
 ) -> Tensor:
-    """Return the exact code length (...), float64, of integer samples under a mixture.
+    """Return the exact code length (...) in bits, float64, of integer samples under a mixture.
 
-    ``stored`` (..., D) are the samples, ``values`` (..., D) the normalised samples.
+    Args:
+        distribution: mixtures of batch shape (...).
+        values: the normalised samples, (..., D).
+        stored: the samples as integers, (..., D).
+        mask: (..., D); samples where it is false are left out. None includes all.
+        normaliser: gives the bounds of a sample's interval.
     """
     assert isinstance(distribution, Mixture)
     return distribution.interval_log_prob(values, *normaliser.interval(stored), mask) / -math.log(2)

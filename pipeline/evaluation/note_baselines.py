@@ -1,4 +1,4 @@
-"""What a model of notes has to beat: each note by its frequency, and each note by whether it sounded before.
+"""Baselines of notes: each note by its frequency, and each note by whether it sounded before.
 
 Both are fitted on the training sequences and scored by the protocol of Boulanger-Lewandowski et al. (2012):
 each frame but the first of a sequence is predicted; nats are summed over the notes and averaged over the
@@ -21,26 +21,34 @@ def are_notes(representation: Representation) -> bool:
 
 
 def frequencies(comparison: Comparison) -> Figures:
-    """Each note by its frequency in the training split."""
+    """Return the figures of each note's frequency in the training split."""
     return _figures(frequency_nats, comparison)
 
 
 def last_frame(comparison: Comparison) -> Figures:
-    """Each note by whether it sounded before."""
+    """Return the figures of each note's frequency after a step with the note, and after one without."""
     return _figures(last_frame_nats, comparison)
 
 
 def frequency_nats(train: Sequence[Roll], test: Sequence[Roll]) -> float:
-    """Return nats per step on ``test`` of each note's frequency in ``train``, both of rolls (T, 88).
+    """Return nats per step of each note's frequency.
 
-    Raises `UserError` where there is no frame to predict.
+    Args:
+        train: rolls (T, 88) that the frequencies are counted in.
+        test: rolls (T, 88) that are scored.
+
+    Raises:
+        UserError: there is no frame to predict.
     """
     scored = _scored(test)
     return _nats(_transitions(train).sum(0), scored.sum(0)) / _steps(scored)
 
 
 def last_frame_nats(train: Sequence[Roll], test: Sequence[Roll]) -> float:
-    """As `frequency_nats`, for each note's frequency after a step with the note, and after one without."""
+    """Return nats per step of each note's frequency after a step with the note, and after one without.
+
+    Arguments and errors are those of `frequency_nats`.
+    """
     scored = _scored(test)
     return _nats(_transitions(train), scored) / _steps(scored)
 

@@ -25,14 +25,14 @@ def are_samples(representation: Representation) -> bool:
 
 
 def uniform(comparison: Comparison) -> Figures:
-    """Every 16-bit value is equally likely."""
+    """Return the figures of a uniform distribution over the 65,536 values."""
     dataset = comparison.dataset
     std = dataset.normalisation.std[0]
     return Figures(math.log(2 * INT16_SCALE * dataset.representation.unit / std), 16.0)
 
 
 def fixed_gaussian(comparison: Comparison) -> Figures:
-    """One Gaussian with the mean and standard deviation of the training split."""
+    """Return the figures of one Gaussian with the mean and standard deviation of the training split."""
     zero = torch.zeros(1, 1)
     fixed = DiagonalMixture(torch.zeros(1), zero, torch.ones(1, 1))
     blocks = (block for samples in comparison.scored() for block in samples.split(BLOCK))
@@ -40,7 +40,7 @@ def fixed_gaussian(comparison: Comparison) -> Figures:
 
 
 def linear_predictor(comparison: Comparison) -> Figures:
-    """Each sample around what the preceding ones predict; the residual's scales are a fixed mixture."""
+    """Return the figures of a linear predictor whose error has a fixed mixture of Gaussians."""
     normaliser = comparison.normaliser()
     train = (rows[:, 0].numpy() for rows in comparison.train())
     predictor = fit_linear_predictor(train, comparison.linear_order)
@@ -60,7 +60,7 @@ def linear_predictor(comparison: Comparison) -> Figures:
 
 
 def flac(comparison: Comparison) -> Figures:
-    """The lossless code of the best setting, which has no density."""
+    """Return the code length of FLAC at its best setting, which has no density."""
     recordings = (rows[:, 0].numpy() for rows in comparison.scored())
     sound = comparison.dataset.representation.sound
     assert sound is not None
@@ -68,7 +68,12 @@ def flac(comparison: Comparison) -> Figures:
 
 
 def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> float:
-    """FLAC at its best setting on 16-bit samples, all recordings in one stream, as libsndfile writes it."""
+    """Return the code length of FLAC at its best setting, with all recordings in one stream, by libsndfile.
+
+    Args:
+        recordings: 16-bit samples (N,) each.
+        sample_rate: in Hz.
+    """
     import soundfile
 
     written, count = io.BytesIO(), 0

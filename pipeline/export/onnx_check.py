@@ -40,7 +40,12 @@ class Agreement:
         return self.difference / self.largest if self.difference and self.largest else self.difference
 
     def note(self, found: np.ndarray, expected: np.ndarray) -> None:
-        """Add the next step's output of the file, and torch's."""
+        """Add the outputs of the next step.
+
+        Args:
+            found: output of the exported file.
+            expected: output of torch, of the same shape.
+        """
         apart = np.nan_to_num(np.abs(found - expected), nan=np.inf)
         self.difference = max(self.difference, float(apart.max(initial=0.0)))
         self.largest = max(self.largest, float(np.abs(expected).max(initial=0.0)))

@@ -50,7 +50,12 @@ LEVEL = (
 
 
 def step_metadata(model: "TrainedModel", step: "ExplicitStep") -> dict[str, str]:
-    """Return the metadata of a model's exported step, by key."""
+    """Return the metadata of a model's exported step, as text by key.
+
+    Args:
+        model: the trained model.
+        step: the step that is exported.
+    """
     frames, normalisation, representation = model.framing, model.normalisation, model.representation
     head = head_kind(model.model.head, model.model.covariance).name
     initial = zip(step.state_names, step.initial_state(1), strict=True)

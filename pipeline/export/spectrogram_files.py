@@ -108,7 +108,15 @@ def write_spectrogram(
 
 
 def check_suffix(path: Path | None, known: tuple[str, ...]) -> None:
-    """Raise `UserError` where the path's suffix is none of the ``known`` ones."""
+    """Check the suffix of a path.
+
+    Args:
+        path: the file to be written; None is valid.
+        known: valid suffixes, in lower case.
+
+    Raises:
+        UserError: the suffix is none of these.
+    """
     if path and path.suffix.lower() not in known:
         raise UserError(f"{path}: unknown suffix; use {' or '.join(known)}", 2)
 
@@ -155,9 +163,14 @@ def _write_npy(file: IO[bytes], shape: tuple[int, int], parts: Iterator[npt.NDAr
 
 
 def columns(frames: Frames, dimension: int) -> tuple[npt.NDArray[np.float32], float]:
-    """Return the picture's columns (C, D), at most `MOST_COLUMNS`, and the seconds between two columns.
+    """Return the columns of a plot, at most `MOST_COLUMNS`. Each column is the maximum of its frames.
 
-    Each column is the maximum of its frames.
+    Args:
+        frames: the frames of a recording.
+        dimension: values of a frame, D.
+
+    Returns:
+        The columns (C, D), and the seconds from one column to the next.
     """
     stride = -(-frames.count // MOST_COLUMNS)
     shown = np.full((-(-frames.count // stride), dimension), -np.inf, np.float32)

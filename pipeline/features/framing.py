@@ -1,12 +1,12 @@
-"""The one home of the arithmetic of steps: which rows a step sees and which it predicts.
+"""The one home of the arithmetic of steps: which rows a step reads and which it predicts.
 
 A recording is N rows (samples, or frames) of ``width`` values. Step t predicts the rows
-``t * hop ... (t + 1) * hop`` and sees the ``window`` rows just before them; rows before the first are
-padding. So every row is predicted exactly once, at any length, and never seen by its own prediction.
+``t * hop ... (t + 1) * hop`` and reads the ``window`` rows just before them; rows before the first are
+padding. So every row is predicted exactly once, at any length, and is never an input of its own prediction.
 
-With the study's window 20 and hop 10 (Chung et al. 2014), a recording of 25 samples has 3 steps: step 0 sees
-20 padding zeros and predicts samples 0-9; step 1 sees 10 zeros and samples 0-9 and predicts 10-19; step 2
-sees samples 0-19 and predicts 20-24, with 5 outputs masked.
+With window 20 and hop 10, as in Chung et al. (2014), a recording of 25 samples has 3 steps. Step 0 reads
+20 padding zeros and predicts samples 0-9. Step 1 reads 10 zeros and samples 0-9 and predicts 10-19. Step 2
+reads samples 0-19 and predicts 20-24, with 5 outputs masked.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ class Framing:
     """Rows to steps.
 
     Attributes:
-        window: rows that a step sees.
+        window: rows that a step reads.
         hop: rows that a step predicts.
         width: values of a row (1 for samples, the bins of a spectrogram frame).
-        unscored: rows at the beginning of a recording that are seen but not asked for.
+        unscored: rows at the beginning of a recording that are read but not predicted.
     """
 
     window: int
@@ -38,7 +38,7 @@ class Framing:
 
     @property
     def input_size(self) -> int:
-        """Values that a step sees."""
+        """Values that a step reads."""
         return self.window * self.width
 
     @property
@@ -47,23 +47,29 @@ class Framing:
         return self.hop * self.width
 
     def steps(self, rows: Count) -> Count:
-        """Steps that cover ``rows`` rows, one number or a tensor of them; the last may be partial."""
+        """Return the number of steps that cover ``rows`` rows, a number or a tensor; the last may be partial.
+
+        Example:
+            >>> framing = Framing(window=20, hop=10, width=1)
+            >>> framing.steps(25), framing.steps(30), framing.steps(31)
+            (3, 3, 4)
+        """
         return -(-rows // self.hop)
 
     def values(self, rows: Tensor) -> Tensor:
-        """Predicted values of recordings of ``rows`` rows each."""
+        """Return the numbers of predicted values of recordings of ``rows`` rows each."""
         return (rows - self.unscored).clamp(min=0) * self.width
 
     def gather(
         self, rows: Tensor, offset: Tensor, length: Tensor, first_step: Tensor, steps: int
     ) -> tuple[Tensor, Tensor]:
-        """Cut B stretches out of one array of rows.
+        """Select B stretches of one array of rows.
 
         Args:
             rows: (R, width), many recordings one after the other.
-            offset: (B,) the row where each stretch's recording begins.
-            length: (B,) rows of that recording.
-            first_step: (B,) the step with which each stretch begins.
+            offset: (B,), the row where each stretch's recording begins.
+            length: (B,), rows of that recording.
+            first_step: (B,), the step with which each stretch begins.
             steps: T.
 
         Returns:
@@ -81,12 +87,21 @@ class Framing:
         """Turn stretches into steps.
 
         Args:
-            stretch: (B, window + T * hop, width), padding already zeroed.
+            stretch: (B, window + T * hop, width), with zeros as padding.
             exists: (B, window + T * hop).
 
         Returns:
             inputs (B, T, window * width), targets (B, T, hop * width), and their mask (B, T, hop * width).
             The inputs are a view where the memory allows it.
+
+        Example:
+            A window of 2 and a hop of 1 over three samples, after two rows of padding:
+
+            >>> import torch
+            >>> stretch = torch.tensor([0, 0, 5, 6, 7]).reshape(1, 5, 1)
+            >>> inputs, targets, _ = Framing(window=2, hop=1, width=1).split(stretch, stretch[..., 0] > 0)
+            >>> inputs.tolist(), targets.tolist()
+            ([[[0, 0], [0, 5], [5, 6]]], [[[5], [6], [7]]])
         """
         batch, span, _ = stretch.shape
         steps = (span - self.window) // self.hop
@@ -97,5 +112,10 @@ class Framing:
         return inputs, targets, mask.reshape(batch, steps, self.target_size)
 
     def join(self, targets: Tensor, rows: int) -> Tensor:
-        """The rows (rows, width) of one recording from the targets (T, hop * width) of all its steps."""
+        """Return the rows (rows, width) of one recording from the targets of its steps.
+
+        Args:
+            targets: (T, hop * width), all steps.
+            rows: number of rows; those of the last step that exceed it are removed.
+        """
         return targets.reshape(-1, self.width)[:rows]

@@ -23,7 +23,7 @@ class Normalisation:
     high: tuple[float, ...] = ()
 
     def tensors(self, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation as float32 tensors (width,)."""
+        """Return mean and standard deviation as float32 tensors (width,)."""
         import torch
 
         return torch.tensor(self.mean, device=device), torch.tensor(self.std, device=device)

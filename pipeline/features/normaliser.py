@@ -1,4 +1,4 @@
-"""Between stored rows and the values that a model sees, in torch."""
+"""Conversion between stored rows and the values that a model reads, in torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Normaliser:
-    """Between stored rows and the values that the model sees, on one device."""
+    """The conversion between stored rows and the values that the model reads, on one device."""
 
     def __init__(
         self, representation: Representation, normalisation: Normalisation, device: torch.device
@@ -29,17 +29,17 @@ class Normaliser:
         self.high = torch.tensor(normalisation.high or [math.inf], device=device)
 
     def normalise(self, rows: Tensor) -> Tensor:
-        """Stored rows (..., width) to float32 values of mean 0 and variance 1 over the training split."""
+        """Return stored rows (..., width) in float32, with mean 0 and variance 1 over the training split."""
         return (rows.float() * self.unit - self.mean) / self.std
 
     def restore(self, values: Tensor) -> Tensor:
-        """Values (..., width) to stored rows: the nearest that the representation can store."""
+        """Return the nearest rows that can be stored, for normalised values (..., width)."""
         return self._to_stored((values * self.std + self.mean) / self.unit, self.low, self.high)
 
     def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Bounds of the quantisation interval of integer samples (...), in normalised values, float64.
+        """Return the bounds of the quantisation interval of integer samples (...), normalised, in float64.
 
-        The outermost intervals reach to infinity, so that the probabilities of all 65,536 values sum to 1.
+        The outermost intervals extend to infinity, so that the probabilities of all 65,536 values sum to 1.
         """
         integers = rows.double()
         mean, std = self.mean.double(), self.std.double()

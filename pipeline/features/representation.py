@@ -1,4 +1,4 @@
-"""What a recording is converted to before a model reads it: the protocol that every kind of input implements.
+"""The protocol of representations, which recordings are converted to before a model reads them.
 
 `pipeline.features.representations` selects the class for a configuration. All other code asks a
 representation for its numbers and for what it can do, and never for its kind.
@@ -64,7 +64,12 @@ class Representation(ABC):
 
     @abstractmethod
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Return the nearest rows that can be stored; the training split lies between low and high."""
+        """Return the nearest rows that can be stored.
+
+        Args:
+            rows: (..., width), in units of stored rows.
+            low, high: smallest and largest values of the training split, (width,).
+        """
 
     @property
     def window(self) -> int:
@@ -115,11 +120,20 @@ class Representation(ABC):
     def moments(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what rows are normalised by, from the moments of the training split (width,)."""
+        """Return the mean and the standard deviation that rows are normalised with, (width,) each.
+
+        Args:
+            mean, std: moments of the training split, (width,).
+        """
         return mean, std
 
     def normalise(self, rows: Rows, normalisation: Normalisation) -> NDArray[np.float32]:
-        """Return the normalised values of rows (..., width), bit for bit those of `Normaliser` in torch."""
+        """Return the normalised values of rows, bit for bit those of `Normaliser` in torch.
+
+        Args:
+            rows: (..., width), as stored.
+            normalisation: moments of the training split.
+        """
         mean, std = (np.array(moment, np.float32) for moment in (normalisation.mean, normalisation.std))
         values: NDArray[np.float32] = (rows.astype(np.float32) * np.float32(self.unit) - mean) / std
         return values
@@ -148,11 +162,22 @@ class SoundRepresentation(Representation):
 
     @abstractmethod
     def samples_of(self, rows: Rows, seed: int) -> Samples:
-        """Convert the rows (N, width) of a recording back to int16 samples up to its last row."""
+        """Return the int16 samples of a recording's rows, up to its last row.
+
+        Args:
+            rows: (N, width), as stored.
+            seed: of the random phases, where a conversion needs some.
+        """
 
     @abstractmethod
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
-        """Convert rows (N, width) that follow others to at least N * samples_per_row int16 samples."""
+        """Return int16 samples of rows that follow others, at least N * samples_per_row.
+
+        Args:
+            before: the rows before, (M, width).
+            rows: (N, width), as stored.
+            seed: of the random phases, where a conversion needs some.
+        """
 
     @property
     def sound(self) -> SoundRepresentation:

@@ -33,10 +33,17 @@ NONNEGATIVE_UPDATES = 32
 class Spectrogram:
     """The numbers of one analysis; equal numbers give equal frames.
 
-    ``sample_rate`` in Hz; ``window_length``, ``hop_length`` and ``n_fft`` in samples; ``n_mels`` bands, or 0
-    for the linear bins between the two frequencies (``max_frequency_hz`` None: half the sample rate).
-    ``floor`` is the smallest magnitude that is told from silence; a sine of full scale has a magnitude of a
-    quarter of the window's length. Raises `UserError` where the numbers do not fit each other.
+    A sine of full scale has a magnitude of a quarter of the window's length.
+
+    Attributes:
+        sample_rate: in Hz.
+        window_length, hop_length, n_fft: in samples.
+        n_mels: number of mel bands; 0 for the linear bins between the two frequencies.
+        min_frequency_hz, max_frequency_hz: of the bins or bands; None is half the sample rate.
+        floor: smaller magnitudes are raised to it, since silence has no logarithm.
+
+    Raises:
+        UserError: the numbers do not fit each other.
     """
 
     sample_rate: int
@@ -86,14 +93,29 @@ class Spectrogram:
         return self.sample_rate / self.hop_length
 
     def frame_count(self, samples: int) -> int:
-        """Frames ``T`` of a recording of so many samples: ``1 + N // hop_length``."""
+        """Return the number of frames T of a recording of N samples, ``1 + N // hop_length``.
+
+        Example:
+            >>> analysis = Spectrogram(16_000, window_length=400, hop_length=160, n_fft=512)
+            >>> analysis.frame_count(16_000)
+            101
+        """
         return 1 + samples // self.hop_length
 
     def frames(self, samples: torch.Tensor) -> torch.Tensor:
-        """Frames (T, D) of samples (N,), int16 or floats of full scale 1, on the samples' device.
+        """Return the log-magnitude frames (T, D) of a recording, on the samples' device.
 
         A value is the natural logarithm of a bin's magnitude, or of a mel band's weighted sum of magnitudes.
-        Frame ``t`` is centred on sample ``t * hop_length``; any number of samples will do.
+        Frame ``t`` is centred on sample ``t * hop_length``.
+
+        Args:
+            samples: (N,), int16 or floats of full scale 1; any number of them.
+
+        Example:
+            >>> import torch
+            >>> analysis = Spectrogram(16_000, window_length=400, hop_length=160, n_fft=512, n_mels=80)
+            >>> tuple(analysis.frames(torch.zeros(16_000)).shape)
+            (101, 80)
         """
         import torch
 
@@ -102,7 +124,12 @@ class Spectrogram:
     def stream(
         self, blocks: Iterable[NDArray[np.int16]], device: str = "cpu"
     ) -> Iterator[NDArray[np.float32]]:
-        """Frames in parts (t, D) of a recording in blocks (n,), bit for bit those of the whole."""
+        """Yield the frames of a recording in parts (t, D), bit for bit those of the whole.
+
+        Args:
+            blocks: int16 samples (n,), front to back.
+            device: of the computation, `cpu` or `cuda`.
+        """
         import torch
 
         tensors = (torch.tensor(block) for block in blocks)
@@ -134,15 +161,23 @@ class Spectrogram:
         return values.clamp_min(self.floor).log()
 
     def invert(self, frames: torch.Tensor, seed: int, iterations: int = 32) -> torch.Tensor:
-        """Sound (N,), floats of full scale 1, whose frames come close to ``frames`` (T, D).
+        """Return sound (N,) whose frames are close to the given ones, floats of full scale 1.
 
-        ``N = (T - 1) * hop_length``. The same seed gives the same samples on the same kind of device. Peaks
-        may pass full scale. Raises `UserError` where torchaudio does not load.
+        ``N = (T - 1) * hop_length``. The same seed gives the same samples on the same kind of device.
+        Peaks may exceed full scale.
+
+        Args:
+            frames: (T, D), natural logarithms of magnitudes.
+            seed: of the random phases that the algorithm begins with.
+            iterations: of the algorithm of Griffin and Lim.
+
+        Raises:
+            UserError: torchaudio does not load.
         """
         import torch
 
         torchaudio = _torchaudio()
-        silent_frames = -(-self.n_fft // self.hop_length)  # so many that the ends hear nothing but silence
+        silent_frames = -(-self.n_fft // self.hop_length)  # enough that both ends contain silence only
         magnitudes = self._magnitudes(frames.float()).T
         devices = [frames.device] if frames.is_cuda else []
         with torch.random.fork_rng(devices):
@@ -195,7 +230,7 @@ def _mel_filters(
 ) -> torch.Tensor:
     """Weights (n_fft // 2 + 1, n_mels); a band that no bin falls into is a `UserError`."""
     torchaudio = _torchaudio()
-    with warnings.catch_warnings(action="ignore"):  # about empty bands, which are refused below
+    with warnings.catch_warnings(action="ignore"):  # about empty bands, which are rejected below
         filters: torch.Tensor = torchaudio.functional.melscale_fbanks(
             n_fft // 2 + 1, lowest_hz, highest_hz, n_mels, sample_rate, norm="slaney", mel_scale="slaney"
         )

@@ -74,14 +74,14 @@ class SpectrogramFrames(FrameRepresentation):
         return self.config.hop_length
 
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Keep frames within the range of the training split.
+        """Return frames within the range of the training split.
 
-        A single wild value in the logarithm of a magnitude would become a bang.
+        A single extreme value in the logarithm of a magnitude would become a loud click.
         """
         return rows.clamp(low, high)
 
     def rows_of_blocks(self, blocks: Iterable[Samples]) -> Iterator[Rows]:
-        """Analyse blocks of samples (n,), on a GPU where there is one."""
+        """Yield the frames of blocks of samples (n,), computed on a GPU if there is one."""
         import torch
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -93,13 +93,13 @@ class SpectrogramFrames(FrameRepresentation):
         return max(0, 1 + (samples - self.config.window_length // 2) // self.config.hop_length)
 
     def samples_of(self, rows: Rows, seed: int) -> Samples:
-        """Invert the frames (T, D) to (T - 1) * hop_length samples."""
+        """Return the samples of the frames (T, D), (T - 1) * hop_length of them."""
         import torch
 
         return to_int16(self.analysis.invert(torch.from_numpy(rows.astype(np.float32)), seed=seed).numpy())
 
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
-        """Invert frames (T, D) together with the last ones before them, to T * hop_length samples or more."""
+        """Return the samples of frames (T, D) after others, T * hop_length or more."""
         seam = before[-SEAM_FRAMES:]
         samples = self.samples_of(np.concatenate([seam, rows, rows[-1:]]), seed)
         return samples[len(seam) * self.config.hop_length :]

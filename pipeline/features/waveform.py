@@ -1,4 +1,4 @@
-"""Samples as they are: a row is one 16-bit integer."""
+"""Raw samples: a row is one 16-bit integer."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Waveform(SoundRepresentation):
         return self.config.hop
 
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Round to 16-bit integers, and clip to their range."""
+        """Return rows rounded to 16-bit integers, and clipped to their range."""
         return rows.round().clamp(-INT16_SCALE, INT16_SCALE - 1).short()
 
     def rows_of_blocks(self, blocks: Iterable[Samples]) -> Iterator[Rows]:
@@ -65,9 +65,9 @@ class Waveform(SoundRepresentation):
         return samples
 
     def samples_of(self, rows: Rows, seed: int) -> Samples:
-        """Return the samples that the rows are."""
+        """Return the rows as samples."""
         return rows[:, 0]
 
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
-        """Return the samples that the rows are."""
+        """Return the rows as samples."""
         return rows[:, 0]

@@ -58,7 +58,7 @@ def continue_file(
         from pipeline.generation.midi_files import continue_notes
 
         if join != END_TO_END or own_rate:
-            raise UserError("cut, context, cross-fade and rate apply to sound, not to notes", 2)
+            raise UserError("trimmed end, context, cross-fade and rate apply to sound, not to notes", 2)
         model = load()
         return continue_notes(model, recording, output, seconds, sampling, only_continuation, plot, overwrite)
     with naming(recording), open_decoding(recording) as opened:

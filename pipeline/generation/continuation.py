@@ -28,7 +28,7 @@ class JoinOptions:
         """Raise `UserError` where a length is out of range."""
         context_s = 1.0 if self.context_s is None else self.context_s
         if not (self.trim_end_s >= 0 and context_s > 0 and self.crossfade_s >= 0):
-            raise UserError("cut and cross-fade must not be negative, context must be positive", 2)
+            raise UserError("trimmed end and cross-fade must not be negative, context must be positive", 2)
 
 
 END_TO_END = JoinOptions()
@@ -74,9 +74,11 @@ class Continuation:
         return np.concatenate([self.context, self.added[take]])
 
     def at_rate(self, original: Samples, sample_rate: int) -> "Continuation":
-        """Return the continuations at another rate, after ``original`` (M',) int16 at that rate.
+        """Return the continuations at another sample rate.
 
-        The samples of ``original`` up to the seam are not changed.
+        Args:
+            original: the recording at that rate, (M',) int16. Its samples up to the seam are not changed.
+            sample_rate: in Hz.
         """
         if sample_rate == self.sample_rate:
             return self
@@ -90,7 +92,16 @@ class Continuation:
 
 
 def crossfade(before: NDArray[np.int16], after: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Fade one sound into another, both (..., n) int16, by raised cosines that add up to 1."""
+    """Return a cross-fade from one sound to another, by raised cosines that add up to 1.
+
+    Args:
+        before, after: (..., n) int16.
+
+    Example:
+        >>> import numpy as np
+        >>> crossfade(np.full(4, 100, np.int16), np.zeros(4, np.int16)).tolist()
+        [96, 69, 31, 4]
+    """
     rise = fade_in(before.shape[-1])
     faded: NDArray[np.int16] = np.rint(before * (1 - rise) + after * rise).astype(np.int16)
     return faded

@@ -9,7 +9,7 @@ ONE_TAKE = SamplingOptions()
 
 
 def free_run(model: TrainedModel, rows: Rows, sampling: SamplingOptions = ONE_TAKE) -> FreeRun:
-    """Condition the model on a recording; return a free run, compiled where possible, else in torch.
+    """Condition the model on a recording, and return a free run, compiled if possible, else in torch.
 
     The first call on a machine compiles for some seconds.
 

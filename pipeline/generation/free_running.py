@@ -47,7 +47,11 @@ class LimiterLog:
         return cls(np.zeros(takes, np.int64), np.zeros(takes, np.int64), np.full(takes, -1))
 
     def note(self, gain_reduced: Flags, scale_clipped: Flags) -> None:
-        """Add the flags of the next steps, (B, n) each."""
+        """Add the flags of the next steps.
+
+        Args:
+            gain_reduced, scale_clipped: where each limit acted, (B, n).
+        """
         self.gain_reduced += gain_reduced.sum(1)
         self.scale_clipped += scale_clipped.sum(1)
         either = gain_reduced | scale_clipped
@@ -56,7 +60,12 @@ class LimiterLog:
         self.steps += either.shape[1]
 
     def report(self, take: int, step_s: float) -> dict[str, float | None]:
-        """Return the seconds in which each limit acted, and the start of the first such step in seconds."""
+        """Return the seconds in which each limit acted, and the start of the first such step in seconds.
+
+        Args:
+            take: index of the take.
+            step_s: length of a step in seconds.
+        """
         first = int(self.first[take])
         return {
             "gain_reduced_seconds": round(int(self.gain_reduced[take]) * step_s, 4),
@@ -106,7 +115,12 @@ class FreeRun(ABC):
 
     @abstractmethod
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
-        """Return the rows (B, n * hop, width) of the next steps from random numbers (B, n) and (B, n, D)."""
+        """Return the rows (B, n * hop, width) of the next steps.
+
+        Args:
+            uniform: random numbers (B, n) in [0, 1).
+            noise: standard normal numbers (B, n, D).
+        """
 
 
 def maximum_scale(model: TrainedModel) -> float:

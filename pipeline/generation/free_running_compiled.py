@@ -49,7 +49,7 @@ class CompiledFreeRun(FreeRun):
                 temperature=sampling.temperature,
                 noise_scale=sampling.noise_scale,
                 max_scale=maximum_scale(self.model),
-                kind=sampling.kind,
+                mode=sampling.mode,
                 limiter_limit=limiter.limit if limiter else None,
                 limiter_memory=limiter.memory if limiter else 0.0,
                 limiter_power=self._power,

@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 
 @torch.inference_mode()
 def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
-    """Run the recurrence teacher-forced over stored rows (N, width), with N a multiple of the hop.
+    """Run the recurrence teacher-forced over stored rows.
+
+    Args:
+        model: any trained model.
+        rows: (N, width), with N a multiple of the hop.
 
     Returns:
         The state after the last row, and the window (window, width) of normalised values that is the next
@@ -89,9 +93,9 @@ class TorchFreeRun(FreeRun):
         """Return values (B, D) of the next step, and flags (B,) where their scale was limited."""
         sampling = self.sampling
         none = torch.zeros(len(uniform), dtype=torch.bool, device=uniform.device)
-        if sampling.kind == "mean":
+        if sampling.mode == "mean":
             return distribution.expectation(), none
-        drawn = sampling.kind == "sample"
+        drawn = sampling.mode == "sample"
         temperature, noise_scale = (sampling.temperature, sampling.noise_scale) if drawn else (0.0, 0.0)
         values = distribution.draw(
             uniform, noise, temperature, noise_scale=noise_scale, max_scale=self._widest

@@ -43,7 +43,7 @@ def continue_samples(
 
     Raises:
         UserError: ``seconds`` is less than one sample.
-        RecordingRejected: the recording is shorter than its cut and cross-fade.
+        RecordingRejected: the recording is shorter than its trimmed end and cross-fade.
     """
     rate = model.audio.sample_rate
     count = round(seconds * rate)
@@ -72,13 +72,13 @@ def continue_samples(
 
 def _parts(samples: Samples, rate: int, join: JoinOptions) -> tuple[Samples, Samples, Samples]:
     """Return a recording's part before the fade, the part that fades, and the model's context."""
-    cut, overlap = round(join.trim_end_s * rate), round(join.crossfade_s * rate)
-    kept = samples[: len(samples) - cut] if join.trim_end_s else samples
+    trimmed, overlap = round(join.trim_end_s * rate), round(join.crossfade_s * rate)
+    kept = samples[: len(samples) - trimmed] if join.trim_end_s else samples
     if len(samples) and (join.trim_end_s * rate >= len(samples) or overlap > len(kept)):
         raise RecordingRejected(
             "too-short",
-            f"a recording of {len(samples) / rate:.2f} s is too short for a cut of {join.trim_end_s:g} s "
-            f"and a cross-fade of {join.crossfade_s:g} s",
+            f"a recording of {len(samples) / rate:.2f} s is too short for a trimmed end of "
+            f"{join.trim_end_s:g} s and a cross-fade of {join.crossfade_s:g} s",
         )
     seam = len(kept) - min(overlap, len(kept))
     first = 0 if join.context_s is None else max(0, seam - max(1, round(join.context_s * rate)))
@@ -122,7 +122,12 @@ def _takes(model: TrainedModel, samples: Samples, count: int, sampling: Sampling
 
 
 def stream_samples(model: TrainedModel, sampling: SamplingOptions) -> Iterator[Samples]:
-    """Yield endless sound without a recording, in blocks (n,) of int16, for models of waveforms."""
+    """Yield endless sound without a recording, in blocks (n,) of int16.
+
+    Args:
+        model: model of waveforms.
+        sampling: seed and options of the draws; the first take is streamed.
+    """
     run = free_run(model, encode_context(model, np.zeros(0, np.int16)), sampling)
     while True:
         for portion in run.rows(model.framing.hop * 256):

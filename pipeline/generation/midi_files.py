@@ -38,8 +38,8 @@ def continue_notes(
         raise UserError(f"{output}: this model continues sound; name a sound file, or another model")
     try:
         sequence = read_sequence(piece, notes.steps_per_quarter)
-    except RecordingRejected as refusal:
-        raise refusal.about(piece) from None
+    except RecordingRejected as rejection:
+        raise rejection.about(piece) from None
     rate_hz = model.row_rate_hz
     context, count = sequence.notes, max(1, round(seconds * rate_hz))
     takes = free_run(model, context, sampling).take(count)

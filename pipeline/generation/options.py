@@ -21,7 +21,7 @@ farther from the true one (11.7 dB instead of 8.7 dB). Below 1, a model is quiet
 `wavecast bench continuations` measures both for any model.
 """
 
-Kind = Literal["sample", "mean", "likely"]
+Mode = Literal["sample", "mean", "likely"]
 Floats = NDArray[np.float32]
 
 
@@ -35,7 +35,7 @@ class SamplingOptions:
         temperature: softmax temperature of the choice of the mixture's component; 1 is as predicted, less
             prefers likely components.
         noise_scale: factor of the chosen component's standard deviation.
-        kind: `sample` draws, `mean` returns the mixture's mean, `likely` the mean of the most likely
+        mode: `sample` draws, `mean` returns the mixture's mean, `likely` the mean of the most likely
             component.
     """
 
@@ -43,7 +43,7 @@ class SamplingOptions:
     seed: int = 0
     temperature: float = DEFAULT_TEMPERATURE
     noise_scale: float = DEFAULT_NOISE_SCALE
-    kind: Kind = "sample"
+    mode: Mode = "sample"
 
     def __post_init__(self) -> None:
         """Raise `UserError` where a value is out of range."""
@@ -55,7 +55,7 @@ class SamplingOptions:
     @property
     def noisy(self) -> bool:
         """Whether the draws depend on the predicted standard deviations."""
-        return self.kind == "sample" and self.noise_scale > 0
+        return self.mode == "sample" and self.noise_scale > 0
 
 
 class Draws:

@@ -10,7 +10,16 @@ from pipeline.music.midi import SUFFIXES, check_midi_output
 
 
 def take_paths(output: Path, takes: int) -> list[Path]:
-    """Return the paths of a continuation's takes: ``output`` for one, NAME-1, NAME-2, ... for several."""
+    """Return the paths of a continuation's takes.
+
+    Args:
+        output: the path of a single take.
+        takes: number of takes.
+
+    Example:
+        >>> [path.name for path in take_paths(Path("talk.wav"), 2)]
+        ['talk-1.wav', 'talk-2.wav']
+    """
     if takes == 1:
         return [output]
     return [output.with_stem(f"{output.stem}-{number}") for number in range(1, takes + 1)]

@@ -1,10 +1,10 @@
 """Ranking of continuations by their spectral distance to the recording, and their negative log-likelihood.
 
 The likelihood ranks badly, since quiet and smooth sound is likely. Of eight takes, the likeliest was the
-quietest in 26 of 48 cases, and its level was 4.1 dB from that of the true continuation. A take at random is
-3.4 dB away. (Measured with an autoregressive GRU on 24 speakers that it was not trained on.) The take with
-the smallest spectral distance to the end of the context was 3.3 dB away and the quietest in 13 cases. Its
-spectrum was as near as the likeliest's, 7.3 dB and 7.2 dB, where a take at random is 8.7 dB away.
+quietest in 26 of 48 cases, and its level was 4.1 dB from that of the true continuation. A random take
+differs by 3.4 dB. (Measured with an autoregressive GRU on 24 speakers that it was not trained on.) The take
+with the smallest spectral distance to the end of the context differed by 3.3 dB and was the quietest in 13
+cases. Its spectrum was as near as that of the likeliest, 7.3 dB and 7.2 dB; a random take has 8.7 dB.
 Typicality, the distance of a take's likelihood from that of the context, did not differ from chance.
 `wavecast bench continuations` measures the rules for any model.
 """
@@ -36,12 +36,20 @@ def spectral_distance_db(context: Samples, takes: Samples, sample_rate: int) -> 
 
     Both are described by mean and standard deviation over time of the levels in `BANDS` bands (see
     `band_levels_db`). The squared differences of means and of deviations are added. The distance is the root
-    of their mean over bands. It is 0 for equal sound, and 1 dB for sound that is 1 dB louder.
+    of their mean over bands.
 
     Args:
         context: int16 samples (M,).
         takes: int16 samples (B, N).
         sample_rate: in Hz.
+
+    Example:
+        It is 0 dB for equal sound, and 6 dB for sound of double amplitude:
+
+        >>> import numpy as np
+        >>> noise = np.random.default_rng(0).integers(-1000, 1000, 8000).astype(np.int16)
+        >>> spectral_distance_db(noise, np.stack([noise, 2 * noise]), 8000).round(1).tolist()
+        [0.0, 6.0]
     """
     expected = _profile(context[-round(CONTEXT_S * sample_rate) :], sample_rate)
     differences = np.stack([_profile(take, sample_rate) - expected for take in takes])
@@ -50,10 +58,14 @@ def spectral_distance_db(context: Samples, takes: Samples, sample_rate: int) -> 
 
 
 def band_levels_db(samples: Samples, sample_rate: int) -> Levels:
-    """Return the levels (frames, bands) of int16 samples (N,) in bands of equal width on the mel scale.
+    """Return the levels (frames, bands) of a sound in bands of equal width on the mel scale.
 
     Frames have 32 ms, a Hann window, and overlap by half. The level is the mean power density of a band in
     decibels of a full-scale signal. Low bands that contain no frequency bin are left out.
+
+    Args:
+        samples: int16 samples (N,).
+        sample_rate: in Hz.
     """
     size = max(4, round(FRAME_S * sample_rate))
     sound = np.pad(samples.astype(np.float64) / INT16_SCALE, (0, max(0, size - len(samples))))

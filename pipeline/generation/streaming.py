@@ -42,7 +42,13 @@ def stream_to_pipe(
 
 
 def stream_to_file(model: TrainedModel, sampling: SamplingOptions, seconds: float | None, path: Path) -> None:
-    """Write sound to ``path`` until interrupted, or for ``seconds``. The file appears when it is complete.
+    """Write generated sound to a file, which appears when it is complete.
+
+    Args:
+        model: model of waveforms.
+        sampling: seed and options of the draws.
+        seconds: length; None continues until the process is interrupted.
+        path: the sound file to be written.
 
     Raises:
         UserError: the model is not one of waveforms, or the file cannot be written.

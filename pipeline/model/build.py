@@ -1,4 +1,4 @@
-"""From settings to a network with fresh weights: the one place where configuration meets `models`."""
+"""Building of networks with fresh weights: the one place where configuration meets `models`."""
 
 import math
 from typing import Any
@@ -24,9 +24,15 @@ Network = Predictor | EncoderDecoder
 
 
 def build_network(input_config: InputConfig, model: ModelConfig, normalisation: Normalisation) -> Network:
-    """The network that a configuration describes, with fresh weights.
+    """Return the network that a configuration describes, with fresh weights.
 
-    Raises `UserError` where not even one unit fits into the parameter budget.
+    Args:
+        input_config: section `input`.
+        model: section `model`.
+        normalisation: moments of the training split, which some heads need.
+
+    Raises:
+        UserError: not even one unit fits into the parameter budget.
     """
     if model.parameter_budget is None:
         return _build(input_config, model, normalisation, model.hidden_size)
@@ -76,7 +82,14 @@ def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) 
 
 
 def start_head(network: Network, dataset: Dataset) -> None:
-    """Begin an autoregressive head at the training split's linear predictor."""
+    """Initialise an autoregressive head with the training split's linear predictor.
+
+    Other heads stay unchanged.
+
+    Args:
+        network: its head is changed in place.
+        dataset: the prepared data set.
+    """
     head = network.head
     if not isinstance(head, AutoregressiveMixtureHead):
         return

@@ -13,10 +13,14 @@ from pipeline.features.normaliser import Normaliser
 def log_likelihood(
     distribution: Distribution, batch: Batch, normaliser: Normaliser, discrete: bool
 ) -> Tensor:
-    """Log-likelihood of each step (B, T), in nats of the normalised values.
+    """Return the log-likelihood of each step (B, T), in nats of the normalised values.
 
-    ``discrete`` takes the probability of each integer sample's interval, divided by the interval's width:
-    the average of the density over it, so that both ways have one unit.
+    Args:
+        distribution: distributions of batch shape (B, T).
+        batch: targets, their mask and the integer samples.
+        normaliser: gives the bounds of a sample's interval.
+        discrete: use the probability of each integer sample's interval, divided by the interval's width. This
+            is the average of the density over the interval, so both results have one unit.
     """
     if not discrete:
         return distribution.log_prob(batch.targets, batch.mask)

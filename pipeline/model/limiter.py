@@ -26,9 +26,9 @@ MOMENTS = 20_000
 
 
 def loudest_level(dataset: Dataset) -> float:
-    """The loudest moment of the training split, as a root mean square of normalised values.
+    """Return the loudest moment of the training split, as a root mean square of normalised values.
 
-    Of a large split only some moments are looked at, the same ones each time.
+    Of a large split only some moments are measured, the same ones each time.
     """
     chosen = dataset.require("train")
     length = round(MOMENT_S * dataset.representation.row_rate_hz)
@@ -45,7 +45,7 @@ def loudest_level(dataset: Dataset) -> float:
 
 @dataclass(frozen=True)
 class RmsLimiter:
-    """Turns blocks down where the running level exceeds ``limit``.
+    """A limiter that reduces the gain of blocks where the running level exceeds ``limit``.
 
     Attributes:
         limit: loudest root mean square, in normalised values.
@@ -57,15 +57,33 @@ class RmsLimiter:
 
     @classmethod
     def of(cls, limit: float, hop: int, sample_rate: float) -> RmsLimiter:
-        """A guard for blocks of ``hop`` samples."""
+        """Return a limiter for blocks of ``hop`` samples.
+
+        Args:
+            limit: highest root mean square, in normalised values.
+            hop: samples of a block.
+            sample_rate: in Hz.
+        """
         return cls(limit, math.exp(-hop / (MOMENT_S * sample_rate)))
 
     def __call__(self, values: Tensor, power: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Blocks of normalised values (B, D) after a running mean square (B,) float64.
+        """Reduce the gain of blocks whose running level exceeds the limit.
+
+        Args:
+            values: normalised values, (B, D).
+            power: running mean square before the blocks, (B,) float64.
 
         Returns:
-            The blocks, as they are or turned down to the limit; the power after them; and where (B,) a block
-            was turned down.
+            The blocks, with a reduced gain where needed; the power after them; and where (B,) it was reduced.
+
+        Example:
+            A block of RMS 2 against a limit of 1, without memory:
+
+            >>> import torch
+            >>> limiter = RmsLimiter(limit=1.0, memory=0.0)
+            >>> values, power, reduced = limiter(torch.full((1, 4), 2.0), torch.zeros(1))
+            >>> values.tolist(), reduced.tolist()
+            ([[1.0, 1.0, 1.0, 1.0]], [True])
         """
         block = values.nan_to_num(0.0, 0.0, 0.0).double().square().mean(-1)
         before = self.memory * power

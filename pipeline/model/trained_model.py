@@ -1,4 +1,4 @@
-"""A trained model: a network and what it needs to meet recordings, in torch or compiled for a CPU."""
+"""A trained model: a network with its representation and normalisation, in torch or compiled for a CPU."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Weights = Mapping[str, NDArray[np.float32]]
 class TrainedModel:
     """A network and what it needs to meet recordings.
 
-    The network itself is built when it is first asked for: what the compiled form can do needs no torch,
+    The network itself is built when it is first used: what the compiled form can do needs no torch,
     whose import takes longer than continuing a recording by seconds.
 
     Attributes:
@@ -61,7 +61,15 @@ class TrainedModel:
         normalisation: Normalisation,
         trained: dict[str, Any],
     ) -> TrainedModel:
-        """A model of a network that is there already."""
+        """Return a trained model of an existing network.
+
+        Args:
+            network: in torch, on any device.
+            input_config: section `input` of the training.
+            model: section `model` of the training.
+            normalisation: moments of the training split.
+            trained: facts of the training, as plain values.
+        """
 
         def weights() -> Weights:
             return {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
@@ -92,9 +100,10 @@ class TrainedModel:
 
     @cached_property
     def compiled(self) -> CompiledPredictor | None:
-        """The network compiled for a CPU, or None where it has parts that only torch has.
+        """Return the network compiled for a CPU, or None where it has parts that only torch has.
 
-        Raises `UserError` where the weights do not fit the configuration.
+        Raises:
+            UserError: the weights do not fit the configuration.
         """
         from models.compiled.predictor import CompiledPredictor
 
@@ -125,7 +134,7 @@ class TrainedModel:
 
     @cached_property
     def representation(self) -> Representation:
-        """What recordings are converted to, as the settings of the input say."""
+        """The representation that the settings of the input select."""
         return representation_of(self.input)
 
     @cached_property
@@ -164,12 +173,12 @@ class TrainedModel:
         return RmsLimiter.of(self.trained["loudest_level"], self.framing.hop, self.row_rate_hz)
 
     def normaliser(self) -> Normaliser:
-        """Between stored rows and the values that the network in torch sees."""
+        """Return the conversion between stored rows and the values that the network in torch reads."""
         return Normaliser(self.representation, self.normalisation, self.device)
 
 
 def _require_parts(weights: Weights, model: ModelConfig) -> None:
-    """Raise `ValueError` where the recurrent layers are others than the configuration says."""
+    """Raise `ValueError` where the recurrent layers differ from the configuration."""
     layers = len({name.split(".")[2] for name in weights if name.startswith("recurrent.layers.")})
     units = next(array.shape[-1] for name, array in weights.items() if "weight_hh" in name)
     found = layers, "recurrent.norms.0.weight" in weights, "recurrent.start" in weights

@@ -38,15 +38,20 @@ class Held:
 
 
 def read_midi(file: IO[bytes], steps_per_quarter: int) -> tuple[Roll, tuple[str, ...]]:
-    """Read an open MIDI file as a roll (T, 88), all tracks and instruments together.
+    """Read an open MIDI file as a piano roll, all tracks and instruments together.
 
     Beginnings and ends are moved to the nearest step, and every note lasts at least one. The roll ends with
-    the longest track. Notes that are no keys of a piano are left out.
+    the longest track. Notes outside the 88 keys of a piano are left out.
+
+    Args:
+        file: a file open for reading bytes.
+        steps_per_quarter: steps of the roll in a quarter note.
 
     Returns:
-        The roll, and remarks on what was left out or mended, a line each.
+        The roll (T, 88), and one line for each kind of remark on what was left out or repaired.
 
-    Raises `RecordingRejected` where the file is damaged, is not timed by quarter notes, or has no notes.
+    Raises:
+        RecordingRejected: the file is damaged, is not timed by quarter notes, or has no notes.
     """
     tracks, ticks_per_quarter = _parsed(file)
     remarks: dict[str, int] = {}
@@ -72,7 +77,15 @@ def read_midi(file: IO[bytes], steps_per_quarter: int) -> tuple[Roll, tuple[str,
 
 
 def check_midi_output(path: Path, overwrite: bool = False) -> None:
-    """Raise `UserError`, before any work, for another suffix or a file that is there already."""
+    """Check, before any work, that notes can be written to a path.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: the path has no suffix of MIDI, or the file exists and may not be replaced.
+    """
     if path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: notes are written as MIDI; name it with one of {', '.join(SUFFIXES)}")
     check_overwrite(path, overwrite)
@@ -81,10 +94,19 @@ def check_midi_output(path: Path, overwrite: bool = False) -> None:
 def write_midi(
     path: Path, roll: Roll, steps_per_quarter: int, quarters_per_minute: float, overwrite: bool = False
 ) -> None:
-    """Write a roll (T, 88) as a MIDI file for piano, in which `read_midi` finds the same roll.
+    """Write a piano roll as a MIDI file, from which `read_midi` reads the same roll.
 
-    A key that sounds in consecutive steps is held. Parent folders are made. Raises `UserError` for another
-    suffix, a file that is there already, a tempo that MIDI lacks, a place that cannot be written.
+    A key that sounds in consecutive steps is held. Parent folders are created.
+
+    Args:
+        path: the file to be written.
+        roll: (T, 88), 0 or 1.
+        steps_per_quarter: steps of the roll in a quarter note.
+        quarters_per_minute: the tempo.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        UserError: the path has another suffix, exists or cannot be written, or MIDI does not have the tempo.
     """
     import mido
 

@@ -43,8 +43,11 @@ class NoteSequence:
 def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
     """Return all sequences of a file, in its order.
 
-    ``steps_per_quarter`` is the grid of a MIDI file; a set has its own. One bad sequence rejects its whole
-    set: figures on the rest would not compare with published ones.
+    One bad sequence rejects its whole set: figures on the rest would not be comparable with published ones.
+
+    Args:
+        path: a MIDI file, or a set in .mat or .npz.
+        steps_per_quarter: grid of a MIDI file; a set has its own.
 
     Raises:
         RecordingRejected: the file or a sequence in it cannot be used.
@@ -61,7 +64,15 @@ def read_sequences(path: Path, steps_per_quarter: int) -> list[NoteSequence]:
 
 
 def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
-    """Return one sequence: a MIDI file, or `FILE#NAME` of a set; raises `RecordingRejected`."""
+    """Return one sequence.
+
+    Args:
+        path: a MIDI file, or `FILE#NAME` for a sequence of a set.
+        steps_per_quarter: grid of a MIDI file; a set has its own.
+
+    Raises:
+        RecordingRejected: the file cannot be used, or the name does not select a sequence.
+    """
     file, mark, name = str(path).rpartition("#")
     if not mark or path.exists():
         file, name = str(path), ""
@@ -79,7 +90,11 @@ def read_sequence(path: Path, steps_per_quarter: int) -> NoteSequence:
 
 
 def kind_of(path: Path) -> Kind:
-    """Return the kind of a file, by its first bytes; raises `RecordingRejected`."""
+    """Return the kind of a file, by its first bytes.
+
+    Raises:
+        RecordingRejected: the file cannot be read, or is of another kind.
+    """
     with open_file(path) as file:
         head = file.read(16)
     if head.startswith(HDF5_MATLAB):

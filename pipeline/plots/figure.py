@@ -24,7 +24,7 @@ SEAM_COLOUR = "#56B4E9"  # stands out on white as on the dark and fiery colours 
 
 
 def new_figure(height_px: int, width_px: int = WIDTH_PX) -> Figure:
-    """Return an empty figure, ``width_px`` wide."""
+    """Return an empty figure of this height and width in pixels."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -35,11 +35,16 @@ def new_figure(height_px: int, width_px: int = WIDTH_PX) -> Figure:
 
 
 def write_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, atomically, its panels open to the top and to the right."""
+    """Write a figure as PNG, atomically, without the upper and right borders of its panels.
+
+    Args:
+        figure: a figure of `new_figure`.
+        path: the file, which is replaced if it exists.
+    """
     for axes in figure.axes:
         axes.spines[["top", "right"]].set_visible(False)
     with atomic_path(path) as temporary, warnings.catch_warnings():
-        # A script that the font lacks is drawn as boxes; whoever named a file so knows what it says.
+        # A script that the font lacks is drawn as boxes; the warning would add nothing.
         warnings.filterwarnings("ignore", r"Glyph .* missing from font", UserWarning)
         figure.savefig(temporary, format="png")
 
@@ -51,7 +56,12 @@ def plain_text(text: str) -> str:
 
 
 def mark_seam(panels: Sequence[Axes], seam_s: float | None) -> None:
-    """Name the time axis of the lowest panel, and draw the seam on all."""
+    """Label the time axis of the lowest panel, and draw the seam on all panels.
+
+    Args:
+        panels: from top to bottom, with one time axis.
+        seam_s: time in seconds at which the continuation begins; None draws no line.
+    """
     panels[-1].set_xlabel(
         "time (s)" if seam_s is None else f"time (s); the line is the seam at {seam_s:.2f} s"
     )

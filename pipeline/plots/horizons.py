@@ -14,9 +14,13 @@ Horizons = Mapping[str, Mapping[str, Any]]
 
 
 def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
-    """Draw a line for each named model over the horizon, on a logarithmic axis.
+    """Draw a line for each model over the horizon, on a logarithmic axis.
 
     Bars are one standard error of the difference to the first model, over the same targets.
+
+    Args:
+        path: the PNG file to be written.
+        models: by name, figures by horizon in steps.
     """
     from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
@@ -49,7 +53,11 @@ def horizon_curves(path: Path, models: Mapping[str, Horizons]) -> None:
 def difference(ours: Mapping[str, Any], others: Mapping[str, Any]) -> tuple[float, float]:
     """Return mean and standard error of the difference in nats of two models at one horizon.
 
-    The error is 0 where there are not two targets, or not the same ones.
+    Args:
+        ours, others: figures at the horizon, with those of each target in `of_targets`.
+
+    Returns:
+        The mean, and the error; the error is 0 without two targets, or where the targets differ.
     """
     one, other = np.asarray(ours["of_targets"]), np.asarray(others["of_targets"])
     if one.shape != other.shape or len(one) < 2:

@@ -22,10 +22,16 @@ BAR_HEIGHT = 0.76  # of the distance between two keys
 
 
 def plot_piano_roll(path: Path, roll: Roll, step_rate_hz: float, seam_s: float | None, title: str) -> None:
-    """Draw a roll (T, 88) from its lowest to its highest note.
+    """Draw a piano roll from its lowest to its highest note.
 
-    A line marks ``seam_s``, the second at which the context ends and its continuation begins. The notes of
-    the continuation have another colour.
+    The notes of a continuation have another colour.
+
+    Args:
+        path: the PNG file to be written.
+        roll: (T, 88), 0 or 1.
+        step_rate_hz: steps per second.
+        seam_s: time in seconds at which the context ends and the continuation begins; None without one.
+        title: text above the plot.
     """
     figure = new_figure(height_px=560)
     axes = figure.subplots()

@@ -42,10 +42,15 @@ class Curve:
 
 
 def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
-    """Draw the losses of each named model, in ``unit``, against updates and against wall-clock time.
+    """Draw the losses of each model against updates and against wall-clock time.
 
     Training losses are the thin lines, validation losses the thick ones. The axis of losses is logarithmic
     where all are positive.
+
+    Args:
+        path: the PNG file to be written.
+        curves: losses by name of the model.
+        unit: unit of the losses.
     """
     longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
     unit_s, name_of_unit = time_unit(longest_s)
@@ -81,10 +86,17 @@ def plot_recording(
     title: str,
     width_px: int = WIDTH_PX,
 ) -> None:
-    """Draw waveform and spectrogram of samples (N,), int16 or floats of full scale 1.
+    """Draw waveform and spectrogram of a recording.
 
-    A line marks ``seam_s``, the second at which the recording ends and its continuation begins. The
-    spectrogram of a long recording shows short windows far apart, not every moment of it.
+    The spectrogram of a long recording shows short windows far apart, not every moment of it.
+
+    Args:
+        path: the PNG file to be written.
+        samples: (N,), int16 or floats of full scale 1.
+        sample_rate: in Hz.
+        seam_s: time in seconds at which the continuation begins, marked by a line; None without one.
+        title: text above the plot.
+        width_px: width of the picture in pixels.
     """
     import librosa
 
@@ -117,9 +129,16 @@ def plot_recording(
 def spectrogram_frames_picture(
     path: Path, frames: NDArray[np.floating[Any]], frame_rate_hz: float, seam_s: float | None, title: str
 ) -> None:
-    """Draw the modelled frames (T, D) of a log spectrogram: time to the right, bins or bands upwards.
+    """Draw the modelled frames of a log spectrogram: time to the right, bins or bands upwards.
 
     Of many frames every second, third ... is drawn.
+
+    Args:
+        path: the PNG file to be written.
+        frames: (T, D), natural logarithms of magnitudes.
+        frame_rate_hz: frames per second.
+        seam_s: time in seconds at which the continuation begins, marked by a line; None without one.
+        title: text above the plot.
     """
     stride = -(-len(frames) // MOST_COLUMNS)
     figure = new_figure(height_px=480)
@@ -140,7 +159,8 @@ def comparison(
 ) -> None:
     """Draw a bar with its number for each named value, the best on top; the best model stands out.
 
-    Bars begin a little beyond the best value, not at 0, so that small differences show; the axis says where.
+    Bars begin a little beyond the best value, not at 0, so that small differences are visible. The axis
+    states where.
 
     Args:
         path: of the PNG.

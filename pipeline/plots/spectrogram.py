@@ -25,9 +25,15 @@ MOST_TIMES = 9
 def draw(
     path: Path, shown: Floats, column_s: float, config: SpectrogramConfig, frequencies_hz: Floats, name: str
 ) -> None:
-    """Draw columns (C, D) of natural logarithms of magnitudes; brighter is louder.
+    """Draw the columns of a spectrogram; brighter is louder.
 
-    ``frequencies_hz`` (D,) are those of the bins or mel bands.
+    Args:
+        path: the PNG file to be written.
+        shown: (C, D), natural logarithms of magnitudes.
+        column_s: seconds from one column to the next.
+        config: the analysis.
+        frequencies_hz: of the bins or mel bands, (D,).
+        name: of the recording, for the title.
     """
     levels_db = shown.T * DB_PER_NAT
     if not config.n_mels:  # a sine of full scale has a quarter of the window as its magnitude

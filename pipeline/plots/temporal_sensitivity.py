@@ -10,9 +10,12 @@ from pipeline.plots.figure import COLOURS, new_figure, write_figure
 
 
 def plot_temporal_sensitivity(path: Path, curves: Mapping[str, Sequence[float]], step_s: float) -> None:
-    """Draw curves of `measure_temporal_sensitivity` by model, each relative to its own value at distance 0.
+    """Draw curves of temporal sensitivity, each relative to its own value at distance 0.
 
-    ``step_s`` is the time from one step to the next, for the second axis.
+    Args:
+        path: the PNG file to be written.
+        curves: results of `measure_temporal_sensitivity` by name of the model.
+        step_s: seconds from one step to the next, for the second axis.
     """
     figure = new_figure(height_px=560)
     axes = figure.subplots()

@@ -11,9 +11,15 @@ from pathlib import Path
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
+from pipeline.tracking.local_store import read_only, sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, connect
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import sqlite_file, tracking_errors
+from pipeline.tracking.store import tracking_errors
+
+PIN_TAG = "wavecast.pinned"
+"""Tag of a registered model: number of the version that stays champion whatever runs find."""
+DECISION_TAG = "wavecast.promotion."
+"""Beginning of the tags of a version that say what was decided on it."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +83,7 @@ def registered_versions(uri: str) -> list[RegisteredVersion]:
 def _read_tables(database: Path) -> list[RegisteredVersion] | None:
     """Read MLflow's own tables; None where they are laid out otherwise than expected."""
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(read_only(database)) as connection:
             aliases: dict[tuple[str, int], list[str]] = {}
             for name, version, alias in connection.execute(
                 "select name, version, alias from registered_model_aliases order by alias"

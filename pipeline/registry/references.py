@@ -37,11 +37,25 @@ def run_folder(reference: str) -> Path:
 def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
     """Return the version that is used when no model is named: the champion, else the newest.
 
-    A version of another registered model is taken if ``name`` has none: the model may have been renamed.
+    The champion of ``name`` comes first, then that of another registered model, then the newest version of
+    ``name``, then the newest of all.
+
+    Raises:
+        UserError: several registered models have a champion, and ``name`` has none.
     """
     own = [version for version in versions if version.name == name]
-    champions = [version for version in (*own, *versions) if CHAMPION in version.aliases]
-    return next(iter([*champions, *own, *versions]), None)
+    champions = [version for version in versions if CHAMPION in version.aliases]
+    chosen = [version for version in own if version in champions]
+    if not chosen and len(champions) > 1:
+        names = ", ".join(f"{found}@{CHAMPION}" for found in sorted(version.name for version in champions))
+        raise UserError(f"several models have a champion: {names}; choose one with --model", 2)
+    return next(iter([*chosen, *champions, *own, *versions]), None)
+
+
+def other_champions(versions: Sequence[RegisteredVersion], chosen: RegisteredVersion) -> tuple[str, ...]:
+    """Return the champions of other registered models than that of ``chosen``, as NAME@champion."""
+    champions = {version.name for version in versions if CHAMPION in version.aliases}
+    return tuple(f"{name}@{CHAMPION}" for name in sorted(champions - {chosen.name}))
 
 
 def find_version(
@@ -50,11 +64,13 @@ def find_version(
     """Return the registered version that ``reference`` means, None where it means none.
 
     It is a number (`3` or `v3`), an alias, NAME/NUMBER, NAME@ALIAS, a run's name or id, or NAME alone, which
-    is its champion or newest version. Numbers and aliases are those of ``name``; aliases of other registered
-    models are tried after them.
+    is its champion or newest version. Numbers and aliases are those of ``name``, or of the only registered
+    model if ``name`` has no versions; aliases of other registered models are tried after them.
     """
     text = reference.removeprefix("models:/")
     own = [version for version in versions if version.name == name]
+    if not own and len({version.name for version in versions}) == 1:
+        own = list(versions)
     if number := re.fullmatch(r"v?(\d+)", text):
         return next((v for v in own if v.version == int(number[1])), None)
     for version in (*own, *versions):
@@ -93,7 +109,13 @@ def run_of_variant(reference: str) -> RunFolder | None:
 
 
 def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for a model that is not there, with the names that are near it."""
+    """Return the `UserError` for a model that does not exist, with the names that are similar.
+
+    Args:
+        reference: what the user wrote.
+        name: the registered model whose version numbers are listed.
+        versions: all registered versions.
+    """
     runs = trained_runs()
     if not versions and not runs:
         return UserError(f"{reference}: no such model; {NOTHING_TRAINED}")
@@ -106,8 +128,20 @@ def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersio
     return UserError(f"{reference}: no such model{_suggestion(reference, filter(None, known))}")
 
 
+def no_such_name(name: str, names: Sequence[str]) -> UserError:
+    """Return the `UserError` for a registered model that is not there, with the names that are near it."""
+    if not names:
+        return UserError(f"{name}: no model is registered yet: `wavecast train FOLDER` registers one")
+    return UserError(f"{name}: no registered model has this name{_suggestion(name, names)}")
+
+
 def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]) -> UserError:
-    """Return the `UserError` for an address that the store does not have, saying which part is wrong."""
+    """Return the `UserError` for an address that the store does not have, which names the wrong part.
+
+    Args:
+        wanted: the address, such as `models:/NAME/3`.
+        versions: all registered versions.
+    """
     where = f"{wanted.text}: no such model"
     if wanted.run_id:
         return UserError(f"{where}; the store has no such run, or the run no such folder")
@@ -127,11 +161,13 @@ def not_registered(wanted: ModelReference, versions: Sequence[RegisteredVersion]
 
 
 def versions_text(versions: Sequence[RegisteredVersion], name: str) -> str:
-    """Return in words which versions a registered model has."""
+    """Return in words which versions a registered model has, or the only one if it is not of that name."""
+    names = list(dict.fromkeys(version.name for version in versions))
+    name = names[0] if len(names) == 1 else name
     numbers = sorted(version.version for version in versions if version.name == name)
     if not numbers:
-        others = ", ".join(dict.fromkeys(version.name for version in versions))
-        return f"no version of {name} is registered" + (f"; there are: {others}" if others else " yet")
+        others = f"; there are: {', '.join(names)}" if names else " yet"
+        return f"no version of {name} is registered{others}"
     return f"{name} has version{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}"
 
 

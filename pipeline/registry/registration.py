@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
-from pipeline.registry.catalogue import registered_versions, validation_bits
+from pipeline.registry.catalogue import DECISION_TAG, PIN_TAG, registered_versions, validation_bits
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
+from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import ModelReference, sqlite_file, store_uri, tracking_errors
+from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
 
 if TYPE_CHECKING:
@@ -24,11 +25,20 @@ if TYPE_CHECKING:
 
 
 def register(run: RunFolder, name: str) -> int:
-    """Make the run's model a version of the registered model ``name``; returns the version's number.
+    """Make a run's model a version of a registered model.
 
-    Sends the run first. A run has one version: registered again, that one is returned.
+    The run is sent to the store first. A run has one version, which is returned when it is registered again.
 
-    Raises `TrackingUnavailable` where the store cannot be used, `UserError` where the run has no model yet.
+    Args:
+        run: a run with a trained model.
+        name: the registered model.
+
+    Returns:
+        The number of the version.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
+        UserError: the run has no model yet.
     """
     if not (run.model / "config.json").exists():
         raise UserError(f"{run.path}: has no model yet; finish its training first")
@@ -62,12 +72,17 @@ def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: s
 
 
 def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> None:
-    """Let ``alias`` mean this version, and no other, of the registered model.
+    """Let an alias mean this version, and no other, of the registered model.
 
-    ``uri`` is the store as configured, None the default one; so it is in the functions below.
+    Args:
+        name: the registered model.
+        version: number of the version.
+        alias: letters, digits, - and _, but neither `latest` nor a `v` with a number.
+        uri: the store as configured; None is the default one. The functions below have the same argument.
 
-    Raises `UserError` where there is no such version, and for what MLflow rejects: aliases of other than
-    letters, digits, - and _; v1; latest.
+    Raises:
+        UserError: there is no such version, or MLflow rejects the alias.
+        TrackingUnavailable: the store cannot be used.
     """
     store = store_uri(uri)
     versions = registered_versions(store)
@@ -78,7 +93,18 @@ def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> No
 
 
 def champion(name: str, uri: str | None = None) -> dict[str, Any] | None:
-    """The version that the command line uses by default, as in `list_models`; None where there is none."""
+    """Return the version that the command line uses by default.
+
+    Args:
+        name: the registered model.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The facts of the version as in `list_models`, or None if there is no champion.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
+    """
     store = store_uri(uri)
     if _is_absent(store):
         return None
@@ -93,7 +119,8 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
 
     Each has `name`, `version`, `aliases`, `run_id`, `run_name` (its folder's), `variant`, `kind` and
     `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure),
-    `valid_bits_per_sample` (None where that is not known) and `created` (date, time, offset from UTC).
+    `valid_bits_per_sample` (None where that is not known), `created` (date, time, offset from UTC),
+    `promotion` (what was decided on it, see `pipeline.promotion.record`) and `pinned`.
     """
     store = store_uri(uri)
     if _is_absent(store):
@@ -101,11 +128,16 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
     with tracking_errors(store):
         client = connect(store)
         aliases: dict[tuple[str, int], list[str]] = {}
+        pins = set()
         for model in client.search_registered_models():
+            pins.add((model.name, model.tags.get(PIN_TAG, "")))
             for alias, version in model.aliases.items():
                 aliases.setdefault((model.name, int(version)), []).append(alias)
         versions = sorted(client.search_model_versions(), key=lambda v: -v.creation_timestamp)
-        return [_describe(client, v, aliases.get((v.name, int(v.version)), [])) for v in versions]
+        return [
+            _describe(client, v, aliases.get((v.name, int(v.version)), []), (v.name, str(v.version)) in pins)
+            for v in versions
+        ]
 
 
 def _is_absent(uri: str) -> bool:
@@ -114,7 +146,9 @@ def _is_absent(uri: str) -> bool:
     return database is not None and not database.exists()
 
 
-def _describe(client: "MlflowClient", version: "ModelVersion", aliases: list[str]) -> dict[str, Any]:
+def _describe(
+    client: "MlflowClient", version: "ModelVersion", aliases: list[str], pinned: bool = False
+) -> dict[str, Any]:
     run_id = version.run_id
     created = datetime.fromtimestamp(version.creation_timestamp / 1000).astimezone()
     run = found_or_none(lambda: client.get_run(run_id)) if run_id else None
@@ -133,4 +167,10 @@ def _describe(client: "MlflowClient", version: "ModelVersion", aliases: list[str
             data_dir() / "runs" / version.tags.get(RUN_TAG, "-") / "model"
         ),
         "created": created.isoformat(sep=" ", timespec="minutes"),
+        "promotion": {
+            key.removeprefix(DECISION_TAG): value
+            for key, value in version.tags.items()
+            if key.startswith(DECISION_TAG)
+        },
+        "pinned": pinned,
     }

@@ -21,15 +21,16 @@ from pipeline.registry.references import (
     local_model,
     no_such_model,
     not_registered,
+    other_champions,
     run_of_variant,
 )
+from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.store import (
     MODEL_IN_ARTIFACTS,
     ModelReference,
     NoSuchModel,
     find_in_sqlite,
-    sqlite_file,
     store_uri,
     tracking_errors,
 )
@@ -64,10 +65,12 @@ class FoundModel:
     Attributes:
         folder: of the model's files, on this machine.
         label: a description for users: `wavecast/3 (champion, run demo-gru-988ad8c036)`.
+        others: champions of other registered models, where none was named: `wavecast-demo@champion`.
     """
 
     folder: Path
     label: str
+    others: tuple[str, ...] = ()
 
     def load(self, device: str = "cpu") -> "TrainedModel":
         """Return the model, its network on ``device``: `auto`, `cpu` or `cuda`."""
@@ -77,12 +80,24 @@ class FoundModel:
 
 
 def load(reference: str = "", device: str = "cpu") -> "TrainedModel":
-    """Return the model that ``reference`` means, loaded; see `find_model`."""
+    """Return the model that ``reference`` means, loaded.
+
+    Args:
+        reference: as in `find_model`; empty is the default model.
+        device: `cpu`, `cuda` or `auto`.
+
+    Raises:
+        UserError: there is no such model, or no such device.
+        TrackingUnavailable: the store cannot be used.
+    """
     return find_model(reference).load(device)
 
 
 def fetch_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str | None = None) -> Path:
-    """Return the folder of the model that ``reference`` means; see `find_model`."""
+    """Return the folder of the model that ``reference`` means, fetched if it is on a server.
+
+    Arguments and errors are those of `find_model`.
+    """
     return find_model(reference, name, uri).folder
 
 
@@ -95,10 +110,13 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
             NAME@ALIAS, `models:/NAME@ALIAS`, `models:/NAME/VERSION` or `runs:/ID/model`. Empty or None: the
             champion, else the newest registered version, else the newest trained run.
         name: the registered model whose versions and aliases are meant.
-        uri: the store as configured; None the default one.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The model's folder, and the name under which it was found.
 
     Raises:
-        UserError: there is no such model; the text has the names that are near.
+        UserError: there is no such model; the text has the names that are similar.
         TrackingUnavailable: the store cannot be used.
     """
     text, store = reference or "", store_uri(uri)
@@ -110,7 +128,8 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
     version = find_version(versions, text, name) if text else default_version(versions, name)
     if version:
         address = f"models:/{version.name}/{version.version}"
-        return FoundModel(_fetch(ModelReference.parse(address), store), version.label)
+        others = () if text else other_champions(versions, version)
+        return FoundModel(_fetch(ModelReference.parse(address), store), version.label, others)
     run = run_of_variant(text) if text else next(iter(trained_runs()), None)
     if run:
         return FoundModel(run.model, f"run {run.path.name} (not registered)")
@@ -122,7 +141,15 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
 
 
 def version_of(reference: str, name: str = DEFAULT_NAME, uri: str | None = None) -> tuple[str, int]:
-    """Return registered model and number of the version that ``reference`` means; see `find_version`.
+    """Return the registered version that a reference means.
+
+    Args:
+        reference: as in `pipeline.registry.references.find_version`, or the folder of a registered run.
+        name: the registered model whose version numbers and aliases are meant.
+        uri: the store as configured; None is the default one.
+
+    Returns:
+        The name of the registered model, and the number of the version.
 
     Raises:
         UserError: no such version is registered.

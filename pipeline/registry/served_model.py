@@ -5,7 +5,6 @@ and the configuration alone.
 """
 
 import importlib.metadata
-import json
 import warnings
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,7 @@ import numpy as np
 from mlflow.models import ModelSignature, set_model
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
-from pydantic import TypeAdapter
 
-from pipeline.common.files import read_json
-from pipeline.config.inputs import InputConfig
 from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE
 from pipeline.tracking.store import MODEL_IN_ARTIFACTS
 
@@ -35,6 +31,7 @@ SERVED_WITH = (
     "safetensors",
     "torch",
     "torchaudio",
+    "xxhash",
 )
 """What the served model's code imports; the index has no wavecast, so its own code travels along."""
 
@@ -96,7 +93,12 @@ def _sampling(settings: dict[str, Any], index: int) -> "SamplingOptions":
 
 
 def save_served_model(model: Path, target: Path) -> None:
-    """Write an MLflow model at ``target``: the model folder, the code that serves it, what both need."""
+    """Write an MLflow model: the model folder, the code that serves it, and the list of packages it needs.
+
+    Args:
+        model: the model folder.
+        target: the folder to be written.
+    """
     here = Path(__file__).resolve()
     checkout = here.parents[2]
     with warnings.catch_warnings():
@@ -104,7 +106,7 @@ def save_served_model(model: Path, target: Path) -> None:
         mlflow.pyfunc.save_model(
             target,
             python_model=str(here),
-            artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: str(model)},
+            artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: model.absolute().as_uri()},
             code_paths=[str(checkout / "pipeline"), str(checkout / "models")],
             signature=_signature(model),
             pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],
@@ -119,9 +121,9 @@ def _public(version: str) -> str:
 def _signature(model: Path) -> ModelSignature:
     """Return the signature: samples (B, N) or rows (B, T, D) of another kind, and as many axes after them."""
     from pipeline.features.representations import representation_of
+    from pipeline.model.model_file import read_model_file, settings_of
 
-    settings = read_json(model / "config.json", "model")["input"]
-    config: InputConfig = TypeAdapter(InputConfig).validate_json(json.dumps(settings))
+    config = settings_of(model, read_model_file(model))[0]
     representation = representation_of(config)
     shape = (-1, -1) if representation.rows_are_samples else (-1, -1, representation.row_width)
     tensor = TensorSpec(np.dtype("float32"), shape)

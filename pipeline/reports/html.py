@@ -7,14 +7,21 @@ all input of users.
 
 import math
 import shlex
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
 from typing import Any
 
-from pipeline.common.files import atomic_path, data_dir, expanded, read_json
+from pipeline.common.files import atomic_path, data_dir, expanded
 from pipeline.config.model import ModelConfig
 from pipeline.config.run import RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_notice
+from pipeline.evaluation.evaluation_file import (
+    EVALUATION,
+    TEMPORAL_SENSITIVITY,
+    read_evaluation,
+    read_temporal_sensitivity,
+)
 from pipeline.reports.media import EmbedBudget, examples_of, generated
 from pipeline.reports.recordings import table_of_groups, table_of_recordings
 from pipeline.reports.template import render
@@ -27,14 +34,27 @@ SHOWN_APART = ("learning_curve", "comparison", "horizons", "reach")
 
 
 def write_run_report(run: RunFolder, evaluation: dict[str, Any] | None = None) -> Path:
-    """Write `report.html` among a run's artifacts and return its path; see `run_page`."""
+    """Write `report.html` among a run's artifacts.
+
+    Args:
+        run: the run.
+        evaluation: its figures; see `run_page`.
+
+    Returns:
+        The path of the page.
+    """
     path = run.artifacts / "report.html"
     write_page(path, run_page(run, evaluation))
     return path
 
 
 def write_page(path: Path, page: str) -> None:
-    """Write a page, atomically; bytes of file names that are not text are replaced."""
+    """Write a page, atomically.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        page: HTML. Bytes of file names that are not text are replaced.
+    """
     with atomic_path(path) as temporary:
         temporary.write_bytes(page.encode("utf-8", "replace"))
 
@@ -44,7 +64,8 @@ def page_of(target: str) -> str:
 
     The page of a model is that of the run that trained it, where that is on this machine.
 
-    Raises `UserError` where there is no such thing.
+    Raises:
+        UserError: there is no such run or model.
     """
     for folder in (expanded(target), data_dir() / "runs" / target):
         if (folder / "run.json").is_file():
@@ -66,25 +87,26 @@ def page_of(target: str) -> str:
 def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
     """Return the page of a run, which may be unfinished.
 
-    ``evaluation`` is what `pipeline.evaluation.evaluate.evaluate` found; None: what the run's artifacts say.
+    Args:
+        run: the run.
+        evaluation: result of `pipeline.evaluation.evaluate.evaluate`; None reads it from the run's artifacts.
     """
     description, status = run.description(), run.status()
     reason = status.get("reason", "")
-    noted = run.artifacts / "evaluation.json"
-    if evaluation is None and noted.exists():
-        evaluation = read_json(noted, "evaluation")
-    config, model_file = description["config"], run.model / "config.json"
+    if evaluation is None:
+        evaluation = _noted(run.artifacts / EVALUATION, read_evaluation)
+    config = run.config().model_dump(mode="json")
     room = EmbedBudget()
     pictures = {name: room.picture(run.artifacts / "pictures" / f"{name}.png") for name in SHOWN_APART}
     examples = list(examples_of(run.artifacts, config, room))
     others = [x for x in sorted((run.artifacts / "pictures").glob("*.png")) if x not in room.pictures]
-    known_as = f"models:/{config['tracking']['registered_model']}@{description['variant']}"
+    known_as = f"models:/{run.config().registered_model}@{description['variant']}"
     return render(
         name=description["name"],
         created=datetime.fromtimestamp(description["created_ms"] / 1000, UTC),
         status={**status, "reason": reason.replace(str(run.path), run.path.name)} if reason else status,
         variant=description["variant"],
-        trained=read_json(model_file, "model").get("trained", {}) if model_file.exists() else {},
+        trained=_content(run.model).get("trained", {}) if (run.model / "config.json").exists() else {},
         parameters=status.get("parameters", {}),
         evaluation=evaluation,
         tables=_tables(evaluation),
@@ -133,10 +155,9 @@ def model_page(folder: Path, reference: str) -> str:
 
 
 def _content(folder: Path) -> dict[str, Any]:
-    content = read_json(folder / "config.json", "model")
-    if not isinstance(content, dict) or not {"input", "model"} <= content.keys():
-        raise UserError(f"{folder}: config.json is not that of a wavecast model")
-    return content
+    from pipeline.model.model_file import read_model_file
+
+    return read_model_file(folder)
 
 
 def _settings(config: dict[str, Any]) -> dict[str, Any]:
@@ -171,10 +192,19 @@ def _tables(evaluation: dict[str, Any] | None) -> dict[str, Any]:
 
 def _step_s(artifacts: Path, evaluation: dict[str, Any] | None) -> float | None:
     """Return the seconds of a step, from the temporal sensitivity, else from the evaluated recordings."""
-    path = artifacts / "temporal_sensitivity.json"
-    if path.exists():
-        return float(read_json(path, "reach of a model")["step_seconds"])
+    found = _noted(artifacts / TEMPORAL_SENSITIVITY, read_temporal_sensitivity)
+    if found:
+        return float(found["step_seconds"])
     return evaluation["seconds"] / evaluation["steps"] if evaluation and evaluation["steps"] else None
+
+
+def _noted(path: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any] | None:
+    """Return what ``read`` finds beside ``path``; None where it is missing, or damaged, which is reported."""
+    try:
+        return read(path.parent) if path.exists() else None
+    except UserError as problem:
+        print_notice(f"{problem}; the page is written without it")
+        return None
 
 
 def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:

@@ -88,7 +88,13 @@ class EmbedBudget:
     pictures: set[Path] = field(default_factory=set)
 
     def address(self, data: bytes, kind: str, name: str) -> str | None:
-        """Return ``data`` of the media type ``kind`` as a data: address; None if it is too large."""
+        """Return a file as a data: address, or None if it is too large for the rest of the budget.
+
+        Args:
+            data: content of the file.
+            kind: media type, such as `image/png`.
+            name: name of the file in the list of those left out.
+        """
         size = 4 * math.ceil(len(data) / 3)
         if size > self.left:
             self.left_out.append(name)
@@ -107,7 +113,13 @@ class EmbedBudget:
 
 
 def examples_of(artifacts: Path, config: dict[str, Any], room: EmbedBudget) -> Iterator[Example]:
-    """Yield the continued recordings below ``artifacts``, with their plots, within the budget."""
+    """Yield the continued recordings of a run, with their plots.
+
+    Args:
+        artifacts: folder of the run's artifacts.
+        config: the run's configuration, as plain values.
+        room: budget of the page, which is reduced.
+    """
     found = [x for x in sorted((artifacts / "sounds").glob(f"*-{CONTINUED}.*")) if x.suffix in READERS]
     found = [path for path in found if path.name[0] != "."]
     room.left_out += [path.name for path in found[MOST_EXAMPLES:]]
@@ -141,7 +153,12 @@ def _sound_of(
 
 
 def generated(folder: Path, room: EmbedBudget) -> list[Example]:
-    """Return an unconditional sound of the model in this folder, if it is a waveform model."""
+    """Return an unconditional sound of a model of waveforms; of other models none.
+
+    Args:
+        folder: the model folder.
+        room: budget of the page, which is reduced.
+    """
     from pipeline.generation.generate import continue_samples
     from pipeline.model.storage import load_model
 

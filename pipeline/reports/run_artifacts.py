@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.write import write_audio
-from pipeline.common.files import read_json, write_json
+from pipeline.common.files import write_json
 from pipeline.config.run import SamplesConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.evaluation.evaluation_file import TEMPORAL_SENSITIVITY, read_temporal_sensitivity
 from pipeline.evaluation.temporal_sensitivity import measure_temporal_sensitivity
 from pipeline.generation.engine import free_run
 from pipeline.generation.free_running import Rows
@@ -46,7 +47,12 @@ def learning_curve(run: RunFolder) -> plots.Curve:
 
 
 def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
-    """Draw a finished run's learning curve, and its figures against the baselines'."""
+    """Draw a finished run's plots among its artifacts: learning curve, comparison, temporal sensitivity.
+
+    Args:
+        run: the run.
+        evaluation: figures of the run and of the baselines.
+    """
     variant = run.description()["variant"]
     pictures = run.artifacts / "pictures"
     plots.learning_curve(pictures / "learning_curve.png", {variant: learning_curve(run)}, "nats per step")
@@ -56,14 +62,18 @@ def plot_run(run: RunFolder, evaluation: dict[str, Any]) -> None:
         horizon_curves(pictures / "horizons.png", {variant: evaluation["horizons"]})
     model = load_model(run.model)
     curve = measure_temporal_sensitivity(model, open_dataset(run.dataset, model.input), evaluation["split"])
-    write_json(
-        run.artifacts / "temporal_sensitivity.json", {"gradient_norm": curve, "step_seconds": model.step_s}
-    )
+    write_json(run.artifacts / TEMPORAL_SENSITIVITY, {"gradient_norm": curve, "step_seconds": model.step_s})
     plot_temporal_sensitivity(pictures / "temporal_sensitivity.png", {variant: curve}, model.step_s)
 
 
 def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str, dict[str, Any]]) -> None:
-    """Draw the curves and figures of several runs side by side."""
+    """Draw the curves and figures of several runs side by side.
+
+    Args:
+        report: folder of the plots.
+        runs: runs by name of the variant.
+        evaluations: figures by name of the variant.
+    """
     curves = {name: learning_curve(run) for name, run in runs.items()}
     plots.learning_curve(report / "learning_curves.png", curves, "nats per step")
     rows, unit = comparison_rows(evaluations)
@@ -71,10 +81,7 @@ def plot_report(report: Path, runs: dict[str, RunFolder], evaluations: dict[str,
     ahead = {name: found["horizons"] for name, found in evaluations.items() if found["horizons"]}
     if ahead:
         horizon_curves(report / "horizons.png", ahead)
-    reaches = {
-        name: read_json(run.artifacts / "temporal_sensitivity.json", "reach of a model")
-        for name, run in runs.items()
-    }
+    reaches = {name: read_temporal_sensitivity(run.artifacts) for name, run in runs.items()}
     step_s = next(iter(reaches.values()))["step_seconds"]
     by_distance = {name: found["gradient_norm"] for name, found in reaches.items()}
     plot_temporal_sensitivity(report / "temporal_sensitivity.png", by_distance, step_s)
@@ -96,6 +103,11 @@ def write_sample_continuations(run: RunFolder, config: SamplesConfig, split: Spl
     For each recording NAME, the folder `sounds` receives the model's takes, `NAME-continued` and
     `NAME-continued-2`. It also receives `NAME-recording`, the recording's own continuation, if the recording
     is long enough. The folder `pictures` receives plots of the first take and of the recording.
+
+    Args:
+        run: the run.
+        config: section `samples`.
+        split: the split whose recordings are continued.
 
     Returns:
         The paths of the sounds (MIDI files of a model of notes).

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.common.places import Place, rooted
+from pipeline.common.places import Place, is_address, place_of, rooted
 from pipeline.common.tables import read_table
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import judged_stretches
@@ -37,7 +37,7 @@ def read_labels(path: Path) -> dict[Place, bool]:
             raise UserError(f"{place}: the path is missing")
         if label.lower() not in MEANINGS:
             raise UserError(f"{place}: label {label!r} is none of 1, anomalous, 0, normal")
-        recording = rooted(path.parent / name)
+        recording = rooted(place_of(name) if is_address(name) else path.parent / name)
         anomalous = MEANINGS[label.lower()]
         if labels.setdefault(recording, anomalous) != anomalous:
             raise UserError(f"{place}: {name} is labelled both normal and anomalous")
@@ -45,7 +45,11 @@ def read_labels(path: Path) -> dict[Place, bool]:
 
 
 def labels_of(recordings: Sequence[Place], labels: Mapping[Place, bool]) -> dict[Place, bool]:
-    """Return the labels of these recordings.
+    """Return the labels of some recordings.
+
+    Args:
+        recordings: places.
+        labels: whether each recording is anomalous, by absolute path or address.
 
     Raises:
         UserError: a recording has no label, or all recordings have the same label.

@@ -33,14 +33,17 @@ def score_with_picture(
     picture: Path | None = None,
     threshold: Threshold | None = None,
 ) -> RecordingScore:
-    """Score a sound file, and plot the score if ``picture`` is given. The file is decoded once.
+    """Score a sound file, and plot the score if a picture is named. The file is decoded once.
 
     Args:
         model: model of sound.
         path: sound file.
         window_s: length of a scoring window in seconds.
-        picture: PNG file to write.
+        picture: PNG file to write; None for no picture.
         threshold: threshold to show in the picture.
+
+    Returns:
+        The score.
 
     Raises:
         RecordingRejected: the recording cannot be decoded or scored.
@@ -51,11 +54,11 @@ def score_with_picture(
         score = score_samples(model, blocks, window_s)
         if picture is not None:
             rate = model.audio.sample_rate
-            surprise_picture(picture, recording.blocks(), rate, score, path.name, threshold)
+            surprisal_picture(picture, recording.blocks(), rate, score, path.name, threshold)
     return score
 
 
-def surprise_picture(
+def surprisal_picture(
     path: Path,
     blocks: Iterable[Samples],
     sample_rate: int,

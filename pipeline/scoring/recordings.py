@@ -41,7 +41,7 @@ Rows = NDArray[Any]
 def score_samples(
     model: TrainedModel, blocks: Iterable[Samples], window_s: float = DEFAULT_WINDOW_S
 ) -> RecordingScore:
-    """Score a recording, in total and in windows.
+    """Return the score of a recording, in total and in windows.
 
     Memory does not grow with the recording, except for the figures of its windows.
 
@@ -76,7 +76,11 @@ def score_samples(
 
 
 def whole_window_s(model: TrainedModel, window_s: float) -> float:
-    """Return the length in seconds of the windows that `score_samples` uses for ``window_s``.
+    """Return the length in seconds of the windows that `score_samples` uses.
+
+    Args:
+        model: model of sound.
+        window_s: requested length in seconds.
 
     Raises:
         UserError: the window is not positive.
@@ -206,10 +210,14 @@ class Decoded:
 
 @contextmanager
 def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
-    """Decode a whole recording to mono at ``sample_rate`` Hz; a long one is kept in a temporary file.
+    """Decode a whole recording to mono; a long one is kept in a temporary file.
+
+    Args:
+        path: sound file.
+        sample_rate: in Hz.
 
     Raises:
-        RecordingRejected: the recording cannot be decoded. This is known before any of it is scored.
+        RecordingRejected: the recording cannot be decoded. This is found before any of it is scored.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
         with open_decoding(path) as recording:

@@ -19,10 +19,14 @@ Scores = Mapping[Place, RecordingScore]
 
 
 def check_scores_output(path: Path, overwrite: bool) -> None:
-    """Check that scores can be written to ``path``.
+    """Check that scores can be written to a path.
+
+    Args:
+        path: the file to be written.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        UserError: the suffix is of none of the formats, or the file exists and ``overwrite`` is False.
+        UserError: the suffix is of none of the formats, or the file exists and may not be replaced.
     """
     if path.suffix.lower() not in WRITERS:
         raise UserError(f"{path}: a file of scores ends in {', '.join(WRITERS)}", 2)

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from pipeline.common.hashing import digest_file
 from pipeline.errors import UserError
 from pipeline.scoring.windows import Figures, RecordingScore
 
+MOST_BYTES = 1 << 20
 FORMAT = "wavecast-threshold-1"
 
 
@@ -77,7 +79,7 @@ def check_quantile(quantile: float) -> None:
 
 
 def make_threshold(scores: Sequence[RecordingScore], quantile: float, model: str) -> Threshold:
-    """Fit a threshold on normal recordings.
+    """Return a threshold that is fitted on normal recordings.
 
     Args:
         scores: their scores, all with one model and one window.
@@ -95,7 +97,12 @@ def make_threshold(scores: Sequence[RecordingScore], quantile: float, model: str
 
 
 def write_threshold(path: Path, threshold: Threshold) -> None:
-    """Write a threshold as JSON, atomically."""
+    """Write a threshold as JSON, atomically.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        threshold: the threshold.
+    """
     write_json(path, {"format": FORMAT, **asdict(threshold)})
 
 
@@ -105,7 +112,7 @@ def read_threshold(path: Path) -> Threshold:
     Raises:
         UserError: the file is not a threshold, or it is damaged.
     """
-    content = read_json(path, "threshold")
+    content = read_json(path, "threshold", Any, most_bytes=MOST_BYTES)
     names = {"figure": str, "model": str, "recordings": int, "stretches": int}
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: not a threshold of this version of wavecast (format {FORMAT})")
@@ -118,8 +125,17 @@ def read_threshold(path: Path) -> Threshold:
     return Threshold(**{field.name: content[field.name] for field in fields(Threshold)})
 
 
-def refuse_other(threshold: Threshold, model: str, window_s: float) -> None:
-    """Raise `UserError` where a threshold was fitted with another model or window, so cannot be applied."""
+def check_same_scoring(threshold: Threshold, model: str, window_s: float) -> None:
+    """Check that a threshold may be applied to scores of a model and window.
+
+    Args:
+        threshold: the threshold.
+        model: see `model_identity`.
+        window_s: length of a window in seconds.
+
+    Raises:
+        UserError: the threshold was fitted with another model or window.
+    """
     if threshold.model != model:
         raise UserError(
             f"the threshold was made with another model (weights {threshold.model[:12]}..., not "
@@ -133,7 +149,12 @@ def refuse_other(threshold: Threshold, model: str, window_s: float) -> None:
 
 
 def judge(score: RecordingScore, threshold: Threshold) -> Verdict:
-    """Compare a recording with a threshold of the same model and window (see `refuse_other`)."""
+    """Return the comparison of a recording with a threshold.
+
+    Args:
+        score: the recording's score.
+        threshold: fitted with the same model and window, see `check_same_scoring`.
+    """
     stretches = judged_stretches(score)
     highest = int(stretches.argmax())
     above = int((stretches > threshold.value).sum())

@@ -4,7 +4,6 @@ Uploads are idempotent. A run that was created but not noted is found again by i
 twice has the same step, time and value, which is the key of its row in MLflow's store.
 """
 
-import json
 import logging
 import os
 from pathlib import Path, PurePosixPath
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path
-from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
+from pipeline.tracking.run_folder import RunFolder, journal_lines
 from pipeline.tracking.store import (
     ENVIRONMENT,
     TrackingUnavailable,
     artifact_root,
     redacted_uri,
-    sqlite_file,
     store_uri,
     tracking_errors,
 )
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Has MLflow's pages open on curves and models, not on the traces of language models."""
+"""Makes the MLflow UI open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
 BATCH_POINTS = 1000
 """Most points that MLflow accepts in one request."""
@@ -55,7 +54,10 @@ def connect(uri: str) -> "MlflowClient":
     for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     database = sqlite_file(uri)
-    if database and not database.exists():
+    if database and database.exists():
+        check_store(database)
+        repair_moved(database)
+    elif database:
         _create(database, uri)
     return MlflowClient(uri, registry_uri=uri)
 
@@ -63,7 +65,7 @@ def connect(uri: str) -> "MlflowClient":
 def _create(database: Path, uri: str) -> None:
     """Create an SQLite store once: MLflow fails if several processes open an empty one.
 
-    It is made under another name, since a store whose making was cut short cannot be mended.
+    It is made under another name, since an incomplete store cannot be repaired.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -71,19 +73,27 @@ def _create(database: Path, uri: str) -> None:
     with FileLock(database.with_suffix(".lock")):
         if not database.exists():
             with atomic_path(database) as temporary:
-                address = f"sqlite:///{temporary.as_posix()}"
+                address = sqlite_address(temporary)
                 SqlAlchemyStore(address, artifact_root(uri)).engine.dispose()  # type: ignore[no-untyped-call]
 
 
 def store_of(run: RunFolder) -> str:
     """Return the address of the store that the run is recorded in."""
-    return store_uri(run.description()["config"]["tracking"]["uri"])
+    return store_uri(run.config().tracking.uri)
 
 
 def send(run: RunFolder, covered: int | None) -> str:
     """Send what MLflow does not have yet; see `pipeline.tracking.sync.sync`. The caller holds the run's lock.
 
-    Returns the id of the MLflow run. Raises `TrackingUnavailable`.
+    Args:
+        run: the run to send.
+        covered: bytes of the journal to send; None sends all.
+
+    Returns:
+        The id of the MLflow run.
+
+    Raises:
+        TrackingUnavailable: the store cannot be used.
     """
     uri = store_of(run)
     sent = load_sent(run, redacted_uri(uri))
@@ -106,8 +116,11 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
     """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
     if sent.run_id and not _exists(client, sent.run_id):
         sent.renew()
-    if sent.journal_bytes and digest(whole_lines(run, sent.journal_bytes)) != sent.journal_digest:
-        client.delete_run(sent.run_id)  # the training was restarted: the old curve would mix with the new one
+    arrived = whole_lines(run, sent.journal_bytes)
+    # Another journal is of a restarted training, whose curve would mix with the old one. A damaged journal
+    # is of the same training: what arrived on the server is then the better copy.
+    if sent.journal_bytes and digest(arrived) != sent.journal_digest and not journal_lines(arrived)[1]:
+        client.delete_run(sent.run_id)
         sent.renew()
     if sent.run_id:
         return
@@ -178,7 +191,7 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
 
     points = [
         Metric(key, value, line["time_ms"], line["step"])
-        for line in map(json.loads, lines[sent.journal_bytes :].splitlines())
+        for line in journal_lines(lines[sent.journal_bytes :])[0]
         for key, value in line["metrics"].items()
     ]
     for begin in range(0, len(points), BATCH_POINTS):
@@ -202,7 +215,7 @@ def _send_end(
     """Send summary figures as points at the last step, then the status: a finished run is complete."""
     from mlflow.entities import Metric
 
-    step = json.loads(lines.splitlines()[-1])["step"] if lines else 0
+    step = max((line["step"] for line in journal_lines(lines)[0]), default=0)
     written_ms = _written_ms(run)
     figures = numbers(status)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]

@@ -14,11 +14,16 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
+from pipeline.tracking.local_store import (
+    local_folder,
+    read_only,
+    repair_moved,
+    sqlite_address,
+    sqlite_file,
+)
 
 ENVIRONMENT = {
     # Both are needed to keep MLflow from reporting its use.
@@ -47,14 +52,7 @@ class NoSuchModel(UserError):
 def store_uri(configured: str | None = None) -> str:
     """Return the store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
     named = configured or os.environ.get("MLFLOW_TRACKING_URI")
-    return named or f"sqlite:///{(data_dir() / 'mlflow' / 'mlflow.db').as_posix()}"
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """Return the file of an SQLite store; None for servers and other databases."""
-    if not uri.startswith("sqlite:///"):
-        return None
-    return Path(uri.removeprefix("sqlite:///").partition("?")[0]).absolute()
+    return named or sqlite_address(data_dir() / "mlflow" / "mlflow.db")
 
 
 def artifact_root(uri: str) -> str | None:
@@ -114,7 +112,8 @@ class ModelReference:
     def parse(cls, text: str) -> "ModelReference":
         """Read `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `runs:/ID` or `runs:/ID/PATH`.
 
-        Raises `UserError` (exit code 2) for anything else.
+        Raises:
+            UserError: the text is none of these (exit code 2).
         """
         model = re.fullmatch(r"models:/([^/:@]+)(?:@([^/@]+)|/(\d+))", text)
         if model:
@@ -133,19 +132,27 @@ class ModelReference:
 def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
     """Return a model folder in a local store, read from its tables in a millisecond instead of seconds.
 
-    None where the store is laid out otherwise than expected, so that MLflow itself has to be asked. Raises
-    `UserError` where the store has no such model.
+    Args:
+        database: the store's SQLite file.
+        reference: an address of a version, alias or run.
+
+    Returns:
+        The folder, or None if the store's tables are unexpected and MLflow itself has to be asked.
+
+    Raises:
+        UserError: the store has no such model.
     """
     if not database.exists():
         reference.missing()
     try:
-        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)) as connection:
+        with closing(read_only(database)) as connection:
             root, path = _look_up(connection, reference)
     except sqlite3.Error:
         return None
-    if not root.startswith("file://"):
+    folder = local_folder(database, root)
+    if folder is None:
         return None
-    package = Path(url2pathname(urlsplit(root).path)) / path
+    package = folder / path
     found = [f for f in (package / MODEL_IN_ARTIFACTS, package) if (f / "config.json").is_file()]
     return found[0] if found else None
 
@@ -177,9 +184,14 @@ def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple
 
 
 def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
-    """Replace this process by MLflow's user interface on the local store; its address is printed first.
+    """Print the address of the MLflow UI on the local store, and replace this process by its server.
 
-    Raises `UserError` where the store is a server, which has its own, or the port is taken.
+    Args:
+        host: the address to listen at.
+        port: the TCP port.
+
+    Raises:
+        UserError: the store is a server, which has its own user interface, or the port is in use.
     """
     uri = store_uri()
     root = artifact_root(uri)
@@ -194,6 +206,9 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
         except OSError as problem:
             message = f"{host}:{port}: cannot serve there ({problem.strerror}); try another --port"
             raise UserError(message) from None
+    database = sqlite_file(uri)
+    if database and database.exists():
+        repair_moved(database)
     print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)
     address = ["--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "server", *address, "--default-artifact-root", root]

@@ -4,7 +4,6 @@ An interrupted upload is repeated (see `pipeline.tracking.mlflow_client`). An un
 neither stops a training nor loses its record.
 """
 
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_notice
 from pipeline.tracking.mlflow_client import send, store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import TrackingUnavailable, redacted_uri, serve_ui, store_uri
@@ -37,7 +36,15 @@ PAUSE_S = 5.0
 
 @contextmanager
 def sending(run: RunFolder, wait_s: float = LOCK_WAIT_S) -> Iterator[None]:
-    """Hold the run's lock: one process at a time sends a run, and its training holds the lock to its end."""
+    """Hold the run's lock. One process at a time sends a run, and its training holds the lock to its end.
+
+    Args:
+        run: the run to send.
+        wait_s: seconds to wait for the lock.
+
+    Raises:
+        TrackingUnavailable: another process still holds the lock.
+    """
     lock = FileLock(run.path / ".sync.lock", timeout=wait_s)
     try:
         lock.acquire()
@@ -55,21 +62,29 @@ def sync(run: RunFolder, covered: int | None = None) -> None:
     Args:
         run: its folder.
         covered: send the journal up to this byte only; None sends all whole lines. Give it for a training
-            that may be resumed, which cuts off the lines after its last checkpoint.
+            that may be resumed, which removes the lines after its last checkpoint.
 
-    Raises `TrackingUnavailable` where that fails; everything is still in the folder, and `sync_pending`
-    sends it.
+    Raises:
+        TrackingUnavailable: the upload failed. The folder keeps the record; `sync_pending` sends it.
     """
     with sending(run):
         send(run, covered)
 
 
 def try_sync(run: RunFolder, covered: int | None = None) -> bool:
-    """Call `sync`, report a failure in one line, and return whether everything was sent."""
+    """Call `sync`, and report a failure in one line on standard error.
+
+    Args:
+        run: the run to send.
+        covered: bytes of the journal to send; None sends all.
+
+    Returns:
+        Whether everything was sent.
+    """
     try:
         sync(run, covered)
     except UserError as problem:
-        _print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
+        print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
         return False
     return True
 
@@ -87,9 +102,9 @@ def sync_pending(runs_dir: Path) -> list[str]:
         try:
             if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
                 sent.append(run.path.name)
-                _print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
+                print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
         except UserError as problem:
-            _print_notice(f"{problem}; {run.path.name} is sent another time")
+            print_notice(f"{problem}; {run.path.name} is sent another time")
             away.add(uri)
     return sent
 
@@ -166,11 +181,7 @@ class Syncer:
 
     def _report(self, problem: str) -> None:
         if not self._reported:
-            _print_notice(
+            print_notice(
                 f"{problem}; the training continues, and its record in {self._run.path} is sent later"
             )
         self._reported = True
-
-
-def _print_notice(line: str) -> None:
-    print(f"wavecast: {line}", file=sys.stderr, flush=True)

@@ -5,15 +5,19 @@ sent twice is the same row in MLflow's store.
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.common.files import write_json
+from typing_extensions import TypedDict
+
+from pipeline.common.files import read_json, write_json
+from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 
+NO_PARAMETERS = ("tracking", "promotion", "variants")
+"""Sections of a configuration that do not change the run itself."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""
 
@@ -26,7 +30,7 @@ class SyncState:
         uri: the server, without password; another one is sent everything anew.
         run_id: the run on that server; empty before it was made.
         pending: something was to be sent and has not arrived in full.
-        covered: journal bytes that the training vouched for last.
+        covered: bytes of the journal that were final at the last checkpoint.
         journal_bytes: journal bytes that have arrived.
         journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
         tags, summary, status: as they arrived.
@@ -50,17 +54,45 @@ class SyncState:
         self.__dict__.update(fresh.__dict__)
 
 
+class SentNote(TypedDict, total=False):
+    """The types of the fields in the note, as `SyncState` has them."""
+
+    uri: str
+    run_id: str
+    pending: bool
+    covered: int
+    journal_bytes: int
+    journal_digest: str
+    tags: dict[str, str]
+    summary: dict[str, float]
+    status: str
+    artifacts: dict[str, list[int]]
+
+
 def load_sent(run: RunFolder, uri: str) -> SyncState:
-    """Return the note on what the server at ``uri`` has; without a readable note nothing was sent."""
+    """Return the note on what a server has received of a run.
+
+    Args:
+        run: the run.
+        uri: the server's address without passwords.
+
+    Returns:
+        The note. Without a readable note for this server, it states that nothing was sent.
+    """
     try:
-        sent = SyncState(**json.loads(_note(run).read_text()))
-    except (OSError, ValueError, TypeError):
+        sent = SyncState(**_read_note(run))
+    except (UserError, TypeError):
         return SyncState(uri)
     return sent if sent.uri == uri else SyncState(uri, covered=sent.covered)
 
 
 def save_sent(run: RunFolder, sent: SyncState) -> None:
-    """Write the note, atomically."""
+    """Write the note on what a server has received of a run, atomically.
+
+    Args:
+        run: the run.
+        sent: the note.
+    """
     write_json(_note(run), asdict(sent))
 
 
@@ -70,21 +102,29 @@ def has_pending(run: RunFolder) -> bool:
         return False
     status = run.status()["status"]
     try:
-        note = json.loads(_note(run).read_text())
+        note = _read_note(run)
         return bool(note["pending"]) or (status != "running" and note["status"] != status)
-    except (ValueError, TypeError, KeyError):
+    except (UserError, KeyError):
         return True
 
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
     """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
-    config = {key: x for key, x in description["config"].items() if key not in ("tracking", "variants")}
+    config = {key: x for key, x in description["config"].items() if key not in NO_PARAMETERS}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 
 
 def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
-    """Return tags to filter runs by: variant, data set, device, reason of a failure."""
+    """Return tags to filter runs by: variant, data set, device, reason of a failure.
+
+    Args:
+        description: the content of run.json.
+        status: the content of status.json.
+
+    Returns:
+        Texts by tag name; long ones are shortened to MLflow's limit.
+    """
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
@@ -97,7 +137,12 @@ def numbers(status: dict[str, Any]) -> dict[str, float]:
 
 
 def whole_lines(run: RunFolder, covered: int | None) -> bytes:
-    """Return the journal up to byte ``covered`` (None: all), without a line that is being written."""
+    """Return the journal without an incomplete last line, which is still being written.
+
+    Args:
+        run: the run.
+        covered: bytes of the journal to read; None reads all.
+    """
     data = run.journal.read_bytes()[:covered] if run.journal.exists() else b""
     return data[: data.rfind(b"\n") + 1]
 
@@ -108,13 +153,26 @@ def digest(data: bytes) -> str:
 
 
 def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list[int]]]:
-    """Yield new or changed artifacts: file, path below `artifacts/`, and its stamp for the note."""
+    """Yield new or changed artifacts.
+
+    Args:
+        run: the run.
+        sent: the note on what was sent before.
+
+    Yields:
+        The file, its path below `artifacts/`, and its stamp for the note: size in bytes, time in ns.
+    """
     for path in sorted(run.artifacts.rglob("*")):
         if path.is_file() and not path.name.startswith("."):
             name = path.relative_to(run.artifacts).as_posix()
             stamp = [path.stat().st_size, path.stat().st_mtime_ns]
             if sent.artifacts.get(name) != stamp:
                 yield path, name, stamp
+
+
+def _read_note(run: RunFolder) -> dict[str, Any]:
+    note: dict[str, Any] = read_json(_note(run), "note on what was sent", SentNote)
+    return note
 
 
 def _note(run: RunFolder) -> Path:

@@ -1,9 +1,11 @@
 """Training checkpoints: weights, optimiser, random state and position, from which training resumes exactly.
 
-The files are in torch's format and are loaded with ``weights_only``, so no code from them is executed.
+The files are in torch's format and are loaded with ``weights_only``, so no code from them is executed. Behind
+the archive lies its checksum, which is verified before anything is loaded.
 """
 
 import io
+import os
 import pickle
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -12,9 +14,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pipeline.common.files import atomic_path
-from pipeline.errors import UserError
+from pipeline.common.files import atomic_path, read_regular
+from pipeline.common.hashing import checksum
+from pipeline.errors import UserError, print_notice
 from pipeline.model.build import Network
+
+TRAILER = b"\nwavecast-checksum:"
+LONGEST_CHECKSUM = 64
+MOST_BYTES = 1 << 36
 
 
 @dataclass
@@ -80,38 +87,99 @@ def save_checkpoint(
 
 
 def save_tensors(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors and plain values in torch's format, atomically."""
+    """Write tensors and plain values in torch's format with a checksum behind them, atomically.
+
+    Torch reads the file with or without the checksum, since it finds the archive's directory from its end.
+
+    Args:
+        path: the file, which is replaced if it exists.
+        content: tensors, numbers and texts by name.
+    """
     # Torch's own file writer raises errors without the operating system's reason.
     packed = io.BytesIO()
     torch.save(content, packed)
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(packed.getbuffer())
+    trailer = TRAILER + checksum(packed.getbuffer()).encode()
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        file.write(packed.getbuffer())
+        file.write(trailer)
+
+
+def keep_previous(path: Path, previous: Path) -> None:
+    """Give the checkpoint at ``path`` a second name, which is kept when a new one replaces it.
+
+    On a file system without hard links nothing is kept.
+    """
+    temporary = previous.with_suffix(".next")
+    try:
+        temporary.unlink(missing_ok=True)
+        os.link(path, temporary)
+        temporary.replace(previous)
+    except OSError:
+        return
+
+
+def restore_newest(
+    last: Path,
+    previous: Path,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+) -> tuple[Position, int]:
+    """Restore the checkpoint ``last``, or ``previous`` if that is damaged, which then takes its place.
+
+    Raises:
+        UserError: both are damaged, or the last is and there is no previous one.
+    """
+    try:
+        return restore_checkpoint(last, network, optimizer, device)
+    except UserError as problem:
+        if not previous.exists():
+            raise
+        print_notice(f"{problem.args[0].partition(';')[0]}; training resumes from the one before it")
+    restored = restore_checkpoint(previous, network, optimizer, device)
+    previous.replace(last)
+    return restored
 
 
 def restore_checkpoint(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> tuple[Position, int]:
-    """Restore weights, optimiser and random state.
+    """Restore weights, optimiser and random state from a checkpoint.
+
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
 
     Returns:
-        The position and the journal's size in bytes.
+        The position in the training, and the journal's size in bytes.
 
     Raises:
         UserError: the checkpoint is damaged.
     """
     content = read_checkpoint(path, device)
-    network.load_state_dict(content["weights"])
-    optimizer.load_state_dict(content["optimizer"])
-    torch.set_rng_state(content["random"].cpu())
-    if content["random_cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all([state.cpu() for state in content["random_cuda"]])
-    return Position(**content["position"]), content["journal_size"]
+    try:
+        network.load_state_dict(content["weights"])
+        optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["random"].cpu())
+        if content["random_cuda"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all([state.cpu() for state in content["random_cuda"]])
+        return Position(**content["position"]), int(content["journal_size"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
+        raise _damaged(path, problem) from None
 
 
 def restore_weights(
     path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
 ) -> None:
     """Restore weights and optimiser only, after a training has diverged.
+
+    Args:
+        path: the checkpoint.
+        network: receives the weights.
+        optimizer: receives its state.
+        device: where the tensors are loaded to.
 
     Raises:
         UserError: the checkpoint is damaged.
@@ -122,13 +190,38 @@ def restore_weights(
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
-    """Return the content of a checkpoint or of a file of weights, on ``device``.
+    """Return the content of a checkpoint or of a file of weights.
+
+    Args:
+        path: a file of `save_tensors`.
+        device: where the tensors are loaded to.
 
     Raises:
         UserError: the file is damaged.
     """
+    data = read_regular(path, "checkpoint", MOST_BYTES)
+    packed, _, stated = data.rpartition(TRAILER)
+    if not packed or len(stated) > LONGEST_CHECKSUM:  # of an earlier release, without a checksum
+        packed = data
+    elif checksum(packed).encode() != stated:
+        raise _damaged(path, "its checksum is another")
     try:
-        return dict(torch.load(path, map_location=device, weights_only=True))
-    except (OSError, RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as problem:
-        reason = " ".join(str(problem).split())[:120]
-        raise UserError(f"{path}: damaged checkpoint ({reason}); delete its folder to train again") from None
+        return dict(torch.load(io.BytesIO(packed), map_location=device, weights_only=True))
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        EOFError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        MemoryError,
+        pickle.UnpicklingError,
+    ) as problem:
+        raise _damaged(path, problem) from None
+
+
+def _damaged(path: Path, problem: object) -> UserError:
+    reason = " ".join(str(problem).split())[:120]
+    return UserError(f"{path}: damaged checkpoint ({reason}); delete its folder to train again")

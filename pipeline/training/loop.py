@@ -28,8 +28,9 @@ from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.checkpoint import (
     Position,
+    keep_previous,
     read_checkpoint,
-    restore_checkpoint,
+    restore_newest,
     save_checkpoint,
     save_tensors,
 )
@@ -69,6 +70,15 @@ def begin(
 ) -> Training:
     """Build network, optimiser and data, then restore the folder's last checkpoint if there is one.
 
+    Args:
+        config: sections `input`, `model` and `train`.
+        dataset: the prepared data set.
+        folder: the run folder, whose journal is shortened to the checkpoint's.
+        on_checkpoint: called after each checkpoint with the journal's size in bytes.
+
+    Returns:
+        The training, at the position of the checkpoint.
+
     Raises:
         UserError: a split is empty, the device is missing, or the checkpoint is damaged.
     """
@@ -93,21 +103,27 @@ def begin(
     )
     training.updates_per_epoch = len(epoch_plan(training, 0))
     journal_size = 0
-    if folder.last_checkpoint.exists():
-        training.position, journal_size = restore_checkpoint(
-            folder.last_checkpoint, network, training.optimizer, device
+    resumed = folder.last_checkpoint.exists()
+    if resumed:
+        training.position, journal_size = restore_newest(
+            folder.last_checkpoint, folder.previous_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
     facts = {**describe_device(device), "environment": describe_environment()}
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
-    if not folder.last_checkpoint.exists():
+    if not resumed:
         start_head(network, dataset)
         _checkpoint(training)
     return training
 
 
 def epoch_plan(training: Training, epoch: int) -> Plan:
-    """Return the updates of one epoch, in an order drawn from the seed and the number of the epoch."""
+    """Return the updates of one epoch, in an order drawn from the seed and the number of the epoch.
+
+    Args:
+        training: gives the seed, the batch size and the lengths of recordings in steps.
+        epoch: number of the epoch, from 0.
+    """
     config = training.config
     random = np.random.default_rng([config.seed, epoch])
     steps = training.framing.steps(training.data.length).cpu().numpy()
@@ -173,6 +189,7 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
 
 def _checkpoint(training: Training) -> None:
     covered = training.folder.journal_size()
+    keep_previous(training.folder.last_checkpoint, training.folder.previous_checkpoint)
     save_checkpoint(
         training.folder.last_checkpoint, training.network, training.optimizer, training.position, covered
     )
@@ -184,7 +201,7 @@ def _finish(training: Training, config: RunConfig) -> None:
     position = training.position
     if position.best_epoch < 0:
         raise UserError(f"{training.folder.path}: no validation loss was finite; reduce train.learning_rate")
-    weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu"))["weights"]
+    weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu")).get("weights", {})
     facts: dict[str, Any] = {
         "run": training.folder.path.name,
         "data_fingerprint": training.dataset.fingerprint,
@@ -207,6 +224,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "stopped_by_time": position.epoch < config.train.epochs and out_of_time(training),
     }
     training.folder.set_status("finished", summary=summary)
+    training.folder.previous_checkpoint.unlink(missing_ok=True)
 
 
 def _parameter_counts(network: Network) -> dict[str, int]:

@@ -9,7 +9,12 @@ from pipeline.config.training import TrainConfig
 
 
 def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig) -> torch.optim.Optimizer:
-    """Return the optimiser that ``config`` names, for these parameters."""
+    """Return an optimiser for these parameters.
+
+    Args:
+        parameters: the weights to train.
+        config: names the optimiser, its learning rate and weight decay.
+    """
     rate, decay = config.learning_rate, config.weight_decay
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
@@ -18,9 +23,21 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig
 
 
 def learning_rate(config: TrainConfig, update: int, total_updates: int) -> float:
-    """Return the learning rate of update ``update`` (from 0) of ``total_updates``.
+    """Return the learning rate of an update.
 
     It increases linearly during the warm-up, then decreases by the schedule.
+
+    Args:
+        config: learning rate, warm-up, schedule and final fraction.
+        update: number of the update, from 0.
+        total_updates: updates of the whole training.
+
+    Example:
+        >>> from pipeline.config.training import TrainConfig
+        >>> config = TrainConfig(learning_rate=0.001, warmup_updates=0, schedule="linear",
+        ...                      final_learning_rate_fraction=0.0)
+        >>> [learning_rate(config, update, 100) for update in (0, 50, 100)]
+        [0.001, 0.0005, 0.0]
     """
     if update < config.warmup_updates:
         return config.learning_rate * (update + 1) / (config.warmup_updates + 1)

@@ -229,4 +229,4 @@ def assert_tracked_champion(data: Path) -> None:
     (tracked,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert tracked.info.status == "FINISHED"
     assert "test_bits_per_sample" in tracked.data.metrics
-    assert client.get_model_version_by_alias("wavecast", "champion").run_id == tracked.info.run_id
+    assert client.get_model_version_by_alias("wavecast-nightly", "champion").run_id == tracked.info.run_id

@@ -16,7 +16,7 @@ from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, SplitRows, open_dataset, write_dataset
 from pipeline.data.manifest import Recording
 from pipeline.data.preparation import prepare
-from pipeline.data.row_store import RowStore
+from pipeline.data.store.row_store import RowStore
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.features.representations import representation_of

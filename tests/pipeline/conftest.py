@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import pipeline.data.preparation as preparation
+import pipeline.data.preparing.conversion as conversion
 from pipeline.data.corpora.source import Source
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
@@ -25,14 +25,14 @@ def conversions(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Every file that preparation reads from now on, once for its hash and once for its sound."""
     read: list[Path] = []
     for name in CONVERSIONS:
-        original = getattr(preparation, name)
+        original = getattr(conversion, name)
 
         def counted(file: Path | Source, *arguments: object, original: object = original) -> object:
             read.append(file.path if isinstance(file, Source) else file)
             assert callable(original)
             return original(file, *arguments)
 
-        monkeypatch.setattr(preparation, name, counted)
+        monkeypatch.setattr(conversion, name, counted)
     return read
 
 

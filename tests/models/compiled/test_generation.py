@@ -23,7 +23,7 @@ def torch_generation(
     state, power, blocks, loud, wide = network.initial_state(len(window)), 0.0, [], [], []
     for t in range(uniform.shape[1]):
         mixture, state = network.step(window, state)
-        if how["kind"] == "mean":
+        if how["mode"] == "mean":
             drawn = mixture.expectation()
         else:
             drawn = mixture.draw(
@@ -50,7 +50,7 @@ def torch_generation(
 
 def how(**changes: Any) -> dict[str, Any]:
     scaling = {"mean": MEAN, "std": STD, "unit": UNIT}
-    usual = {"temperature": 1.0, "noise_scale": 1.0, "max_scale": 1.0, "kind": "sample"}
+    usual = {"temperature": 1.0, "noise_scale": 1.0, "max_scale": 1.0, "mode": "sample"}
     return {**scaling, **usual, "limiter_limit": None, "limiter_memory": 0.0, **changes}
 
 
@@ -71,13 +71,13 @@ def test_it_generates_what_a_loop_in_torch_does(cell: str, covariance: str, batc
     assert 0 < wide.mean() < 1
 
 
-@pytest.mark.parametrize("kind", ["mean", "likely"])
+@pytest.mark.parametrize("mode", ["mean", "likely"])
 @pytest.mark.parametrize("covariance", COVARIANCES)
-def test_kinds_without_chance(covariance: str, kind: str) -> None:
+def test_modes_without_random_numbers(covariance: str, mode: str) -> None:
     network, fast = both("gru", covariance)
     window, (uniform, noise) = values(2, WINDOW), numbers(2, 200)
     tensors = [torch.from_numpy(array) for array in (window, uniform, noise)]
-    settings = how(kind=kind, temperature=0.0, noise_scale=0.0)
+    settings = how(mode=mode, temperature=0.0, noise_scale=0.0)
     expected, _, _ = torch_generation(network, *tensors, **settings)
     made = fast.generate(200, fast.initial_state(2), window, uniform, noise, **settings)
     assert np.abs(made.samples - expected).max() < CLOSE

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from models.compiled.stability import make_stable
-from models.distributions.stability import is_stable, stable
+from models.distributions.stability import is_stable, stabilise
 
 
 @pytest.mark.parametrize("order", [1, 2, 5, 12, 32])
@@ -14,7 +14,7 @@ def test_both_forms_make_the_same_of_a_predictor(order: int) -> None:
     unstable = 0
     for size in np.geomspace(0.05, 3.0, 40):
         given = (size * random.standard_normal(order) / np.sqrt(order)).astype(np.float32)
-        expected = stable(torch.from_numpy(given)).numpy()
+        expected = stabilise(torch.from_numpy(given)).numpy()
         made = given.copy()
         make_stable(made)
         if is_stable(given.tolist()):

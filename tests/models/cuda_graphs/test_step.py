@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from models.cuda_graphs import step as captured_step
 from models.cuda_graphs.step import CapturedStep, Memory
 from models.distributions.constants import POLE_LIMIT
-from models.distributions.stability import is_stable, poles_are_inside, pull_inside, stable
+from models.distributions.stability import is_stable, poles_are_inside, pull_inside, stabilise
 from pipeline.config.inputs import PianoRollConfig
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.limiter import RmsLimiter
@@ -258,7 +258,7 @@ def test_predictors_are_pulled_inside_as_stable_does(order: int) -> None:
     unstable = torch.tensor([not is_stable(row) for row in given.tolist()])
     assert 0 < unstable.sum() < len(given) or order > 5
     torch.testing.assert_close(poles_are_inside(given), ~unstable)
-    found, expected = pull_inside(given, POLE_LIMIT), stable(given)
+    found, expected = pull_inside(given, POLE_LIMIT), stabilise(given)
     torch.testing.assert_close(found[~unstable], given[~unstable], rtol=0, atol=0)
     for ours, theirs in zip(found[unstable], expected[unstable], strict=True):
         assert radius_of(ours) == pytest.approx(radius_of(theirs), rel=1e-3)

@@ -16,7 +16,7 @@ from models.distributions.correlated_mixtures import (
     FullCovarianceMixture,
 )
 from models.distributions.mixture import DiagonalMixture, Mixture
-from models.distributions.stability import is_stable, stable
+from models.distributions.stability import is_stable, stabilise
 
 KINDS = ["diagonal", "full", "autoregressive"]
 
@@ -205,7 +205,7 @@ def test_only_unstable_predictors_are_changed_and_their_poles_move_inwards_alone
     wild = 1.3 * np.exp(1j * np.array([0.4, -0.4, 2.0, -2.0]))
     tame = 0.7 * wild / 1.3
     both = torch.tensor(np.array([-np.poly(wild).real[1:], -np.poly(tame).real[1:]]))
-    found = stable(both)
+    found = stabilise(both)
     assert torch.equal(found[1], both[1])
     poles = np.roots([1, *-found[0].numpy()])
     np.testing.assert_allclose(np.abs(poles), 0.99, atol=1e-9)

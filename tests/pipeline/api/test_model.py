@@ -7,6 +7,7 @@ import pytest
 import soxr
 
 import pipeline
+import wavecast
 from pipeline.api.model import Model
 from pipeline.audio.decode import to_int16
 from pipeline.config.inputs import PianoRollConfig, WaveformConfig
@@ -28,7 +29,7 @@ def model(tmp_path: Path) -> Model:
     return pipeline.load_model(tmp_path)
 
 
-def test_predict_continues_what_the_verbs_would(model: Model) -> None:
+def test_predict_continues_as_the_commands_do(model: Model) -> None:
     context = tone(2_000)
     found = model.predict(context, 8_000, 0.1, seed=3, join=JoinOptions(trim_end_s=0.05))
     expected = continue_samples(tiny_model(SOUND), context[:1_600], 0.1, SamplingOptions(seed=3))
@@ -37,7 +38,15 @@ def test_predict_continues_what_the_verbs_would(model: Model) -> None:
     assert len(model.predict(context, 8_000, 0.1, takes=3).seeds) == 3
 
 
-def test_every_common_kind_of_array_is_heard_alike(model: Model) -> None:
+def test_the_mode_has_the_command_lines_name_and_its_earlier_one(model: Model) -> None:
+    context, options = tone(2_000), SamplingOptions(mode="likely")
+    expected = continue_samples(tiny_model(SOUND), context, 0.1, options).added
+    assert np.array_equal(model.predict(context, 8_000, 0.1, mode="likely").added, expected)
+    assert np.array_equal(model.predict(context, 8_000, 0.1, kind="likely").added, expected)
+    assert np.array_equal(wavecast.predict(context, 8_000, 0.1, model=model, kind="likely").added, expected)
+
+
+def test_every_common_kind_of_array_gives_the_same_result(model: Model) -> None:
     context = tone(2_000)
     expected = model.predict(context, 8_000, 0.05)
     stereo = np.stack([context, context], 1)

@@ -3,6 +3,7 @@
 import sys
 
 import pytest
+from rich.console import Console
 
 from pipeline.cli.command_table import COMMANDS, help_line
 from pipeline.cli.main import build_app
@@ -31,6 +32,15 @@ def test_the_list_of_commands_has_the_first_line_of_each_commands_own_help(wavec
         assert line, name
         assert line in own.replace("\u2502", ""), name
         assert line[:20] in together.replace("\u2502", ""), name
+
+
+def test_command_lines_that_are_built_twice_do_not_disturb_each_other() -> None:
+    first = build_app(list(COMMANDS))
+    build_app([])["models"]
+    assert (
+        first.parse_args(["data", "list"], exit_on_error=False, print_error=False)[0].__name__ == "list_sets"
+    )
+    first.help_print([], console=Console(quiet=True))
 
 
 def test_completion_can_be_installed(wavecast: Run) -> None:

@@ -176,8 +176,8 @@ def test_what_is_no_data_set_is_refused(content: str, tmp_path: Path) -> None:
 def test_an_empty_split_is_named(tmp_path: Path) -> None:
     import torch
 
-    dataset = prepared(run_config(speakers_folder(tmp_path, 1)))
-    with pytest.raises(UserError, match=r"the valid split is empty \(2 recordings in 1 groups\)"):
+    dataset = prepared(run_config(speakers_folder(tmp_path, 1, recordings=1)))
+    with pytest.raises(UserError, match=r"the valid split is empty \(1 recordings in 1 groups\)"):
         split_rows(dataset, "valid", torch.device("cpu"))
 
 
@@ -250,6 +250,6 @@ def test_a_file_that_may_not_be_read_is_refused_alone(
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
         return content_hash(path)
 
-    monkeypatch.setattr("pipeline.data.preparation.content_hash", hash_of)
+    monkeypatch.setattr("pipeline.data.preparing.conversion.content_hash", hash_of)
     records = read_manifest(prepare(run_config(corpus)).parent / "manifest.jsonl")
     assert {r.path: r.refused for r in records if r.refused} == {locked: "cannot be read (Permission denied)"}

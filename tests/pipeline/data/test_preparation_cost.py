@@ -1,5 +1,6 @@
 """What preparation costs: nothing is done twice, whatever came between, and memory stays flat."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,12 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import pipeline.data.preparation as preparation
+import pipeline.data.preparing.conversion as conversion
+import pipeline.data.preparing.planning as planning
 from pipeline.audio.decode import read_mono
 from pipeline.config.inputs import WaveformConfig
 from pipeline.data.corpora.source import Source
 from pipeline.data.dataset import open_dataset
+from pipeline.data.manifest import read_manifest
 from pipeline.data.preparation import prepare
+from pipeline.data.store.catalogue import read_catalogue
 from pipeline.errors import UserError
 from tests.helpers.builders import noise, prepared, rows_of, run_config, speakers_folder, tone, write_sound
 
@@ -27,7 +31,7 @@ def test_a_second_preparation_converts_and_writes_nothing(tmp_path: Path, conver
     assert len(conversions) == 2 * 20
     conversions.clear()
     store = first.parent.parent
-    kept = [store / "rows.bin", store / "moments.bin", store / "catalogue.json", first]
+    kept = [store / "rows.bin", store / "moments.bin", store / "catalogue.jsonl", first]
     before = [path.stat().st_mtime_ns for path in kept]
     assert prepare(config) == first
     assert not conversions
@@ -105,22 +109,85 @@ def test_a_run_that_fails_midway_keeps_what_it_converted(
 ) -> None:
     config = run_config(speakers_folder(tmp_path / "corpus"))
     seventh = tmp_path / "corpus/speaker-3/0.wav"
-    counted = vars(preparation)["open_source"]
+    monkeypatch.setattr(planning, "SHARD_BYTES", 20_000)
+    counted = vars(conversion)["open_source"]
 
     def interrupted(source: Source, *arguments: object) -> object:
         if source.path == seventh:
             raise KeyboardInterrupt
         return counted(source, *arguments)
 
-    monkeypatch.setattr(preparation, "open_source", interrupted)
+    monkeypatch.setattr(conversion, "open_source", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare(config)
-    monkeypatch.setattr(preparation, "open_source", counted)
+    monkeypatch.setattr(conversion, "open_source", counted)
     conversions.clear()
     dataset = prepared(config)
     assert len(dataset.recording) == 20
     assert tmp_path / "corpus/speaker-0/0.wav" not in conversions
     assert conversions.count(seventh) == 2
+
+
+def test_a_file_corrected_in_place_with_its_time_set_back_is_converted(tmp_path: Path) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    changed = tmp_path / "corpus/speaker-1/0.wav"
+    before = changed.stat()
+    samples = read_mono(changed, 8_000)[0]
+    write_sound(changed, samples[::-1].copy())
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert changed.stat().st_size == before.st_size
+    dataset = prepared(config)
+    assert dataset.path != first
+    assert np.array_equal(rows_of(dataset, "speaker-1/0.wav")[:, 0], samples[::-1])
+
+
+def test_reread_hashes_every_file_and_converts_none(tmp_path: Path, conversions: list[Path]) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus", 4))
+    first = prepare(config)
+    conversions.clear()
+    assert prepare(config, reread=True) == first
+    assert sorted(conversions) == sorted((tmp_path / "corpus").rglob("*.wav"))
+
+
+def test_what_was_rejected_is_tried_again_only_when_it_changes(
+    tmp_path: Path, conversions: list[Path]
+) -> None:
+    folder = speakers_folder(tmp_path / "corpus", 4)
+    cut = write_sound(folder / "speaker-2/cut.flac", tone(30_000, 3))
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:20_000])
+    config = run_config(folder)
+    manifests = [read_manifest(prepare(config).parent / "manifest.jsonl") for _ in range(2)]
+    assert manifests[0] == manifests[1]
+    assert conversions.count(cut) == 2
+    cut.write_bytes(whole)
+    assert "cut.flac" in {Path(path).name for path in prepared(config).recording}
+
+
+def test_the_catalogue_of_an_earlier_release_is_continued(tmp_path: Path, conversions: list[Path]) -> None:
+    config = run_config(speakers_folder(tmp_path / "corpus"))
+    first = prepare(config)
+    store = first.parent.parent
+    content = read_catalogue(store).catalogue
+    kept = "offset", "length", "ordinal", "audio_hash", "facts"
+    former = {
+        "rows": content.rows,
+        "stored": {key: {n: getattr(entry, n) for n in kept} for key, entry in content.stored.items()},
+        "seen": {path: [*stamp[:2], found] for path, (stamp, found) in content.seen.items()},
+        "splits": content.splits,
+    }
+    (store / "catalogue.json").write_text(json.dumps(former))
+    (store / "catalogue.jsonl").unlink()
+    rows = (store / "rows.bin").read_bytes()
+    conversions.clear()
+    assert prepare(config) == first
+    assert len(conversions) == 20  # hashed, since change times were not recorded
+    assert (store / "rows.bin").read_bytes() == rows
+    assert not (store / "catalogue.json").exists()
+    conversions.clear()
+    assert prepare(config) == first
+    assert not conversions
 
 
 # Memory
@@ -130,7 +197,9 @@ import re, sys
 from pathlib import Path
 from pipeline.config.run import CorpusConfig, RunConfig
 from pipeline.config.inputs import WaveformConfig
+from pipeline.data.manifest import read_manifest
 from pipeline.data.preparation import prepare
+from pipeline.data.store.catalogue import read_catalogue
 
 for folder in sys.argv[1:]:
     corpus = CorpusConfig(inputs=[Path(folder)])

@@ -56,8 +56,9 @@ def test_a_corpus_is_examined_as_a_whole(tmp_path: Path) -> None:
     write_sound(folder / "speaker-0" / "loud.wav", noise(8000, std=30_000))
     write_sound(folder / "speaker-1" / "still.wav", np.zeros(8000, np.int16), 16_000)
     shutil.copy(folder / "speaker-2" / "0.wav", folder / "speaker-3" / "copy.wav")
-    (folder / "speaker-4" / "a.txt").write_text("no sound")
-    (folder / "speaker-5" / "b.txt").write_text("no sound either")
+    (folder / "speaker-4" / "a.wav").write_text("no sound")
+    (folder / "speaker-5" / "b.wav").write_text("no sound either")
+    (folder / "speaker-5" / "b.txt").write_text("a side file")
     one = examined(folder)
     assert one.kind == "corpus"
     assert (one.figures["recordings"], one.figures["usable"], one.figures["groups"]) == (29, 27, 12)
@@ -69,7 +70,9 @@ def test_a_corpus_is_examined_as_a_whole(tmp_path: Path) -> None:
 
 
 def test_too_few_groups_for_the_splits(tmp_path: Path) -> None:
-    assert found(examined(speakers_folder(tmp_path / "one", speakers=1)), "splits") == "problem"
+    lone = speakers_folder(tmp_path / "lone", speakers=1, recordings=1)
+    assert found(examined(lone), "splits") == "problem"
+    assert found(examined(speakers_folder(tmp_path / "one", speakers=1)), "splits") == "warning"
     assert found(examined(speakers_folder(tmp_path / "two", speakers=2)), "splits") == "warning"
     assert found(examined(speakers_folder(tmp_path / "many", speakers=60, recordings=1)), "splits") == "fine"
 

@@ -10,7 +10,7 @@ from pipeline.config.inputs import WaveformConfig
 from pipeline.generation.free_running import FreeRun, LimiterLog, Rows, maximum_scale
 from pipeline.generation.free_running_compiled import CompiledFreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun
-from pipeline.generation.options import Draws, Kind, SamplingOptions
+from pipeline.generation.options import Draws, Mode, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model, tone
 
@@ -35,12 +35,12 @@ def rows_of(run: FreeRun, count: int) -> Rows:
     return np.concatenate(list(run.rows(count)), 1)
 
 
-@pytest.mark.parametrize("kind", ["sample", "mean", "likely"])
+@pytest.mark.parametrize("mode", ["sample", "mean", "likely"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("length", [0, 7, 1_234])
-def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length: int) -> None:
+def test_compiled_and_torch_draw_the_same_samples(name: str, mode: Mode, length: int) -> None:
     model = tiny_model(SOUND, **MODELS[name])
-    sampling = SamplingOptions(takes=3, seed=2, temperature=0.9, noise_scale=0.7, kind=kind)
+    sampling = SamplingOptions(takes=3, seed=2, temperature=0.9, noise_scale=0.7, mode=mode)
     compiled, reference = (rows_of(run, 2_000) for run in both(model, context(length), sampling))
     assert compiled.shape == reference.shape == (3, 2_000, 1)
     assert compiled.dtype == reference.dtype == np.int16
@@ -48,7 +48,7 @@ def test_compiled_and_torch_draw_the_same_samples(name: str, kind: Kind, length:
     apart = np.abs(compiled.astype(int) - reference)
     assert apart[:, :400].max() <= 1
     assert np.median(apart) <= 1
-    if kind == "sample":
+    if mode == "sample":
         assert compiled.std() > 100
 
 

@@ -86,7 +86,7 @@ def test_generated_samples_are_context_as_a_recording_is(config: InputConfig) ->
     model = tiny_model(config)
     hop = model.framing.hop
     rows = samples_of(20 * hop)
-    (added,) = free_run(model, rows.numpy(), SamplingOptions(kind="likely")).take(12 * hop)
+    (added,) = free_run(model, rows.numpy(), SamplingOptions(mode="likely")).take(12 * hop)
     continuation = torch.from_numpy(added)
     distributions, _ = one_long_pass(model, torch.cat([rows, continuation]))
     expected = model.normaliser().restore(distributions.sample(0.0)[0, 20:-1].reshape(-1, 1))

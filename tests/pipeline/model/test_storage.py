@@ -14,9 +14,12 @@ from safetensors.numpy import load_file, save_file
 from torch import Tensor
 
 from models.recurrent.cells import CELLS
+from pipeline.common.files import write_json
+from pipeline.common.hashing import checksum
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
-from pipeline.model.storage import FORMAT, load_model, save_model
+from pipeline.model.model_file import FORMAT, read_model_file
+from pipeline.model.storage import load_model, save_model
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import tiny_model
 
@@ -45,11 +48,16 @@ def refusal(folder: Path) -> str:
 
 
 def changed(folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
-    """The folder with another `config.json`."""
-    path = folder / "config.json"
-    content = json.loads(path.read_text())
-    path.write_text(json.dumps(change(content) or content))
+    """The folder with another `config.json`, whose checksum is valid."""
+    content = read_model_file(folder)
+    write_json(folder / "config.json", change(content) or content)
     return folder
+
+
+def sealed(folder: Path) -> None:
+    """State the checksum of the weights that are there now."""
+    weights = checksum((folder / "model.safetensors").read_bytes())
+    changed(folder, lambda content: content.update(weights=weights))
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -141,10 +149,10 @@ def test_a_saved_model_replaces_the_one_before(tmp_path: Path) -> None:
         (lambda c: c["model"].update(cell="rnn"), "damaged model .*'tanh', 'gru', 'lstm', 'chung2014-tanh'"),
         (lambda c: c["model"].update(colour=3), "damaged model .*colour"),
         (lambda c: c["input"].update(kind="piano"), "damaged model .*piano"),
-        (lambda c: c["input"].update(window=21), "damaged model .*size mismatch"),
-        (lambda c: c["model"].update(hidden_size=13), "damaged model .*size mismatch"),
-        (lambda c: c["model"].update(num_layers=2), "damaged model .*Missing key"),
-        (lambda c: c["model"].update(cell="lstm"), "damaged model .*size mismatch"),
+        (lambda c: c["input"].update(window=21), "damaged model .*do not fit its settings"),
+        (lambda c: c["model"].update(hidden_size=13), "damaged model .*do not fit its settings"),
+        (lambda c: c["model"].update(num_layers=2), "damaged model .*do not fit its settings"),
+        (lambda c: c["model"].update(cell="lstm"), "damaged model .*do not fit its settings"),
         (lambda c: c["normalisation"].update(mean=[0, 0]), "damaged model .*another width"),
         (lambda c: c["normalisation"].update(mean=[], std=[]), "damaged model .*another width"),
         (lambda c: c["normalisation"].update(std=[0]), "damaged model .*positive"),
@@ -171,7 +179,7 @@ def as_pickle(path: Path) -> None:
         (lambda path: path.write_bytes(path.read_bytes()[:-7]), "damaged model"),
         (lambda path: path.write_bytes(b"\xff" * 100), "damaged model"),
         (as_pickle, "damaged model"),
-        (lambda path: (path.unlink(), path.mkdir()), "damaged model"),
+        (lambda path: (path.unlink(), path.mkdir()), "not a readable file of weights"),
     ],
     ids=["missing", "empty", "cut", "other bytes", "a pickle", "a folder"],
 )
@@ -179,6 +187,9 @@ def test_damaged_weights_are_refused(damage: Callable[[Path], Any], complaint: s
     folder = saved(tiny_model(), tmp_path)
     damage(folder / "model.safetensors")
     assert complaint in refusal(folder)
+    if (folder / "model.safetensors").is_file():
+        sealed(folder)  # also where the checksum does not reveal it
+        assert complaint in refusal(folder)
 
 
 def test_weights_that_do_not_belong_are_refused(tmp_path: Path) -> None:
@@ -225,6 +236,7 @@ def test_the_compiled_form_refuses_what_the_network_refuses(
     weights = load_file(tmp_path / "model.safetensors")
     for name, array in weights.items():
         save_file({**weights, name: DAMAGES[damage](array)}, tmp_path / "model.safetensors")
+        sealed(tmp_path)
         outcomes = []
         for form in ("compiled", "network"):
             try:

@@ -45,6 +45,35 @@ def test_without_a_name_the_champion_is_used_then_the_newest_then_a_run_alone(ru
     assert find_model().label.startswith("wavecast/1 (champion")
 
 
+def test_each_registered_model_has_its_champion_and_the_default_is_never_a_guess(run: RunFolder) -> None:
+    """`wavecast` is the default name; where it has no champion, one of several others has to be named."""
+    add_model(run)
+    set_alias("wavecast-demo", register(run, "wavecast-demo"), "champion")
+    assert find_model().label.startswith("wavecast-demo/1 (champion")
+    assert find_model().others == ()
+    second = new_run("second")
+    add_model(second)
+    register(second, "wavecast")
+    assert find_model().label.startswith("wavecast-demo/1 (champion")
+    set_alias("wavecast-music", register(second, "wavecast-music"), "champion")
+    with pytest.raises(UserError, match="champion: wavecast-demo@champion, wavecast-music@champion; choose"):
+        find_model()
+    assert find_model("wavecast-music@champion").label.startswith("wavecast-music/1")
+    set_alias("wavecast", 1, "champion")
+    found = find_model()
+    assert found.label.startswith("wavecast/1 (champion")
+    assert found.others == ("wavecast-demo@champion", "wavecast-music@champion")
+    assert find_model("wavecast").others == ()
+
+
+def test_a_number_means_the_only_registered_model_whatever_its_name(run: RunFolder) -> None:
+    add_model(run)
+    register(run, "wavecast-demo")
+    assert version_of("1") == ("wavecast-demo", 1)
+    with pytest.raises(UserError, match="7: no such model; wavecast-demo has version 1"):
+        version_of("7")
+
+
 def test_a_renamed_model_and_one_of_a_deleted_run_are_still_found(run: RunFolder) -> None:
     add_model(run)
     set_alias("wavecast", register(run, "wavecast"), "champion")

@@ -184,7 +184,7 @@ def test_errors_of_the_command_are_one_line(tmp_path: Path) -> None:
         report(run.path.name, output=path)
     report(run.path.name, output=path, overwrite=True)
     write_json(tmp_path / "model" / "config.json", [])
-    with pytest.raises(UserError, match="not that of a wavecast model"):
+    with pytest.raises(UserError, match="not a model of this version of wavecast"):
         page_of(str(tmp_path / "model"))
 
 

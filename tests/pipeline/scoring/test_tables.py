@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.inputs import SpectrogramConfig
 from pipeline.errors import UserError
-from pipeline.scoring.plot import ABOVE_COLOUR, FAINT_ALPHA, surprise_picture
+from pipeline.scoring.plot import ABOVE_COLOUR, FAINT_ALPHA, surprisal_picture
 from pipeline.scoring.recordings import score_samples
 from pipeline.scoring.tables import Scores, check_scores_output, scores_facts, write_scores
 from pipeline.scoring.thresholds import Verdict, make_threshold
@@ -97,7 +97,7 @@ def marked_columns(tmp_path: Path, burst_s: float, seconds: float = 6.0) -> NDAr
     samples[begin : begin + RATE // 2] = noise(RATE // 2, 1, std=9_000.0)
     path = tmp_path / f"{burst_s}.png"
     score = score_samples(model, [samples])
-    surprise_picture(path, [samples], RATE, score, "a $burst", threshold)
+    surprisal_picture(path, [samples], RATE, score, "a $burst", threshold)
     picture = imread(path)[:, :, :3]
     tint = np.multiply(to_rgb(ABOVE_COLOUR), FAINT_ALPHA) + 1 - FAINT_ALPHA
     marked: NDArray[np.int64] = np.flatnonzero((np.abs(picture - tint).max(2) < 0.02).sum(0) > 50)
@@ -115,5 +115,5 @@ def test_what_lies_above_the_threshold_is_marked_at_its_time(tmp_path: Path) -> 
 @pytest.mark.parametrize("samples", [noise(1), np.zeros(500, np.int16), tone(RATE * 70)])
 def test_every_recording_has_a_picture(samples: NDArray[np.int16], tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
-    surprise_picture(path, [samples], RATE, score_samples(tiny_model(), [samples], 0.02), "title")
+    surprisal_picture(path, [samples], RATE, score_samples(tiny_model(), [samples], 0.02), "title")
     assert imread(path).shape == (680, 1200, 4)

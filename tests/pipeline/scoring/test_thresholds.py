@@ -15,12 +15,12 @@ from pipeline.errors import UserError
 from pipeline.scoring.detection_metrics import labels_of, read_labels, separation
 from pipeline.scoring.thresholds import (
     Threshold,
+    check_same_scoring,
     judge,
     judged_stretches,
     make_threshold,
     model_identity,
     read_threshold,
-    refuse_other,
     write_threshold,
 )
 from pipeline.scoring.windows import RecordingScore
@@ -117,13 +117,13 @@ def test_a_damaged_threshold_is_an_error(field: str, wrong: Any, tmp_path: Path)
 
 def test_a_threshold_of_another_model_or_window_is_rejected() -> None:
     threshold: Threshold = make_threshold([scored([1.0])], 0.5, MODEL)
-    refuse_other(threshold, MODEL, 0.1)
+    check_same_scoring(threshold, MODEL, 0.1)
     with pytest.raises(UserError, match="weights 0123456789ab"):
-        refuse_other(threshold, MODEL[::-1], 0.1)
+        check_same_scoring(threshold, MODEL[::-1], 0.1)
     with pytest.raises(UserError, match=r"windows of 0\.1 s, not 0\.2 s"):
-        refuse_other(threshold, MODEL, 0.2)
+        check_same_scoring(threshold, MODEL, 0.2)
     with pytest.raises(UserError, match="leave out --window"):
-        refuse_other(replace(threshold, window_s=0.3), MODEL, 0.1)
+        check_same_scoring(replace(threshold, window_s=0.3), MODEL, 0.1)
 
 
 def test_a_model_is_identified_by_its_weights(tmp_path: Path) -> None:

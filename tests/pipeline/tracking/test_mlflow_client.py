@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from pipeline.config.run import RunConfig
+from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder, start_run
-from pipeline.tracking.store import sqlite_file
 from pipeline.tracking.sync import store_uri, sync
 from tests.helpers.tracked_runs import LOSS, add_model, artifact_names, journal_points, mirrored, points
 

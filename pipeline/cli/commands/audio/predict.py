@@ -32,7 +32,7 @@ from pipeline.generation.options import (
     DEFAULT_NOISE_SCALE,
     DEFAULT_SECONDS,
     DEFAULT_TEMPERATURE,
-    Kind,
+    Mode,
     SamplingOptions,
 )
 
@@ -57,7 +57,7 @@ def predict(
     temperature: Temperature = DEFAULT_TEMPERATURE,
     noise_scale: NoiseScale = DEFAULT_NOISE_SCALE,
     mode: Annotated[
-        Kind,
+        Mode,
         Parameter(
             help="Choice of each sample: `sample` draws it, `mean` is the mixture's mean, `likely` is the "
             "mean of the most likely component."

@@ -101,7 +101,7 @@ def score(
         window = held.window_s if held else DEFAULT_WINDOW_S
     window_s = whole_window_s(trained, window)
     if held:
-        thresholds.refuse_other(held, identity, window_s)
+        thresholds.check_same_scoring(held, identity, window_s)
 
     def work(path: Place) -> RecordingScore:
         with local_copy(path) as local:

@@ -19,14 +19,16 @@ def evaluate(
 ) -> None:
     """Evaluate a model on held-out recordings against FLAC, a linear predictor and other baselines."""
     from pipeline.cli.chosen_model import choose_model
-    from pipeline.cli.output import print_evaluation
+    from pipeline.cli.output import print_evaluation, print_remarks
     from pipeline.evaluation.evaluate import evaluate as evaluate_model
     from pipeline.model.storage import load_model
     from pipeline.stages import check_recordings, prepare_stage
 
     chosen = config_of(config, settings, recordings)
-    check_recordings(chosen)
-    folder = choose_model(model, chosen.tracking.registered_model, chosen.tracking.uri).folder
+    corpus = check_recordings(chosen)
+    if not json:
+        print_remarks(corpus.remarks)
+    folder = choose_model(model, chosen.registered_model, chosen.tracking.uri).folder
     as_trained = chosen.model_copy(update={"input": load_model(folder).input})
     dataset = prepare_stage(as_trained)
     print_evaluation(evaluate_model(folder, dataset, chosen.evaluate, chosen.train.device), json)

@@ -37,7 +37,7 @@ def run(
 
     config, names = split_configuration(config, recordings)
     chosen = config_of(config, settings, names)
-    print_summary(run_pipeline(chosen, prefect), json)
+    print_summary(run_pipeline(chosen, prefect, quiet=json), json)
 
 
 def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Place, ...]]:
@@ -64,11 +64,14 @@ def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tup
     return Path(first), rest
 
 
-def run_pipeline(config: "RunConfig", prefect: bool) -> Path:
+def run_pipeline(config: "RunConfig", prefect: bool, quiet: bool = False) -> Path:
     """Run all stages, as a Prefect flow if wanted; return the path of the summary."""
+    from pipeline.cli.output import print_remarks
     from pipeline.stages import check_recordings, run_stages
 
-    check_recordings(config)  # before Prefect, which starts slowly
+    corpus = check_recordings(config)  # before Prefect, which starts slowly
+    if not quiet:
+        print_remarks(corpus.remarks)
     if not prefect:
         return run_stages(config)
     from flows.pipeline import run_as_flow

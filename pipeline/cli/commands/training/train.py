@@ -33,7 +33,8 @@ def train(
 
     Other commands use the champion by default, and without a champion the newest registered model.
     """
-    from pipeline.cli.output import print_run
+    from pipeline.cli.output import print_remarks, print_run
+    from pipeline.data.corpora.corpus import read_corpus
     from pipeline.registry.references import run_folder
     from pipeline.stages import prepare_stage, start_stage
     from pipeline.training.tracked import train_here
@@ -42,7 +43,10 @@ def train(
         run = run_folder(resume)
     else:
         chosen = config_of(config, settings, recordings)
-        run = start_stage(chosen, prepare_stage(chosen))
+        dataset = prepare_stage(chosen)
+        if not json:
+            print_remarks(read_corpus(dataset)["remarks"])
+        run = start_stage(chosen, dataset)
     train_here(run)
     print_run(run, _register(run) if register else None, json)
 
@@ -53,7 +57,7 @@ def _register(run: Path) -> str | None:
     from pipeline.tracking.run_folder import RunFolder
 
     folder = RunFolder(run)
-    name = folder.config().tracking.registered_model
+    name = folder.config().registered_model
     try:
         return f"{name}/{register(folder, name)}"
     except UserError as problem:

@@ -1,13 +1,20 @@
 """Splits: no group in two, none ever moves, and none of the three left empty without need."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS, Split
-from pipeline.data.corpora.splits import assign_splits
+from pipeline.data.corpora.splits import (
+    assign_splits,
+    assign_stretches,
+    in_order_of_names,
+    remembered_splits,
+)
 from pipeline.errors import UserError
 
 names = st.text(max_size=8)
@@ -89,3 +96,57 @@ OF_SEED_1 = [{1: "valid", 5: "valid", 8: "valid", 12: "valid", 19: "test"}.get(i
 def test_fractions_that_leave_nothing_to_train_on_are_refused(valid: float, test: float) -> None:
     with pytest.raises(UserError, match="their sum must be below 1"):
         assign_splits(["a"], valid, test, 1, {})
+
+
+# Stretches
+
+sequences = st.lists(names, min_size=1, max_size=40, unique=True)
+held_out = st.floats(0.01, 0.45)
+
+
+@given(sequences, held_out, held_out)
+def test_stretches_are_contiguous_and_none_is_empty(ordered: list[str], valid: float, test: float) -> None:
+    splits = [assign_stretches(ordered, valid, test, {})[name] for name in ordered]
+    assert splits == sorted(splits, key=SPLITS.index)
+    assert len(set(splits)) == min(3, len(ordered))
+
+
+@given(sequences, sequences, held_out, held_out)
+def test_no_recording_moves_when_others_come(
+    first: list[str], more: list[str], valid: float, test: float
+) -> None:
+    before = assign_stretches(first, valid, test, {})
+    after = assign_stretches([*first, *more], valid, test, before)
+    assert before.items() <= after.items()
+    assert len(set(after.values())) >= min(3, len(first))
+
+
+def test_numbers_in_names_count_by_their_value_and_folders_go_side_by_side() -> None:
+    paths = [Path(f"/c/{book}/{index}.wav") for book in "ab" for index in (1, 2, 10, 11)]
+    ordered = [str(path) for path, _ in in_order_of_names((path, str(path)) for path in paths)]
+    assert ordered == [f"/c/{book}/{index}.wav" for index in (1, 2, 10, 11) for book in "ab"]
+
+
+# What is remembered
+
+
+def test_what_is_remembered_does_not_depend_on_how_the_recordings_are_named(tmp_path: Path) -> None:
+    for who in ("anna", "ben"):
+        (tmp_path / who).mkdir()
+    by_root, by_folders = (
+        CorpusConfig(inputs=inputs) for inputs in ([tmp_path], [tmp_path / "anna", tmp_path / "ben"])
+    )
+    rule, known = remembered_splits({}, by_root, tmp_path)
+    assert (rule, known) == remembered_splits({}, by_folders, tmp_path)
+    assert remembered_splits({rule: {"anna": "test"}}, by_folders, tmp_path)[1] == {"anna": "test"}
+
+
+def test_splits_remembered_by_an_earlier_release_are_kept(tmp_path: Path) -> None:
+    """It named a corpus by the folders of the inputs."""
+    folders = [tmp_path / "anna", tmp_path / "ben"]
+    for folder in folders:
+        folder.mkdir()
+    earlier = {f"0/0.1/0.1 {folders[0]} {folders[1]}": {"x": "valid"}, f"0/0.1/0.1 {tmp_path}": {"y": "test"}}
+    assert remembered_splits(earlier, CorpusConfig(inputs=[tmp_path]), tmp_path)[1] == {"y": "test"}
+    del earlier[f"0/0.1/0.1 {tmp_path}"]
+    assert remembered_splits(earlier, CorpusConfig(inputs=folders), tmp_path)[1] == {"x": "valid"}

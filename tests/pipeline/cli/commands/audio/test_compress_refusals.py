@@ -1,6 +1,5 @@
 """Files that `wavecast decompress` rejects: damaged, foreign, newer, or of another model."""
 
-import json
 import struct
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.common.files import read_json, write_json
 from pipeline.compression import container
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.container import open_coded
@@ -91,8 +91,8 @@ def test_a_copy_of_the_model_with_another_history_is_the_same_model(
     coding: CodingModel, coded: Path, tmp_path: Path, model_folder: Path
 ) -> None:
     copy = saved(tmp_path / "copy", tiny_model())
-    content = json.loads((copy / "config.json").read_text()) | {"trained": {"epochs": 99}}
-    (copy / "config.json").write_text(json.dumps(content))
+    content = read_json(copy / "config.json", "model") | {"trained": {"epochs": 99}}
+    write_json(copy / "config.json", content)
     decompress_sound(CodingModel.load(copy, "copy"), coded, tmp_path / "a.wav")
 
 

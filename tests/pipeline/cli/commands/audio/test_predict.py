@@ -148,7 +148,7 @@ def test_a_spectrogram_model_is_inverted_by_griffin_lim(wavecast: Run, talk: Pat
         (["predict", "{talk}", "-o", "x.wav", "--takes", "0"], 2, ["takes"]),
         (["predict", "{talk}", "-o", "x.wav", "--temperature", "-1"], 2, ["temperature"]),
         (["predict", "{talk}", "-o", "x.wav", "--seed", "-1"], 2, ["seed"]),
-        (["predict", "{talk}", "-o", "x.wav", "--trim-end", "9"], 1, ["cut"]),
+        (["predict", "{talk}", "-o", "x.wav", "--trim-end", "9"], 1, ["trimmed end"]),
         (["predict", "{talk}", "-o", "x.wav", "--context", "0"], 2, ["context"]),
         (["predict", "{talk}", "-o", "x.wav", "--mode", "loud"], 2, ["--mode"]),
         (["predict", "*.nothing", "-o", "x"], 1, ["nothing"]),

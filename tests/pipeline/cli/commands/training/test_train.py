@@ -36,9 +36,10 @@ def test_a_trained_model_is_registered_and_used(wavecast: Run, tmp_path: Path) -
     assert "registered as wavecast/1" in again.out
     assert f"wavecast/1 (run {run})" in predict("registered.wav")[0]
     refused(wavecast("models", "promote", "7"), 1, "wavecast has version 1")
-    assert wavecast("models", "promote", run).out == "wavecast/1 is the champion\n"
+    promoted = wavecast("models", "promote", run)
+    assert promoted.out == "wavecast/1 is the champion, pinned until `wavecast models unpin`\n"
     assert f"wavecast/1 (champion, run {run})" in predict("champion.wav")[0]
     head, line = wavecast("models").out.splitlines()
     shown = dict(zip(head.split("\t"), line.split("\t"), strict=True))
-    assert (shown["model"], shown["aliases"], shown["run"]) == ("wavecast/1", "champion", run)
+    assert (shown["model"], shown["aliases"], shown["run"]) == ("wavecast/1", "champion, pinned", run)
     assert 0 < float(shown["bits"]) < 32

@@ -2,12 +2,15 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from pipeline.data.corpora.find import find_sources
+from pipeline.config.run import CorpusConfig
+from pipeline.data.corpora.corpus import find_corpus
+from pipeline.data.corpora.named import find_sources, read_inputs
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash, read_manifest, write_manifest
 from pipeline.errors import RecordingRejected, UserError
@@ -32,12 +35,13 @@ def tree(tmp_path: Path) -> Tree:
 def found(
     inputs: list[Path], group: str = "folder", level: int = 1
 ) -> list[tuple[str, str | None, str | None]]:
-    return [(s.path.name, s.group, s.split) for s in find_sources(inputs, group, level)]
+    config = CorpusConfig(inputs=inputs, group=group, folder_level=level)
+    return [(s.path.name, s.group, s.split) for s in find_corpus(config).sources]
 
 
 def refusal(inputs: list[Path], group: str = "folder", level: int = 1) -> str:
     with pytest.raises(UserError) as error:
-        find_sources(inputs, group, level)
+        found(inputs, group, level)
     assert "\n" not in str(error.value)
     return str(error.value)
 
@@ -53,7 +57,7 @@ def test_a_folder_is_searched_in_a_fixed_order_and_every_file_may_be_a_recording
     assert found([root], level=2)[1] == ("3", "x", None)
     assert {group for _, group, _ in found([root], level=3)} == {None}
     assert {group for _, group, _ in found([root], group="recording")} == {None}
-    assert all(source.path.is_absolute() for source in find_sources([root], "folder", 1))
+    assert all(source.path.is_absolute() for source in find_sources([root]))
 
 
 def test_each_file_comes_once_however_it_is_named(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +81,7 @@ def test_links_are_followed_and_loops_are_not(tree: Tree) -> None:
 def test_pipes_are_left_out(tree: Tree) -> None:
     root = tree("a/1.wav")
     os.mkfifo(root / "a" / "pipe")
-    assert found([root]) == [("1.wav", "a", None)]
+    assert found([root]) == [("1.wav", None, None)]
 
 
 def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
@@ -97,36 +101,56 @@ def test_a_table_gives_groups_and_splits(tree: Tree) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (
-            "path,speaker,split\na.wav,ann,train\nb.wav,ann,test\n",
-            r"line 3: ann is in test, but .*line 2 puts it",
-        ),
-        ("path,speaker,split\na.wav,ann,dev\n", "line 2: split 'dev' is none of train, valid, test"),
-        ("path,speaker,split\na.wav,,train\na.wav,,test\n", r"line 3: .*a\.wav is in test, but .*line 2"),
-        ("path,speaker\na.wav,ann\na.wav,bob\n", r"line 3: .*a\.wav is of bob, but before of ann"),
-        ("path,speaker\na.wav,ann\n,bob\n", "line 3: no path"),
-        ("path;speaker\na.wav;ann\n", "no column 'path'; the first line names: path;speaker"),
         ("path,person\na.wav,ann\n", "no column 'speaker'; the first line names: path, person"),
-        ("path,speaker\n", "no rows below the header"),
+        ("path,speaker\n", "without a recording"),
+        ("person,speaker\nann,bob\n", "no column 'path'"),
         ("", "no column 'path'"),
-        ("path,speaker\n\0,\0\n", "not a table in UTF-8"),
     ],
 )
-def test_a_table_that_contradicts_itself_is_refused_with_its_line(tree: Tree, text: str, reason: str) -> None:
+def test_a_table_without_recordings_is_refused(tree: Tree, text: str, reason: str) -> None:
     table = tree("a.wav") / "table.csv"
     table.write_text(text)
     with pytest.raises(UserError, match=reason):
-        find_sources([table], "speaker", 1)
+        read_inputs([table], "speaker")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("path,speaker,split\na.wav,ann,train\nb.wav,ann,third\n", "split 'third' is none of .*line 3"),
+        ("path,speaker\na.wav,ann\n,bob\n", "no file is named .*line 3"),
+        ("path,speaker,split\na.wav,,train\na.wav,,test\n", "names it twice"),
+        ("path,speaker\na.wav,ann\na.wav,bob\n", "names it twice"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_rejected_with_its_line(tree: Tree, text: str, reason: str) -> None:
+    table = tree("a.wav", "b.wav") / "table.csv"
+    table.write_text(text)
+    rejected = [source.reason for source in read_inputs([table], "speaker").sources if source.reason]
+    assert len(rejected) == 1
+    assert re.search(reason, rejected[0])
+
+
+def test_two_inputs_that_contradict_each_other_are_refused(tree: Tree) -> None:
+    root = tree("a.wav", "b.wav")
+    for name, row in (("one", "a.wav,ann,train"), ("two", "a.wav,ann,test"), ("three", "a.wav,bob,train")):
+        (root / f"{name}.csv").write_text(f"path,speaker,split\n{row}\n")
+    with pytest.raises(UserError, match=r"two\.csv: .*a\.wav is in test, but before in train"):
+        read_inputs([root / "one.csv", root / "two.csv"], "speaker")
+    with pytest.raises(UserError, match=r"three\.csv: .*a\.wav is of bob, but before of ann"):
+        read_inputs([root / "one.csv", root / "three.csv"], "speaker")
 
 
 def test_a_split_in_one_table_holds_in_all_inputs(tree: Tree) -> None:
-    root = tree("ann/1.wav", "ann/2.wav", "bob/3.wav")
-    table = root.parent / "test.csv"
-    table.write_text(f"path,split\n{root}/ann/1.wav,test\n{root}/bob/3.wav,train\n")
+    root = tree("ann/1.wav", "ann/2.wav", "bob/3.wav", "cid/4.wav")
+    table = root.parent / "splits.csv"
+    rows = (f"{root}/{row}\n" for row in ("ann/1.wav,test", "bob/3.wav,train", "cid/4.wav,valid"))
+    table.write_text("path,split\n" + "".join(rows))
     assert found([root, table]) == [
         ("1.wav", "ann", "test"),
         ("2.wav", "ann", "test"),
         ("3.wav", "bob", "train"),
+        ("4.wav", "cid", "valid"),
     ]
 
 
@@ -155,7 +179,6 @@ def test_what_is_missing_or_empty_is_refused(tree: Tree) -> None:
     assert refusal([root / ("long" * 99)]).endswith("no such file or folder")
     assert refusal([root]) == f"{root}: no files in this folder"
     assert "no column 'speaker'" in refusal([tree("1.wav")], group="speaker")
-    assert "folder level 0" in refusal([root], level=0)
 
 
 def test_a_manifest_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.common.blocks import BLOCK_BYTES, read_blocks
-from pipeline.data.row_store import RowStore, Stored, settings_key
+from pipeline.data.store.row_store import RowStore, Stored, settings_key
 from pipeline.errors import UserError
 from tests.helpers.builders import noise
 
@@ -109,16 +109,16 @@ def test_a_commit_without_change_writes_nothing(tmp_path: Path) -> None:
     store.commit()
     assert not list(tmp_path.iterdir())
     append(store, "a", int16_rows(5))
-    store.remember("/sound/a.wav", (10, 123, "a"))
+    store.remember("/sound/a.wav", (10, 123, 5, 7), "a")
     store.commit()
-    before = (tmp_path / "catalogue.json").stat().st_mtime_ns
+    before = (tmp_path / "catalogue.jsonl").stat().st_mtime_ns
     again = RowStore(tmp_path, 1, INT16)
-    again.remember("/sound/a.wav", (10, 123, "a"))
+    again.remember("/sound/a.wav", (10, 123, 5, 7), "a")
     again.commit()
-    assert (tmp_path / "catalogue.json").stat().st_mtime_ns == before
-    again.remember("/sound/a.wav", (10, 124, "a"))
+    assert (tmp_path / "catalogue.jsonl").stat().st_mtime_ns == before
+    again.remember("/sound/a.wav", (10, 124, 5, 7), "a")
     again.commit()
-    assert tuple(RowStore(tmp_path, 1, INT16).catalogue.seen["/sound/a.wav"]) == (10, 124, "a")
+    assert RowStore(tmp_path, 1, INT16).catalogue.seen["/sound/a.wav"] == ((10, 124, 5, 7), "a")
 
 
 @pytest.mark.parametrize("name", ["rows.bin", "moments.bin"])
@@ -150,10 +150,10 @@ def test_a_strange_catalogue_is_refused(content: str, tmp_path: Path) -> None:
 
 def test_names_that_are_not_utf8_survive(tmp_path: Path) -> None:
     store = RowStore(tmp_path, 1, INT16)
-    store.remember("/sound/\udcff.wav", (1, 2, "a"))
+    store.remember("/sound/\udcff.wav", (1, 2, 3, 4), "a")
     store.commit()
     assert list(RowStore(tmp_path, 1, INT16).catalogue.seen) == ["/sound/\udcff.wav"]
-    json.loads((tmp_path / "catalogue.json").read_text())
+    json.loads((tmp_path / "catalogue.jsonl").read_text(encoding="ascii"))
 
 
 def test_blocks_hold_whole_rows_and_are_bounded() -> None:

@@ -1,0 +1,1 @@
+"""The store of prepared rows on disk: rows, moments, catalogue and their checksums."""
