@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
 T = TypeVar("T")
-NO_BUCKET = RecordingRejected("missing", "there is no such bucket")
 ATTEMPTS = 5
 FIRST_WAIT_S = 0.2
 BLOCK_BYTES = 1 << 20
@@ -91,7 +90,7 @@ def _listing(place: "UPath") -> bool:
     except FileNotFoundError:
         bucket = place.path.partition("/")[0]
         if place.protocol in BUCKETS and not place.fs.exists(bucket):
-            raise NO_BUCKET from None
+            raise _no_bucket() from None
         return False
 
 
@@ -221,7 +220,7 @@ def _lasting(place: "UPath", problem: BaseException) -> UserError | None:
     if names & CREDENTIALS:
         return UserError(f"{place}: no credentials for {place.protocol}://; set them in the environment")
     if "NoSuchBucket" in texts or "bucket does not exist" in texts:
-        return NO_BUCKET
+        return _no_bucket()
     if "InvalidAccessKeyId" in texts or "SignatureDoesNotMatch" in texts or "ExpiredToken" in texts:
         return UserError(f"{place}: the server does not accept the credentials")
     if isinstance(problem, PermissionError):
@@ -229,6 +228,10 @@ def _lasting(place: "UPath", problem: BaseException) -> UserError | None:
     if isinstance(problem, FileNotFoundError):
         return RecordingRejected("missing", "no such file")
     return None
+
+
+def _no_bucket() -> RecordingRejected:
+    return RecordingRejected("missing", "there is no such bucket")
 
 
 def _given_up(place: "UPath", problem: BaseException) -> UserError:

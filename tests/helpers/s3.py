@@ -1,5 +1,6 @@
 """An S3 server in this process that fails some requests."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,10 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class Failing:
-    """A WSGI application that fails every ``every``-th GET and HEAD: error 500, or half of the body."""
+    """A WSGI application that fails every ``every``-th GET and HEAD: error 500, or half of the body.
+
+    Paths with ``denied`` in them are forbidden, and connections for those with ``resets`` are closed.
+    """
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -22,10 +26,19 @@ class Failing:
         self.requests = 0
         self.failed = 0
         self.gets: list[str] = []
+        self.denied = ""
+        self.resets = ""
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self.application(environ, start_response)
+        path = environ["PATH_INFO"]
+        if self.denied and self.denied in path:
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return []
+        if self.resets and self.resets in path:
+            environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+            return []
         self.requests += 1
         if environ["REQUEST_METHOD"] == "GET":
             self.gets.append(environ["PATH_INFO"])

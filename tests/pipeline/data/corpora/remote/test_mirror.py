@@ -42,7 +42,7 @@ def assert_same(here: tuple[Corpus, Any], there: tuple[Corpus, Any]) -> None:
 @pytest.mark.parametrize("layout", PUBLISHED, ids=lambda layout: layout.name)
 def test_a_published_layout_is_the_same_on_a_server(layout: Any, tmp_path: Path) -> None:
     root = layout.make(tmp_path / "corpus")
-    address = uploaded(root, f"layouts/{tmp_path.name}")
+    address = uploaded(root, f"layouts/{PUBLISHED.index(layout)}")
     here, there = found(root), found(address)
     assert_same(here, there)
     assert str(there[0].root).startswith(address.rpartition("/")[0])
