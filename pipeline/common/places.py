@@ -54,7 +54,7 @@ def place_of(text: "str | os.PathLike[str] | Place") -> Place:
     scheme = name.partition("://")[0].lower()
     if scheme == "file":
         return Path(unquote(urlsplit(name).path))
-    from pipeline.common.remote_files import open_place
+    from pipeline.common.remote.reading import open_place
 
     return open_place(name, scheme)
 
@@ -74,7 +74,7 @@ def exists(place: Place) -> bool:
     """Return whether the place exists; an address that cannot be asked about is a `UserError`."""
     if isinstance(place, Path):
         return os.path.exists(place)  # noqa: PTH110  Path.exists raises where a folder may not be entered
-    from pipeline.common.remote_files import exists_remotely
+    from pipeline.common.remote.reading import exists_remotely
 
     return exists_remotely(place)
 
@@ -83,7 +83,7 @@ def is_folder(place: Place) -> bool:
     """Return whether the place is a folder. An address of https is always a file."""
     if isinstance(place, Path):
         return os.path.isdir(place)  # noqa: PTH112  Path.is_dir raises for a name that is too long
-    from pipeline.common.remote_files import is_remote_folder
+    from pipeline.common.remote.reading import is_remote_folder
 
     return is_remote_folder(place)
 
@@ -102,7 +102,7 @@ def stamp(place: Place) -> tuple[int, ...]:
     if isinstance(place, Path):
         found = place.stat()
         return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
-    from pipeline.common.remote_files import remote_stamp
+    from pipeline.common.remote.reading import remote_stamp
 
     return remote_stamp(place)
 
@@ -121,7 +121,7 @@ def local_copy(place: Place) -> Iterator[Path]:
     if isinstance(place, Path):
         yield place
         return
-    from pipeline.common.remote_files import temporary_copy
+    from pipeline.common.remote.reading import temporary_copy
 
     with temporary_copy(place) as path:
         yield path
@@ -132,7 +132,7 @@ def read_bytes(place: Place, at_most: int) -> bytes:
     if isinstance(place, Path):
         with place.open("rb") as file:
             return file.read(at_most)
-    from pipeline.common.remote_files import first_bytes
+    from pipeline.common.remote.reading import first_bytes
 
     return first_bytes(place, at_most)
 
@@ -143,7 +143,7 @@ def files_below(root: "UPath") -> Iterator[tuple["UPath", int]]:
     Raises:
         UserError: the folder cannot be listed.
     """
-    from pipeline.common.remote_files import listed_below
+    from pipeline.common.remote.reading import listed_below
 
     yield from listed_below(root)
 
@@ -159,14 +159,14 @@ def listed_beside(place: "UPath", levels: int, known: set[str]) -> list[tuple["U
     Returns:
         The files with their sizes, or None where the server lists nothing.
     """
-    from pipeline.common.remote_files import beside_file
+    from pipeline.common.remote.reading import beside_file
 
     return beside_file(place, levels, known)
 
 
 def opened(place: "UPath", work: Callable[[Any], None]) -> None:
     """Call ``work`` with a remote file, opened for reading at any position; it is repeated after failures."""
-    from pipeline.common.remote_files import with_open
+    from pipeline.common.remote.reading import with_open
 
     with_open(place, work)
 

@@ -18,7 +18,7 @@ from pipeline.common.places import (
 )
 from pipeline.config.run import CorpusConfig
 from pipeline.errors import RecordingRejected, UserError
-from tests.helpers.s3 import BUCKET, forget_connections, s3_server, upload
+from tests.helpers.servers.s3 import BUCKET, forget_connections, s3_server, upload
 
 NAMES = [
     "z.wav",
@@ -116,7 +116,7 @@ def test_missing_files_unknown_schemes_and_unlisted_folders_have_one_sentence() 
 def test_failures_of_an_s3_server_are_retried_and_lasting_ones_reported(
     tree: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.common.remote_files.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("pipeline.common.remote.reading.FIRST_WAIT_S", 0.01)
     with s3_server(monkeypatch) as server:
         root = place_of(upload(tree, "deep/tree"))
         names = [str(place).removeprefix(f"{root}/") for place, _ in files_below(root)]

@@ -9,7 +9,7 @@ import soundfile
 
 from tests.helpers.cli import caller
 from tests.helpers.recordings import noise
-from tests.helpers.s3 import BUCKET, s3_server, upload
+from tests.helpers.servers.s3 import BUCKET, s3_server, upload
 
 TINY = ["model.hidden_size=8", "train.epochs=1", "train.max_minutes=0.2", "train.device=cpu"]
 
