@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
@@ -135,6 +135,15 @@ def read_bytes(place: Place, at_most: int) -> bytes:
     from pipeline.common.remote.reading import first_bytes
 
     return first_bytes(place, at_most)
+
+
+def forget_listings(places: Iterable[Place]) -> None:
+    """Forget what servers listed before, so that remote ones among ``places`` are listed again."""
+    remote = [place for place in places if is_remote(place)]
+    if remote:
+        from pipeline.common.remote import reading
+
+        reading.forget_listings(remote)
 
 
 def files_below(root: "UPath") -> Iterator[tuple["UPath", int]]:

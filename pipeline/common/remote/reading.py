@@ -4,7 +4,7 @@ import hashlib
 import random
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -94,11 +94,16 @@ def _listing(place: "UPath") -> bool:
         return False
 
 
+def forget_listings(places: Iterable["UPath"]) -> None:
+    """Forget what servers listed before, which may have changed."""
+    for system in {id(place.fs): place.fs for place in places}.values():
+        system.invalidate_cache()
+
+
 def listed_below(root: "UPath") -> Iterator[tuple["UPath", int]]:
     """Yield the files below a remote folder in sorted order, with their sizes; hidden ones are left out."""
     if root.protocol in WITHOUT_LISTING:
         raise _not_listed(root)
-    root.fs.invalidate_cache()
     yield from _files_of(root, _named(root, lambda: root.fs.find(root.path, detail=True)))
 
 

@@ -18,6 +18,7 @@ from pipeline.common.places import (
     Place,
     exists,
     files_below,
+    forget_listings,
     is_folder,
     is_remote,
     listed_beside,
@@ -71,6 +72,7 @@ class Mirror:
         Raises:
             UserError: a remote input is missing, or cannot be listed or read.
         """
+        forget_listings(inputs)
         return [self._shown(place) if is_remote(place) else self.path_of(place) for place in inputs]
 
     def path_of(self, place: Place) -> Path:
