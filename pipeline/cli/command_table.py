@@ -21,6 +21,7 @@ GROUPS = {
         "Apply a model to recordings",
         ["predict", "generate", "score", "conceal", "compress", "decompress", "spectrogram"],
     ),
+    "services": ("Train on a schedule", ["up", "status", "down"]),
     "models": (
         "Inspect models, runs and the installation",
         ["models", "report", "export", "doctor", "bench", "study", "ui"],

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from pipeline.common.files import data_dir
+from pipeline.common.files import atomic_path, data_dir
 from pipeline.errors import UserError
 from pipeline.tracking.local_store import (
     local_folder,
@@ -50,9 +50,32 @@ class NoSuchModel(UserError):
 
 
 def store_uri(configured: str | None = None) -> str:
-    """Return the store in use: ``configured``, else ``MLFLOW_TRACKING_URI``, else the local SQLite file."""
-    named = configured or os.environ.get("MLFLOW_TRACKING_URI")
-    return named or sqlite_address(data_dir() / "mlflow" / "mlflow.db")
+    """Return the store in use.
+
+    It is ``configured``, else ``MLFLOW_TRACKING_URI``, else the server that `wavecast up --database` has
+    started, else the local SQLite file.
+    """
+    return configured or os.environ.get("MLFLOW_TRACKING_URI") or _started_server() or local_store_uri()
+
+
+def local_store_uri() -> str:
+    """Return the address of the SQLite file in the data folder."""
+    return sqlite_address(data_dir() / "mlflow" / "mlflow.db")
+
+
+def use_server(address: str | None) -> None:
+    """Record runs at this MLflow server from now on; None returns to the local file."""
+    path = data_dir() / "mlflow" / "server.txt"
+    if address is None:
+        path.unlink(missing_ok=True)
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(address + "\n")
+
+
+def _started_server() -> str | None:
+    path = data_dir() / "mlflow" / "server.txt"
+    return path.read_text().strip() if path.is_file() else None
 
 
 def artifact_root(uri: str) -> str | None:

@@ -110,7 +110,12 @@ def test_another_file_is_no_threshold(content: str, tmp_path: Path) -> None:
 def test_a_damaged_threshold_is_an_error(field: str, wrong: Any, tmp_path: Path) -> None:
     path = tmp_path / "normal.json"
     write_threshold(path, make_threshold([scored([1.0])], 0.5, MODEL))
-    path.write_text(json.dumps(json.loads(path.read_text()) | {field: wrong}))
+    edited = json.loads(path.read_text()) | {field: wrong}
+    path.write_text(json.dumps(edited))
+    with pytest.raises(UserError, match="its checksum is another"):
+        read_threshold(path)
+    del edited["checksum"]
+    path.write_text(json.dumps(edited))
     with pytest.raises(UserError, match=f"damaged threshold \\({field}"):
         read_threshold(path)
 

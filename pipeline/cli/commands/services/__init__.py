@@ -1,0 +1,1 @@
+"""Commands of scheduled runs: start the services, look at them, stop them."""
