@@ -24,6 +24,7 @@ RejectionCode = Literal[
     "not-a-file",
     "empty",
     "missing",
+    "not-fetched",
     "unreadable",
     "sample-rate",
     "channels",

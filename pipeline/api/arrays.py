@@ -10,14 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.api.model import checked_samples
 from pipeline.common.files import data_dir
+from pipeline.common.places import Place, place_of
 from pipeline.errors import UserError
 
 Sound = ArrayLike | tuple[ArrayLike, int]
 Recordings = str | Path | Sequence[str | Path] | Mapping[str, Sound] | Sequence[Sound]
 
 
-def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Path], str | None]:
-    """Return the paths of recordings; those that are arrays are written to files first.
+def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Place], str | None]:
+    """Return the places of recordings; those that are arrays are written to files first.
 
     Arrays become files `NAME.wav` in a folder of the data folder that is named by their content: 16-bit
     integers for int16, 32-bit floats for floats, so that nothing is lost.
@@ -33,9 +34,9 @@ def written(recordings: Recordings, sample_rate: int | None) -> tuple[list[Path]
         UserError: the samples are invalid, or have no rate.
     """
     if isinstance(recordings, str | Path):
-        return [Path(recordings)], None
+        return [place_of(recordings)], None
     if not isinstance(recordings, Mapping) and all(isinstance(one, str | Path) for one in recordings):
-        return [Path(str(one)) for one in recordings], None
+        return [place_of(str(one)) for one in recordings], None
     sounds = [(name, *_sound(name, sound, sample_rate)) for name, sound in _named(recordings)]
     key = hashlib.sha256()
     for name, samples, rate in sounds:

@@ -113,11 +113,11 @@ def evaluate(
 def _config(
     recordings: Recordings, config: str | Path, sample_rate: int | None, settings: Settings | None
 ) -> "RunConfig":
-    from pipeline.common.files import expanded
+    from pipeline.common.places import named_place
     from pipeline.config.loading import load_config, merge, nested, validated
 
     paths, group = written(recordings, sample_rate)
-    changes: dict[str, Any] = {"corpus.inputs": [str(expanded(path).absolute()) for path in paths]}
+    changes: dict[str, Any] = {"corpus.inputs": [named_place(path) for path in paths]}
     if group:
         changes["corpus.group"] = group
     loaded = load_config(Path(config)).model_dump(mode="json")

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.audio.pcm import Samples, resample, to_float, to_int16
 from pipeline.common.files import expanded
+from pipeline.common.places import local_copy, place_of
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.generate import continue_samples
@@ -168,14 +169,16 @@ def mono_samples(recording: Recording, sample_rate: int | None, to_rate: int | N
     if isinstance(recording, str | Path):
         from pipeline.audio.decode import probe, read_mono
 
-        path = expanded(recording)
+        named = place_of(recording)
+        path = expanded(named) if isinstance(named, Path) else named
         if sample_rate is not None:
             raise UserError(f"{path}: a file has its own sample rate; leave sample_rate out", 2)
         try:
-            rate = to_rate or probe(path).sample_rate
+            with local_copy(path) as local:
+                rate = to_rate or probe(local).sample_rate
+                return read_mono(local, rate)[0], rate
         except RecordingRejected as rejection:
             raise rejection.about(path) from None
-        return read_mono(path, rate)[0], rate
     if sample_rate is None:
         raise UserError("give the rate of the samples in Hz: sample_rate=...", 2)
     samples, rate = checked_samples(recording, sample_rate), to_rate or sample_rate

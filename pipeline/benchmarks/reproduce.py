@@ -42,7 +42,7 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():
             raise UserError(f"{folder}: no such file or folder")
-    sets = [source.path for source in find_sources([music])] if music else []
+    sets = [Path(str(source.path)) for source in find_sources([music])] if music else []
     # All settings are checked before the first training, which may take hours.
     of_speech = {name: _config(name, speech, name, settings) for name in SPEECH_PARTS}
     of_music = {path.stem: _config("music", path, f"music-{path.stem}", settings) for path in sets}

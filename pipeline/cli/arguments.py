@@ -1,14 +1,30 @@
 """Arguments that several commands share, each with its help text."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from pipeline.errors import UserError
+
+ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+")
+"""The beginning of an address; `Path` keeps one of its slashes."""
+
 
 def shown_default(value: Any) -> Any:
     """Return a default for the help, None where there is nothing to show: off, empty, not set."""
     return None if value in ("", (), None) or value is False else value
+
+
+def check_is_local(kind: Any, value: Any) -> None:
+    """Raise `UserError` for an address where only a path of this machine can be used, as for all output."""
+    for path in value if isinstance(value, list | tuple) else (value,):
+        if isinstance(path, Path) and (found := ADDRESS.match(str(path))):
+            address = f"{found[1]}://{str(path)[found.end() :]}"
+            raise UserError(
+                f"{address}: this must be a path of this machine; copy results to a server afterwards", 2
+            )
 
 
 PLACE = "Output file; a folder if there are several recordings."

@@ -1,18 +1,21 @@
 """Settings and recordings as arguments of the commands that train."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from pipeline.common.places import Place
+
 if TYPE_CHECKING:
     from pipeline.config.run import RunConfig
 
 Recordings = Annotated[
-    tuple[Path, ...],
+    tuple[str, ...],
     Parameter(
-        help="Folders, sound files, CSV tables with a column `path`, or text lists of paths "
-        "(default: corpus.inputs of the configuration)."
+        help="Folders, sound files, CSV tables with a column `path`, or text lists of paths; "
+        "each may be an address such as s3://bucket/folder (default: corpus.inputs of the configuration)."
     ),
 ]
 Config = Annotated[
@@ -32,13 +35,13 @@ Settings = Annotated[
 Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, or in this process without Prefect.")]
 
 
-def config_of(config: Path, settings: tuple[str, ...], recordings: tuple[Path, ...] = ()) -> "RunConfig":
+def config_of(config: Path, settings: tuple[str, ...], recordings: Sequence[str | Place] = ()) -> "RunConfig":
     """Return the configuration of a file with single settings changed, on these recordings."""
-    from pipeline.common.files import expanded
+    from pipeline.common.places import named_place
     from pipeline.config.loading import load_config, validated
 
     loaded = load_config(config, settings)
-    inputs = [str(expanded(path).absolute()) for path in recordings or loaded.corpus.inputs]
+    inputs = [named_place(path) for path in recordings or loaded.corpus.inputs]
     changed = loaded.model_dump(mode="json")
     changed["corpus"]["inputs"] = inputs
     return validated(changed, str(config))

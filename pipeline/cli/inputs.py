@@ -8,19 +8,30 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.common.files import check_overwrite, check_replacing, expanded
 from pipeline.common.patterns import matching
+from pipeline.common.places import (
+    Place,
+    exists,
+    is_address,
+    is_folder,
+    local_copy,
+    place_of,
+)
 from pipeline.data.corpora.named import find_sources
 from pipeline.data.corpora.side_files import is_side_file
 from pipeline.errors import RecordingRejected, UserError, one_line
+
+if TYPE_CHECKING:
+    from pipeline.audio.decode import Samples
 
 Result = TypeVar("Result")
 ARGUMENTS = 2
 
 
-def find_sounds(named: Sequence[str]) -> list[Path]:
+def find_sounds(named: Sequence[str]) -> list[Place]:
     """Return the files that are named by files, folders and patterns, each once, in a fixed order.
 
     A name that exists is never a pattern, whatever characters it has. FILE#NAME is a piece of a set of music.
@@ -32,10 +43,12 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     """
     if not named:
         raise UserError("no recordings named: give files, folders or patterns", 2)
-    found: dict[Path, None] = {}
+    found: dict[Place, None] = {}
     for name in named:
         for path in _matching(name):
-            if os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
+            if not isinstance(path, Path):
+                found |= dict.fromkeys(_remote_sounds(path))
+            elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
                 sources = find_sources([path])
                 found |= dict.fromkeys(as_given(path, source.path) for source in sources)
             elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
@@ -45,28 +58,46 @@ def find_sounds(named: Sequence[str]) -> list[Path]:
     return list(found)
 
 
-def as_given(folder: Path, file: Path) -> Path:
+def as_given(folder: Place, file: Place) -> Place:
     """Return the path of a file in a named folder, relative if the folder was named relative."""
+    if not isinstance(folder, Path) or not isinstance(file, Path):
+        return file
     absolute = Path(os.path.abspath(folder))  # noqa: PTH100  which leaves links as they are
     return folder / file.relative_to(absolute) if file.is_relative_to(absolute) else file
 
 
-def is_many(named: Sequence[str], sounds: Sequence[Path]) -> bool:
+def is_many(named: Sequence[str], sounds: Sequence[Place]) -> bool:
     """Return whether results go into a folder: True unless a single file was named without a pattern."""
-    return len(named) > 1 or list(sounds) != [expanded(named[0])]
+    if len(named) > 1 or len(sounds) != 1:
+        return True
+    one = place_of(named[0])
+    return str(sounds[0]) != str(expanded(one) if isinstance(one, Path) else one)
 
 
-def _matching(name: str) -> list[Path]:
+def _remote_sounds(place: Place) -> list[Place]:
+    """Return the recordings of a remote folder, or the one file that is named."""
+    if is_folder(place):
+        return [source.path for source in find_sources([place])]
+    if not exists(place):
+        raise UserError(f"{place}: no such file or folder")
+    return [place]
+
+
+def _matching(name: str) -> list[Place]:
     if not name:
         raise UserError("a name is empty: give files, folders or patterns", 2)
+    if is_address(name):
+        return [place_of(name)]
     paths = matching(name)
     if not paths:
         raise UserError(f"{name}: no file matches")
-    return [path for path in paths if path.is_dir() or not is_side_file(path)] if len(paths) > 1 else paths
+    if len(paths) == 1:
+        return list(paths)
+    return [path for path in paths if path.is_dir() or not is_side_file(path)]
 
 
 def output_paths(
-    sounds: Sequence[Path], output: Path, suffix: str | None, many: bool, overwrite: bool
+    sounds: Sequence[Place], output: Path, suffix: str | None, many: bool, overwrite: bool
 ) -> list[Path]:
     """Return the path of each sound's result.
 
@@ -84,8 +115,9 @@ def output_paths(
     return found
 
 
-def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many: bool) -> list[Path]:
+def place_results(sounds: Sequence[Place], output: Path, suffix: str | None, many: bool) -> list[Path]:
     """Return a path for the result of each sound.
+
 
     In a folder, results keep the sounds' names, and the folders below the one that all have in common. Of
     talk.wav and talk.flac side by side, the results are talk.wav.csv and talk.flac.csv.
@@ -101,8 +133,9 @@ def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many
     """
     if not many:
         return [output]
-    common = Path(os.path.commonpath([sound.absolute().parent for sound in sounds]))
-    inside = [sound.absolute().relative_to(common) for sound in sounds]
+    absolute = [_as_path(sound) for sound in sounds]
+    common = Path(os.path.commonpath([path.parent for path in absolute]))
+    inside = [path.relative_to(common) for path in absolute]
     if suffix is not None:
         short = [place.with_suffix(suffix) for place in inside]
         count = Counter(short)
@@ -110,7 +143,7 @@ def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many
             brief if count[brief] == 1 else place.with_name(place.name + suffix)
             for place, brief in zip(inside, short, strict=True)
         ]
-    places: dict[Path, Path] = {}
+    places: dict[Path, Place] = {}
     for sound, place in zip(sounds, inside, strict=True):
         if (other := places.setdefault(output / place, sound)) != sound:
             raise UserError(
@@ -119,16 +152,26 @@ def place_results(sounds: Sequence[Path], output: Path, suffix: str | None, many
     return list(places)
 
 
-def files_of(sounds: Sequence[Path]) -> list[Path]:
-    """Return the files of sounds: for FILE#NAME, a piece of a set, FILE."""
+def _as_path(sound: Place) -> Path:
+    """Return an absolute path; of an address one made of its parts, which keeps the folders' names."""
+    if isinstance(sound, Path):
+        return sound.absolute()
+    scheme, _, name = str(sound).partition("://")
+    return Path("/", scheme, name)
+
+
+def files_of(sounds: Sequence[Place]) -> list[Path]:
+    """Return the local files of sounds: for FILE#NAME, a piece of a set, FILE."""
     return [
-        sound if os.path.lexists(sound) else Path(str(sound).rpartition("#")[0] or sound) for sound in sounds
+        sound if os.path.lexists(sound) else Path(str(sound).rpartition("#")[0] or sound)
+        for sound in sounds
+        if isinstance(sound, Path)
     ]
 
 
 def each_sound(
-    sounds: Sequence[Path], work: Callable[[Path], Result], refused: list[Path]
-) -> Iterator[tuple[Path, Result]]:
+    sounds: Sequence[Place], work: Callable[[Place], Result], refused: list[Place]
+) -> Iterator[tuple[Place, Result]]:
     """Do ``work`` on each sound and yield its result; failures are reported in one line each and noted.
 
     A failure is a rejected recording, and where others are left to do also a result that cannot be written.
@@ -153,6 +196,14 @@ def each_sound(
         refused.append(sound)
 
 
-def _report(sound: Path, reason: str) -> None:
+def _report(sound: Place, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
+
+
+def read_sound(place: Place, sample_rate: int) -> "Samples":
+    """Return a recording as mono int16 samples (N,) at ``sample_rate`` Hz."""
+    from pipeline.audio.decode import read_mono
+
+    with local_copy(place) as path:
+        return read_mono(path, sample_rate)[0]

@@ -15,7 +15,7 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
 
-from pipeline.cli.arguments import shown_default
+from pipeline.cli.arguments import check_is_local, shown_default
 from pipeline.cli.command_table import COMMANDS, add_commands
 from pipeline.cli.renamed_options import current_spelling
 from pipeline.common.writable_caches import use_writable_caches
@@ -38,7 +38,7 @@ def build_app(names: Sequence[str] = ()) -> App:
         help_format=None if names else "plaintext",
         version=_version,
         version_flags=["--version"],
-        default_parameter=Parameter(show_default=shown_default),
+        default_parameter=Parameter(show_default=shown_default, validator=check_is_local),
         suppress_keyboard_interrupt=False,
     )
     add_commands(app, names)

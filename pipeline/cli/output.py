@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cli.text.promotion import print_promotion
 from pipeline.common.files import read_json
+from pipeline.common.places import Place, place_of
 from pipeline.tracking.run_folder import RunFolder
 
 EXAMPLES = 3
@@ -31,7 +32,7 @@ def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
     write_json_text(list(found) if many else next(iter(found), None))
 
 
-def print_dataset(path: Path, as_json: bool, named: Sequence[Path] = ()) -> None:
+def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) -> None:
     """Print a prepared data set: the duration of each split, and rejected recordings with the reasons.
 
     Args:
@@ -72,7 +73,7 @@ def print_remarks(remarks: Sequence[str]) -> None:
         print(remark)
 
 
-def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[Path] = ()) -> None:
+def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Place] = ()) -> None:
     """Print what a preparation would find: groups, recordings and minutes of each split, and rejections."""
     if as_json:
         write_json_text(facts)
@@ -87,13 +88,14 @@ def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[Path] = 
     print("nothing was decoded or written")
 
 
-def _print_rejections(refused: Sequence[dict[str, Any]], named: Sequence[Path]) -> None:
+def _print_rejections(refused: Sequence[dict[str, Any]], named: Sequence[str | Place]) -> None:
     """Print rejections by reason, with some of the files."""
     from pipeline.cli.inputs import as_given
     from pipeline.data.rejections import by_reason
 
     def shown(path: str) -> str:
-        known = (as_given(folder, Path(path)) for folder in named)
+        file = place_of(path)
+        known = (as_given(place_of(folder), file) for folder in named)
         return str(next((given for given in known if str(given) != path), path))
 
     for found in by_reason((item["path"], item["reason"]) for item in refused):

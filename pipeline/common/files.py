@@ -30,6 +30,8 @@ def data_location() -> Path:
     ``~/.local/share/wavecast``. So every working directory finds the same runs and models.
     """
     named = os.environ.get("WAVECAST_DATA")
+    if named and "://" in named:
+        raise UserError("WAVECAST_DATA is an address: it must be a folder of this machine", 2)
     if named:
         return expanded(named).absolute()
     checkout = Path(__file__).resolve().parents[2]

@@ -4,10 +4,10 @@ import codecs
 import csv
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import UserError
+from pipeline.common.places import Place, local_copy
+from pipeline.errors import RecordingRejected, UserError
 
 HEAD_BYTES = 1 << 12
 
@@ -24,7 +24,7 @@ class Row(NamedTuple):
     fields: dict[str, str]
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Place) -> str:
     """Return the content of a text file in UTF-8, with or without a byte order mark.
 
     Raises:
@@ -32,18 +32,21 @@ def read_text(path: Path) -> str:
         ValueError: it is not such a text; raised before all of it is read.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-        if "\0" in codecs.getincrementaldecoder("utf-8")().decode(head):
-            raise ValueError("it holds zero bytes")
-        return path.read_text(encoding="utf-8-sig")
+        with local_copy(path) as local:
+            with local.open("rb") as file:
+                head = file.read(HEAD_BYTES)
+            if "\0" in codecs.getincrementaldecoder("utf-8")().decode(head):
+                raise ValueError("it holds zero bytes")
+            return local.read_text(encoding="utf-8-sig")
+    except RecordingRejected as problem:
+        raise UserError(f"{path}: {problem}") from None
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except OSError as problem:
         raise UserError(f"{path}: cannot be read ({problem.strerror})") from None
 
 
-def read_table(path: Path, columns: Sequence[str], empty_allowed: bool = False) -> list[Row]:
+def read_table(path: Place, columns: Sequence[str], empty_allowed: bool = False) -> list[Row]:
     """Return the rows of a CSV table in UTF-8 whose first line names the columns.
 
     Args:

@@ -5,7 +5,6 @@ are the parameters of the flows. Signal code and models receive plain numbers, n
 """
 
 import re
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -13,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from models.head_kinds import COVARIANCES, HEADS
 from pipeline.config.inputs import InputConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
+from pipeline.config.places import AnyPlace
 from pipeline.config.preparation import PreparationConfig
 from pipeline.config.promotion import PromotionConfig
 from pipeline.config.training import TrainConfig
@@ -31,7 +31,6 @@ def _not_reserved(name: str) -> str:
 
 
 Scalar = bool | int | float | str | None
-AnyPath = Annotated[Path, Field(strict=False)]
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
 
 
@@ -52,8 +51,9 @@ SpeakerPattern = Annotated[str, AfterValidator(_names_the_speaker)]
 class CorpusConfig(Section):
     """The recordings and how they are split."""
 
-    inputs: list[AnyPath] = Field(default_factory=list)
-    """Folders, audio files, manifests, CSV files with a column `path`, or text files with a path a line."""
+    inputs: list[AnyPlace] = Field(default_factory=list)
+    """Folders, audio files, manifests, CSV files with a column `path`, or text files with a path a line.
+    Each may be an address such as `s3://bucket/folder`."""
     group: str = "auto"
     """What defines a group, whose recordings all go into one split: `auto` (the speaker, found from the
     layout, tables, folders or names), `folder` (a folder at `folder_level`), `recording` (each is a group),

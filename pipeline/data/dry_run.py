@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.common.files import data_location
+from pipeline.common.places import local_copy
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import RunConfig
 from pipeline.config.types import SPLITS, Split
@@ -112,7 +113,8 @@ def _read_sound(source: Source) -> Header:
 
 def _read_notes(source: Source) -> Header:
     try:
-        kind_of(source.path)
+        with local_copy(source.path) as local:
+            kind_of(local)
         return Header()
     except (RecordingRejected, OSError) as problem:
         return Header(rejected=str(problem))

@@ -9,6 +9,7 @@ from pipeline.audio.readers import open_file
 from pipeline.common.checked_lines import checked_line, read_checked_line
 from pipeline.common.files import atomic_path
 from pipeline.common.hashing import digest_stream
+from pipeline.config.places import AnyPlace
 from pipeline.config.types import Split
 from pipeline.errors import UserError
 
@@ -18,7 +19,7 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file: Path
+    file: AnyPlace
     start_seconds: float = 0.0
     seconds: float | None = None
     """Duration; None means to the end of the file."""
@@ -32,7 +33,7 @@ class Recording(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path
+    path: AnyPlace
     content_hash: str | None = None
     """SHA-256 of the file's bytes, hexadecimal, with the part of the file that the recording is."""
     audio_hash: str | None = None
@@ -84,7 +85,7 @@ def read_manifest(path: Path) -> list[Recording]:
     for number, line in enumerate(lines, 1):
         try:
             fields = read_checked_line(line, required=False)
-            records.append(Recording(**fields | {"path": Path(fields["path"])}))
+            records.append(Recording(**fields))
         except (ValueError, KeyError, TypeError):  # pydantic's ValidationError is a ValueError
             raise UserError(
                 f"{path}, line {number}: not a manifest record (or damaged); prepare again"

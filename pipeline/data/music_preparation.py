@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from pipeline.common.places import Place, local_copy
 from pipeline.config.types import SPLITS
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash
@@ -31,7 +32,7 @@ def music_records(
     The same notes are used once, but a set keeps what it has twice in one split. What it has in two splits it
     keeps in the one that is held out longest: its test split stays whole, and nothing in it is trained on.
     """
-    first_with: dict[str, tuple[Path, Path]] = {}
+    first_with: dict[str, tuple[Place, Place]] = {}
     for source in sources:
         try:
             records = _records_of(store, source, notes)
@@ -46,26 +47,27 @@ def music_records(
 
 
 def _records_of(store: RowStore, source: Source, notes: NoteRepresentation) -> list[Recording]:
-    if kind_of(source.path) == "MIDI":
-        return [_midi_record(store, source, notes)]
-    sequences = read_sequences(source.path, notes.steps_per_quarter)
+    with local_copy(source.path) as local:
+        if kind_of(local) == "MIDI":
+            return [_midi_record(store, source, local, notes)]
+        sequences = read_sequences(local, notes.steps_per_quarter)
     return _without_leaks([_set_record(store, source.path, sequence, notes) for sequence in sequences])
 
 
-def _midi_record(store: RowStore, source: Source, notes: NoteRepresentation) -> Recording:
+def _midi_record(store: RowStore, source: Source, local: Path, notes: NoteRepresentation) -> Recording:
     path = source.path
     stamp = stamp_of(source)
-    found = known_hash(source, stamp, store.catalogue) or content_hash(path)
+    found = known_hash(source, stamp, store.catalogue) or content_hash(local)
     stored = store.catalogue.stored.get(found)
     if stored is None:
-        (sequence,) = read_sequences(path, notes.steps_per_quarter)
+        (sequence,) = read_sequences(local, notes.steps_per_quarter)
         stored = _append(store, found, sequence)
     store.remember(str(path), stamp, found)
     group = source.group or f"recording-{stored.audio_hash[:16]}"
     return _record(path, found, stored, notes).model_copy(update={"group": group, "split": source.split})
 
 
-def _set_record(store: RowStore, file: Path, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
+def _set_record(store: RowStore, file: Place, sequence: NoteSequence, notes: NoteRepresentation) -> Recording:
     """Return the record of a sequence of a set, a group by itself, by the hash of its notes."""
     path = file.with_name(f"{file.name}#{sequence.name}")
     key = _notes_hash(sequence)
@@ -83,7 +85,7 @@ def _notes_hash(sequence: NoteSequence) -> str:
     return hashlib.sha256(sequence.notes.tobytes()).hexdigest()
 
 
-def _record(path: Path, key: str, stored: Stored, notes: NoteRepresentation) -> Recording:
+def _record(path: Place, key: str, stored: Stored, notes: NoteRepresentation) -> Recording:
     seconds = stored.length / notes.steps_per_quarter * 60 / notes.quarters_per_minute
     return Recording(
         path=path, content_hash=key, audio_hash=stored.audio_hash, seconds=seconds, **stored.facts
@@ -101,7 +103,7 @@ def _without_leaks(records: list[Recording]) -> list[Recording]:
     ]
 
 
-def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]]) -> Recording:
+def _once(record: Recording, file: Place, first_with: dict[str, tuple[Place, Place]]) -> Recording:
     """Return the record, as rejected where its notes were met before in another file."""
     if record.refused:
         return record
@@ -109,5 +111,5 @@ def _once(record: Recording, file: Path, first_with: dict[str, tuple[Path, Path]
     return record if first_file == file else _repeats(record, first_path)
 
 
-def _repeats(record: Recording, path: Path) -> Recording:
+def _repeats(record: Recording, path: Place) -> Recording:
     return record.model_copy(update={"refused": f"the same notes as {path}"})

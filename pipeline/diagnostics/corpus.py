@@ -21,7 +21,7 @@ from pipeline.data.rejections import reason_kind
 from pipeline.diagnostics.data_size import enough_sound
 from pipeline.diagnostics.findings import Examination, Finding, Severity, counted, share, worst_first
 from pipeline.diagnostics.recording import decibels, examine_recording
-from pipeline.errors import RecordingRejected
+from pipeline.errors import RecordingRejected, UserError
 
 OUTLIER_DB = 20.0
 MANY = 0.5  # of the recordings: then it is the rule, not the exception
@@ -46,7 +46,10 @@ def examine_corpus(named: Path, sample_rate: int, steps_per_second: float, param
     config = CorpusConfig(inputs=[named])
     corpus = find_corpus(config)
     sources = corpus.sources
-    examined, hashes = _examine_all([source.path for source in sources], sample_rate)
+    paths = [source.path for source in sources if isinstance(source.path, Path)]
+    if len(paths) < len(sources):
+        raise UserError(f"{named}: names remote files; doctor examines files of this machine only")
+    examined, hashes = _examine_all(paths, sample_rate)
     used = [(s, e) for s, e in zip(sources, examined, strict=True) if "refused" not in e.figures]
     seconds = sum(e.figures["seconds"] for _, e in used)
     groups = {source.group or str(source.path) for source, _ in used}

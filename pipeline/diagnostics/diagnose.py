@@ -151,7 +151,8 @@ def _sounds_of(corpus: Path) -> list[Path]:
     from pipeline.data.corpora.named import find_sources
 
     try:
-        return [source.path for source in find_sources([corpus])]
+        found = [source.path for source in find_sources([corpus])]
+        return [path for path in found if isinstance(path, Path)]
     except UserError:
         return []
 

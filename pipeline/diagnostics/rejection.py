@@ -16,6 +16,7 @@ ADVICE: dict[RejectionCode, str] = {
     "damaged": "Copy or download it again; if the original is damaged, repair or cut it in an audio editor.",
     "cut-short": "Copy or download it again: a part of it is missing.",
     "several-streams": "Split it into one file for each stream.",
+    "not-fetched": "Check the network and the permissions on the server, and run the command again.",
     "no-decoder": "Install ffmpeg, or convert the file to FLAC or WAV.",
     "not-sound": "If it should be audio, download or copy it again from its source.",
     "crashed": "Convert it to WAV with another program, or prepare it on a machine with more memory.",

@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline.common.files import data_dir, expanded
+from pipeline.common.places import is_address
 from pipeline.errors import UserError
 from pipeline.registry.catalogue import RegisteredVersion, trained_runs, variant_of
+from pipeline.registry.remote_model import fetched_model
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference
 
@@ -80,11 +82,13 @@ def find_version(
 
 
 def local_model(reference: str) -> Path | None:
-    """Return the model folder of a path, or of a run on this machine; None where neither is meant.
+    """Return the model folder of a path or address, or of a run on this machine; None where neither is meant.
 
     Raises:
         UserError: a run is meant that has no model yet.
     """
+    if is_address(reference):
+        return fetched_model(reference)
     for folder in (expanded(reference), data_dir() / "runs" / reference):
         if (folder / "run.json").is_file():
             if (folder / "model" / "config.json").is_file():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.common.files import absolute
+from pipeline.common.places import Place, is_address, place_of, rooted
 from pipeline.common.tables import read_table
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import judged_stretches
@@ -17,7 +17,7 @@ MAX_FALSE_ALARMS = 0.1
 """Highest false alarm rate of the partial AUC, as in the DCASE challenges on machine sounds."""
 
 
-def read_labels(path: Path) -> dict[Path, bool]:
+def read_labels(path: Path) -> dict[Place, bool]:
     """Read a table of labels.
 
     Args:
@@ -30,34 +30,34 @@ def read_labels(path: Path) -> dict[Path, bool]:
     Raises:
         UserError: a column or a path is missing, a label is unknown, or a recording has both labels.
     """
-    labels: dict[Path, bool] = {}
+    labels: dict[Place, bool] = {}
     for place, row in read_table(path, ["path", "label"]):
         name, label = row["path"].strip(), row["label"].strip()
         if not name:
             raise UserError(f"{place}: the path is missing")
         if label.lower() not in MEANINGS:
             raise UserError(f"{place}: label {label!r} is none of 1, anomalous, 0, normal")
-        recording = absolute(path.parent / name)
+        recording = rooted(place_of(name) if is_address(name) else path.parent / name)
         anomalous = MEANINGS[label.lower()]
         if labels.setdefault(recording, anomalous) != anomalous:
             raise UserError(f"{place}: {name} is labelled both normal and anomalous")
     return labels
 
 
-def labels_of(recordings: Sequence[Path], labels: Mapping[Path, bool]) -> dict[Path, bool]:
+def labels_of(recordings: Sequence[Place], labels: Mapping[Place, bool]) -> dict[Place, bool]:
     """Return the labels of some recordings.
 
     Args:
-        recordings: paths.
-        labels: whether each recording is anomalous, by absolute path.
+        recordings: places.
+        labels: whether each recording is anomalous, by absolute path or address.
 
     Raises:
         UserError: a recording has no label, or all recordings have the same label.
     """
     for path in recordings:
-        if absolute(path) not in labels:
+        if rooted(path) not in labels:
             raise UserError(f"{path}: no row in the table of labels; add one, or leave the recording out")
-    found = {path: labels[absolute(path)] for path in recordings}
+    found = {path: labels[rooted(path)] for path in recordings}
     _check_both_kinds(list(found.values()))
     return found
 
@@ -68,7 +68,7 @@ def _check_both_kinds(truth: Sequence[bool]) -> None:
         raise UserError(f"all {len(truth)} labelled recordings are {kind}: AUC needs both kinds")
 
 
-def separation(scores: Mapping[Path, RecordingScore], labels: Mapping[Path, bool]) -> dict[str, Any]:
+def separation(scores: Mapping[Place, RecordingScore], labels: Mapping[Place, bool]) -> dict[str, Any]:
     """Return how well the negative log-likelihood separates anomalous from normal recordings.
 
     Args:

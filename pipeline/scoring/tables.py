@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.common.files import atomic_path, check_overwrite
+from pipeline.common.places import Place
 from pipeline.errors import UserError
 from pipeline.scoring.thresholds import Verdict
 from pipeline.scoring.windows import RecordingScore, overall
 
-Scores = Mapping[Path, RecordingScore]
+Scores = Mapping[Place, RecordingScore]
 
 
 def check_scores_output(path: Path, overwrite: bool) -> None:
@@ -48,7 +49,7 @@ def write_scores(path: Path, scores: Scores, facts: Mapping[str, Any]) -> None:
 
 
 def scores_facts(
-    scores: Scores, verdicts: Mapping[Path, Verdict], refused: Sequence[Path] = ()
+    scores: Scores, verdicts: Mapping[Place, Verdict], refused: Sequence[Place] = ()
 ) -> dict[str, Any]:
     """Return the figures of all recordings together, then of each, as plain values.
 

@@ -1,16 +1,16 @@
 """Text output of `wavecast score`: a line for each recording, then a summary."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
+from pipeline.common.places import Place
 from pipeline.scoring.thresholds import Verdict
 from pipeline.scoring.windows import RecordingScore
 
 UNITS = {"bits_per_sample": "bits per sample", "nats_per_step": "nats per step"}
 
 
-def print_score(path: Path, score: RecordingScore, verdict: Verdict | None, first: bool) -> None:
+def print_score(path: Place, score: RecordingScore, verdict: Verdict | None, first: bool) -> None:
     """Print one recording's figures and its verdict; a header precedes the first recording."""
     figures = _figures(score.bits_per_sample, score.nats_per_step, score.seconds)
     standing, names = "", "  above threshold  highest    at (s)" if verdict else ""
@@ -27,7 +27,7 @@ def _figures(bits: float | None, nats: float, seconds: float) -> str:
     return ("" if bits is None else f"{bits:11.3f}  ") + f"{nats:9.3f}  {seconds:9.2f}"
 
 
-def print_conclusion(facts: Mapping[str, Any], written: Sequence[Path]) -> None:
+def print_conclusion(facts: Mapping[str, Any], written: Sequence[Place]) -> None:
     """Print the summary of all recordings (see `pipeline.scoring.tables.scores_facts`) and written files."""
     each = facts["recordings"]
     if len(each) > 1:

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.common.files import read_json, write_json
+from pipeline.common.places import Place
 from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.assignment import Assignment, assign
-from pipeline.data.corpora.named import Named, read_inputs
+from pipeline.data.corpora.named import Named, mirrored, read_inputs
+from pipeline.data.corpora.remote import Mirror
 from pipeline.data.corpora.source import Source
 from pipeline.data.corpora.splits import assign_splits, assign_stretches, in_order_of_names
 from pipeline.errors import UserError
@@ -37,13 +39,13 @@ class Corpus:
     sources: list[Source]
     remarks: tuple[str, ...] = ()
     layout: str = ""
-    root: Path = Path("/")
+    root: Place = Path("/")
     published: frozenset[Split] = frozenset()
     in_order: bool = False
     side_files: int = 0
 
     def draw_splits(
-        self, groups: Iterable[tuple[Path, str]], config: CorpusConfig, known: Mapping[str, str]
+        self, groups: Iterable[tuple[Place, str]], config: CorpusConfig, known: Mapping[str, str]
     ) -> dict[str, Split]:
         """Return the split of each group that the corpus gives none.
 
@@ -78,10 +80,22 @@ def find_corpus(config: CorpusConfig) -> Corpus:
     Raises:
         UserError: an input is missing, empty or contradicts itself, or nothing is named.
     """
-    named = read_inputs(config.inputs, config.group)
+    with mirrored() as mirror:
+        corpus = _found(config, mirror)
+        return replace(
+            corpus,
+            sources=[mirror.source_at(source) for source in corpus.sources],
+            root=mirror.place_at(corpus.root),
+            remarks=tuple(map(mirror.readable, corpus.remarks)),
+        )
+
+
+def _found(config: CorpusConfig, mirror: Mirror) -> Corpus:
+    """Return the corpus, with paths in the mirror for addresses."""
+    named = read_inputs(mirror.shown(config.inputs), config.group, mirror)
     if not named.sources:
         raise UserError("no recordings named: give a folder, or set corpus.inputs", 2)
-    open_ones = [source.path for source in named.sources if source.group is None]
+    open_ones = [source.here for source in named.sources if source.group is None]
     by_path = config.group in ("auto", "folder") or config.speaker_pattern is not None
     found = assign(open_ones, config, named.base) if open_ones and by_path else None
     sources = _completed(named.sources, found)
@@ -108,7 +122,7 @@ def _completed(sources: Sequence[Source], found: Assignment | None) -> list[Sour
     """Return the sources with what their paths give; a group that has one split in some has it in all."""
     groups, splits = (found.groups, found.splits) if found else ({}, {})
     completed = [
-        source if source.group else replace(source, group=groups.get(source.path)) for source in sources
+        source if source.group else replace(source, group=groups.get(source.here)) for source in sources
     ]
     of_group: dict[str, set[Split]] = defaultdict(set)
     for source in completed:
@@ -116,7 +130,7 @@ def _completed(sources: Sequence[Source], found: Assignment | None) -> list[Sour
             of_group[source.group].add(source.split)
     only = {group: next(iter(given)) for group, given in of_group.items() if len(given) == 1}
     return [
-        replace(source, split=source.split or splits.get(source.path) or only.get(source.group or ""))
+        replace(source, split=source.split or splits.get(source.here) or only.get(source.group or ""))
         for source in completed
     ]
 

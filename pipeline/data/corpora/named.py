@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pipeline.common.files import absolute
+from pipeline.common.places import Place
 from pipeline.common.tables import read_text
 from pipeline.data.corpora.files import common_folder, recordings_below, without_shell_pattern
 from pipeline.data.corpora.manifests import folder_manifest, read_manifest
+from pipeline.data.corpora.remote import Mirror
 from pipeline.data.corpora.side_files import RECORDING_SUFFIXES, is_side_file
 from pipeline.data.corpora.source import Source
 from pipeline.data.corpora.speaker_names import plain_name
@@ -26,28 +29,42 @@ class Named:
     """What was named.
 
     Attributes:
+        mirror: gives the paths that stand for addresses.
         sources: the recordings, each once, in the order in which they were named.
         side_files: the files that are no recordings.
         described: number of sources that a table or manifest in their folder describes.
         base: the folder that is named, or that all that is named has in common.
     """
 
+    mirror: Mirror
     sources: list[Source] = field(default_factory=list)
     side_files: list[Path] = field(default_factory=list)
     described: int = 0
     base: Path = Path("/")
 
 
-def find_sources(inputs: Sequence[Path]) -> list[Source]:
+def find_sources(inputs: Sequence[Place]) -> list[Source]:
     """List the recordings that ``inputs`` name, each once, made absolute, in a fixed order.
 
     Raises:
         UserError: an input is missing, empty or contradicts itself.
     """
-    return read_inputs(inputs, "recording").sources
+    with mirrored() as mirror:
+        named = read_inputs(mirror.shown(inputs), "recording", mirror)
+        return [mirror.source_at(source) for source in named.sources]
 
 
-def read_inputs(inputs: Sequence[Path], group: str) -> Named:
+@contextmanager
+def mirrored() -> Iterator[Mirror]:
+    """Yield a mirror of remote inputs; in messages of errors, addresses stand for its paths."""
+    with Mirror() as mirror:
+        try:
+            yield mirror
+        except UserError as problem:
+            raise UserError(mirror.readable(str(problem)), problem.exit_code) from None
+
+
+def read_inputs(inputs: Sequence[Path], group: str, mirror: Mirror) -> Named:
     """Read what ``inputs`` name: folders, recordings, manifests, and lists of paths (.txt).
 
     Paths in a manifest or list need not exist: the decoder rejects those.
@@ -55,16 +72,17 @@ def read_inputs(inputs: Sequence[Path], group: str) -> Named:
     Args:
         inputs: files and folders.
         group: "auto", "folder" or "recording", or the column of the tables that names the group.
+        mirror: gives the paths that stand for addresses in manifests.
 
     Raises:
         UserError: an input is missing, empty or contradicts another.
     """
-    named = Named()
+    named = Named(mirror)
     found: dict[tuple[str, str | None], Source] = {}
     bases = []
     for one in _expanded(inputs):
         sources = _sources_of(one, group, named, alone=len(inputs) == 1)
-        bases.append(_base(one, [source.path for source in sources], alone=len(inputs) == 1))
+        bases.append(_base(one, [source.here for source in sources], alone=len(inputs) == 1))
         for source in sources:
             key = (source.label, source.reason)
             found[key] = _merged(found.setdefault(key, source), source, one)
@@ -116,14 +134,14 @@ def _sources_of(path: Path, group: str, named: Named, alone: bool) -> list[Sourc
         described = folder_manifest(path) if group in ("auto", column) else None
         if described is not None:
             named.described += len(described)
-            return [_plain(source, group) for source in described]
+            return [_plain(source, group, named.mirror) for source in described]
         if column:
             raise _no_column(path, column)
         recordings, side_files = recordings_below(path)
         named.side_files += side_files
         return [Source(each, None, None) for each in recordings]
     try:
-        sources = [_plain(source, group) for source in _read(path, column)]
+        sources = [_plain(source, group, named.mirror) for source in _read(path, column)]
     except UserError:
         if alone or not is_side_file(path):
             raise
@@ -162,8 +180,9 @@ def _no_column(path: Path, column: str) -> UserError:
     return UserError(f"{path}: no table, so no column {column!r}; {others}")
 
 
-def _plain(source: Source, group: str) -> Source:
+def _plain(source: Source, group: str, mirror: Mirror) -> Source:
     """Return the source with its group's name in one form, without a group where another kind is wanted."""
+    source = replace(source, path=mirror.path_of(source.path))
     if source.group is None or (group in ("folder", "recording") and source.whole):
         return replace(source, group=None)
     return replace(source, group=plain_name(source.group))
@@ -171,12 +190,13 @@ def _plain(source: Source, group: str) -> Source:
 
 def _described_above(named: Named) -> list[Source]:
     """Return the sources as the tables of a folder above them describe them, if they do."""
-    sources = {source.path: source for source in named.sources if source.whole and source.reason is None}
+    sources = {source.here: source for source in named.sources if source.whole and source.reason is None}
     if not sources or len(sources) < len(named.sources):
         return named.sources
     for folder in _folders_above(common_folder(list(sources))):
         described = folder_manifest(folder) or []
-        chosen = [_plain(source, "auto") for source in described if source.path in sources]
+        plain = [_plain(source, "auto", named.mirror) for source in described]
+        chosen = [source for source in plain if source.path in sources]
         if {source.path for source in chosen} == sources.keys():
             named.described += len(chosen)
             return chosen

@@ -1,7 +1,9 @@
 """Opening of the sound of a source, wherever it lies and whatever part of a file it is."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from pipeline.audio.decode import Decoding, open_decoding
 from pipeline.audio.excerpt import Excerpt, ExcerptReader
 from pipeline.audio.reader import AudioInfo, Note, OpenRecording
 from pipeline.audio.readers import open_recording
+from pipeline.common.places import local_copy, stamp
 from pipeline.data.corpora.copies import Copies
 from pipeline.data.corpora.source import Source
 from pipeline.errors import RecordingRejected
@@ -28,7 +31,7 @@ def open_source(source: Source) -> Iterator[Decoding]:
     """
     if source.reason is not None:
         raise RecordingRejected("manifest", source.reason)
-    with _file_of(source) as path:
+    with fetched(source) as local, _file_of(local) as path:
         if source.channel is None and not source.start_seconds and source.seconds is None:
             with open_decoding(path) as recording:
                 yield recording
@@ -36,6 +39,31 @@ def open_source(source: Source) -> Iterator[Decoding]:
             excerpt = Excerpt(source.start_seconds, source.seconds, source.channel)
             with _open_part(path, excerpt) as recording:
                 yield recording
+
+
+@contextmanager
+def fetched(source: Source) -> Iterator[Source]:
+    """Yield the source with a file of this machine: itself, or with a temporary copy of its remote file.
+
+    The copy of a file whose parts are sources is kept for the next of them.
+
+    Raises:
+        RecordingRejected: the remote file is missing or could not be fetched.
+    """
+    place = source.path
+    if isinstance(place, Path):
+        yield source
+    elif source.whole:
+        with local_copy(place) as path:
+            yield replace(source, path=path)
+    else:
+
+        def copy(folder: Path) -> None:
+            with local_copy(place) as path:
+                shutil.move(path, folder / path.name)
+
+        with _COPIES.folder((str(place), stamp(place)), copy) as folder:
+            yield replace(source, path=next(folder.iterdir()))
 
 
 @contextmanager
@@ -96,23 +124,24 @@ def _identity(path: Path) -> tuple[str, int, int]:
 @contextmanager
 def _file_of(source: Source) -> Iterator[Path]:
     """Yield the file with the sound: the source's own, or a copy of a row's bytes."""
+    path = source.here
     if source.row is None:
-        yield source.path
+        yield path
         return
     import pyarrow
     from pyarrow import parquet
 
     row = source.row
     try:
-        with source.path.open("rb") as file:
+        with path.open("rb") as file:
             table = parquet.ParquetFile(file)
             group, first = _row_group(table, row)
     except FileNotFoundError:
         raise RecordingRejected("missing", "no such file") from None
     except (OSError, ValueError, pyarrow.ArrowException) as problem:
         raise RecordingRejected("damaged", f"not a readable parquet file ({_first_line(problem)})") from None
-    key = (*_identity(source.path), group)
-    with _COPIES.folder(key, lambda folder: _unpack_rows(source.path, group, folder)) as folder:
+    key = (*_identity(path), group)
+    with _COPIES.folder(key, lambda folder: _unpack_rows(path, group, folder)) as folder:
         copy = folder / f"{row - first}"
         if not copy.exists():
             raise RecordingRejected("missing", f"row {row} holds no sound")

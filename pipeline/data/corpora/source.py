@@ -1,6 +1,7 @@
 """One piece of sound that may become a recording of the data set: where it lies, whose it is, its split."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipeline.common.places import Place
 from pipeline.config.types import Split
@@ -31,6 +32,12 @@ class Source:
     name: str | None = None
     channel: int | None = None
     reason: str | None = None
+
+    @property
+    def here(self) -> Path:
+        """The path of a source whose file lies on this machine."""
+        assert isinstance(self.path, Path)
+        return self.path
 
     @property
     def whole(self) -> bool:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from pipeline.common.files import absolute
+from pipeline.common.places import Place, rooted
 from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS, Split
 from pipeline.errors import UserError
@@ -91,28 +91,29 @@ def _of_neighbours(names: Sequence[str], kept: Mapping[str, Split]) -> dict[str,
     return splits
 
 
-def in_order_of_names(recordings: Iterable[tuple[Path, str]]) -> list[tuple[Path, str]]:
+def in_order_of_names(recordings: Iterable[tuple[Place, str]]) -> list[tuple[Place, str]]:
     """Return recordings in the order in which they are cut in stretches.
 
     It is that of their names, in which numbers count by their value. Several folders are ordered side by
     side, by the share of a folder that lies before a recording, so that every stretch has some of each.
     """
 
-    def key(recording: tuple[Path, str]) -> list[tuple[int, str]]:
+    def key(recording: tuple[Place, str]) -> list[tuple[int, str]]:
         pieces = re.split(r"(\d+)", str(recording[0]))
         return [(int(piece), "") if place % 2 else (-1, piece) for place, piece in enumerate(pieces)]
 
     by_name = sorted(recordings, key=key)
-    sizes, before = Counter(path.parent for path, _ in by_name), Counter[Path]()
+    folders = [str(path).rpartition("/")[0] for path, _ in by_name]
+    sizes, before = Counter(folders), Counter[str]()
     shares = []
-    for path, _ in by_name:
-        shares.append((before[path.parent] + 0.5) / sizes[path.parent])
-        before[path.parent] += 1
+    for folder in folders:
+        shares.append((before[folder] + 0.5) / sizes[folder])
+        before[folder] += 1
     return [by_name[place] for place in sorted(range(len(by_name)), key=shares.__getitem__)]
 
 
 def remembered_splits(
-    remembered: Mapping[str, Mapping[str, str]], config: CorpusConfig, root: Path
+    remembered: Mapping[str, Mapping[str, str]], config: CorpusConfig, root: Place
 ) -> tuple[str, dict[str, str]]:
     """Return what the splits of a corpus are remembered under, and those that are remembered.
 
@@ -123,9 +124,13 @@ def remembered_splits(
     """
     draw = f"{config.split_seed}/{config.valid_fraction}/{config.test_fraction}"
     # Earlier releases named the corpus by the folders of the inputs, which for one folder is often the same.
-    places = {str(path.absolute() if path.is_dir() else path.absolute().parent) for path in config.inputs}
+    places = {
+        str(path.absolute() if path.is_dir() else path.absolute().parent)
+        for path in config.inputs
+        if isinstance(path, Path)
+    }
     earlier = " ".join([draw, *sorted(places)])
-    rule = f"{draw} {absolute(root)}"
+    rule = f"{draw} {rooted(root)}"
     return rule, dict(remembered.get(rule, remembered.get(earlier, {})))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.audio.decode import DecodedFacts
 from pipeline.common.blocks import read_blocks
-from pipeline.data.corpora.opening import open_source
+from pipeline.data.corpora.opening import fetched, open_source
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import content_hash
 from pipeline.errors import RecordingRejected
@@ -61,9 +61,12 @@ def convert(
         OSError: there is no space left for its rows.
     """
     try:
-        found = known_hash or content_hash(source.path)
-        key = source.key(found)
-        return Converted(found, key) if is_stored(key) else _decoded(source, sound, found)
+        if known_hash and is_stored(source.key(known_hash)):
+            return Converted(known_hash, source.key(known_hash))
+        with fetched(source) as local:
+            found = known_hash or content_hash(local.here)
+            key = source.key(found)
+            return Converted(found, key) if is_stored(key) else _decoded(local, sound, found)
     except OSError as problem:
         if problem.errno in NO_SPACE:
             raise

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import IO, Any
 
+from pipeline.common.places import Place, place_named
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Part, Recording
 from pipeline.data.preparing.conversion import convert
@@ -122,9 +122,9 @@ def rejected(source: Source, reason: str) -> Recording:
     return Recording(path=recording_path(source), part=part_of(source), refused=reason)
 
 
-def recording_path(source: Source) -> Path:
+def recording_path(source: Source) -> Place:
     """Return what the manifest calls a source: its file, with the name of the part behind it."""
-    return source.path if source.whole else Path(source.label)
+    return source.path if source.whole else place_named(source.label)
 
 
 def part_of(source: Source) -> Part | None:

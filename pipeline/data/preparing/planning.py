@@ -5,20 +5,26 @@ workers or from what is stored already. So an interrupted preparation meets its 
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from pipeline.common.places import Place, is_remote
+from pipeline.common.places import stamp as stamp_of_place
 from pipeline.config.inputs import InputConfig
 from pipeline.data.corpora.source import Source
 from pipeline.data.preparing.shard import Item, Shard, make_shard, reader_versions
 from pipeline.data.preparing.shard_files import ShardFiles
 from pipeline.data.store.catalogue import Catalogue, Rejection, Stamp
+from pipeline.errors import RecordingRejected
 
 SHARD_BYTES = 16 << 20
 """Bytes of recordings in a shard: about 15 minutes of speech at 16 kHz in FLAC."""
 
 SHARD_SOURCES = 4_000
+REQUESTS = 16
+Stamps = dict[Place, Stamp]
 
-CURABLE = "no-decoder", "unreadable", "missing", "stalled", "crashed"
+CURABLE = "no-decoder", "unreadable", "missing", "not-fetched", "stalled", "crashed"
 """Rejections that the machine may cure without a change of the file; they are tried again every time."""
 
 
@@ -45,8 +51,9 @@ def plan(
     sources: list[Source], catalogue: Catalogue, config: InputConfig, files: ShardFiles, reread: bool
 ) -> Iterator[Stretch]:
     """Yield the stretches of a corpus in order; with ``reread`` every file is read again."""
-    for stretch in _stretches(sources):
-        stamps = stamps_of(stretch)
+    known = _remote_stamps(sources)
+    for stretch in _stretches(sources, known):
+        stamps = _stamps_of(stretch, known)
         pending = [
             position
             for position, (source, stamp) in enumerate(zip(stretch, stamps, strict=True))
@@ -60,13 +67,13 @@ def plan(
         yield Stretch(stretch, stamps, make_shard(config, items, files) if items else None, pending, size)
 
 
-def _stretches(sources: list[Source]) -> Iterator[list[Source]]:
+def _stretches(sources: list[Source], known: Stamps) -> Iterator[list[Source]]:
     """Yield consecutive sources of about `SHARD_BYTES`; the parts of one file stay together."""
     stretch: list[Source] = []
     size = 0
     for source in sources:
         if not stretch or source.path != stretch[-1].path:
-            stamp = stamp_of(source)
+            stamp = known[source.path] if source.path in known else stamp_of(source)
             more = stamp[0] if stamp else 0
             if stretch and (size + more > SHARD_BYTES or len(stretch) >= SHARD_SOURCES):
                 yield stretch
@@ -81,21 +88,30 @@ def stamp_of(source: Source) -> Stamp:
     """Return size, modification time, change time (ns) and inode of a source's file.
 
     The change time moves with every write, also where the modification time is set back afterwards. Empty
-    where the file cannot be examined: it is then read every time.
+    where the file cannot be examined: it is then read every time. A remote file has its size, and a number
+    from its entity tag and modification time.
     """
     try:
-        found = source.path.stat()
-    except (OSError, ValueError):
+        return stamp_of_place(source.path)
+    except (OSError, ValueError, RecordingRejected):
         return ()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
-def stamps_of(sources: list[Source]) -> list[Stamp]:
+def _remote_stamps(sources: list[Source]) -> Stamps:
+    """Return the stamps of remote files; a server is asked for several at the same time."""
+    remote = {source.path: source for source in sources if is_remote(source.path)}
+    if not remote:
+        return {}
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        return dict(zip(remote, pool.map(stamp_of, remote.values()), strict=True))
+
+
+def _stamps_of(sources: list[Source], known: Stamps) -> list[Stamp]:
     """Return the stamps of sources; the parts of one file share one."""
-    stamps: dict[object, Stamp] = {}
+    stamps: Stamps = {}
     for source in sources:
         if source.path not in stamps:
-            stamps[source.path] = stamp_of(source)
+            stamps[source.path] = known[source.path] if source.path in known else stamp_of(source)
     return [stamps[source.path] for source in sources]
 
 

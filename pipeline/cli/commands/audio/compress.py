@@ -1,12 +1,12 @@
 """`wavecast compress`: lossless compression of recordings with a model's exact probabilities."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from pipeline.cli.arguments import Json, Model, Output, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
+from pipeline.common.places import Place, local_copy
 from pipeline.errors import UserError
 
 EXAMPLES = [
@@ -29,11 +29,16 @@ def compress(
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Place](), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
     from pipeline.compression.pcm_files import flac_size
 
-    for sound, done in each_sound(found, lambda path: compress_sound(coding, path, targets[path]), rejected):
+    def work(place: Place) -> tuple[Any, int | None]:
+        with local_copy(place) as local:
+            done = compress_sound(coding, local, targets[place])
+            return done, flac_size(local, done.sound)
+
+    for sound, (done, flac_bytes) in each_sound(found, work, rejected):
         facts = {
             "recording": str(sound),
             "output": str(targets[sound]),
@@ -41,7 +46,7 @@ def compress(
             "bits_per_sample": done.bits_per_sample,
             "ratio_to_file": done.bytes_before / done.bytes_after,
             "ratio_to_16_bit": done.sound.bytes_as_16_bit / done.bytes_after,
-            "flac_bytes": flac_size(sound, done.sound),
+            "flac_bytes": flac_bytes,
         }
         results.append(facts)
         if not json:

@@ -9,6 +9,7 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import Json, Model, Output, Overwrite, Seed, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
+from pipeline.common.places import Place, local_copy
 from pipeline.errors import UserError
 
 EXAMPLES = [
@@ -81,21 +82,22 @@ def conceal(
     how = filler(method, trained, seed)
     rate = trained.audio.sample_rate if trained else None
     results = dict(zip(paths, outputs, strict=True))
-    rejected: list[Path] = []
+    rejected: list[Place] = []
     with progress_bar("gaps") as bar:
         task = bar.add_task("conceal", total=None, note="")
 
-        def work(sound: Path) -> dict[str, Any]:
-            return conceal_file(
-                sound,
-                results[sound],
-                source,
-                how,
-                rate,
-                plot=plot,
-                overwrite=overwrite,
-                on_gap=lambda: bar.advance(task),
-            )
+        def work(sound: Place) -> dict[str, Any]:
+            with local_copy(sound) as local:
+                return conceal_file(
+                    local,
+                    results[sound],
+                    source,
+                    how,
+                    rate,
+                    plot=plot,
+                    overwrite=overwrite,
+                    on_gap=lambda: bar.advance(task),
+                )
 
         done = [facts for _, facts in each_sound(paths, work, rejected)]
     _print(done, many, json)

@@ -1,7 +1,6 @@
 """`wavecast decompress`: restore sound files from compressed recordings."""
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -10,6 +9,7 @@ from pipeline.cli.arguments import Json, Model, Output, Overwrite
 from pipeline.cli.commands.audio.compress import coding_model
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
+from pipeline.common.places import Place, local_copy
 
 EXAMPLES = ["decompress talk.wcz -o talk.wav", "decompress compressed/ -o restored/ --model gru"]
 Files = Annotated[
@@ -32,12 +32,14 @@ def decompress(
 
     for target in targets.values():
         check_format(target)
-    coding, rejected, results = coding_model(model), list[Path](), list[dict[str, Any]]()
+    coding, rejected, results = coding_model(model), list[Place](), list[dict[str, Any]]()
     from pipeline.compression.codec import decompress_sound
 
-    for file, sound in each_sound(
-        found, lambda path: decompress_sound(coding, path, targets[path]), rejected
-    ):
+    def work(place: Place) -> Any:
+        with local_copy(place) as local:
+            return decompress_sound(coding, local, targets[place])
+
+    for file, sound in each_sound(found, work, rejected):
         facts = {
             "file": str(file),
             "output": str(targets[file]),

@@ -27,6 +27,7 @@ from pipeline.cli.inputs import (
     place_results,
 )
 from pipeline.cli.output import print_json
+from pipeline.common.places import Place, local_copy
 from pipeline.generation.options import (
     DEFAULT_NOISE_SCALE,
     DEFAULT_SECONDS,
@@ -113,27 +114,28 @@ def predict(
         check_prediction(place, seconds, takes, picture, overwrite)
         check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
-    rejected: list[Path] = []
+    rejected: list[Place] = []
     load = functools.cache(lambda: _load(model))
     if many:  # a model that cannot be loaded is reported once, not for each recording
         load()
     found: list[dict[str, Any]] = []
 
-    def work(sound: Path) -> dict[str, Any]:
+    def work(sound: Place) -> dict[str, Any]:
         place, picture = targets[sound]
-        facts = continue_file(
-            lambda: load()[0],
-            sound,
-            place,
-            seconds=seconds,
-            sampling=sampling,
-            join=join,
-            own_rate=output_rate == "input",
-            only_continuation=only_continuation,
-            plot=picture,
-            overwrite=overwrite,
-        )
-        return {**facts, "model": load()[1]}
+        with local_copy(sound) as local:
+            facts = continue_file(
+                lambda: load()[0],
+                local,
+                place,
+                seconds=seconds,
+                sampling=sampling,
+                join=join,
+                own_rate=output_rate == "input",
+                only_continuation=only_continuation,
+                plot=picture,
+                overwrite=overwrite,
+            )
+        return {**facts, "recording": str(sound), "model": load()[1]}
 
     for _, facts in each_sound(sounds, work, rejected):
         found.append(facts)
@@ -145,7 +147,7 @@ def predict(
         sys.exit(1)
 
 
-def is_midi(path: Path) -> bool:
+def is_midi(path: Place) -> bool:
     """Return whether the name is that of a MIDI file."""
     from pipeline.music.midi import SUFFIXES
 

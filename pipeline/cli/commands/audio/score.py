@@ -12,6 +12,7 @@ from pipeline.cli.arguments import Json, Model, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, files_of, find_sounds, is_many, output_paths
 from pipeline.cli.output import emit, write_json_text
 from pipeline.common.files import check_overwrite, check_replacing
+from pipeline.common.places import Place, local_copy
 from pipeline.errors import UserError
 
 EXAMPLES = [
@@ -102,12 +103,13 @@ def score(
     if held:
         thresholds.check_same_scoring(held, identity, window_s)
 
-    def work(path: Path) -> RecordingScore:
-        return score_with_picture(trained, path, window_s, pictures.get(path), held)
+    def work(path: Place) -> RecordingScore:
+        with local_copy(path) as local:
+            return score_with_picture(trained, local, window_s, pictures.get(path), held)
 
-    rejected: list[Path] = []
-    scores: dict[Path, RecordingScore] = {}
-    verdicts: dict[Path, thresholds.Verdict] = {}
+    rejected: list[Place] = []
+    scores: dict[Place, RecordingScore] = {}
+    verdicts: dict[Place, thresholds.Verdict] = {}
     for path, found in each_sound(recordings, work, rejected):
         if held:
             verdicts[path] = thresholds.judge(found, held)
@@ -137,8 +139,8 @@ def score(
 
 
 def _pictures(
-    named: Sequence[str], recordings: Sequence[Path], plot: Path | None, overwrite: bool
-) -> dict[Path, Path]:
+    named: Sequence[str], recordings: Sequence[Place], plot: Path | None, overwrite: bool
+) -> dict[Place, Path]:
     """Return the picture's path for each recording; none without ``plot``."""
     if plot is None:
         return {}

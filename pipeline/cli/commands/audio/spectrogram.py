@@ -2,13 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json, MaybeOutput, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
+from pipeline.common.places import Place, local_copy
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,15 +67,14 @@ def spectrogram(
     found = find_sounds(sounds)
     many = is_many(sounds, found)
     pictures, arrays = _places(found, output, array, many, overwrite)
-    rejected: list[Path] = []
-    done = [
-        facts
-        for _, facts in each_sound(
-            found,
-            lambda sound: write_spectrogram(sound, analysis, pictures.get(sound), arrays.get(sound)),
-            rejected,
-        )
-    ]
+    rejected: list[Place] = []
+
+    def work(sound: Place) -> dict[str, Any]:
+        with local_copy(sound) as local:
+            facts = write_spectrogram(local, analysis, pictures.get(sound), arrays.get(sound))
+        return {**facts, "sound": str(sound)}
+
+    done = [facts for _, facts in each_sound(found, work, rejected)]
     if json:
         print_json(done, many)
     else:
@@ -99,8 +99,8 @@ def _analysis(config: Path, settings: tuple[str, ...], linear: bool) -> "Spectro
 
 
 def _places(
-    sounds: list[Path], output: Path | None, array: Path | None, many: bool, overwrite: bool
-) -> tuple[dict[Path, Path], dict[Path, Path]]:
+    sounds: list[Place], output: Path | None, array: Path | None, many: bool, overwrite: bool
+) -> tuple[dict[Place, Path], dict[Place, Path]]:
     """Return the paths of pictures and arrays by sound; `UserError` where one cannot be written."""
     from pipeline.export.spectrogram_files import ARRAYS, PICTURES, check_suffix
 

@@ -71,15 +71,14 @@ def bench_conceal(
     json: Json = False,
 ) -> None:
     """Measure how well gaps of 10 to 80 ms are filled: the model, silence, repetition, linear prediction."""
-    from pipeline.audio.decode import read_mono
     from pipeline.benchmarks.concealment import concealment_table
     from pipeline.cli.chosen_model import load_chosen
-    from pipeline.cli.inputs import find_sounds
+    from pipeline.cli.inputs import find_sounds, read_sound
     from pipeline.cli.output import emit
 
     trained, _ = load_chosen(model, "cpu")
     rate = trained.audio.sample_rate
-    sounds = [read_mono(path, rate)[0][: round(seconds * rate)] for path in find_sounds(recordings)]
+    sounds = [read_sound(path, rate)[: round(seconds * rate)] for path in find_sounds(recordings)]
     table = concealment_table(trained, sounds, losses=losses)
     emit(table, json, lambda: print(table["markdown"]))
 
@@ -100,13 +99,12 @@ def bench_continuations(
     """
     import json as json_format
 
-    from pipeline.audio.decode import read_mono
     from pipeline.benchmarks.continuations import continuation_table
-    from pipeline.cli.inputs import find_sounds
+    from pipeline.cli.inputs import find_sounds, read_sound
     from pipeline.registry.registry import load
 
     trained = load(model)
-    sounds = [read_mono(path, trained.audio.sample_rate)[0] for path in find_sounds(recordings)]
+    sounds = [read_sound(path, trained.audio.sample_rate) for path in find_sounds(recordings)]
     table = continuation_table(trained, sounds, seconds, takes=takes)
     print(json_format.dumps(table, indent=2) if json else table["markdown"])
 

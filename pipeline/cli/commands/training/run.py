@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json
 from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of
+from pipeline.common.places import Place, place_of
 
 if TYPE_CHECKING:
     from pipeline.config.run import RunConfig
@@ -39,7 +40,7 @@ def run(
     print_summary(run_pipeline(chosen, prefect, quiet=json), json)
 
 
-def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Path, ...]]:
+def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Place, ...]]:
     """Return configuration and recordings; the first name may be a configuration.
 
     It is one if it ends in .yaml or .yml, or if it is the name of an included configuration. If a file or
@@ -47,7 +48,7 @@ def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tup
     """
     from pipeline.config.loading import included_configs
 
-    paths = tuple(map(Path, named))
+    paths = tuple(map(place_of, named))
     if not named or config != Path("base"):
         return config, paths
     first, rest = named[0], paths[1:]

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.common.places import Place, local_copy, place_of
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.manifests.places import ADDRESS, Places
 from pipeline.data.corpora.source import Source
+from pipeline.errors import UserError
 
 MAX_SECONDS = 1e7  # four months
 MAX_OVERLAP_S = 0.1
@@ -67,7 +69,7 @@ class _Unusable(ValueError):
 def sources_of(manifest: Path, entries: Iterable[Entry], places: Places) -> list[Source]:
     """Return a source for each entry; one that cannot be used has a reason."""
     found: list[Source] = []
-    first: dict[tuple[Path, str], int] = {}
+    first: dict[tuple[Place, str], int] = {}
     for entry in entries:
         source = _source(manifest, entry, places)
         if source.reason is None:
@@ -99,8 +101,10 @@ def _source(manifest: Path, entry: Entry, places: Places) -> Source:
     return replace(source, name=name or source.part) if part else source
 
 
-def _short(path: Path, folder: Path) -> str:
+def _short(path: Place, folder: Path) -> str:
     """Return a name of a file that stays when the whole corpus is moved."""
+    if not isinstance(path, Path):
+        return "/".join(str(path).split("/")[-3:])
     return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(Path(*path.parts[-3:]))
 
 
@@ -111,11 +115,14 @@ def speaker_name(value: Any) -> str:
     return unicodedata.normalize("NFC", " ".join(str(value).split()))
 
 
-def _path(file: Any, places: Places) -> Path:
+def _path(file: Any, places: Places) -> Place:
     if not isinstance(file, str) or not file.strip():
         raise _Unusable("no file is named")
     if ADDRESS.match(file):
-        raise _Unusable(f"{file} is an address, not a file")
+        try:
+            return place_of(file.strip())
+        except UserError as problem:
+            raise _Unusable(str(problem)) from None
     if "\0" in file:
         raise _Unusable("the file's name holds zero bytes")
     if len(file) > 4096:
@@ -123,7 +130,7 @@ def _path(file: Any, places: Places) -> Path:
     return places.find(file) or places.unfound(file)
 
 
-def _times(entry: Entry, path: Path) -> tuple[float, float | None]:
+def _times(entry: Entry, path: Place) -> tuple[float, float | None]:
     """Return start and duration; a duration without a start states the whole file's length only."""
     start, end = _number(entry.start, "start"), _number(entry.end, "end")
     seconds = _number(entry.seconds, "duration")
@@ -142,7 +149,8 @@ def _times(entry: Entry, path: Path) -> tuple[float, float | None]:
     if entry.in_samples:
         from pipeline.audio.decode import probe
 
-        rate = probe(path).sample_rate
+        with local_copy(path) as local:
+            rate = probe(local).sample_rate
         return start / rate, None if seconds is None else seconds / rate
     if max(start, seconds or 0) > MAX_SECONDS:
         raise _Unusable(f"{max(start, seconds or 0):g} s is no time in a recording")
@@ -186,7 +194,7 @@ def _without_overlaps(sources: list[Source]) -> list[Source]:
 
     Short ones are kept before long ones, so that one wrong end time costs one segment.
     """
-    by_file: dict[tuple[Path, int | None], list[int]] = {}
+    by_file: dict[tuple[Place, int | None], list[int]] = {}
     for number, source in enumerate(sources):
         if source.reason is None and (source.start_seconds or source.seconds is not None):
             by_file.setdefault((source.path, source.channel), []).append(number)

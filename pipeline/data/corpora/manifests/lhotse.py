@@ -189,7 +189,7 @@ def _files(place: str, recording: Mapping[str, Any], about: dict[str, Any], chan
         only = held.index(chosen[0]) if len(chosen) == 1 and len(held) > 1 else None
         if 1 < len(chosen) < len(held):
             yield Entry(place, source.get("source"), reason="several of its channels, but not all")
-        elif source.get("type") != "file":
+        elif source.get("type") not in ("file", "url"):
             kind = str(source.get("type"))
             reason = (
                 "a command, which is never run"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.data.corpora.manifests import columns
 from pipeline.data.corpora.manifests.entry import Entry, Format, sources_of
-from pipeline.data.corpora.manifests.places import Places
+from pipeline.data.corpora.manifests.places import ADDRESS, Places
 from pipeline.data.corpora.manifests.texts import head_of, lines_of
 from pipeline.data.corpora.source import Source
 from pipeline.errors import UserError
@@ -43,7 +43,7 @@ def read_list(path: Path, speaker_column: str | None = None) -> list[Source] | N
     places = Places(path.parent)
     for separator in ("\n", *SEPARATORS):
         files = [line.split(separator)[0].strip() for line in lines if separator == "\n" or separator in line]
-        if any(file and _stays_below(file) and places.find(file) for file in files):
+        if any(file and _stays_below(file) and (ADDRESS.match(file) or places.find(file)) for file in files):
             return sources_of(path, _list_entries(path, separator), places)
     return None
 

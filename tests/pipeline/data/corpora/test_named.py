@@ -11,6 +11,7 @@ import pytest
 from pipeline.config.run import CorpusConfig
 from pipeline.data.corpora.corpus import find_corpus
 from pipeline.data.corpora.named import find_sources, read_inputs
+from pipeline.data.corpora.remote import Mirror
 from pipeline.data.corpora.source import Source
 from pipeline.data.manifest import Recording, content_hash, read_manifest, write_manifest
 from pipeline.errors import RecordingRejected, UserError
@@ -111,7 +112,7 @@ def test_a_table_without_recordings_is_refused(tree: Tree, text: str, reason: st
     table = tree("a.wav") / "table.csv"
     table.write_text(text)
     with pytest.raises(UserError, match=reason):
-        read_inputs([table], "speaker")
+        read_inputs([table], "speaker", Mirror())
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,9 @@ def test_a_table_without_recordings_is_refused(tree: Tree, text: str, reason: st
 def test_a_row_that_cannot_be_used_is_rejected_with_its_line(tree: Tree, text: str, reason: str) -> None:
     table = tree("a.wav", "b.wav") / "table.csv"
     table.write_text(text)
-    rejected = [source.reason for source in read_inputs([table], "speaker").sources if source.reason]
+    rejected = [
+        source.reason for source in read_inputs([table], "speaker", Mirror()).sources if source.reason
+    ]
     assert len(rejected) == 1
     assert re.search(reason, rejected[0])
 
@@ -136,9 +139,9 @@ def test_two_inputs_that_contradict_each_other_are_refused(tree: Tree) -> None:
     for name, row in (("one", "a.wav,ann,train"), ("two", "a.wav,ann,test"), ("three", "a.wav,bob,train")):
         (root / f"{name}.csv").write_text(f"path,speaker,split\n{row}\n")
     with pytest.raises(UserError, match=r"two\.csv: .*a\.wav is in test, but before in train"):
-        read_inputs([root / "one.csv", root / "two.csv"], "speaker")
+        read_inputs([root / "one.csv", root / "two.csv"], "speaker", Mirror())
     with pytest.raises(UserError, match=r"three\.csv: .*a\.wav is of bob, but before of ann"):
-        read_inputs([root / "one.csv", root / "three.csv"], "speaker")
+        read_inputs([root / "one.csv", root / "three.csv"], "speaker", Mirror())
 
 
 def test_a_split_in_one_table_holds_in_all_inputs(tree: Tree) -> None:

@@ -95,7 +95,11 @@ def test_what_is_held_out_stays_held_out(corpus: Path) -> None:
     ["{", "[1]", "null", '{"path": 3}', '{"path": null}', "[" * 10**6, '{"path": "' + "x" * 9000 + '"}']
     + [f'{{"path": "wavs/b.flac", "start": {value}}}' for value in ("1e999", "-1", "[]", "true", "9" * 5000)]
     + [f'{{"path": "wavs/b.flac", "start": 0, "duration": {value}}}' for value in ("0", "-1", '"x"', "NaN")]
-    + ['{"path": "wavs/b\\u0000.flac"}', '{"path": "wavs/b.flac"\0}', '{"path": "s3://bucket/b.flac"}'],
+    + [
+        '{"path": "wavs/b\\u0000.flac"}',
+        '{"path": "wavs/b.flac"\0}',
+        '{"path": "nosuchscheme://bucket/b.flac"}',
+    ],
 )
 def test_a_bad_line_rejects_itself_alone(corpus: Path, line: str) -> None:
     (corpus / "m.jsonl").write_text('{"path": "wavs/a.wav"}\n' + line + '\n{"path": "wavs/c.wav"}\n')

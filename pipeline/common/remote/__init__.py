@@ -1,0 +1,1 @@
+"""Files on servers, by fsspec; imported where an address is used."""
