@@ -23,7 +23,7 @@ GROUPS = {
     ),
     "models": (
         "Inspect models, runs and the installation",
-        ["models", "report", "export", "doctor", "bench", "study", "ui"],
+        ["models", "report", "export", "doctor", "bench", "study", "ui", "clean"],
     ),
 }
 COMMANDS = {name: group for group, (_, names) in GROUPS.items() for name in names}
