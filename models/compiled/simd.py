@@ -13,13 +13,14 @@ from typing import Any, TypeVar, cast
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils as untyped_cgutils
-from numba.core import config
+from numba.core import config as untyped_config
 from numba.extending import intrinsic
 
 PANEL = 16
 """Outputs whose weights lie side by side: the longest vector of today's processors."""
 
 cgutils: Any = untyped_cgutils
+config: Any = untyped_config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -78,7 +78,7 @@ def _bytes_to_write(training: Training) -> int:
     folder = training.folder
     present = (folder.last_checkpoint, folder.previous_checkpoint, folder.best_checkpoint)
     there = sum(path.stat().st_size for path in present if path.exists())
-    weights = sum(each.nbytes for each in training.network.state_dict().values())
+    weights: int = sum(each.nbytes for each in training.network.state_dict().values())
     return max(0, CHECKPOINT_COPIES * weights - there)
 
 

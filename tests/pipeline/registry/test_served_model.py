@@ -22,6 +22,8 @@ from pipeline.registry.registration import register, set_alias
 from pipeline.serving.answers import encoded
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import store_uri
+from tests.conftest import PROJECT_ROOT
+from tests.helpers.pages.code_blocks import blocks_of
 from tests.helpers.tracked_runs import add_model, free_port, wait_for
 
 pytestmark = pytest.mark.usefixtures("local_store")
@@ -136,6 +138,7 @@ def test_a_server_answers_files_and_rejects_bad_requests(run: RunFolder, tmp_pat
             sound, rate = soundfile.read(BytesIO(base64.b64decode(first["audio"])))
             assert (status, rate, first["sample_rate"], len(sound)) == (200, 2_000, 2_000, 1_000)
             assert (first["seed"], second["seed"]) == (0, 1)
+            run_example(address, tmp_path)
             for inputs, parameters in (
                 (files, {"seconds": -1}),
                 (files, {"seconds": float("nan")}),
@@ -147,6 +150,15 @@ def test_a_server_answers_files_and_rejects_bad_requests(run: RunFolder, tmp_pat
                 assert posted(address, inputs, parameters)[1] == 400
         finally:
             os.killpg(server.pid, signal.SIGTERM)
+
+
+def run_example(address: str, folder: Path) -> None:
+    """The Python example of the documentation, with this server's address."""
+    soundfile.write(folder / "talk.wav", np.zeros(4_000), 8_000)
+    (block,) = [each for each in blocks_of(PROJECT_ROOT / "docs/guides/serving.md") if each.language == "py"]
+    code = block.text.replace("http://127.0.0.1:5001", address)
+    subprocess.run([sys.executable, "-c", code], cwd=folder, check=True)
+    assert soundfile.info(folder / "continuation.wav").frames == 4_000
 
 
 def posted(address: str, inputs: Any, parameters: dict[str, Any]) -> tuple[Any, int]:
