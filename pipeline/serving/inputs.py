@@ -22,6 +22,8 @@ MOST_RECORDINGS = 64
 """Most recordings in a request."""
 MOST_CONTEXT_S = 300.0
 """Longest recording in seconds."""
+MOST_TOTAL_S = 1_200.0
+"""Longest duration of all recordings in a request, in seconds."""
 MOST_FILE_BYTES = 64 << 20
 """Longest sound file in a request, decoded from base64."""
 KINDS = {b"RIFF": "WAV", b"RF64": "WAV", b"fLaC": "FLAC"}
@@ -49,16 +51,14 @@ def inputs_of(model: TrainedModel, sent: Any) -> list[Samples] | list[Rows]:
     if not 1 <= len(items) <= MOST_RECORDINGS:
         raise UserError(f"{len(items)} recordings in a request: send 1 to {MOST_RECORDINGS}")
     if all(isinstance(item, str) for item in items):
-        return [_about(index, _decoded, model, text) for index, text in enumerate(items)]
+        return _read_all(model, _decoded, items)
     try:
         with np.errstate(over="ignore"):  # infinity is rejected below
             arrays = [np.asarray(item, np.float32) for item in items]
     except (TypeError, ValueError, OverflowError):
         forms = "an array of numbers, or a list of WAV or FLAC files in base64"
         raise UserError(f"the input is neither numbers nor texts alone: send {forms}") from None
-    if model.representation.rows_are_samples:
-        return [_about(index, _samples, model, array) for index, array in enumerate(arrays)]
-    return [_about(index, _rows, model, array) for index, array in enumerate(arrays)]
+    return _read_all(model, _samples if model.representation.rows_are_samples else _rows, arrays)
 
 
 def _items(sent: Any) -> Sequence[Any]:
@@ -78,12 +78,19 @@ def _items(sent: Any) -> Sequence[Any]:
     return sent
 
 
-def _about(index: int, read: Any, model: TrainedModel, item: Any) -> Any:
-    """Return what ``read`` makes of an item; its position is put before the reason of an error."""
-    try:
-        return read(model, item)
-    except UserError as problem:
-        raise UserError(f"recording {index}: {problem}") from None
+def _read_all(model: TrainedModel, read: Any, items: Sequence[Any]) -> list[Any]:
+    """Return what ``read`` makes of each item; the position of one is put before the reason of its error."""
+    found, total_s = [], 0.0
+    for index, item in enumerate(items):
+        try:
+            found.append(read(model, item))
+        except UserError as problem:
+            raise UserError(f"recording {index}: {problem}") from None
+        is_sound = found[-1].ndim == 1
+        total_s += len(found[-1]) / (model.audio.sample_rate if is_sound else model.row_rate_hz)
+        if total_s > MOST_TOTAL_S:
+            raise UserError(f"more than {MOST_TOTAL_S:g} s of recordings in a request: send several requests")
+    return found
 
 
 def _samples(model: TrainedModel, array: NDArray[np.float32]) -> Samples:

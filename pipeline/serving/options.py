@@ -18,6 +18,8 @@ Output = Literal["array", "wav", "flac"]
 
 MOST_SECONDS = 60.0
 """Longest continuation of a recording."""
+MOST_TOTAL_SECONDS = 600.0
+"""Longest duration of all continuations that a request asks for."""
 MOST_SCALE = 10.0
 """Highest temperature and noise scale. Draws beyond it are noise."""
 MOST_SEED = (1 << 53) - 1

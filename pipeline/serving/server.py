@@ -14,7 +14,7 @@ from pipeline.generation.generate import continue_samples
 from pipeline.model.trained_model import TrainedModel
 from pipeline.serving.answers import encoded, rows_answer, sound_answer
 from pipeline.serving.inputs import Rows, inputs_of
-from pipeline.serving.options import ServingOptions
+from pipeline.serving.options import MOST_TOTAL_SECONDS, ServingOptions
 
 WARM_UP_S = 0.5
 """Length of the recording that is continued before the first request."""
@@ -58,6 +58,9 @@ class ContinuationServer:
         """
         options = ServingOptions.of(parameters)
         items = inputs_of(self._model, sent)
+        if len(items) * options.seconds > MOST_TOTAL_SECONDS:
+            wanted = f"{len(items)} continuations of {options.seconds:g} s"
+            raise UserError(f"{wanted}: ask for at most {MOST_TOTAL_SECONDS:g} s in a request")
         if options.output != "array" and any(item.ndim != 1 for item in items):
             raise UserError(f"output={options.output}: rows are answered as arrays; send a file for sound")
         jobs = [self._workers.submit(self._follow, item, options, index) for index, item in enumerate(items)]

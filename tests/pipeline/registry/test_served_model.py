@@ -12,6 +12,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numba  # noqa: F401  before the model is loaded, which would choose a cache for this process
 import numpy as np
 import pytest
 import soundfile

@@ -133,6 +133,13 @@ def test_unusable_recordings_are_rejected_with_a_reason(
         server.answer(sent, {"seconds": 0.1})
 
 
+def test_the_duration_of_everything_in_a_request_is_limited(server: ContinuationServer) -> None:
+    with pytest.raises(UserError, match="11 continuations of 60 s"):
+        server.answer([[0.0]] * 11, {"seconds": 60})
+    with pytest.raises(UserError, match="more than 1200 s of recordings"):
+        server.answer(np.zeros((5, round(MOST_CONTEXT_S * RATE)), np.float32), {"seconds": 0.1})
+
+
 def test_a_file_longer_than_the_limit_is_not_decoded(
     server: ContinuationServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
