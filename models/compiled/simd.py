@@ -13,12 +13,14 @@ from typing import Any, TypeVar, cast
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils as untyped_cgutils
+from numba.core import config as untyped_config
 from numba.extending import intrinsic
 
 PANEL = 16
 """Outputs whose weights lie side by side: the longest vector of today's processors."""
 
 cgutils: Any = untyped_cgutils
+config: Any = untyped_config
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -36,7 +38,24 @@ def compiled(function: Function) -> Function:
     # Numba looks for changes in the function's own file alone, but what it calls melts into it.
     kept = dispatcher._cache._cache_file
     kept._source_stamp = kept._source_stamp, _sources()
+    if config.CACHE_DIR:
+        _name_by_content(dispatcher._cache)
     return cast(Function, dispatcher)
+
+
+def _name_by_content(cache: Any) -> None:
+    """Let copies of the same code share a cache that a user has named.
+
+    Numba names a function's folder there by the path of its file, which differs for each copy.
+    """
+    folder = Path(config.CACHE_DIR) / f"wavecast-{_sources()[:16]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return
+    kept = cache._cache_file
+    cache._cache_path = str(folder)
+    cache._cache_file = type(kept)(str(folder), cache._impl.filename_base, _sources())
 
 
 @lru_cache

@@ -24,7 +24,7 @@ GROUPS = {
     "services": ("Train on a schedule", ["up", "status", "down"]),
     "models": (
         "Inspect models, runs and the installation",
-        ["models", "report", "export", "doctor", "bench", "study", "ui"],
+        ["models", "report", "export", "doctor", "bench", "study", "ui", "clean"],
     ),
 }
 COMMANDS = {name: group for group, (_, names) in GROUPS.items() for name in names}

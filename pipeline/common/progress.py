@@ -1,6 +1,7 @@
 """Progress bars on a terminal, silence in a pipe or a log."""
 
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ Item = TypeVar("Item")
 def progress_bar(unit: str) -> Progress:
     """Return a bar on standard error with count, a `note` field, time spent and time left.
 
+    Only the main thread has one, since a terminal shows one at a time.
     Use it as a context manager; add a task with ``bar.add_task(description, total=..., note="")``.
     """
     return Progress(
@@ -36,7 +38,7 @@ def progress_bar(unit: str) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
+        disable=not sys.stderr.isatty() or threading.current_thread() is not threading.main_thread(),
         transient=True,
     )
 

@@ -6,6 +6,7 @@ matplotlib warns. Then both get a private folder below the system's temporary on
 
 import os
 import stat
+import sys
 import tempfile
 from pathlib import Path
 
@@ -22,6 +23,20 @@ def use_writable_caches() -> None:
     for name in wanted:
         os.environ[name] = str(folder / name.lower())
         (folder / name.lower()).mkdir(exist_ok=True)
+
+
+def keep_compiled_code() -> None:
+    """Set NUMBA_CACHE_DIR to a folder that stays, for code that lies in another place at each start.
+
+    Does nothing where it is set, or where numba is imported already, which reads it once.
+    """
+    use_writable_caches()
+    if os.environ.get("NUMBA_CACHE_DIR") or "numba" in sys.modules:
+        return
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111
+    folder = Path(home) / "wavecast" / "compiled"
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
 
 
 def _home_is_writable() -> bool:

@@ -28,6 +28,7 @@ from pipeline.data.preparing.merging import Merge
 from pipeline.data.preparing.planning import plan
 from pipeline.data.preparing.shard import hashes_of_keys
 from pipeline.data.preparing.shard_files import shard_files
+from pipeline.data.preparing.space import require_space_for_rows
 from pipeline.data.store.row_store import RowStore, settings_key
 from pipeline.errors import UserError
 from pipeline.features.representation import SoundRepresentation
@@ -86,6 +87,7 @@ def _convert_sound(
     """Convert what the store lacks, shard by shard; return the record of each source."""
     files = shard_files(config.preparation.shards, store.folder)
     stretches = list(plan(sources, store.catalogue, config.input, files, reread))
+    require_space_for_rows(store.folder, stretches, sound)
     merge = Merge(store, sound, files)
     records: list[Recording] = []
     committed = time.monotonic()

@@ -154,7 +154,12 @@ def _data(figures: dict[str, Any]) -> Iterator[Finding]:
     what = f"{free_gb:,.1f} GB are free on the disk of the data folder ({folder}; {named})."
     if free_gb < LITTLE_DISK_GB:
         severity: Any = "problem" if free_gb < NO_DISK_GB else "warning"
-        yield Finding(severity, "disk", what, "Free some space: an hour of audio at 16 kHz needs 0.12 GB.")
+        yield Finding(
+            severity,
+            "disk",
+            what,
+            "`wavecast clean` frees some space. An hour of audio at 16 kHz needs 0.12 GB.",
+        )
     else:
         yield Finding("fine", "disk", what)
 

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.pyfunc
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
-from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types import ParamSchema, ParamSpec
 
-from pipeline.generation.options import DEFAULT_SECONDS, DEFAULT_TEMPERATURE
+from pipeline.errors import UserError
+from pipeline.serving.options import DEFAULTS
 from pipeline.tracking.store import MODEL_IN_ARTIFACTS
 
 if TYPE_CHECKING:
-    from pipeline.generation.options import SamplingOptions
+    from pipeline.features.representation import Representation
 
 SERVED_WITH = (
     "filelock",
@@ -29,67 +32,57 @@ SERVED_WITH = (
     "pydantic",
     "rich",
     "safetensors",
+    "soundfile",
+    "soxr",
     "torch",
     "torchaudio",
     "xxhash",
 )
 """What the served model's code imports; the index has no wavecast, so its own code travels along."""
+PARAMETER_TYPES = {float: "double", int: "long", str: "string"}
 
 
 class Continuation(PythonModel):  # type: ignore[misc]
     """Continues recordings, spectrograms or notes, side by side."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the model folder among the artifacts."""
-        from pipeline.model.storage import load_model
+        """Load the model folder among the artifacts, and compile what requests need.
 
-        self.model = load_model(Path(context.artifacts["model"]))
+        A server accepts connections after this, so that it is ready when it answers.
+        """
+        from pipeline.common.writable_caches import keep_compiled_code
+
+        keep_compiled_code()
+        from pipeline.model.storage import load_model
+        from pipeline.serving.server import ContinuationServer
+
+        self.server = ContinuationServer(load_model(Path(context.artifacts["model"])))
+        self.server.warm_up()
 
     def predict(
         self, context: PythonModelContext, model_input: np.ndarray, params: dict[str, Any] | None = None
-    ) -> np.ndarray:
-        """Continue each row of a batch.
+    ) -> list[dict[str, Any]]:
+        """Continue each recording of a request.
 
         Args:
             context: unused.
-            model_input: for a waveform model (B, N) float32, samples in [-1, 1] at the model's sample rate;
-                for a spectrogram model (B, T, D) float32, frames of natural-log magnitudes; for a model of
-                notes (B, T, 88) float32, 0 or 1.
-            params: ``seconds`` to add, ``temperature`` (0 takes the most likely), ``seed``; row b draws with
-                seed + b.
+            model_input: for a waveform model (B, N), samples in [-1, 1] at the model's sample rate; for a
+                spectrogram model (B, T, D), frames of natural-log magnitudes; for a model of notes
+                (B, T, 88), 0 or 1. For models of sound also a list of WAV or FLAC files in base64, at any
+                rate.
+            params: ``seconds`` to add, ``temperature`` (0 takes the most likely), ``noise_scale``, ``seed``
+                (row b draws with seed + b), and ``output``: "array", "wav" or "flac".
 
         Returns:
-            What follows, float32: (B, M) samples, or (B, M, D) frames or notes.
+            A dictionary for each recording, see `pipeline.serving.answers`.
+
+        Raises:
+            MlflowException: the request is invalid or beyond a limit, which a server answers with status 400.
         """
-        settings = {
-            "seconds": DEFAULT_SECONDS,
-            "temperature": DEFAULT_TEMPERATURE,
-            "seed": 0,
-            **(params or {}),
-        }
-        follow = self._frames if model_input.ndim == 3 else self._samples
-        return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
-
-    def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.audio.pcm import to_float, to_int16
-        from pipeline.generation.generate import continue_samples
-
-        sampling = _sampling(settings, index)
-        added = continue_samples(self.model, to_int16(row), settings["seconds"], sampling).added[0]
-        return to_float(added)
-
-    def _frames(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
-        from pipeline.generation.engine import free_run
-
-        count = round(settings["seconds"] * self.model.row_rate_hz)
-        rows = free_run(self.model, row, _sampling(settings, index)).take(count)
-        return np.asarray(rows[0], np.float32)
-
-
-def _sampling(settings: dict[str, Any], index: int) -> "SamplingOptions":
-    from pipeline.generation.options import SamplingOptions
-
-    return SamplingOptions(seed=settings["seed"] + index, temperature=settings["temperature"])
+        try:
+            return self.server.answer(model_input, params)
+        except UserError as problem:
+            raise MlflowException(str(problem), INVALID_PARAMETER_VALUE) from None
 
 
 def save_served_model(model: Path, target: Path) -> None:
@@ -108,7 +101,8 @@ def save_served_model(model: Path, target: Path) -> None:
             python_model=str(here),
             artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: model.absolute().as_uri()},
             code_paths=[str(checkout / "pipeline"), str(checkout / "models")],
-            signature=_signature(model),
+            signature=_signature(),
+            metadata=_description(model),
             pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],
         )
 
@@ -118,19 +112,33 @@ def _public(version: str) -> str:
     return version.partition("+")[0]
 
 
-def _signature(model: Path) -> ModelSignature:
-    """Return the signature: samples (B, N) or rows (B, T, D) of another kind, and as many axes after them."""
+def _signature() -> ModelSignature:
+    """Return the signature: the parameters with their defaults.
+
+    MLflow's schemas cannot state that an input is an array or a list of files, so that the model checks it.
+    """
+    specs = [ParamSpec(name, PARAMETER_TYPES[type(value)], value) for name, value in DEFAULTS.items()]
+    return ModelSignature(params=ParamSchema(specs))
+
+
+def _description(model: Path) -> dict[str, Any]:
+    """Return what a client has to know of the model, for the metadata of the MLflow model."""
     from pipeline.features.representations import representation_of
     from pipeline.model.model_file import read_model_file, settings_of
 
     config = settings_of(model, read_model_file(model))[0]
     representation = representation_of(config)
-    shape = (-1, -1) if representation.rows_are_samples else (-1, -1, representation.row_width)
-    tensor = TensorSpec(np.dtype("float32"), shape)
-    seconds = ParamSpec("seconds", "double", DEFAULT_SECONDS)
-    temperature = ParamSpec("temperature", "double", DEFAULT_TEMPERATURE)
-    parameters = ParamSchema([seconds, temperature, ParamSpec("seed", "long", 0)])
-    return ModelSignature(Schema([tensor]), Schema([tensor]), parameters)
+    sound = representation.sound
+    rate = {"sample_rate": sound.sample_rate} if sound else {}
+    return {"input": _input_text(representation), "kind": config.kind, **rate}
+
+
+def _input_text(representation: "Representation") -> str:
+    if representation.rows_are_samples:
+        arrays = "samples (B, N) in [-1, 1] at the sample rate"
+    else:
+        arrays = f"rows (B, T, {representation.row_width})"
+    return f"{arrays}, or a list of WAV or FLAC files in base64" if representation.sound else arrays
 
 
 set_model(Continuation())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path
+from pipeline.tracking.artifact_names import artifact_name, under_name
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
 from pipeline.tracking.run_folder import RunFolder, journal_lines
 from pipeline.tracking.run_page import page_tags, send_dataset
@@ -206,8 +207,10 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
 
 def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: SyncState) -> None:
     for path, name, stamp in new_files(run, sent):
-        folder = PurePosixPath(name).parent.as_posix()
-        client.log_artifact(sent.run_id, str(path), None if folder == "." else folder)
+        safe = PurePosixPath(artifact_name(name))
+        folder = safe.parent.as_posix()
+        with under_name(path, safe.name) as named:
+            client.log_artifact(sent.run_id, str(named), None if folder == "." else folder)
         sent.artifacts[name] = stamp
         save_sent(run, sent)
 

@@ -18,6 +18,7 @@ from pipeline.common.progress import progress_bar
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
+from pipeline.data.store.disk import require_space
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
 from pipeline.features.normaliser import Normaliser
@@ -36,6 +37,13 @@ from pipeline.training.checkpoint import (
 )
 from pipeline.training.optimiser import make_optimizer
 from pipeline.training.step import Training, log, log_every, out_of_time, update
+
+CHECKPOINT_COPIES = 11
+"""Bytes of a training's files in units of its weights.
+
+The last checkpoint, the one before it and the one being written hold weights and two moments each. The best
+weights and the model folder hold the weights.
+"""
 
 
 def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda covered: None) -> None:
@@ -65,6 +73,15 @@ def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda cover
         raise
 
 
+def _bytes_to_write(training: Training) -> int:
+    """Return the size of the checkpoints and the model, less those that are there already."""
+    folder = training.folder
+    present = (folder.last_checkpoint, folder.previous_checkpoint, folder.best_checkpoint)
+    there = sum(path.stat().st_size for path in present if path.exists())
+    weights: int = sum(each.nbytes for each in training.network.state_dict().values())
+    return max(0, CHECKPOINT_COPIES * weights - there)
+
+
 def begin(
     config: RunConfig, dataset: Dataset, folder: RunFolder, on_checkpoint: Callable[[int], None]
 ) -> Training:
@@ -80,7 +97,7 @@ def begin(
         The training, at the position of the checkpoint.
 
     Raises:
-        UserError: a split is empty, the device is missing, or the checkpoint is damaged.
+        UserError: a split is empty, the device is missing, the checkpoint is damaged, or the disk is full.
     """
     device = choose_device(config.train.device)
     data = split_rows(dataset, "train", device)
@@ -102,6 +119,7 @@ def begin(
         on_checkpoint=on_checkpoint,
     )
     training.updates_per_epoch = len(epoch_plan(training, 0))
+    require_space(folder.path, _bytes_to_write(training), "this training")
     journal_size = 0
     resumed = folder.last_checkpoint.exists()
     if resumed:

@@ -107,16 +107,23 @@ def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path:
         assert continued.samplerate == 8000
 
 
-def test_a_recording_that_cannot_be_read_fails_alone(finished: Finished, tmp_path: Path) -> None:
+def test_recordings_that_cannot_be_read_are_named_after_the_others_are_done(
+    finished: Finished, tmp_path: Path
+) -> None:
     from flows.predict import PredictRequest, continue_recordings
 
-    broken = tmp_path / "broken.wav"
-    broken.write_bytes(b"no sound")
+    folder = tmp_path / "arrived"
+    (folder / "later").mkdir(parents=True)
+    (folder / "broken.wav").write_bytes(b"no sound")
     good = min(finished.config.corpus.inputs[0].glob("*.wav"))
-    request = PredictRequest(recordings=[broken, good], output_folder=tmp_path / "continued", seconds=0.25)
-    with pytest.raises(UserError, match="broken"):
+    for name in ("a.wav", "z.wav", "later/a.wav"):
+        (folder / name).write_bytes(good.read_bytes())
+    named = [folder, tmp_path / "missing.wav"]
+    request = PredictRequest(recordings=named, output_folder=tmp_path / "continued", seconds=0.25)
+    with pytest.raises(UserError, match=r"^2 of 5 recordings failed: .*broken\.wav.*missing\.wav: no such"):
         continue_recordings(request)
-    assert [path.name for path in request.output_folder.iterdir()] == [f"{good.stem}-continued.wav"]
+    names = {path.name for path in request.output_folder.iterdir()}
+    assert names == {"a-continued.wav", "a-2-continued.wav", "z-continued.wav"}
 
 
 def test_bad_parameters_are_rejected_before_anything_runs(own_data_dir: Path) -> None:

@@ -1,0 +1,66 @@
+"""Prepared data sets that no run, no decision about champions and no registered model refers to."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+from pipeline.housekeeping.leftovers import Leftover, changed, is_free, size_of
+from pipeline.tracking.local_store import read_only
+
+REFERRING = ("runs/*/run.json", "promotion/**/*.json", "promotion/**/*.jsonl", "models-cache/**/config.json")
+"""Files that name data sets by their fingerprint."""
+DAY_S = 86_400.0
+
+
+def data_sets(home: Path, older_than_days: float) -> Iterator[Leftover]:
+    """Yield data sets that nothing refers to, and stores of rows of which no data set is left.
+
+    Nothing is yielded where a file that may refer to a data set cannot be read.
+    """
+    try:
+        references = _references(home)
+    except (OSError, sqlite3.Error):
+        return
+    for store in sorted(home.glob("prepared/*")):
+        locks = (store / ".lock",)
+        sets = [path.parent for path in sorted(store.glob("*/dataset.json"))]
+        if not store.is_dir() or not is_free(locks):
+            continue
+        unused = [folder for folder in sets if folder.name.encode() not in references]
+        old = [folder for folder in unused if _is_old(changed(folder), older_than_days)]
+        if len(old) == len(sets) and _is_old(_rows_changed(store), older_than_days):
+            if any((store / name).exists() for name in ("rows.bin", "catalogue.json")) or sets:
+                reason = f"rows of {len(sets)} data sets that no run refers to"
+                yield Leftover("data", store, size_of(store), reason, locks)
+            continue
+        for folder in old:
+            yield Leftover("data", folder, size_of(folder), "a data set that no run refers to", locks)
+
+
+def _references(home: Path) -> bytes:
+    """Return the text of everything that may name a data set."""
+    texts = [path.read_bytes() for pattern in REFERRING for path in home.glob(pattern) if path.is_file()]
+    database = home / "mlflow" / "mlflow.db"
+    if database.is_file():
+        with closing(read_only(database)) as connection:
+            found = connection.execute(
+                "select value from params where key = 'data_fingerprint'"
+                " and run_uuid in (select run_id from model_versions)"
+            )
+            texts.extend(str(value).encode() for (value,) in found)
+    return b"\n".join(texts)
+
+
+def _rows_changed(store: Path) -> float:
+    """Return when the rows or their catalogue were last changed."""
+    times = [0.0]
+    for name in ("rows.bin", "catalogue.json"):
+        with suppress(OSError):
+            times.append((store / name).stat().st_mtime)
+    return max(times)
+
+
+def _is_old(changed_at: float, days: float) -> bool:
+    return time.time() - changed_at >= days * DAY_S
