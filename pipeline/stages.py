@@ -107,10 +107,20 @@ def variants(config: RunConfig) -> list[str]:
 
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
-    """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
+    """Return the run folder of one variant on a prepared data set; it is created if it is missing.
+
+    With `train.start_from`, the model that the training starts from is chosen here.
+
+    Raises:
+        UserError: the model that it names does not exist.
+    """
+    from pipeline.promotion.starting import choose_start
+
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
-    return start_run(chosen, dataset, fingerprint, variant).path
+    run = start_run(chosen, dataset, fingerprint, variant)
+    choose_start(run)
+    return run.path
 
 
 def train_stage(run: Path) -> Path:
