@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import DeploymentEventTrigger
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
@@ -34,6 +35,13 @@ SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
 
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that is due while one is still training is skipped."""
+
+
+ENOUGH = "wavecast.ingest.enough"
+"""The event by which the service `ingest` asks for a run."""
+
+INGEST = "wavecast.ingest"
+"""The resource that the event is about."""
 
 
 def scheduled_config(settings: ServiceSettings) -> RunConfig:
@@ -60,6 +68,11 @@ def deploy(settings: ServiceSettings) -> None:
         config,
         schedules=[schedule],
         concurrency_limit=ONE_AT_A_TIME,
+        triggers=[
+            DeploymentEventTrigger(
+                name="wavecast: enough is new", expect={ENOUGH}, match={"prefect.resource.id": INGEST}
+            )
+        ],
     )
     _deploy(prepare_corpus, "prepare", "Decode new recordings into a data set.", config)
     _make_automation(crashed_without_heartbeat())

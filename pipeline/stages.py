@@ -123,6 +123,11 @@ def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
     return run.path
 
 
+def is_trained(run: Path) -> bool:
+    """Return whether a run is finished, so that `train_stage` trains nothing."""
+    return RunFolder(run).status()["status"] == "finished"
+
+
 def train_stage(run: Path) -> Path:
     """Train a run in a child process and return the model folder; a killed training can be resumed.
 
@@ -130,7 +135,7 @@ def train_stage(run: Path) -> Path:
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
-    if RunFolder(run).status()["status"] == "finished":
+    if is_trained(run):
         return RunFolder(run).model
     command = [sys.executable, "-m", "pipeline.training", str(run)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
