@@ -32,16 +32,16 @@ def watch(settings: ServiceSettings) -> None:
         notes=isinstance(config.input, PianoRollConfig),
     )
     ingest_dir().mkdir(parents=True, exist_ok=True)
-    with announced_lock(ingest_dir() / ".lock", f"{watched.inbox} is being watched"):
-        with Checker(watched.notes) as checker:
-            ingest = Ingest(watched, checker)
-            while True:
-                look = ingest.look()
-                for remark in look.remarks:
-                    _log(remark)
-                if look.due and answers(f"{settings.prefect_api}/health"):
-                    _ask_for_training(ingest, look)
-                time.sleep(settings.look_seconds)
+    lock = announced_lock(ingest_dir() / ".lock", f"{watched.inbox} is being watched")
+    with lock, Checker(watched.notes) as checker:
+        ingest = Ingest(watched, checker)
+        while True:
+            look = ingest.look()
+            for remark in look.remarks:
+                _log(remark)
+            if look.due and answers(f"{settings.prefect_api}/health"):
+                _ask_for_training(ingest, look)
+            time.sleep(settings.look_seconds)
 
 
 def _ask_for_training(ingest: Ingest, look: Look) -> None:

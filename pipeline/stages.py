@@ -125,7 +125,7 @@ def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
 
 def is_trained(run: Path) -> bool:
     """Return whether a run is finished, so that `train_stage` trains nothing."""
-    return RunFolder(run).status()["status"] == "finished"
+    return bool(RunFolder(run).status()["status"] == "finished")
 
 
 def train_stage(run: Path) -> Path:

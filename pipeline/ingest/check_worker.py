@@ -1,4 +1,4 @@
-"""The child process that checks files: a request a line on standard input, an answer a line on standard output."""
+"""The child process that checks files: a request a line on its input, an answer a line on its output."""
 
 import json
 import os

@@ -64,7 +64,7 @@ def _move_new(source: Path, target: Path) -> None:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file to another file system; the target has its name only once it is complete and on the disk."""
+    """Copy a file to another file system; the target has its name once it is complete and on the disk."""
     temporary = target.with_name(f".{target.name[:LONGEST_NAME]}.ingest")
     shutil.copy2(source, temporary)
     with temporary.open("rb") as written:
