@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.cli.promotion_text import print_promotion
+from pipeline.cli.text.promotion import print_promotion
 from pipeline.common.files import read_json
 from pipeline.tracking.run_folder import RunFolder
 

@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.common.files import read_json
 from pipeline.errors import UserError
+from pipeline.services.databases import make_databases
 from pipeline.services.settings import HOST, ServiceSettings, read_settings, services_dir, write_settings
 from pipeline.services.supervisor import STOP_SECONDS
 from pipeline.services.table import services
@@ -53,11 +54,7 @@ def start(settings: ServiceSettings, note: Callable[[str], None]) -> None:
     Raises:
         UserError: a port is taken, or a service does not become ready; its log is named.
     """
-    for port, option in ((settings.mlflow_port, "--mlflow-port"), (settings.prefect_port, "--prefect-port")):
-        _check_port(port, option)
-    services(settings)  # raises for an address that cannot be used
-    write_settings(settings)
-    use_server(settings.mlflow_address if settings.shared_store else None)
+    configure(settings)
     with (services_dir() / "supervisor.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "pipeline.services.supervisor"],
@@ -67,6 +64,21 @@ def start(settings: ServiceSettings, note: Callable[[str], None]) -> None:
             start_new_session=True,
         )
     wait_until_ready(note, lambda: process.poll() is None)
+
+
+def configure(settings: ServiceSettings) -> None:
+    """Check what can be checked without starting anything, and keep the settings for the supervisor.
+
+    Raises:
+        UserError: a port is taken, or the database cannot be used.
+    """
+    for port, option in ((settings.mlflow_port, "--mlflow-port"), (settings.prefect_port, "--prefect-port")):
+        _check_port(port, option)
+    services(settings)  # raises for an address that cannot be used
+    if settings.database is not None:
+        make_databases(settings.database)
+    write_settings(settings)
+    use_server(settings.mlflow_address if settings.shared_store else None)
 
 
 def wait_until_ready(note: Callable[[str], None], alive: Callable[[], bool]) -> None:

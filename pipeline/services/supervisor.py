@@ -95,18 +95,19 @@ class Running:
         self.ready, self.next_start = False, time.monotonic() + pause
 
     def stop(self) -> None:
-        """End the process and those that it started."""
-        if self.process is None or self.process.poll() is not None:
+        """End the process and those that it started; those that do not end in time are killed."""
+        if self.process is None:
             return
         for sign in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + STOP_SECONDS
             try:
                 os.killpg(self.process.pid, sign)
-                self.process.wait(STOP_SECONDS)
-                return
+                while time.monotonic() < deadline:
+                    self.process.poll()  # collects it: what has ended would count as a member of the group
+                    os.killpg(self.process.pid, 0)
+                    time.sleep(0.05)
             except ProcessLookupError:
                 return
-            except subprocess.TimeoutExpired:
-                continue
 
 
 def _rotate(log: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.common.files import data_dir
+from pipeline.services.databases import PREFECT_SUFFIX
 from pipeline.services.settings import HOST, POOL, ServiceSettings, database_address
 from pipeline.tracking.store import ENVIRONMENT, artifact_root, local_store_uri
 
@@ -101,7 +102,7 @@ def _prefect(settings: ServiceSettings, shared: dict[str, str]) -> Service:
     variables = dict(shared)
     if settings.database is not None:
         variables["PREFECT_API_DATABASE_CONNECTION_URL"] = database_address(
-            settings.database, "asyncpg", "_prefect"
+            settings.database, "asyncpg", PREFECT_SUFFIX
         )
     # `--background` of Prefect's own gives the server a pipe that nobody reads.
     port = ["--host", HOST, "--port", str(settings.prefect_port)]

@@ -71,8 +71,8 @@ def score(
     Prints exact bits per sample and nats per step. A high figure means that the model did not predict the
     recording. Without recordings, those of --labels are scored.
     """
-    from pipeline.cli import score_text as text
     from pipeline.cli.chosen_model import choose_model
+    from pipeline.cli.text import score as text
     from pipeline.scoring import thresholds
     from pipeline.scoring.detection_metrics import labels_of, read_labels, separation
     from pipeline.scoring.plot import score_with_picture

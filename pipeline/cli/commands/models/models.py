@@ -25,8 +25,8 @@ Pin = Annotated[
 @models.default
 def list_registered(*, json: Json = False) -> None:
     """List registered models, the newest first: version, kind, validation figure, aliases, decision."""
-    from pipeline.cli.models_text import print_models
     from pipeline.cli.output import emit
+    from pipeline.cli.text.models import print_models
     from pipeline.registry.registration import list_models
 
     found = list_models()
@@ -67,7 +67,7 @@ def promote(
 
     It is compared with the champion before, as after a run; a warning states what speaks against it.
     """
-    from pipeline.cli.promotion_text import print_chosen
+    from pipeline.cli.text.promotion import print_chosen
     from pipeline.config.run import DEFAULT_NAME
     from pipeline.promotion.by_hand import promote_by_hand
     from pipeline.registry.champions import chosen_name
@@ -82,7 +82,7 @@ def promote(
 @models.command
 def rollback(*, name: Name = "", pin: Pin = True) -> None:
     """Make the previous champion the champion again; a second rollback undoes the first."""
-    from pipeline.cli.promotion_text import print_chosen
+    from pipeline.cli.text.promotion import print_chosen
     from pipeline.config.run import DEFAULT_NAME
     from pipeline.promotion.by_hand import rollback as roll_back
     from pipeline.registry.champions import chosen_name
@@ -106,7 +106,7 @@ def unpin(*, name: Name = "") -> None:
 def history(*, name: Name = "", json: Json = False) -> None:
     """List who or what changed or kept the champion, when and why, the newest first."""
     from pipeline.cli.output import emit
-    from pipeline.cli.promotion_text import print_history
+    from pipeline.cli.text.promotion import print_history
     from pipeline.config.run import DEFAULT_NAME
     from pipeline.promotion.history import History
     from pipeline.registry.champions import chosen_name

@@ -4,7 +4,7 @@ EXAMPLES = ["down"]
 
 
 def down() -> None:
-    """Stop the services that `wavecast up` has started; a training that runs ends at its last checkpoint."""
+    """Stop the services that were started; a training that runs is continued by the next one."""
     from pipeline.services.control import stop
 
     print("The services are stopped." if stop() else "No services are running.")

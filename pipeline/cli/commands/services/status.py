@@ -8,7 +8,7 @@ EXAMPLES = ["status", "status --json"]
 def status(*, json: Json = False) -> None:
     """Show the services, the runs that are running, due or failed, the champion and the disk space."""
     from pipeline.cli.output import emit
-    from pipeline.cli.services_text import print_status
+    from pipeline.cli.text.services import print_status
     from pipeline.registry.catalogue import registered_versions
     from pipeline.services.status import status as services_status
     from pipeline.tracking.store import store_uri

@@ -49,6 +49,9 @@ def up(
     unit: Annotated[
         bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())
     ] = False,
+    foreground: Annotated[
+        bool, Parameter(help="Stay in the foreground, as in a container.", negative=())
+    ] = False,
     install_unit: Annotated[
         bool, Parameter(help="Start the services with the machine, by a systemd user unit.", negative=())
     ] = False,
@@ -58,10 +61,11 @@ def up(
     The services listen on the loopback address only. A second call finds those that run. `wavecast status`
     shows them, and `wavecast down` stops them.
     """
-    from pipeline.cli.services_text import print_up
+    from pipeline.cli.text.services import print_up
     from pipeline.services.checks import check_settings, inbox_of, recordings_of
-    from pipeline.services.control import running, start, wait_until_ready
+    from pipeline.services.control import configure, running, start, wait_until_ready
     from pipeline.services.settings import ServiceSettings, read_settings
+    from pipeline.services.supervisor import supervise
     from pipeline.services.unit import install_unit as install
     from pipeline.services.unit import unit_text
 
@@ -84,6 +88,10 @@ def up(
         new_minutes=new_minutes,
     )
     check_settings(wanted)
+    if foreground:
+        configure(wanted)
+        supervise()
+        return
     if running():
         wait_until_ready(lambda name: None, running)
         print_up(read_settings() or wanted, wanted, already=True)

@@ -32,7 +32,7 @@ def config(
     from pathlib import Path
 
     from pipeline.cli.output import emit
-    from pipeline.cli.settings_text import configuration_yaml, list_settings, settings_text
+    from pipeline.cli.text.settings import configuration_yaml, list_settings, settings_text
     from pipeline.config.loading import load_config
 
     if name or settings:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.settings_text import configuration_yaml, list_settings
+from pipeline.cli.text.settings import configuration_yaml, list_settings
 from pipeline.config.loading import included_configs, load_config
 from tests.helpers.cli import Run
 

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from pipeline.cli.models_text import COLUMNS, print_models
+from pipeline.cli.text.models import COLUMNS, print_models
 
 VERSION = {
     "name": "wavecast",
