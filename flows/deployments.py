@@ -37,6 +37,9 @@ ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLi
 """A run that is due while one is still training is skipped."""
 
 
+NIGHTLY = "nightly"
+"""The deployment of scheduled runs."""
+
 ENOUGH = "wavecast.ingest.enough"
 """The event by which the service `ingest` asks for a run."""
 
@@ -63,7 +66,7 @@ def deploy(settings: ServiceSettings) -> None:
     schedule = CronSchedule(cron=settings.cron, timezone=settings.timezone)
     _deploy(
         wavecast_pipeline,
-        "nightly",
+        NIGHTLY,
         "Prepare new recordings, train and evaluate. A better model becomes the champion.",
         config,
         schedules=[schedule],

@@ -10,13 +10,13 @@ from pathlib import Path
 from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
-from flows.deployments import ENOUGH, INGEST, scheduled_config
+from flows.deployments import ENOUGH, INGEST, NIGHTLY, scheduled_config
 from pipeline.common.locks import announced_lock
 from pipeline.config.inputs import PianoRollConfig
 from pipeline.errors import UserError
 from pipeline.ingest.checking import Checker
 from pipeline.ingest.ingest import Ingest, IngestSettings, Look, ingest_dir
-from pipeline.services.health import answers
+from pipeline.services.health import ask
 from pipeline.services.settings import ServiceSettings, read_settings
 
 
@@ -39,9 +39,21 @@ def watch(settings: ServiceSettings) -> None:
             look = ingest.look()
             for remark in look.remarks:
                 _log(remark)
-            if look.due and answers(f"{settings.prefect_api}/health"):
+            if look.due and _is_free(settings):
                 _ask_for_training(ingest, look)
             time.sleep(settings.look_seconds)
+
+
+def _is_free(settings: ServiceSettings) -> bool:
+    """Return whether Prefect answers and no run of the deployment is under way, which would drop another."""
+    query = {
+        "deployments": {"name": {"any_": [NIGHTLY]}},
+        "flow_runs": {"state": {"type": {"any_": ["RUNNING", "PENDING", "CANCELLING"]}}},
+    }
+    try:
+        return not ask(f"{settings.prefect_api}/flow_runs/filter", query)
+    except (OSError, ValueError):
+        return False
 
 
 def _ask_for_training(ingest: Ingest, look: Look) -> None:
