@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy, StateType
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import DeploymentEventTrigger
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
@@ -36,6 +37,16 @@ ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLi
 """A run that is due while one is still training is skipped."""
 
 
+NIGHTLY = "nightly"
+"""The deployment of scheduled runs."""
+
+ENOUGH = "wavecast.ingest.enough"
+"""The event by which the service `ingest` asks for a run."""
+
+INGEST = "wavecast.ingest"
+"""The resource that the event is about."""
+
+
 def scheduled_config(settings: ServiceSettings) -> RunConfig:
     """Return the configuration of the scheduled runs.
 
@@ -55,11 +66,16 @@ def deploy(settings: ServiceSettings) -> None:
     schedule = CronSchedule(cron=settings.cron, timezone=settings.timezone)
     _deploy(
         wavecast_pipeline,
-        "nightly",
+        NIGHTLY,
         "Prepare new recordings, train and evaluate. A better model becomes the champion.",
         config,
         schedules=[schedule],
         concurrency_limit=ONE_AT_A_TIME,
+        triggers=[
+            DeploymentEventTrigger(
+                name="wavecast: enough is new", expect={ENOUGH}, match={"prefect.resource.id": INGEST}
+            )
+        ],
     )
     _deploy(prepare_corpus, "prepare", "Decode new recordings into a data set.", config)
     _make_automation(crashed_without_heartbeat())

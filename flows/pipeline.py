@@ -29,11 +29,11 @@ def embedded_settings() -> None:
 
 embedded_settings()
 
-from prefect import flow  # noqa: E402
+from prefect import flow, get_run_logger  # noqa: E402
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
 
 from flows import tasks  # noqa: E402
-from pipeline.stages import check_splits, start_stage, variants  # noqa: E402
+from pipeline.stages import check_splits, is_trained, start_stage, variants  # noqa: E402
 
 
 @flow(name="wavecast", persist_result=False)
@@ -44,6 +44,8 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
     runs = []
     for variant in variants(config):
         runs.append(start_stage(config, dataset, variant))
+        if is_trained(runs[-1]):
+            get_run_logger().info("nothing is new for %s: nothing is trained", runs[-1].name)
         tasks.train(runs[-1])
         tasks.evaluate(runs[-1])
     return tasks.report(config, dataset, runs, tasks.promote(config, runs))

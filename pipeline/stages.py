@@ -107,10 +107,25 @@ def variants(config: RunConfig) -> list[str]:
 
 
 def start_stage(config: RunConfig, dataset: Path, variant: str = "") -> Path:
-    """Return the run folder of one variant on a prepared data set; it is created if it is missing."""
+    """Return the run folder of one variant on a prepared data set; it is created if it is missing.
+
+    With `train.start_from`, the model that the training starts from is chosen here.
+
+    Raises:
+        UserError: the model that it names does not exist.
+    """
+    from pipeline.promotion.starting import choose_start
+
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     chosen = variant_config(config, variant) if variant else config.model_copy(update={"variants": {}})
-    return start_run(chosen, dataset, fingerprint, variant).path
+    run = start_run(chosen, dataset, fingerprint, variant)
+    choose_start(run)
+    return run.path
+
+
+def is_trained(run: Path) -> bool:
+    """Return whether a run is finished, so that `train_stage` trains nothing."""
+    return bool(RunFolder(run).status()["status"] == "finished")
 
 
 def train_stage(run: Path) -> Path:
@@ -120,7 +135,7 @@ def train_stage(run: Path) -> Path:
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
-    if RunFolder(run).status()["status"] == "finished":
+    if is_trained(run):
         return RunFolder(run).model
     command = [sys.executable, "-m", "pipeline.training", str(run)]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:

@@ -57,5 +57,8 @@ class TrainConfig(Section):
     """Updates between checkpoints. A killed run repeats at most this many."""
     log_updates: Positive = 20
     """Number of updates averaged into one point of the training curve."""
+    start_from: Annotated[str, Field(min_length=1)] | None = None
+    """Model whose weights the training starts from, where its settings fit: `champion` (that of the run's
+    registered model), or any model that `--model` can name. Null: new weights."""
     seed: Seed = 0
     """Seed of the initial weights and of the order of recordings."""

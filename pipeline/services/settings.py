@@ -31,6 +31,10 @@ class ServiceSettings:
         mlflow_port, prefect_port: on the loopback address.
         database: address of a PostgreSQL database; None keeps SQLite files in the data folder.
         artifacts: address of the models, sounds and pictures; None keeps them in the data folder.
+        inbox: folder whose complete files are moved to ``recordings``; None where that is no local folder.
+        look_seconds: between two looks at the inbox.
+        settle_seconds: a file is complete once it is unchanged for this long.
+        new_minutes: a run starts when this much is new.
     """
 
     recordings: str
@@ -42,6 +46,10 @@ class ServiceSettings:
     prefect_port: int = 4200
     database: str | None = None
     artifacts: str | None = None
+    inbox: str | None = None
+    look_seconds: float = 20.0
+    settle_seconds: float = 5.0
+    new_minutes: float = 1.0
 
     @property
     def mlflow_address(self) -> str:

@@ -42,6 +42,7 @@ class Service:
 def services(settings: ServiceSettings) -> list[Service]:
     """Return the services in the order of their start."""
     shared = environment(settings)
+    ingest = Service("ingest", [sys.executable, "-m", "flows.ingest"], shared, needs="deployments")
     return [
         _mlflow(settings, shared),
         _prefect(settings, shared),
@@ -54,6 +55,7 @@ def services(settings: ServiceSettings) -> list[Service]:
             shared,
             needs="deployments",
         ),
+        *([ingest] if settings.inbox is not None else []),
     ]
 
 

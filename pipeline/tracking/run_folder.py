@@ -5,6 +5,7 @@ journal.jsonl    the curves: a line per logged step, {"step", "time_ms", "metric
 status.json      running, finished or failed, and the summary figures
 last.pt, best.pt checkpoints; previous.pt is the last but one, until the training is finished
 model/           the trained model: config.json, model.safetensors
+start/           a copy of the model that the training started from; start.json says which, or why none
 artifacts/       pictures, sounds, evaluation
 tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
@@ -84,6 +85,11 @@ class RunFolder:
     def model(self) -> Path:
         """Return the trained model's folder."""
         return self.path / "model"
+
+    @property
+    def start(self) -> Path:
+        """Return the folder of the model that training starts from; without one, it starts anew."""
+        return self.path / "start"
 
     @property
     def artifacts(self) -> Path:
@@ -212,6 +218,8 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
         variant: name of the variant; empty is the name of the configuration.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
+    if config.train.start_from is None:
+        del settings["train"]["start_from"]
     label = f"{config.name}-{variant}" if variant else config.name
     earlier = {section: earlier_names(section, values) for section, values in settings.items()}
     folder, begun_earlier = (

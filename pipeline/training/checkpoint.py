@@ -42,6 +42,7 @@ class Position:
         window: loss sum, steps, gradient-norm sum and updates since the last logged point.
         logged_at_s: ``elapsed_s`` at the last logged point.
         finished: whether training has ended.
+        start_valid: validation loss before the first update, of a training that starts from another model.
     """
 
     epoch: int = 0
@@ -57,6 +58,7 @@ class Position:
     window: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0, 0.0])
     logged_at_s: float = 0.0
     finished: bool = False
+    start_valid: float | None = None
 
 
 def save_checkpoint(

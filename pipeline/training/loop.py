@@ -36,6 +36,7 @@ from pipeline.training.checkpoint import (
     save_tensors,
 )
 from pipeline.training.optimiser import make_optimizer
+from pipeline.training.start import gain_of_start, load_start, starting_model
 from pipeline.training.step import Training, log, log_every, out_of_time, update
 
 CHECKPOINT_COPIES = 11
@@ -103,7 +104,9 @@ def begin(
     data = split_rows(dataset, "train", device)
     dataset.require("valid")
     torch.manual_seed(config.train.seed)
-    network = build_network(config.input, config.model, dataset.normalisation).to(device)
+    start = starting_model(folder)
+    normalisation = start.normalisation if start else dataset.normalisation
+    network = build_network(config.input, config.model, normalisation).to(device)
     training = Training(
         config=config.train,
         dataset=dataset,
@@ -114,7 +117,8 @@ def begin(
         optimizer=make_optimizer(network.parameters(), config.train),
         position=Position(),
         data=data,
-        normaliser=Normaliser(dataset.representation, dataset.normalisation, device),
+        normaliser=Normaliser(dataset.representation, normalisation, device),
+        normalisation=normalisation,
         updates_per_epoch=0,
         on_checkpoint=on_checkpoint,
     )
@@ -130,7 +134,13 @@ def begin(
     facts = {**describe_device(device), "environment": describe_environment()}
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not resumed:
-        start_head(network, dataset)
+        if start is None:
+            start_head(network, dataset)
+        else:
+            began = time.monotonic()
+            load_start(network, start)
+            _keep_if_best(training, _valid_nats(training))
+            training.position.elapsed_s += time.monotonic() - began
         _checkpoint(training)
     return training
 
@@ -177,23 +187,12 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
     """Validate, keep the best weights, and decide whether training continues."""
     position, config = training.position, training.config
     began = time.monotonic()
-    data = split_rows(training.dataset, "valid", training.device)
-    scores = score(
-        training.network,
-        data,
-        training.framing,
-        training.normaliser,
-        exact=False,
-        discrete=config.loss == "discrete",
-    )
-    valid = scores.nats_per_step
+    valid = _valid_nats(training)
     position.elapsed_s += time.monotonic() - began
     position.epoch += 1
     position.update = 0
     position.state = ()
-    if valid < position.best_valid:
-        position.best_valid, position.best_epoch = valid, position.epoch
-        save_tensors(training.folder.best_checkpoint, {"weights": training.network.state_dict()})
+    _keep_if_best(training, valid)
     training.folder.append(
         position.total_updates,
         {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
@@ -203,6 +202,27 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
     impatient = position.epoch - position.best_epoch >= config.patience_epochs
     position.finished = position.epoch >= config.epochs or impatient or out_of_time(training)
     _checkpoint(training)
+
+
+def _valid_nats(training: Training) -> float:
+    scores = score(
+        training.network,
+        split_rows(training.dataset, "valid", training.device),
+        training.framing,
+        training.normaliser,
+        exact=False,
+        discrete=training.config.loss == "discrete",
+    )
+    return scores.nats_per_step
+
+
+def _keep_if_best(training: Training, valid: float) -> None:
+    position = training.position
+    if valid < position.best_valid:
+        position.best_valid, position.best_epoch = valid, position.epoch
+        save_tensors(training.folder.best_checkpoint, {"weights": training.network.state_dict()})
+        if not position.total_updates:
+            position.start_valid = valid
 
 
 def _checkpoint(training: Training) -> None:
@@ -231,15 +251,14 @@ def _finish(training: Training, config: RunConfig) -> None:
     }
     if training.dataset.representation.rows_are_samples:
         facts["loudest_level"] = loudest_level(training.dataset)
-    save_model(
-        training.folder.model, weights, config.input, config.model, training.dataset.normalisation, facts
-    )
+    save_model(training.folder.model, weights, config.input, config.model, training.normalisation, facts)
     summary = {
         "valid_nats_per_step": position.best_valid,
         "best_epoch": position.best_epoch,
         "skipped_updates": position.skipped,
         "elapsed_s": position.elapsed_s,
         "stopped_by_time": position.epoch < config.train.epochs and out_of_time(training),
+        **gain_of_start(training),
     }
     training.folder.set_status("finished", summary=summary)
     training.folder.previous_checkpoint.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
 from pipeline.errors import UserError
 from pipeline.features.framing import Framing
+from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
 from pipeline.model.likelihood import log_likelihood
@@ -42,6 +43,7 @@ class Training:
     position: Position
     data: SplitRows
     normaliser: Normaliser
+    normalisation: Normalisation
     updates_per_epoch: int
     on_checkpoint: Callable[[int], None]
 

@@ -21,6 +21,8 @@ def print_up(runs: ServiceSettings, wanted: ServiceSettings, already: bool) -> N
     print(f"MLflow     {runs.mlflow_address}")
     print(f"Prefect    {runs.prefect_address}")
     print(f"recordings {runs.recordings}")
+    if runs.inbox:
+        print(f"inbox      {runs.inbox}: {runs.new_minutes:g} minutes of new recordings start a run")
     print(f"schedule   {runs.cron} ({runs.timezone}), configuration {runs.config}")
     due = status().get("runs", {}).get("due", [])
     if due:

@@ -38,6 +38,14 @@ def up(
     artifacts: Annotated[
         str | None, Parameter(help="Address of models, sounds and plots, such as s3://BUCKET/FOLDER.")
     ] = None,
+    inbox: Annotated[
+        str,
+        Parameter(help="Folder whose complete files are moved to the recordings (default: `incoming`)."),
+    ] = "",
+    look_seconds: Annotated[float, Parameter(help="Seconds between two looks at the inbox.")] = 20.0,
+    new_minutes: Annotated[
+        float, Parameter(help="Minutes of new recordings that start a run at once.")
+    ] = 1.0,
     unit: Annotated[
         bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())
     ] = False,
@@ -54,7 +62,7 @@ def up(
     shows them, and `wavecast down` stops them.
     """
     from pipeline.cli.text.services import print_up
-    from pipeline.services.checks import check_settings, recordings_of
+    from pipeline.services.checks import check_settings, inbox_of, recordings_of
     from pipeline.services.control import configure, running, start, wait_until_ready
     from pipeline.services.settings import ServiceSettings, read_settings
     from pipeline.services.supervisor import supervise
@@ -64,8 +72,9 @@ def up(
     if unit:
         print(unit_text(), end="")
         return
+    folder = recordings_of(recordings)
     wanted = ServiceSettings(
-        recordings=recordings_of(recordings),
+        recordings=folder,
         config=str(Path(config).absolute()) if Path(config).is_file() else config,
         overrides=settings,
         cron=cron,
@@ -74,6 +83,9 @@ def up(
         prefect_port=prefect_port,
         database=database,
         artifacts=artifacts,
+        inbox=inbox_of(inbox, folder),
+        look_seconds=look_seconds,
+        new_minutes=new_minutes,
     )
     check_settings(wanted)
     if foreground:

@@ -1,0 +1,63 @@
+"""The start of a training from the weights of another model.
+
+The new model keeps the other's normalisation, so that at update 0 both give every sample the same likelihood.
+"""
+
+import math
+from typing import Any
+
+import torch
+
+from pipeline.errors import UserError
+from pipeline.model.build import Network
+from pipeline.model.storage import load_model
+from pipeline.model.trained_model import TrainedModel
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.step import Training
+
+
+def starting_model(folder: RunFolder) -> TrainedModel | None:
+    """Return the copy of the model that a run starts from, None for a run that starts anew."""
+    return load_model(folder.start) if (folder.start / "config.json").is_file() else None
+
+
+def load_start(network: Network, start: TrainedModel) -> None:
+    """Give a network the weights of the model that it starts from.
+
+    Raises:
+        UserError: they do not fit, since the model folder is damaged.
+    """
+    try:
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in start.weights().items()})
+    except RuntimeError as problem:
+        reason = " ".join(str(problem).split())[:120]
+        raise UserError(f"the model that the training starts from is damaged ({reason})") from None
+
+
+def gain_of_start(training: Training) -> dict[str, Any]:
+    """Return what a training gained over the model that it started from, for the run's summary.
+
+    Returns:
+        The validation loss at the start and its reduction in nats per step, for quantised input also in bits
+        per sample; the minutes; and the minutes and the loss of the other model's own training. Empty for a
+        training that started anew.
+    """
+    position = training.position
+    start = starting_model(training.folder)
+    if start is None or position.start_valid is None:
+        return {}
+    gain = {
+        "start_valid_nats_per_step": position.start_valid,
+        "start_gained_nats_per_step": position.start_valid - position.best_valid,
+        "start_minutes": position.elapsed_s / 60,
+    }
+    if start.representation.quantised:
+        size = training.framing.target_size
+        # The discrete loss is of the integers themselves, the density one of normalised values.
+        step = 1.0 if training.config.loss == "discrete" else start.quantisation_step
+        for name, nats in (("start", position.start_valid), ("end", position.best_valid)):
+            gain[f"start_valid_bits_at_{name}"] = (nats / size - math.log(step)) / math.log(2)
+    minutes = start.trained.get("elapsed_s")
+    if isinstance(minutes, int | float):
+        gain["start_minutes_of_the_other"] = minutes / 60
+    return gain

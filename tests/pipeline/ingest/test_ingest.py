@@ -1,0 +1,140 @@
+"""What arrives in the inbox: complete and good files become recordings, bad ones are quarantined."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.run import RunConfig
+from pipeline.data.manifest import Recording, write_manifest
+from pipeline.ingest.checking import Checker
+from pipeline.ingest.ingest import Ingest, IngestSettings
+from pipeline.tracking.run_folder import start_run
+from tests.helpers.builders import tone, write_sound
+
+
+@pytest.fixture(scope="module")
+def checker() -> Iterator[Checker]:
+    with Checker() as checker:
+        yield checker
+
+
+@pytest.fixture
+def watched(own_data_dir: Path) -> IngestSettings:
+    settings = IngestSettings(
+        own_data_dir / "incoming", own_data_dir / "recordings", "nights", settle_seconds=0.0, new_minutes=0.05
+    )
+    settings.inbox.mkdir()
+    settings.recordings.mkdir()
+    return settings
+
+
+def looks(ingest: Ingest, count: int = 2) -> list[str]:
+    return [remark for _ in range(count) for remark in ingest.look().remarks]
+
+
+def test_good_files_are_moved_with_their_folders_and_bad_ones_quarantined(
+    watched: IngestSettings, checker: Checker, own_data_dir: Path
+) -> None:
+    good = write_sound(watched.inbox / "ann" / "a.wav", tone(8_000)).read_bytes()
+    cut = watched.inbox / "ann" / "b.flac"
+    cut.write_bytes(write_sound(cut, tone(80_000)).read_bytes()[:9_000])
+    (watched.inbox / "ann" / "a.txt").write_text("a text beside it")
+    hidden = [watched.inbox / name for name in ("c.wav.part", ".d.wav", "e.wav.CRDOWNLOAD")]
+    for path in hidden:
+        path.write_bytes(good)
+    ingest = Ingest(watched, checker)
+    assert not ingest.look().remarks  # nothing is complete at the first look
+    remarks = looks(ingest, 1)
+    assert (watched.recordings / "ann" / "a.wav").read_bytes() == good
+    assert (watched.recordings / "ann" / "a.txt").exists()
+    assert len((own_data_dir / "quarantine/ann/b.flac").read_bytes()) == 9_000
+    reason = (own_data_dir / "quarantine/ann/b.flac.reason.txt").read_text()
+    assert reason.strip() in next(remark for remark in remarks if "b.flac" in remark)
+    assert all(path.exists() for path in hidden)
+    assert {path for path in watched.inbox.rglob("*") if path.is_file()} == set(hidden)
+
+
+def test_a_file_that_grows_or_is_open_for_writing_is_waited_for(
+    watched: IngestSettings, checker: Checker
+) -> None:
+    whole = write_sound(watched.inbox / "whole.wav", tone(8_000))
+    growing = watched.inbox / "growing.wav"
+    ingest = Ingest(watched, checker)
+    data = whole.read_bytes()
+    whole.unlink()
+    with growing.open("wb", buffering=0) as file:
+        for begin in range(0, len(data), 6_000):
+            file.write(data[begin : begin + 6_000])
+            assert not ingest.look().remarks
+        assert not looks(ingest, 3)  # unchanged, but another process still has it open
+    assert looks(ingest) == ["growing.wav: accepted (1.0 s)"]
+
+
+def test_the_same_content_is_dropped_and_another_gets_a_new_name(
+    watched: IngestSettings, checker: Checker
+) -> None:
+    ingest = Ingest(watched, checker)
+    first = write_sound(watched.inbox / "a.wav", tone(8_000, 1)).read_bytes()
+    looks(ingest)
+    (watched.inbox / "a.wav").write_bytes(first)
+    assert looks(ingest) == ["a.wav: dropped, the same recording is there already"]
+    write_sound(watched.inbox / "a.wav", tone(8_000, 2))
+    assert looks(ingest) == ["a.wav: accepted as a-2.wav (1.0 s)"]
+    assert (watched.recordings / "a.wav").read_bytes() == first
+
+
+def test_a_training_is_due_once_for_enough_that_is_new(
+    watched: IngestSettings, checker: Checker, own_data_dir: Path
+) -> None:
+    ingest = Ingest(watched, checker)
+    write_sound(watched.inbox / "a.wav", tone(16_000, 1))
+    assert not [True for _ in range(3) if ingest.look().due]  # 2 of 3 seconds
+    write_sound(watched.recordings / "direct.wav", tone(16_000, 2))
+    assert [ingest.look().due for _ in range(3)] == [False, True, True]
+    ingest.state.ask()
+    ingest.state.save()
+    again = Ingest(watched, checker)
+    assert not [True for _ in range(3) if again.look().due]
+    write_sound(watched.inbox / "late.wav", tone(32_000, 3))
+    looks(again)
+    again.state.ask()  # a run that was dropped, since one was training
+    finished_training(own_data_dir, [watched.recordings / "a.wav", watched.recordings / "direct.wav"])
+    look = again.look()
+    assert look.due
+    assert look.waiting_minutes == pytest.approx(4 / 60)
+    finished_training(own_data_dir, sorted(watched.recordings.glob("*.wav")))
+    look = again.look()
+    assert (look.due, look.waiting_minutes) == (False, 0.0)
+
+
+def finished_training(home: Path, recordings: list[Path]) -> None:
+    dataset = home / "prepared" / f"waveform-{len(recordings)}" / "0f" / "dataset.json"
+    write_manifest(dataset.parent / "manifest.jsonl", [Recording(path=path) for path in recordings])
+    start_run(RunConfig(name="nights"), dataset, f"of {len(recordings)}").set_status("finished")
+
+
+def test_a_move_that_was_killed_between_its_steps_leaves_one_whole_file(
+    watched: IngestSettings, checker: Checker
+) -> None:
+    path = write_sound(watched.inbox / "a.wav", tone(8_000))
+    data = path.read_bytes()
+    (watched.recordings / "a.wav").hardlink_to(path)
+    write_sound(watched.inbox / "b.wav", tone(9_000))
+    (watched.recordings / ".b.wav.ingest").write_bytes(b"half of a copy")
+    looks(Ingest(watched, checker), 3)
+    assert not path.exists()
+    assert (watched.recordings / "a.wav").read_bytes() == data
+    assert sorted(path.name for path in watched.recordings.glob("[!.]*")) == ["a.wav", "b.wav"]
+
+
+def test_a_damaged_state_is_made_again(watched: IngestSettings, checker: Checker, own_data_dir: Path) -> None:
+    write_sound(watched.recordings / "a.wav", tone(8_000))
+    looks(Ingest(watched, checker))
+    state = own_data_dir / "ingest" / "state.json"
+    assert json.loads(state.read_text())["files"]["a.wav"]["seconds"] == 1.0
+    state.write_text(state.read_text().replace("1.0", "9.0"))
+    ingest = Ingest(watched, checker)
+    looks(ingest)
+    assert ingest.state.waiting_seconds == 1.0
