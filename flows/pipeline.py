@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from pipeline.common.files import data_dir
 from pipeline.config.run import RunConfig
@@ -47,9 +46,11 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
     """
     names = variants(config)
     prepared = tasks.prepare(config, return_state=True)
-    dataset = value_of(prepared)
+    dataset = tasks.value_of(prepared)
     check_splits(config, dataset)
-    runs, evaluated, failures = [], [], {}
+    runs: list[Path] = []
+    evaluated: list[State[Path]] = []
+    failures: dict[str, Exception] = {}
     for variant in names:
         run = start_stage(config, dataset, variant)
         ended = train_and_evaluate(run, prepared)
@@ -60,10 +61,13 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
         elif isinstance(problem, Exception) and len(failures) + 1 < len(names):
             failures[variant] = problem
         else:
-            value_of(ended)
+            tasks.value_of(ended)
     promoted = tasks.promote(config, runs, return_state=True, wait_for=evaluated)
-    promotion = value_of(promoted)
-    summary = tasks.report(config, dataset, runs, promotion, failures, wait_for=[promoted])
+    promotion = tasks.value_of(promoted)
+    reported = tasks.report(
+        config, dataset, runs, promotion, failures, return_state=True, wait_for=[promoted]
+    )
+    summary = tasks.value_of(reported)
     raise_failures(failures, summary)
     return tasks.completed(summary, decision_text(promotion))
 
@@ -74,11 +78,6 @@ def train_and_evaluate(run: Path, prepared: State[Path]) -> State[Path]:
     if not trained.is_completed():
         return trained
     return tasks.evaluate(run, return_state=True, wait_for=[trained])
-
-
-def value_of(state: State[Any]) -> Any:
-    """Return the value of a finished task run; raises the exception of a failed one."""
-    return state.result()
 
 
 def run_as_flow(config: RunConfig) -> Path:

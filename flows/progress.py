@@ -6,6 +6,7 @@ A Prefect server that does not answer neither stops a stage nor is asked again a
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -44,7 +45,7 @@ class ProgressBar:
 
     def _send(self, percent: float) -> None:
         if self._id is None:
-            self._id = create_progress_artifact(percent, self._key, self._description)
+            self._id = cast("UUID", create_progress_artifact(percent, self._key, self._description))
         else:
             update_progress_artifact(self._id, percent)
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from prefect import get_run_logger
 from prefect.exceptions import MissingContextError, ParameterTypeError
 
-from pipeline.errors import UserError, notices_to, reason_of
+from pipeline.errors import UserError, notices_to
 
 LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 MISTAKES = (UserError, ParameterTypeError)
@@ -30,7 +30,7 @@ def _one_line(record: logging.LogRecord) -> bool:
     if problem is None and isinstance(record.args, tuple):
         problem = next((x for x in record.args if isinstance(x, ParameterTypeError)), None)
     if isinstance(problem, MISTAKES):
-        record.exc_info, record.msg, record.args = None, reason_of(problem), ()
+        record.exc_info, record.msg, record.args = None, " ".join(str(problem).split()), ()
     return True
 
 

@@ -7,7 +7,7 @@ Tasks exchange paths, never arrays. Prefect caches none of them. Every stage fin
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
@@ -26,13 +26,22 @@ from pipeline.errors import TrainingInterrupted
 from pipeline.tracking.run_folder import RunFolder
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
+Value = TypeVar("Value")
 
 keep_mistakes_short()
 
 
-def completed(value: Any, message: str) -> Any:
+def completed(value: Value, message: str) -> Value:
     """Return the state of a finished run with a message for page and log; its caller receives ``value``."""
-    return Completed(message=message, data=value)
+    return cast("Value", Completed(message=message, data=value))
+
+
+def value_of(state: State[Value]) -> Value:
+    """Return the value of a task run that was called with `return_state=True`, or raise its exception.
+
+    Without that argument Prefect returns the state itself where a task gives one.
+    """
+    return cast("Value", state.result())
 
 
 @task(name="prepare", task_run_name="prepare {config.name}", **UNCACHED)

@@ -32,8 +32,11 @@ class VariantsFailed(UserError):
 
 
 def reason_of(problem: BaseException) -> str:
-    """Return the message of an exception in one line."""
-    return " ".join(str(problem).split()) or type(problem).__name__
+    """Return the message of an exception in one line, with its type if it is no user's mistake."""
+    message = " ".join(str(problem).split())
+    if isinstance(problem, UserError | OSError):
+        return message
+    return f"{type(problem).__name__}: {message}" if message else type(problem).__name__
 
 
 def raise_failures(failures: Mapping[str, Exception], summary: Path) -> None:
@@ -44,11 +47,8 @@ def raise_failures(failures: Mapping[str, Exception], summary: Path) -> None:
         summary: the summary of the other variants.
 
     Raises:
-        VariantsFailed: variants failed. An error that is no user's mistake is raised as it is.
+        VariantsFailed: variants failed.
     """
-    for problem in failures.values():
-        if not isinstance(problem, UserError | OSError):
-            raise problem
     if failures:
         named = "; ".join(f"variant {name} failed ({reason_of(x)})" for name, x in failures.items())
         raise VariantsFailed(f"{named}; the other variants are finished, see {summary}", summary)

@@ -4,6 +4,7 @@ prepare -> train each variant -> evaluate each -> promote the best -> report
 """
 
 import sys
+import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -256,7 +257,8 @@ def run_stages(config: RunConfig) -> Path:
     """
     dataset = prepare_stage(config)
     check_splits(config, dataset)
-    runs, failures = [], {}
+    runs: list[Path] = []
+    failures: dict[str, Exception] = {}
     for variant in variants(config):
         run = start_stage(config, dataset, variant)
         try:
@@ -266,6 +268,8 @@ def run_stages(config: RunConfig) -> Path:
             failures[variant] = problem
             if len(failures) == len(variants(config)):
                 raise
+            if not isinstance(problem, UserError | OSError):
+                traceback.print_exception(problem)
             print_notice(f"variant {variant} failed: {reason_of(problem)}")
         else:
             runs.append(run)
