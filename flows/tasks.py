@@ -41,7 +41,7 @@ def value_of(state: State[Value]) -> Value:
 
     Without that argument Prefect returns the state itself where a task gives one.
     """
-    return cast("Value", state.result())
+    return state.result()
 
 
 @task(name="prepare", task_run_name="prepare {config.name}", **UNCACHED)

@@ -59,10 +59,10 @@ def _figures_text(figures: dict[str, float], validations: list[dict[str, Any]]) 
     """Return the figures of the last lines as parts of a sentence."""
     parts = []
     if "train/nats_per_step" in figures:
-        parts.append(f"{figures['train/nats_per_step']:.3f} nats per step in training")
+        parts.append(f"{figures['train/nats_per_step']:.5g} nats per step in training")
     if validations:
         best = min(line["metrics"]["valid/nats_per_step"] for line in validations)
-        parts.append(f"{figures['valid/nats_per_step']:.3f} in validation (best {best:.3f})")
+        parts.append(f"{figures['valid/nats_per_step']:.5g} in validation (best {best:.5g})")
     if "train/steps_per_second" in figures:
         parts.append(f"{figures['train/steps_per_second']:,.0f} steps/s")
     return parts
