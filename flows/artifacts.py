@@ -58,10 +58,8 @@ def publish_summary(summary: Mapping[str, Any], path: Path, configured_uri: str 
     text = summary_markdown(summary, path, address)
     described = f"Result of {name}: {escaped(decision_text(summary['promotion']))}"
     published(lambda: create_markdown_artifact(text, key_of(name, "summary"), described))
-    rows = [
-        {**row, "MLflow run": link}
-        for row, link in zip(figures(summary), _links(summary, address), strict=True)
-    ]
+    columns, *cells = _table(summary, address)
+    rows = [dict(zip(columns, row, strict=True)) for row in cells]
     published(lambda: create_table_artifact(rows, key_of(name, "figures"), "Figures of each model"))
 
 
@@ -110,12 +108,8 @@ def summary_markdown(summary: Mapping[str, Any], path: Path, address: str | None
         f"## Figures on the {escaped(evaluation['split'])} split ({escaped(f'{size}, {minutes}')})",
         "",
     ]
-    rows = figures(summary)
-    columns = [*rows[0], "MLflow"]
-    lines += [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
-    for row, link in zip(rows, _links(summary, address), strict=True):
-        cells = [escaped(cell) for cell in row.values()]
-        lines.append(f"| {' | '.join([*cells, f'[run]({link})' if link else ''])} |")
+    columns, *rows = _table(summary, address)
+    lines += [f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows)]
     lines += ["", *_whereabouts(summary, path, address)]
     return "\n".join(lines) + "\n"
 
@@ -128,16 +122,21 @@ def _whereabouts(summary: Mapping[str, Any], path: Path, address: str | None) ->
         lines.append(LOCAL_PAGES)
     elif promotion.get("name") and promotion["version"] is not None:
         link = model_link(address, promotion["name"], promotion["version"])
-        lines.append(f"Registered: [{escaped(promotion['name'])} version {promotion['version']}]({link})")
+        lines.append(f"Registered: [version {promotion['version']}]({link}) of {escaped(promotion['name'])}")
     lines += ["", *(f"- report: {escaped(page)}" for page in summary["pages"])]
     return [*lines, f"- summary: {escaped(str(path))}"]
 
 
-def _links(summary: Mapping[str, Any], address: str | None) -> list[str]:
-    """Return the address of the MLflow run of each row of figures; empty where there is none."""
-    runs = [summary["runs"][name] for name in summary["evaluations"]]
-    found = [run_link(address, Path(run)) if address else "" for run in runs]
-    return found + [""] * (len(figures(summary)) - len(found))
+def _table(summary: Mapping[str, Any], address: str | None) -> list[list[str]]:
+    """Return the headings, then the cells of each row in Markdown, which Prefect displays in tables, too."""
+    rows = figures(summary)
+    table = [list(rows[0]), *([escaped(cell) for cell in row.values()] for row in rows)]
+    if address is None:
+        return table
+    runs = [Path(summary["runs"][name]) for name in summary["evaluations"]]
+    links = [f"[run]({link})" if (link := run_link(address, run)) else "" for run in runs]
+    links += [""] * (len(rows) - len(links))
+    return [[*cells, last] for cells, last in zip(table, ["MLflow", *links], strict=True)]
 
 
 def _row(name: str, parameters: str, found: Mapping[str, Any]) -> dict[str, str]:

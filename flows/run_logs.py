@@ -13,7 +13,7 @@ from prefect.exceptions import MissingContextError, ParameterTypeError
 
 from pipeline.errors import UserError, notices_to
 
-LOGGERS = ("prefect.flow_runs", "prefect.task_runs", "prefect.engine")
+LOGGERS = ("prefect.flows", "prefect.flow_runs", "prefect.task_runs", "prefect.engine")
 MISTAKES = (UserError, ParameterTypeError)
 ON_PAGE_ONLY = {"wavecast_page_only": True}
 
@@ -25,13 +25,20 @@ def keep_mistakes_short() -> None:
 
 
 def _one_line(record: logging.LogRecord) -> bool:
-    """Replace the traceback of a mistake by its message."""
+    """Replace the traceback of a mistake by its message; leave out what repeats it with all parameters."""
+    if str(record.msg).startswith("Parameter validation failed"):
+        return False
     problem = record.exc_info[1] if record.exc_info else None
     if problem is None and isinstance(record.args, tuple):
         problem = next((x for x in record.args if isinstance(x, ParameterTypeError)), None)
     if isinstance(problem, MISTAKES):
-        record.exc_info, record.msg, record.args = None, " ".join(str(problem).split()), ()
+        record.exc_info, record.msg, record.args = None, _sentence(str(problem)), ()
     return True
+
+
+def _sentence(message: str) -> str:
+    """Return a message as one line; Prefect lists wrong parameters in a line for each."""
+    return " ".join(message.replace(":\n - ", ": ").replace("\n - ", "; ").split())
 
 
 def log(text: str, page_only: bool | None = None) -> None:

@@ -62,7 +62,7 @@ def _figures_text(figures: dict[str, float], validations: list[dict[str, Any]]) 
         parts.append(f"{figures['train/nats_per_step']:.5g} nats per step in training")
     if validations:
         best = min(line["metrics"]["valid/nats_per_step"] for line in validations)
-        parts.append(f"{figures['valid/nats_per_step']:.5g} in validation (best {best:.5g})")
+        parts.append(f"{figures['valid/nats_per_step']:.5g} nats per step in validation (best {best:.5g})")
     if "train/steps_per_second" in figures:
         parts.append(f"{figures['train/steps_per_second']:,.0f} steps/s")
     return parts
