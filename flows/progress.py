@@ -81,7 +81,10 @@ class TrainingObserver:
         self._logged = self._last
 
     def __call__(self) -> None:
-        """Read the journal, and show what is new."""
+        """Read the journal, and show what is new; a failure does not end the training."""
+        published(self._show)
+
+    def _show(self) -> None:
         found = progress_of(self._run, self._config)
         if found is None or (self._last is not None and found.step == self._last.step):
             return
