@@ -1,6 +1,5 @@
 """The whole pipeline as one flow: prepare, train each variant, evaluate, promote the best, report."""
 
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from pipeline.common.files import data_dir
 from pipeline.config.run import RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import raise_failures
 
 
 def embedded_settings() -> None:
@@ -30,41 +29,63 @@ def embedded_settings() -> None:
 embedded_settings()
 
 from prefect import flow, get_run_logger  # noqa: E402
+from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
 
 from flows import tasks  # noqa: E402
+from flows.artifacts import decision_text  # noqa: E402
+from flows.run_names import dated_name  # noqa: E402
 from pipeline.stages import check_splits, is_trained, start_stage, variants  # noqa: E402
 
 
-@flow(name="wavecast", persist_result=False)
+@flow(name="wavecast", flow_run_name=dated_name, persist_result=False)
 def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
-    """Prepare, train each variant, evaluate, promote the best; return the path of `summary.json`."""
-    dataset = tasks.prepare(config)
+    """Prepare, train each variant, evaluate, promote the best; return the path of `summary.json`.
+
+    A variant that fails does not stop the others; the flow run fails after their report.
+    """
+    names = variants(config)
+    prepared = tasks.prepare(config, return_state=True)
+    dataset = tasks.value_of(prepared)
     check_splits(config, dataset)
-    runs = []
-    for variant in variants(config):
-        runs.append(start_stage(config, dataset, variant))
-        if is_trained(runs[-1]):
-            get_run_logger().info("nothing is new for %s: nothing is trained", runs[-1].name)
-        tasks.train(runs[-1])
-        tasks.evaluate(runs[-1])
-    return tasks.report(config, dataset, runs, tasks.promote(config, runs))
+    runs: list[Path] = []
+    evaluated: list[State[Path]] = []
+    failures: dict[str, Exception] = {}
+    for variant in names:
+        run = start_stage(config, dataset, variant)
+        if is_trained(run):
+            get_run_logger().info("nothing is new for %s: nothing is trained", run.name)
+        ended = train_and_evaluate(run, prepared)
+        problem = ended.result(raise_on_failure=False)
+        if ended.is_completed():
+            runs.append(run)
+            evaluated.append(ended)
+        elif isinstance(problem, Exception) and len(failures) + 1 < len(names):
+            failures[variant] = problem
+        else:
+            tasks.value_of(ended)
+    promoted = tasks.promote(config, runs, return_state=True, wait_for=evaluated)
+    promotion = tasks.value_of(promoted)
+    reported = tasks.report(
+        config, dataset, runs, promotion, failures, return_state=True, wait_for=[promoted]
+    )
+    summary = tasks.value_of(reported)
+    raise_failures(failures, summary)
+    return tasks.completed(summary, decision_text(promotion))
+
+
+def train_and_evaluate(run: Path, prepared: State[Path]) -> State[Path]:
+    """Train and evaluate one variant; return the state of the evaluation, or of a training that failed."""
+    trained = tasks.train(run, return_state=True, wait_for=[prepared])
+    if not trained.is_completed():
+        return trained
+    return tasks.evaluate(run, return_state=True, wait_for=[trained])
 
 
 def run_as_flow(config: RunConfig) -> Path:
     """Run the flow in this process; a `UserError` of a stage is raised, and logged without a traceback."""
-    for name in ("prefect.flow_runs", "prefect.task_runs"):
-        logging.getLogger(name).addFilter(_one_line)
     with _no_heartbeat():
         return wavecast_pipeline(config)
-
-
-def _one_line(record: logging.LogRecord) -> bool:
-    """Remove the traceback of a `UserError` from a log record."""
-    problem = record.exc_info[1] if record.exc_info else None
-    if isinstance(problem, UserError):
-        record.exc_info, record.msg, record.args = None, str(problem), ()
-    return True
 
 
 @contextmanager

@@ -5,10 +5,11 @@ from pathlib import Path
 from prefect import flow
 
 from flows import tasks
+from flows.run_names import dated_name
 from pipeline.config.run import RunConfig
 
 
-@flow(name="prepare")
+@flow(name="prepare", flow_run_name=dated_name)
 def prepare_corpus(config: RunConfig) -> Path:
     """Prepare the corpus; return the data set's path."""
-    return tasks.prepare(config)
+    return tasks.value_of(tasks.prepare(config, return_state=True))

@@ -1,6 +1,9 @@
 """Exceptions for errors that a user can correct, and their form in one line."""
 
 import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 
@@ -18,6 +21,37 @@ class UserError(Exception):
 
 class TrainingInterrupted(UserError):
     """A training process was ended from outside; the same call resumes it."""
+
+
+class VariantsFailed(UserError):
+    """Some variants of a run failed; the others are trained, compared and reported in ``summary``."""
+
+    def __init__(self, message: str, summary: Path) -> None:
+        super().__init__(message)
+        self.summary = summary
+
+
+def reason_of(problem: BaseException) -> str:
+    """Return the message of an exception in one line, with its type if it is no user's mistake."""
+    message = " ".join(str(problem).split())
+    if isinstance(problem, UserError | OSError):
+        return message
+    return f"{type(problem).__name__}: {message}" if message else type(problem).__name__
+
+
+def raise_failures(failures: Mapping[str, Exception], summary: Path) -> None:
+    """Raise one sentence that names the failed variants of a run, if there are any.
+
+    Args:
+        failures: the exception of each failed variant.
+        summary: the summary of the other variants.
+
+    Raises:
+        VariantsFailed: variants failed.
+    """
+    if failures:
+        named = "; ".join(f"variant {name} failed ({reason_of(x)})" for name, x in failures.items())
+        raise VariantsFailed(f"{named}; the other variants are finished, see {summary}", summary)
 
 
 RejectionCode = Literal[
@@ -85,6 +119,21 @@ def one_line(text: str) -> str:
     )
 
 
+_receivers: list[Callable[[str], None]] = []
+
+
 def print_notice(line: str) -> None:
     """Print one line about what was found or done, on standard error."""
     print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)
+    for receive in tuple(_receivers):
+        receive(one_line(line))
+
+
+@contextmanager
+def notices_to(receive: Callable[[str], None]) -> Iterator[None]:
+    """Call ``receive`` with each notice that is printed in this context, without its prefix."""
+    _receivers.append(receive)
+    try:
+        yield
+    finally:
+        _receivers.remove(receive)

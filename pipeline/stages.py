@@ -3,9 +3,9 @@
 prepare -> train each variant -> evaluate each -> promote the best -> report
 """
 
-import signal
-import subprocess
 import sys
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +15,10 @@ from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import RecordingRejected, TrainingInterrupted, UserError, print_notice
+from pipeline.errors import RecordingRejected, UserError, print_notice, raise_failures, reason_of
 from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
 from pipeline.tracking.run_folder import RunFolder, start_run
+from pipeline.training.child import train_in_child
 
 if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
@@ -30,14 +31,16 @@ class Fingerprinted(TypedDict):
     fingerprint: str
 
 
-def prepare_stage(config: RunConfig, reread: bool = False) -> Path:
+def prepare_stage(
+    config: RunConfig, reread: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Path:
     """Prepare the corpus and return the data set's `dataset.json`; see `pipeline.data.preparation.prepare`.
 
     Raises:
         UserError: no recordings are named, or none can be used.
     """
     require_inputs(config)
-    return prepare(config, reread)
+    return prepare(config, reread, progress)
 
 
 def dry_run_stage(config: RunConfig) -> dict[str, Any]:
@@ -102,7 +105,13 @@ def check_splits(config: RunConfig, dataset: Path) -> None:
 
 
 def variants(config: RunConfig) -> list[str]:
-    """Return the names of the models that a run trains; the empty name is the model without a variant."""
+    """Return the names of the models that a run trains; the empty name is the model without a variant.
+
+    Raises:
+        UserError: the changes of a variant are not valid.
+    """
+    for variant in config.variants:
+        variant_config(config, variant)
     return list(config.variants) or [""]
 
 
@@ -128,8 +137,12 @@ def is_trained(run: Path) -> bool:
     return bool(RunFolder(run).status()["status"] == "finished")
 
 
-def train_stage(run: Path) -> Path:
+def train_stage(run: Path, observe: Callable[[], None] = lambda: None) -> Path:
     """Train a run in a child process and return the model folder; a killed training can be resumed.
+
+    Args:
+        run: the run folder.
+        observe: called every two seconds while the child trains, and when it has ended.
 
     Raises:
         UserError: the training failed; its own message is on standard error already.
@@ -137,19 +150,7 @@ def train_stage(run: Path) -> Path:
     """
     if is_trained(run):
         return RunFolder(run).model
-    command = [sys.executable, "-m", "pipeline.training", str(run)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
-        try:
-            code = child.wait()
-        except BaseException:
-            child.terminate()
-            raise
-    if code < 0:
-        name = signal.Signals(-code).name
-        raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
-    if code:
-        reason = RunFolder(run).status().get("reason", "its message is above")
-        raise UserError(f"{run}: training failed ({reason})")
+    train_in_child(run, observe)
     return RunFolder(run).model
 
 
@@ -217,7 +218,13 @@ def promote_stage(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
         return {"run": None, "version": None, "promoted": False, "why": str(problem)}
 
 
-def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: dict[str, Any]) -> Path:
+def report_stage(
+    config: RunConfig,
+    dataset: Path,
+    runs: list[Path],
+    promotion: dict[str, Any],
+    failures: Mapping[str, Exception] | None = None,
+) -> Path:
     """Write `summary.json` with a run's figures, plots and sounds, the best model first.
 
     Args:
@@ -225,6 +232,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         dataset: the prepared data set.
         runs: folders of finished runs.
         promotion: result of `promote_stage`.
+        failures: the exception of each variant that failed.
 
     Returns:
         The path of the summary.
@@ -244,6 +252,7 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
         "parameters": {name: folder.status()["parameters"] for name, folder in folders.items()},
         "evaluations": evaluations,
         "promotion": promotion,
+        "failed": {name: reason_of(problem) for name, problem in (failures or {}).items()},
         "pictures": sorted(str(path) for path in report.glob("*.png")),
         "pages": [str(folder.artifacts / "report.html") for folder in best_first],
         "sounds": [
@@ -255,12 +264,30 @@ def report_stage(config: RunConfig, dataset: Path, runs: list[Path], promotion: 
 
 
 def run_stages(config: RunConfig) -> Path:
-    """Run the whole pipeline in this process, without Prefect; return the summary's path."""
+    """Run the whole pipeline in this process, without Prefect; return the summary's path.
+
+    Raises:
+        UserError: a stage failed.
+        VariantsFailed: variants failed; the others were trained, compared and reported.
+    """
     dataset = prepare_stage(config)
     check_splits(config, dataset)
-    runs = []
+    runs: list[Path] = []
+    failures: dict[str, Exception] = {}
     for variant in variants(config):
-        runs.append(start_stage(config, dataset, variant))
-        train_stage(runs[-1])
-        evaluate_stage(runs[-1])
-    return report_stage(config, dataset, runs, promote_stage(config, runs))
+        run = start_stage(config, dataset, variant)
+        try:
+            train_stage(run)
+            evaluate_stage(run)
+        except Exception as problem:
+            failures[variant] = problem
+            if len(failures) == len(variants(config)):
+                raise
+            if not isinstance(problem, UserError | OSError):
+                traceback.print_exception(problem)
+            print_notice(f"variant {variant} failed: {reason_of(problem)}")
+        else:
+            runs.append(run)
+    summary = report_stage(config, dataset, runs, promote_stage(config, runs), failures)
+    raise_failures(failures, summary)
+    return summary

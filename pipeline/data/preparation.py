@@ -11,6 +11,7 @@ depend on who converts the recordings, and in which order.
 """
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.common.files import data_dir
@@ -37,13 +38,16 @@ from pipeline.features.representations import representation_of
 COMMIT_SECONDS = 30.0
 
 
-def prepare(config: RunConfig, reread: bool = False) -> Path:
+def prepare(
+    config: RunConfig, reread: bool = False, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Path:
     """Prepare the corpus that ``config`` names.
 
     Args:
         config: the corpus, the kind of input, and where recordings are converted.
         reread: read every file again, also those that appear unchanged. Content that is unchanged is not
             converted again.
+        progress: called with the numbers of finished recordings and of all.
 
     Returns:
         The path of the data set's `dataset.json`.
@@ -62,7 +66,7 @@ def prepare(config: RunConfig, reread: bool = False) -> Path:
         store = RowStore(folder, representation.row_width, representation.row_dtype)
         try:
             if representation.sound is not None:
-                records = _convert_sound(store, sources, config, representation.sound, reread)
+                records = _convert_sound(store, sources, config, representation.sound, reread, progress)
             else:
                 assert representation.notes is not None
                 records = [r for found in music_records(store, sources, representation.notes) for r in found]
@@ -82,7 +86,12 @@ def prepare(config: RunConfig, reread: bool = False) -> Path:
 
 
 def _convert_sound(
-    store: RowStore, sources: list[Source], config: RunConfig, sound: SoundRepresentation, reread: bool
+    store: RowStore,
+    sources: list[Source],
+    config: RunConfig,
+    sound: SoundRepresentation,
+    reread: bool,
+    progress: Callable[[int, int], None],
 ) -> list[Recording]:
     """Convert what the store lacks, shard by shard; return the record of each source."""
     files = shard_files(config.preparation.shards, store.folder)
@@ -93,16 +102,21 @@ def _convert_sound(
     committed = time.monotonic()
     with progress_bar("recordings") as bar:
         task = bar.add_task("prepare", total=len(sources), note="")
+
+        def note(done: int) -> None:
+            bar.update(task, completed=done)
+            progress(done, len(sources))
+
         finished = finished_stretches(
             stretches,
             config.preparation,
             hashes_of_keys(store.catalogue.stored),
-            lambda position: bar.update(task, completed=len(records) + position),
+            lambda position: note(len(records) + position),
         )
         try:
             for stretch in finished:
                 records += merge.records(stretch)
-                bar.update(task, completed=len(records))
+                note(len(records))
                 if time.monotonic() - committed > COMMIT_SECONDS:
                     merge.commit()
                     committed = time.monotonic()

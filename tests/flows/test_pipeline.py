@@ -1,6 +1,7 @@
 """The flows: the same functions as without Prefect, with the same results and the same errors."""
 
 import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
-from pipeline.errors import UserError
-from pipeline.stages import run_stages
+from pipeline.errors import UserError, VariantsFailed
+from pipeline.stages import run_stages, start_stage
 from tests.helpers.sounds import write_noisy_tones
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -64,6 +65,66 @@ def test_the_flow_leaves_all_that_it_names(finished: Finished) -> None:
         assert all(Path(path).exists() for path in finished.summary[kind])
 
 
+def test_the_page_of_the_run_has_names_progress_and_the_decision(finished: Finished) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import (
+        ArtifactFilter,
+        ArtifactFilterKey,
+        FlowRunFilter,
+        FlowRunFilterName,
+    )
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    dated = FlowRunFilter(name=FlowRunFilterName(like_="wavecast 2"))
+
+    with get_client(sync_client=True) as client:
+        (flow_run,) = client.read_flow_runs(
+            flow_run_filter=dated, sort=FlowRunSort.EXPECTED_START_TIME_ASC, limit=1
+        )
+        assert flow_run.state is not None
+        assert "became champion" in str(flow_run.state.message)
+        keys = [f"wavecast-{part}" for part in ("preparation", "training", "summary", "figures")]
+        found = {
+            x.key: x
+            for x in client.read_artifacts(artifact_filter=ArtifactFilter(key=ArtifactFilterKey(any_=keys)))
+            if x.flow_run_id == flow_run.id
+        }
+    assert set(found) == set(keys)
+    assert [found[key].data for key in keys[:2]] == [100.0, 100.0]
+    assert "became champion" in str(found["wavecast-summary"].data)
+    assert "15" in str(found["wavecast-figures"].data)
+
+
+def give_training(finished: Finished, config: RunConfig, variant: str) -> None:
+    """Give a variant with the settings of the finished run the files of its training."""
+    (trained,) = finished.summary["runs"].values()
+    run = start_stage(config, Path(finished.summary["dataset"]), variant)
+    shutil.copytree(
+        trained, run, ignore=shutil.ignore_patterns("run.json", "tracking.json"), dirs_exist_ok=True
+    )
+
+
+@pytest.mark.parametrize("kind", ["flow", pytest.param("plain", marks=pytest.mark.slow)])
+def test_a_variant_that_fails_does_not_stop_the_others(
+    kind: str, finished: Finished, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The bad variant is the first, so the good one must be trained after it."""
+    from flows.pipeline import run_as_flow
+
+    run = {"flow": run_as_flow, "plain": run_stages}[kind]
+    changed = {"bad": {"train.device": "cuda:99"}, "good": {}}
+    config = finished.config.model_copy(update={"variants": changed})
+    give_training(finished, config, "good")
+    with pytest.raises(VariantsFailed, match=r"variant bad failed \(.*cuda:99") as failed:
+        run(config)
+    assert failed.value.exit_code == 1
+    summary = json.loads(failed.value.summary.read_text())
+    assert list(summary["runs"]) == list(summary["evaluations"]) == ["good"]
+    assert "cuda:99" in summary["failed"]["bad"]
+    assert summary["promotion"]["version"] is not None
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_the_flow_does_what_the_plain_functions_do(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,12 +147,13 @@ def test_a_second_run_on_unchanged_recordings_trains_nothing_and_keeps_the_champ
     assert second["promotion"]["version"] == finished.summary["promotion"]["version"]
 
 
-def test_a_users_mistake_comes_out_of_the_flow_as_itself() -> None:
+def test_a_users_mistake_comes_out_of_the_flow_as_itself(capfd: pytest.CaptureFixture[str]) -> None:
     from flows.pipeline import run_as_flow
 
     nowhere = load_config(None, ["corpus.inputs=[/nowhere]"])
     with pytest.raises(UserError, match="/nowhere"):
         run_as_flow(nowhere)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path: Path) -> None:

@@ -21,8 +21,7 @@ def demo(
     json: Json = False,
 ) -> None:
     """Train, evaluate and use small models on synthesised speech, in a few minutes."""
-    from pipeline.cli.commands.training.run import run_pipeline
-    from pipeline.cli.output import print_summary
+    from pipeline.cli.commands.training.run import run_and_print
 
     chosen = config_of(Path("demo"), settings, (corpus or demo_recordings(),))
-    print_summary(run_pipeline(chosen, prefect), json)
+    run_and_print(chosen, prefect, json)

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import Json
 from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of
 from pipeline.common.places import Place, place_of
+from pipeline.errors import VariantsFailed
 
 if TYPE_CHECKING:
     from pipeline.config.run import RunConfig
@@ -33,11 +34,9 @@ def run(
     json: Json = False,
 ) -> None:
     """Run the whole pipeline: prepare, train each variant, evaluate, promote the best, report."""
-    from pipeline.cli.output import print_summary
-
     config, names = split_configuration(config, recordings)
     chosen = config_of(config, settings, names)
-    print_summary(run_pipeline(chosen, prefect, quiet=json), json)
+    run_and_print(chosen, prefect, json, quiet=json)
 
 
 def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Place, ...]]:
@@ -62,6 +61,22 @@ def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tup
         print(f"wavecast: {first} is read as {meaning}; {other}", file=sys.stderr)
         return (Path(first), rest) if rest else (config, paths)
     return Path(first), rest
+
+
+def run_and_print(config: "RunConfig", prefect: bool, json: bool, quiet: bool = False) -> None:
+    """Run all stages and print the summary, also where some variants failed.
+
+    Raises:
+        VariantsFailed: variants failed; the summary of the others is printed.
+    """
+    from pipeline.cli.output import print_summary
+
+    try:
+        summary = run_pipeline(config, prefect, quiet)
+    except VariantsFailed as problem:
+        print_summary(problem.summary, json)
+        raise
+    print_summary(summary, json)
 
 
 def run_pipeline(config: "RunConfig", prefect: bool, quiet: bool = False) -> Path:

@@ -1,0 +1,98 @@
+"""The summary on a flow run's page: figures, decision and links, and nothing that a file's name adds."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.loading import load_config
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "[x](javascript:alert(1))",
+    "https://elsewhere.example",
+    "www.elsewhere.example",
+    "a | b\n# c",
+    "&lt;b&gt; `code` **bold**",
+)
+
+
+def summary(text: str = "it is better") -> dict[str, Any]:
+    figures = {"nats_per_step": 2.5, "bits_per_sample": 7.25}
+    evaluation = {
+        "split": "test",
+        "recordings": 3,
+        "groups": 2,
+        "seconds": 90.0,
+        "model": figures,
+        "baselines": {"FLAC": {"nats_per_step": None, "bits_per_sample": 8.0}},
+    }
+    return {
+        "name": "speech",
+        "runs": {"gru": "/runs/speech-gru-1"},
+        "parameters": {"gru": {"recurrent": 1824}},
+        "evaluations": {"gru": evaluation},
+        "promotion": {"name": text, "version": 3, "promoted": True, "champion": 3, "why": text},
+        "failed": {"lstm": text},
+        "pages": [text],
+    }
+
+
+def test_the_page_has_figures_decision_and_failures() -> None:
+    from flows.artifacts import summary_markdown
+
+    page = summary_markdown(summary(), Path("/reports/summary.json"), None).replace("\\", "")
+    assert "| gru | 1,824 | 2.500 | 7.250 |" in page
+    assert "| baseline: FLAC |  |  | 8.000 |" in page
+    assert "version 3 became champion: it is better" in page
+    assert "Variant lstm: it is better" in page
+    assert "wavecast ui" in page
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_adds_neither_links_nor_markup(text: str) -> None:
+    """Every character of ASCII punctuation is escaped, which by CommonMark gives the character itself."""
+    from flows.artifacts import summary_markdown
+
+    page = summary_markdown(summary(text), Path("/reports/summary.json"), None)
+    plain = summary_markdown(summary("plain"), Path("/reports/summary.json"), None)
+    assert len(page.splitlines()) == len(plain.splitlines())
+    shown = re.sub(r"\\[!-/:-@\[-`{-~]", "", page)
+    for markup in ("<", "&", "](", "://", "www.", "`code", "**b"):
+        assert markup not in shown.replace("`wavecast ui`", "")
+
+
+def test_models_and_runs_are_linked_where_the_address_of_mlflow_is_known(tmp_path: Path) -> None:
+    from flows.tracking_links import model_link, run_link, ui_address
+    from pipeline.tracking.run_folder import start_run
+    from pipeline.tracking.sync_state import SyncState, save_sent
+
+    config = load_config(None, ["tracking.uri=https://user:secret@mlflow.example:5000/base/"])
+    address = ui_address(config.tracking.uri)
+    assert address == "https://mlflow.example:5000/base"
+    run = start_run(config, tmp_path / "dataset.json", "0")
+    assert run_link(address, run.path) == ""
+    save_sent(run, SyncState("https://***@mlflow.example:5000/base/", run_id="1a2b"))
+    assert run_link(address, run.path) == "https://mlflow.example:5000/base/#/runs/1a2b"
+    assert model_link(address, "a) <b>", 2) == f"{address}/#/models/a%29%20%3Cb%3E/versions/2"
+
+
+def test_the_services_address_is_used_for_the_local_store(own_data_dir: Path) -> None:
+    from flows.tracking_links import ui_address
+
+    assert ui_address(None) is None
+    (own_data_dir / "services").mkdir()
+    settings = own_data_dir / "services" / "settings.json"
+    settings.write_text(json.dumps({"mlflow_port": 5055}))
+    assert ui_address(None) == "http://127.0.0.1:5055"
+    settings.write_text("{}")
+    assert ui_address(None) is None
+
+
+def test_keys_are_those_that_prefect_accepts() -> None:
+    from flows.artifacts import key_of
+
+    assert key_of("Speech_8k.v2", "training", "GRU") == "speech-8k-v2-training-gru"
+    assert key_of("a", "training", "") == "a-training"
