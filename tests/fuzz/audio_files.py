@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 
 from pipeline.audio.decode import read_mono
-from tests.helpers.fuzzing import Attempt
-from tests.helpers.mutations import mutate_bytes, mutate_ogg
+from tests.fuzz.fuzzing import Attempt
+from tests.fuzz.mutations import mutate_bytes, mutate_ogg
 
 CONTAINERS = {  # suffix: libsndfile's name and the encodings
     "wav": ("WAV", ("PCM_16", "FLOAT", "IMA_ADPCM", "ULAW")),
@@ -32,7 +32,7 @@ def encoded(container: str, encoding: str, samples: int = 3_000) -> bytes:
     return target.getvalue()
 
 
-def audio(suffix: str) -> Attempt:
+def audio(suffix: str, folder: Path) -> Attempt:
     """Read a mutated recording to its end."""
     container, encodings = CONTAINERS[suffix]
     whole = [encoded(container, encoding) for encoding in encodings]

@@ -15,15 +15,17 @@ from pipeline.common.tables import read_table
 from pipeline.config.loading import load_config
 from pipeline.data.corpora.manifests import read_manifest
 from pipeline.music.piano_roll import read_sequences
+from tests.fuzz.fuzzing import Attempt
+from tests.fuzz.mutations import Change, mutate_bytes, mutate_json, mutate_lines, mutate_zip
 from tests.helpers.builders import tone, write_sound
-from tests.helpers.fuzzing import Attempt
-from tests.helpers.mutations import STRANGE, Change, mutate_bytes, mutate_json, mutate_lines, mutate_zip
 from tests.helpers.notes import some_roll
 
 NESTED = "[" * 100_000
-YAML_PIECES = [NESTED, "{a: " * 3_000, "&a [*a]", "!!python/object:os.system x", "9" * 5_000, ".inf", "-.inf",
-               ".nan", "2001-01-01", "0x" + "f" * 5_000, "1e999", "!!binary aaaa", "!!timestamp x", "? [a]: b",
-               "<<: *x", "null", "'", "1:30:00", "!!int x", "!!float x", "\0", "|\n x", "@", "2001-99-99"]  # fmt: skip
+YAML_PIECES = [
+    *(NESTED, "{a: " * 3_000, "&a [*a]", "!!python/object:os.system x", "9" * 5_000, "0x" + "f" * 5_000),
+    *(".inf", "-.inf", ".nan", "1e999", "2001-01-01", "2001-99-99", "1:30:00", "null", "'", "\0", "@"),
+    *("!!binary aaaa", "!!timestamp x", "!!int x", "!!float x", "? [a]: b", "<<: *x", "|\n x"),
+]
 
 
 def settings(folder: Path) -> Attempt:
@@ -38,7 +40,9 @@ def settings(folder: Path) -> Attempt:
         elif kind < 0.6:
             path.write_bytes(mutate_lines(text, draw))
         else:
-            key = draw.choice(["train.epochs", "train.learning_rate", "a", "input", "model", "variants", "extends", "name"])
+            key = draw.choice(
+                ["train.epochs", "train.learning_rate", "a", "input", "model", "variants", "extends", "name"]
+            )
             piece = draw.choice(YAML_PIECES)
             path.write_text(f"{key}: {piece}\n" if kind < 0.8 and "." not in key else "name: x\n")
             overrides = [f"{key}={piece}"] if kind >= 0.8 or "." in key else []
@@ -51,7 +55,9 @@ def midi_file() -> bytes:
     """A short MIDI file of two tracks, with texts and a tempo."""
     file = mido.MidiFile(ticks_per_beat=480)
     for channel in range(2):
-        track = mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=500_000), mido.MetaMessage("text", text="a")])
+        track = mido.MidiTrack(
+            [mido.MetaMessage("set_tempo", tempo=500_000), mido.MetaMessage("text", text="a")]
+        )
         for note in (60, 64, 67):
             track.append(mido.Message("note_on", note=note, channel=channel, time=10))
             track.append(mido.Message("note_off", note=note, channel=channel, time=480))
@@ -73,7 +79,7 @@ def _rolls() -> dict[str, np.ndarray]:
     return {"train_rolls": some_roll(30), "train_lengths": np.array([10, 20]), "other": np.arange(3)}
 
 
-def notes(suffix: str) -> Attempt:
+def notes(suffix: str, folder: Path) -> Attempt:
     """Read a mutated file or set of notes."""
     target = io.BytesIO()
     mutate: Change
@@ -101,13 +107,23 @@ def manifests(folder: Path) -> Attempt:
     import pyarrow.parquet
 
     write_sound(folder / "a.wav", tone(800))
-    rows = [{"path": "a.wav", "speaker": f"s{i}", "split": "train", "start": 0.01 * i, "duration": 0.01} for i in range(4)]
-    comma = "path,speaker,split,start,duration\n" + "".join(",".join(map(str, row.values())) + "\n" for row in rows)
-    lines = "".join(json.dumps({"audio_filepath": "a.wav", "offset": 0.01, "duration": 0.02}) + "\n" for _ in range(3))
-    recording = {"id": "r", "sources": [{"type": "file", "channels": [0], "source": "a.wav"}], "sampling_rate": 8000,
-                 "num_samples": 800, "duration": 0.1}  # fmt: skip
+    rows = [
+        {"path": "a.wav", "speaker": f"s{i}", "split": "train", "start": 0.01 * i, "duration": 0.01}
+        for i in range(4)
+    ]
+    comma = "path,speaker,split,start,duration\n" + "".join(
+        ",".join(map(str, row.values())) + "\n" for row in rows
+    )
+    lines = "".join(
+        json.dumps({"audio_filepath": "a.wav", "offset": 0.01, "duration": 0.02}) + "\n" for _ in range(3)
+    )
+    sources = [{"type": "file", "channels": [0], "source": "a.wav"}]
+    facts = {"sampling_rate": 8_000, "num_samples": 800, "duration": 0.1}
+    recording = {"id": "r", "sources": sources, **facts}
     table = io.BytesIO()
-    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"audio": {"bytes": b"RIFF", "path": "a"}, "speaker_id": 1}]), table)
+    pyarrow.parquet.write_table(
+        pyarrow.Table.from_pylist([{"audio": {"bytes": b"RIFF", "path": "a"}, "speaker_id": 1}]), table
+    )
     whole: dict[str, tuple[bytes, Callable[[bytes, Random], bytes]]] = {
         "a.csv": (comma.encode(), mutate_lines),
         "a.tsv": (comma.replace(",", "\t").encode(), mutate_lines),
@@ -139,6 +155,3 @@ def tables(folder: Path) -> Attempt:
         read_table(folder / "a.csv", ["path", "label"])
 
     return attempt
-
-
-assert STRANGE

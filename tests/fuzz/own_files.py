@@ -16,10 +16,10 @@ from pipeline.compression.codec import CodingModel, compress_sound, decompress_s
 from pipeline.compression.container import MAGIC
 from pipeline.model.storage import load_model
 from pipeline.training.checkpoint import TRAILER, Position, restore_checkpoint, save_checkpoint
+from tests.fuzz.fuzzing import Attempt
+from tests.fuzz.mutations import mutate_bytes, mutate_json, mutate_value, mutate_zip, text_of
 from tests.helpers.builders import tiny_model, tone, write_sound
 from tests.helpers.commands import saved_model
-from tests.helpers.fuzzing import Attempt
-from tests.helpers.mutations import mutate_bytes, mutate_json, mutate_value, mutate_zip, text_of
 
 PRELUDE = struct.Struct("<8sIIQ")
 SIZES = struct.Struct("<II")
@@ -66,7 +66,9 @@ def mutate_coded(coded: bytes, draw: Random) -> bytes:
     place = draw.randrange(len(blocks))
     words, rest = blocks[place]
     bomb = zlib.compress(bytes(draw.choice([0, 3, 1 << 16, 1 << 26])))
-    blocks[place] = draw.choice([(mutate_bytes(words, draw), rest), (words, bomb), (words, mutate_bytes(rest, draw))])
+    blocks[place] = draw.choice(
+        [(mutate_bytes(words, draw), rest), (words, bomb), (words, mutate_bytes(rest, draw))]
+    )
     return sealed_coded(header, joined(blocks))
 
 

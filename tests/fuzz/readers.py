@@ -6,20 +6,18 @@ from pathlib import Path
 
 from tests.fuzz import named_files, own_files, records
 from tests.fuzz.audio_files import CONTAINERS, audio
-from tests.helpers.fuzzing import Attempt
+from tests.fuzz.fuzzing import Attempt
 
 READERS: dict[str, tuple[Callable[[Path], Attempt], int]] = {
-    **{suffix: (lambda _, suffix=suffix: audio(suffix), 20) for suffix in CONTAINERS},  # type: ignore[misc]
-    **{f"notes-{suffix}": (lambda _, suffix=suffix: named_files.notes(suffix), 50) for suffix in ("mid", "npz", "mat")},  # type: ignore[misc]
+    **{suffix: (partial(audio, suffix), 40) for suffix in CONTAINERS},
+    **{f"notes-{suffix}": (partial(named_files.notes, suffix), 40) for suffix in ("mid", "npz", "mat")},
     "settings": (named_files.settings, 30),
-    "manifests": (named_files.manifests, 50),
+    "manifests": (named_files.manifests, 40),
     "tables": (named_files.tables, 100),
-    "compressed": (own_files.compressed, 30),
-    "model": (own_files.model_folder, 30),
-    "checkpoint": (own_files.checkpoint, 50),
-    "run": (records.run_records, 50),
-    "prepared": (records.prepared, 50),
+    "compressed": (own_files.compressed, 10),
+    "model": (own_files.model_folder, 20),
+    "checkpoint": (own_files.checkpoint, 20),
+    "run": (records.run_records, 25),
+    "prepared": (records.prepared, 60),
     "threshold": (records.thresholds, 100),
 }
-
-assert partial

@@ -12,10 +12,10 @@ from pipeline.data.store.catalogue import read_catalogue
 from pipeline.scoring.thresholds import Threshold, read_threshold, write_threshold
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import SyncState, has_pending, load_sent, save_sent
+from tests.fuzz.fuzzing import Attempt
+from tests.fuzz.mutations import mutate_json, mutate_lines
 from tests.fuzz.own_files import sealed_object
 from tests.helpers.builders import dataset_of
-from tests.helpers.fuzzing import Attempt
-from tests.helpers.mutations import mutate_json, mutate_lines
 from tests.helpers.tracked_runs import new_run
 
 
@@ -32,7 +32,11 @@ def run_records(folder: Path) -> Attempt:
         for name, data in whole.items():
             (there.path / name).write_bytes(data)
         name = draw.choice(names)
-        mutated = mutate_lines(whole[name], draw) if name == names[-1] else mutate_json(whole[name], draw, sealed_object)
+        mutated = (
+            mutate_lines(whole[name], draw)
+            if name == names[-1]
+            else mutate_json(whole[name], draw, sealed_object)
+        )
         (there.path / name).write_bytes(mutated)
         there.status()
         there.lines()
@@ -55,7 +59,9 @@ def prepared(folder: Path) -> Attempt:
     def attempt(draw: Random, folder: Path) -> None:
         chosen = draw.choice(names)
         lines = chosen.suffix == ".jsonl"
-        mutated = mutate_lines(whole[chosen], draw) if lines else mutate_json(whole[chosen], draw, sealed_object)
+        mutated = (
+            mutate_lines(whole[chosen], draw) if lines else mutate_json(whole[chosen], draw, sealed_object)
+        )
         chosen.write_bytes(mutated)
         try:
             if chosen.name == "manifest.jsonl":

@@ -118,7 +118,7 @@ def test_a_table_of_any_dtype_is_read_if_it_holds_0_and_1(dtype: Any, tmp_path: 
         (np.full((9, KEYS), np.nan), "values other than"),
         (np.zeros((9, 128)), r"train-001 has shape \(9, 128\); a piano roll has \(steps, 88\)"),
         (np.zeros((0, KEYS)), "shape"),
-        ("notes", "train-001 holds <U5, not a table of numbers"),
+        ("notes", "train-001 holds <U1, not a table of numbers"),
         (np.ones((4, KEYS)) * 1j, "complex128"),
     ],
 )
@@ -155,7 +155,7 @@ def test_sets_that_are_laid_out_otherwise_are_refused(tmp_path: Path) -> None:
     roll, path = some_roll(9), tmp_path / "set"
     assert "traindata, validdata, testdata; none of them" in refusal(save_matlab(path, [roll], "songs"))
     savemat(path, {"traindata": roll})
-    assert "traindata is of uint8, not a cell array" in refusal(path)
+    assert "traindata is not a cell array" in refusal(path)
     assert "a set without sequences" in refusal(save_matlab(path, []))
     assert "none of them" in refusal(save_numpy(path, songs=roll))
     for lengths in ([9, 1], [4], [-1, 10], [0, 9], [9.0], [[9]]):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
+from pipeline.common.files import CHECKSUM, write_json
 from pipeline.errors import UserError
 from pipeline.scoring.detection_metrics import labels_of, read_labels, separation
 from pipeline.scoring.thresholds import (
@@ -110,7 +111,8 @@ def test_another_file_is_no_threshold(content: str, tmp_path: Path) -> None:
 def test_a_damaged_threshold_is_an_error(field: str, wrong: Any, tmp_path: Path) -> None:
     path = tmp_path / "normal.json"
     write_threshold(path, make_threshold([scored([1.0])], 0.5, MODEL))
-    path.write_text(json.dumps(json.loads(path.read_text()) | {field: wrong}))
+    content = json.loads(path.read_text()) | {field: wrong}
+    write_json(path, {key: value for key, value in content.items() if key != CHECKSUM})
     with pytest.raises(UserError, match=f"damaged threshold \\({field}"):
         read_threshold(path)
 

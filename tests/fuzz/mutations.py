@@ -12,13 +12,30 @@ from typing import Any
 
 Change = Callable[[bytes, Random], bytes]
 
-NUMBERS = [0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0x8000, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 1 << 40, 1 << 63]
+NUMBERS = [
+    0,
+    1,
+    2,
+    0x7F,
+    0x80,
+    0xFF,
+    0x7FFF,
+    0x8000,
+    0xFFFF,
+    0x7FFFFFFF,
+    0x80000000,
+    0xFFFFFFFF,
+    1 << 40,
+    1 << 63,
+]
 NESTING = 100_000
 """Far more than any reader may follow."""
 STRANGE: list[Any] = [
-    None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 10**4_000, 0.5, -0.0, 1e308, float("nan"), float("inf"),
-    "", "x", "\0", "../../x", "1", "a" * 5_000, "\u202egnp", "\ud800", [], {}, [[]], [None], {"": {}}, [0] * 3_000,
-]  # fmt: skip
+    *(None, True, False, 0, -1, 1, 2**31, 2**63, 10**30, 10**4_000),
+    *(0.5, -0.0, 1e308, float("nan"), float("inf")),
+    *("", "x", "\0", "../../x", "1", "a" * 5_000, "\u202egnp", "\ud800"),
+    *([], {}, [[]], [None], {"": {}}, [0] * 3_000),
+]
 
 
 def strange(draw: Random) -> Any:
@@ -77,7 +94,16 @@ def overwrite(data: bytes, draw: Random) -> bytes:
     return (data[:start] + filling + data[start + count :])[: len(data)]
 
 
-BYTES: Sequence[Change] = (change_bits, change_number, change_number, nudge_number, cut, leave_out, repeat, overwrite)
+BYTES: Sequence[Change] = (
+    change_bits,
+    change_number,
+    change_number,
+    nudge_number,
+    cut,
+    leave_out,
+    repeat,
+    overwrite,
+)
 """Mutations that need no knowledge of the format."""
 
 
@@ -165,7 +191,9 @@ def mutate_zip(data: bytes, draw: Random) -> bytes:
                 kind = draw.random()
                 if kind < 0.1:
                     continue
-                content = mutate_bytes(content, draw) if kind < 0.9 else draw.choice([b"", b"text", b"\x80\x04."])
+                content = (
+                    mutate_bytes(content, draw) if kind < 0.9 else draw.choice([b"", b"text", b"\x80\x04."])
+                )
             packing = draw.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
             archive.writestr(name, content, packing)
     return target.getvalue()

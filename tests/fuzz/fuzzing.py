@@ -48,7 +48,7 @@ Attempt = Callable[[Random, Path], None]
 
 
 def survey(attempt: Attempt, folder: Path, count: int, seed: int = SEED) -> Outcome:
-    """Try files 0 to ``count``; each is drawn from the seed and its number alone, so that it can be tried again."""
+    """Try a number of files, each drawn from the seed and its number alone, so that it can be tried again."""
     outcome, first = Outcome(), 0
     context = multiprocessing.get_context("fork")
     while first < count:
