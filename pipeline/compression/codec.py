@@ -145,6 +145,7 @@ def decompress_sound(coding: CodingModel, source: Path, target: Path) -> Integer
                 count = min(header.block_frames, sound.frames - start)
                 columns = [_decode(coder, next(blocks), count, sound.depth) for coder in coders]
                 write(np.stack(columns, 1))
+            next(blocks, None)  # raises where more than the blocks is in the file
         return sound
 
 

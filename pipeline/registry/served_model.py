@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import mlflow.pyfunc
 import numpy as np
+from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature, set_model
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
@@ -60,15 +62,25 @@ class Continuation(PythonModel):  # type: ignore[misc]
 
         Returns:
             What follows, float32: (B, M) samples, or (B, M, D) frames or notes.
+
+        Raises:
+            MlflowException: the request is out of the limits of `pipeline.generation.requests`.
         """
+        from pipeline.errors import UserError
+        from pipeline.generation.requests import check_request
+
         settings = {
             "seconds": DEFAULT_SECONDS,
             "temperature": DEFAULT_TEMPERATURE,
             "seed": 0,
             **(params or {}),
         }
-        follow = self._frames if model_input.ndim == 3 else self._samples
-        return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
+        try:
+            check_request(self.model, model_input, settings)
+            follow = self._frames if model_input.ndim == 3 else self._samples
+            return np.stack([follow(row, settings, index) for index, row in enumerate(model_input)])
+        except UserError as problem:  # the server answers with status 400
+            raise MlflowException(str(problem), INVALID_PARAMETER_VALUE) from None
 
     def _samples(self, row: np.ndarray, settings: dict[str, Any], index: int) -> np.ndarray:
         from pipeline.audio.pcm import to_float, to_int16

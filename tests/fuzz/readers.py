@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.fuzz import named_files, own_files, records
+from tests.fuzz import named_files, own_files, records, served_requests
 from tests.fuzz.audio_files import CONTAINERS, audio
 from tests.fuzz.fuzzing import Attempt
 
@@ -19,5 +19,6 @@ READERS: dict[str, tuple[Callable[[Path], Attempt], int]] = {
     "checkpoint": (own_files.checkpoint, 20),
     "run": (records.run_records, 25),
     "prepared": (records.prepared, 60),
+    "requests": (served_requests.requests, 20),
     "threshold": (records.thresholds, 100),
 }

@@ -4,6 +4,7 @@ import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 import pytest
@@ -194,3 +195,20 @@ def test_damage_anywhere_is_refused_or_harmless(kind: str, tmp_path: Path) -> No
         else:
             assert all(s.notes.shape[1] == KEYS and s.notes.max() <= 1 for s in outcome)
     assert refused > 40
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
+    save_numpy(tmp_path / "set", train_rolls=some_roll(9), train_lengths=np.array([9]))
+    with ZipFile(tmp_path / "set") as archive, ZipFile(tmp_path / "other", "w") as target:
+        for name in archive.namelist():
+            target.writestr(name, archive.read(name) if "rolls" in name else b"text")
+    assert "train_lengths is no array" in refusal(tmp_path / "other")
+
+
+def test_a_set_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "set", "w", ZIP_DEFLATED) as archive:
+        with archive.open("train_rolls.npy", "w", force_zip64=True) as member:
+            for _ in range(600):
+                member.write(bytes(1 << 20))
+    assert (tmp_path / "set").stat().st_size < 1 << 20
+    assert "a set too large" in refusal(tmp_path / "set")
