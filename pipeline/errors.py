@@ -1,10 +1,15 @@
 """Exceptions for errors that a user can correct, and their form in one line."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+_UNPRINTABLE = re.compile(
+    "[\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028\\u2029\\u202a-\\u202e\\u2066-\\u2069]"
+)
 
 
 class UserError(Exception):
@@ -120,6 +125,23 @@ def one_line(text: str) -> str:
 
 
 _receivers: list[Callable[[str], None]] = []
+
+
+def printable(text: object) -> str:
+    """Return ``text`` for a line of a command's output, with what could change the line as escapes.
+
+    Escaped are control characters, line breaks and marks that change the direction of text. Other characters
+    of file names are kept, also bytes that are no UTF-8, so that programs can read names from the output.
+
+    >>> print(printable("a\\nb\\x1b[31m"), printable("\\u202egnp.wav"))
+    a\\nb\\x1b[31m \\u202egnp.wav
+    """
+    return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), str(text))
+
+
+def print_line(text: object, flush: bool = False) -> None:
+    """Print one line of a command's result on standard output; see `printable`."""
+    print(printable(text), flush=flush)
 
 
 def print_notice(line: str) -> None:

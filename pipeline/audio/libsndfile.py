@@ -2,17 +2,20 @@
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 
+from pipeline.audio.quiet import quiet_libraries
 from pipeline.audio.reader import BLOCK_SAMPLES, AudioInfo, Availability, CannotRead, Note, Reader
 from pipeline.errors import RecordingRejected
 
+MP3_FRAME = 1152
 UNKNOWN_FRAMES = (1 << 63) - 1  # libsndfile's SF_COUNT_MAX
 # Here a decoder keeps no state from frame to frame, so that samples are the same after a seek.
 EXACT_SEEK = ("PCM_S8", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW")
@@ -28,13 +31,14 @@ def open_with_libsndfile(
     with ExitStack() as opened:
         try:
             # By descriptor, so that neither a suffix nor a name that is not UTF-8 misleads libsndfile.
-            sound = opened.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
-            if sound.format == "MP3":
-                pipe = opened.enter_context(_pipe(file))
-                sound = opened.enter_context(soundfile.SoundFile(pipe, closefd=False))
+            with quiet_libraries():
+                sound = opened.enter_context(soundfile.SoundFile(file.fileno(), closefd=False))
+                if sound.format == "MP3":
+                    pipe = opened.enter_context(_pipe(file))
+                    sound = opened.enter_context(soundfile.SoundFile(pipe, closefd=False))
         except soundfile.LibsndfileError as problem:
             raise CannotRead(_complaint(problem)) from None
-        yield SoundfileReader(sound, notes)
+        yield SoundfileReader(sound, notes, partial(_decodable, file) if sound.format == "MP3" else None)
 
 
 def libsndfile_here() -> Availability:
@@ -62,7 +66,9 @@ def _complaint(problem: Any) -> str:
 class SoundfileReader:
     """A recording that libsndfile reads."""
 
-    def __init__(self, sound: Any, notes: tuple[Note, ...]) -> None:
+    def __init__(
+        self, sound: Any, notes: tuple[Note, ...], decodable: Callable[[], int] | None = None
+    ) -> None:
         # python-soundfile seeks after every read, which costs time and hides frames that were skipped.
         sound.seekable = lambda: False
         self._sound = sound
@@ -75,6 +81,7 @@ class SoundfileReader:
         self.holds_float64 = sound.subtype == "DOUBLE"
         self.seekable = frames is not None and sound.subtype in EXACT_SEEK
         self._done = 0
+        self._decodable = decodable
 
     def skip(self, frames: int) -> None:
         import soundfile
@@ -93,11 +100,10 @@ class SoundfileReader:
             try:
                 # Never past the promised end: libFLAC takes what may lie there for a damaged frame.
                 wanted = count if promised is None else min(count, promised - done)
-                block = self._sound.read(wanted, dtype=dtype, always_2d=True)
+                with quiet_libraries():
+                    block = self._sound.read(wanted, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as problem:
-                raise RecordingRejected(
-                    "damaged", f"damaged after frame {done}: {_complaint(problem)}"
-                ) from None
+                raise self._damaged(done, _complaint(problem)) from None
             if not len(block):
                 break
             done += len(block)
@@ -106,6 +112,31 @@ class SoundfileReader:
             raise RecordingRejected(
                 "damaged", f"damaged: the header promises {promised} frames, {done} decode"
             )
+
+    def _damaged(self, done: int, complaint: str) -> RecordingRejected:
+        """Return the rejection of a file of which ``done`` frames were read before the block that failed."""
+        promised, decoded = self.info.frames, done if self._decodable is None else self._decodable()
+        if self._decodable is None or promised is None:
+            return RecordingRejected("damaged", f"damaged after frame {decoded}: {complaint}")
+        text = f"cut short or damaged: the header promises {promised} frames, {decoded} decode"
+        return RecordingRejected("damaged", text)
+
+
+def _decodable(file: BufferedReader) -> int:
+    """Return the number of frames of a damaged MP3 that decode, read in its own small frames."""
+    import soundfile
+
+    done = 0
+    with (
+        suppress(soundfile.LibsndfileError),
+        quiet_libraries(),
+        _pipe(file) as pipe,
+        soundfile.SoundFile(pipe, closefd=False) as sound,
+    ):
+        sound.seekable = lambda: False
+        while count := len(sound.read(MP3_FRAME, dtype="float32", always_2d=True)):
+            done += count
+    return done
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.cli.text.promotion import print_promotion
 from pipeline.common.files import read_json
 from pipeline.common.places import Place, place_of
+from pipeline.errors import print_line, printable
 from pipeline.tracking.run_folder import RunFolder
 
 EXAMPLES = 3
@@ -64,13 +65,14 @@ def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) 
     print_remarks(facts["corpus"]["remarks"])
     print(f"{len(used)} recordings prepared (minutes: {minutes})")
     _print_rejections(refused, named)
-    print(f"data set  {path}\nmanifest  {facts['manifest']}")
+    print_line(f"data set  {path}")
+    print_line(f"manifest  {facts['manifest']}")
 
 
 def print_remarks(remarks: Sequence[str]) -> None:
     """Print what was found of a corpus."""
     for remark in remarks:
-        print(remark)
+        print_line(remark)
 
 
 def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Place] = ()) -> None:
@@ -83,7 +85,7 @@ def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Pl
     for split, found in facts["splits"].items():
         unknown = found["unknown_durations"]
         more = f"  and {unknown} of unknown duration" if unknown else ""
-        print(f"{split:7}{found['groups']:8,}{found['recordings']:12,}{found['minutes']:10,.1f}{more}")
+        print_line(f"{split:7}{found['groups']:8,}{found['recordings']:12,}{found['minutes']:10,.1f}{more}")
     _print_rejections(facts["refused"], named)
     print("nothing was decoded or written")
 
@@ -100,11 +102,11 @@ def _print_rejections(refused: Sequence[dict[str, Any]], named: Sequence[str | P
 
     for found in by_reason((item["path"], item["reason"]) for item in refused):
         if len(found.paths) == 1:
-            print(f"  rejected {shown(found.paths[0])}: {found.reason}")
+            print_line(f"  rejected {shown(found.paths[0])}: {found.reason}")
             continue
         paths = ", ".join(shown(path) for path in found.paths[:EXAMPLES])
         more = f" and {len(found.paths) - EXAMPLES} more" if len(found.paths) > EXAMPLES else ""
-        print(f"  rejected {len(found.paths):,} files: {found.reason} ({paths}{more})")
+        print_line(f"  rejected {len(found.paths):,} files: {found.reason} ({paths}{more})")
 
 
 def print_run(run: Path, registered: str | None, as_json: bool) -> None:
@@ -131,10 +133,11 @@ def print_run(run: Path, registered: str | None, as_json: bool) -> None:
     if summary.get("stopped_by_time"):
         minutes = folder.config().train.max_minutes
         print(f"stopped by train.max_minutes={minutes:g} before the last epoch; more time may help")
-    print(f"model  {folder.model}\nrun    {run}")
+    print_line(f"model  {folder.model}")
+    print_line(f"run    {run}")
     if registered:
-        print(f"registered as {registered}: use it with --model {run.name}, or for all commands after")
-        print(f"  wavecast models promote {registered}")
+        print_line(f"registered as {registered}: use it with --model {run.name}, or for all commands after")
+        print_line(f"  wavecast models promote {registered}")
 
 
 def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
@@ -160,7 +163,7 @@ def print_summary(path: Path, as_json: bool) -> None:
     for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")
         for item in summary[kind]:
-            print(f"  {item}")
+            print_line(f"  {item}")
 
 
 def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
@@ -178,10 +181,10 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
         table.add_column(heading, justify="right")
     for name, evaluation, parameters in models:
         count, found = "" if parameters is None else f"{parameters:,}", evaluation["model"]
-        table.add_row(name, count, _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
+        table.add_row(_plain(name), count, _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
     table.add_section()
     for name, found in figures["baselines"].items():
-        table.add_row(name, "", _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
+        table.add_row(_plain(name), "", _figure(found, "nats_per_step"), _figure(found, "bits_per_sample"))
     Console().print(table)
     ahead = {name: evaluation["horizons"] for name, evaluation, _ in models if evaluation["horizons"]}
     if ahead:
@@ -190,8 +193,19 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
         for steps in next(iter(ahead.values())):
             table.add_column(steps, justify="right")
         for name, found in ahead.items():
-            table.add_row(name, *(f"{x['nats_per_step']:.2f}" for x in found.values()))
+            table.add_row(_plain(name), *(f"{x['nats_per_step']:.2f}" for x in found.values()))
         Console().print(table)
+
+
+def _cells(name: str, parameters: str, found: dict[str, Any]) -> list[str]:
+    return [_plain(name), parameters, _figure(found, "nats_per_step"), _figure(found, "bits_per_sample")]
+
+
+def _plain(name: str) -> str:
+    """Return a name without control characters and without what a table would take as markup."""
+    from rich.markup import escape
+
+    return escape(printable(name))
 
 
 def _figure(found: dict[str, Any], key: str) -> str:

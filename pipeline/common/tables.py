@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import textwrap
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from pipeline.common.places import Place, local_copy
 from pipeline.errors import RecordingRejected, UserError
 
 HEAD_BYTES = 1 << 12
+SHOWN_OF_HEADER = 300
 
 
 class Row(NamedTuple):
@@ -65,7 +67,9 @@ def read_table(path: Place, columns: Sequence[str], empty_allowed: bool = False)
         raise UserError(f"{path}: not a table in UTF-8 ({problem})") from None
     for column in columns:
         if column not in reader.fieldnames:
-            found = ", ".join(reader.fieldnames) or "none"
+            found = (
+                textwrap.shorten(", ".join(reader.fieldnames), SHOWN_OF_HEADER, placeholder=" ...") or "none"
+            )
             raise UserError(f"{path}: no column {column!r}; the first line names: {found}")
     if not rows and not empty_allowed:
         raise UserError(f"{path}: no rows below the header")

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
@@ -23,7 +25,7 @@ from pipeline.compression.arithmetic_coder import (
     exact_arithmetic,
     fingerprint,
 )
-from pipeline.compression.container import Block, Header, coded_file, open_coded
+from pipeline.compression.container import Block, Header, coded_file, damaged, open_coded
 from pipeline.compression.pcm_files import (
     Checksum,
     Integers,
@@ -143,6 +145,7 @@ def decompress_sound(coding: CodingModel, source: Path, target: Path) -> Integer
                 count = min(header.block_frames, sound.frames - start)
                 columns = [_decode(coder, next(blocks), count, sound.depth) for coder in coders]
                 write(np.stack(columns, 1))
+            next(blocks, None)  # raises where more than the blocks is in the file
         return sound
 
 
@@ -182,11 +185,26 @@ def _encode(coder: Coder, integers: Integers, depth: int) -> Block:
 def _decode(coder: Coder, block: Block, count: int, depth: int) -> Integers:
     below = max(0, depth - MODEL_BITS)
     words = np.frombuffer(block[0], "<u4").astype(np.uint32)
-    integers = coder.decode(words, count) - (1 << (depth - below - 1))
+    try:
+        integers = coder.decode(words, count) - (1 << (depth - below - 1))
+    except (ValueError, AssertionError) as problem:
+        raise damaged(f"its samples: {problem}") from None
     if below:
-        rest = np.frombuffer(zlib.decompress(block[1]), _rest_type(below))
-        integers = (integers << below) + rest
+        integers = (integers << below) + _rest(block[1], count, below)
     return integers.astype(np.int32)
+
+
+def _rest(packed: bytes, count: int, below: int) -> NDArray[Any]:
+    """Return the lower bits of samples; never more than ``count`` are unpacked."""
+    size = count * np.dtype(_rest_type(below)).itemsize
+    unpacking = zlib.decompressobj()
+    try:
+        data = unpacking.decompress(packed, size + 1)
+    except zlib.error as problem:
+        raise damaged(f"its lower bits: {problem}") from None
+    if len(data) != size or not unpacking.eof:
+        raise damaged(f"its lower bits are not those of {count} samples")
+    return np.frombuffer(data, _rest_type(below))
 
 
 def _rest_type(below: int) -> str:

@@ -21,8 +21,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pipeline.audio.readers import open_file
-from pipeline.common.files import atomic_path
+from pydantic import with_config
+from typing_extensions import TypedDict
+
+from pipeline.audio.readers import MAX_CHANNELS, open_file
+from pipeline.common.files import atomic_path, parse_json
 from pipeline.common.hashing import digest_stream
 from pipeline.compression.pcm_files import IntegerSound
 from pipeline.errors import RecordingRejected, UserError
@@ -33,6 +36,11 @@ _PRELUDE = struct.Struct("<8sIIQ")
 _SIZE_AT = 16
 _BLOCK = struct.Struct("<II")
 _CHECKSUM_BYTES = 32
+_WORD_BYTES = 4
+_MOST_HEADER_BYTES = 1 << 16
+_BLOCK_FRAMES = range(1, (1 << 20) + 1)
+_RATES, _CHANNELS, _FRAMES = range(1, 1 << 31), range(1, MAX_CHANNELS + 1), range(1, 1 << 48)
+_DEPTHS = (8, 16, 24, 32)
 
 Block = tuple[bytes, bytes]
 """A coded block of one channel: the coder's words, and the rest."""
@@ -56,6 +64,31 @@ class Header:
     arithmetic: str
     block_frames: int
     sound: IntegerSound
+
+    @property
+    def stretches(self) -> int:
+        """Number of stretches of ``block_frames`` frames; the last may be shorter."""
+        return -(-self.sound.frames // self.block_frames)
+
+
+@with_config(extra="forbid")
+class _SoundFields(TypedDict):
+    sample_rate: int
+    channels: int
+    depth: int
+    frames: int
+    checksum: str
+
+
+@with_config(extra="forbid")
+class _Fields(TypedDict):
+    """The header in JSON."""
+
+    model: str
+    model_name: str
+    arithmetic: str
+    block_frames: int
+    sound: _SoundFields
 
 
 @contextmanager
@@ -124,18 +157,50 @@ def _checked_header(file: BinaryIO) -> Header:
             "newer-format", f"of format {version}, newer than this wavecast's {VERSION}; update wavecast"
         )
     file.seek(_PRELUDE.size)
-    return _header(json.loads(file.read(length)))
+    content = there - _PRELUDE.size - _CHECKSUM_BYTES
+    if size != there or length > min(content, _MOST_HEADER_BYTES):
+        raise damaged("its lengths contradict each other")
+    try:
+        return _header(parse_json(file.read(length), _Fields), content - length)
+    except ValueError as problem:
+        raise damaged(f"its header: {problem}") from None
 
 
-def _header(fields: dict[str, Any]) -> Header:
-    return Header(**{**fields, "sound": IntegerSound(**fields["sound"])})
+def damaged(reason: str) -> RecordingRejected:
+    """Return the rejection of a file whose checksum is right and whose content is not."""
+    return RecordingRejected("damaged", f"damaged, or not written by wavecast ({reason})")
+
+
+def _header(fields: dict[str, Any], block_bytes: int) -> Header:
+    """Return the header; raises `ValueError` where nothing of these sizes can be in the blocks."""
+    header = Header(**{**fields, "sound": IntegerSound(**fields["sound"])})
+    sound = header.sound
+    for name, value, allowed in (
+        ("block_frames", header.block_frames, _BLOCK_FRAMES),
+        ("sample_rate", sound.sample_rate, _RATES),
+        ("channels", sound.channels, _CHANNELS),
+        ("depth", sound.depth, _DEPTHS),
+        ("frames", sound.frames, _FRAMES),
+    ):
+        if value not in allowed:
+            raise ValueError(f"{name} {value if abs(value) < 1 << 64 else 'of many digits'} is out of range")
+    if header.stretches * sound.channels * _BLOCK.size > block_bytes:
+        raise ValueError("it promises more blocks than the file can hold")
+    return header
 
 
 def _blocks(file: BinaryIO, header: Header) -> Iterator[Block]:
-    stretches = -(-header.sound.frames // header.block_frames)
-    for _ in range(stretches * header.sound.channels):
-        words, rest = _BLOCK.unpack(file.read(_BLOCK.size))
+    """Yield the blocks, which must fill the file up to its checksum."""
+    left = os.fstat(file.fileno()).st_size - file.tell() - _CHECKSUM_BYTES
+    for _ in range(header.stretches * header.sound.channels):
+        left -= _BLOCK.size
+        words, rest = _BLOCK.unpack(file.read(_BLOCK.size)) if left >= 0 else (0, 0)
+        left -= words + rest
+        if left < 0 or words % _WORD_BYTES:
+            raise damaged("the lengths of its blocks are wrong")
         yield file.read(words), file.read(rest)
+    if left:
+        raise damaged(f"{left} bytes follow its last block")
 
 
 def _digest(file: BinaryIO, length: int) -> bytes:

@@ -1,36 +1,28 @@
 """Reading configurations: YAML files that extend one another, plus `key=value` from the command line."""
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from pipeline.common.files import read_regular
 from pipeline.config.inputs import KINDS, READ_LATER, row_settings
 from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
+from pipeline.config.yaml_text import MOST_BYTES, MOST_DEPTH, parse_yaml
 from pipeline.errors import UserError
 
 SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "promotion", "variants")
 """Sections of which a run has one for all its variants."""
 
+MOST_PROBLEMS = 20
+"""Problems of one file that are listed."""
+
 _IN_A_WHEEL = Path(__file__).resolve().parent / "files"
 CONFIGS = _IN_A_WHEEL if _IN_A_WHEEL.is_dir() else Path(__file__).resolve().parents[2] / "configs"
 """The configurations of the project: `configs/` of a checkout, inside this package once it is installed."""
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML follows YAML 1.1, where `1e-3` is a string; here it is a number, as in YAML 1.2."""
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?$|^[-+]?\.(inf|Inf|INF)$|^\.(nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunConfig:
@@ -52,7 +44,9 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunC
         key, separator, value = override.partition("=")
         if not separator or not key:
             raise UserError(f"--set {override}: write it as key=value, such as train.epochs=3", exit_code=2)
-        change = nested({key.strip(): _parse(value, f"--set {override}")})
+        if key.count(".") > MOST_DEPTH:
+            raise UserError(f"--set {_cut(override)}: a key of too many parts", exit_code=2)
+        change = nested({key.strip(): _parse(value, f"--set {_cut(override)}")})
         changes = merge(changes, _present(change))
     if not overrides:
         return validated(settings, str(found))
@@ -178,9 +172,11 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         chain = " -> ".join(p.name for p in (*seen, path))
         raise UserError(f"{path}: extends itself ({chain})", exit_code=2)
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+        text = read_regular(path, "file of settings", MOST_BYTES).decode("utf-8")
+    except UnicodeDecodeError as problem:
         raise UserError(f"{path}: cannot be read ({problem})", exit_code=2) from None
+    except UserError as problem:
+        raise UserError(str(problem), exit_code=2) from None
     settings = _parse(text, str(path)) or {}
     if not isinstance(settings, dict):
         raise UserError(f"{path}: must hold keys and values", exit_code=2)
@@ -195,22 +191,25 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
 
 def _parse(text: str, where: str) -> Any:
     try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as problem:
-        raise UserError(f"{where}: not YAML ({' '.join(str(problem).split())})", exit_code=2) from None
+        return parse_yaml(text)
+    except ValueError as problem:
+        raise UserError(f"{where}: not YAML ({problem})", exit_code=2) from None
 
 
 def _problems(error: ValidationError, where: str) -> str:
     """Return all problems in one line: `FILE: KEY: PROBLEM; KEY: PROBLEM`."""
     found = []
-    for problem in error.errors(include_url=False):
-        key = ".".join(str(part) for part in problem["loc"] if part not in KINDS)
+    problems = error.errors(include_url=False)
+    for problem in problems[:MOST_PROBLEMS]:
+        key = _cut(".".join(str(part) for part in problem["loc"] if part not in KINDS))
         if problem["type"] == "extra_forbidden":
             found.append(f"{key}: unknown key{_suggestion(problem['loc'])}")
         elif problem["type"] == "value_error":
-            found.append(": ".join(filter(None, (key, str(problem["ctx"]["error"])))))
+            found.append(": ".join(filter(None, (key, _cut(str(problem["ctx"]["error"]), 400)))))
         else:
             found.append(f"{key or 'configuration'} = {_short(problem['input'])}: {problem['msg']}")
+    if len(problems) > MOST_PROBLEMS:
+        found.append(f"and {len(problems) - MOST_PROBLEMS} more")
     return f"{where}{' ' if where == '--set' else ': '}{'; '.join(found)}"
 
 
@@ -237,5 +236,8 @@ def _keys(model: type[BaseModel], section: Sequence[str] = ()) -> Iterator[list[
 
 
 def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return _cut(repr(value))
+
+
+def _cut(text: str, most: int = 60) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."

@@ -38,7 +38,7 @@ def _names_the_speaker(pattern: str) -> str:
     """Return a regular expression that has a group named `speaker`."""
     try:
         named = re.compile(pattern).groupindex
-    except re.error as problem:
+    except (re.error, RecursionError, OverflowError, MemoryError) as problem:
         raise ValueError(f"{pattern!r} is not a regular expression: {problem}") from None
     if "speaker" not in named:
         raise ValueError(f"{pattern!r} has no group named speaker: write (?P<speaker>...) around the name")

@@ -15,9 +15,11 @@ SPLITS: tuple[Split, ...] = get_args(Split)
 
 
 class Section(BaseModel):
-    """Strict about types and names: a misspelt key or `true` for a number is an error."""
+    """Strict about types and names: a misspelt key or `true` or `.inf` for a number is an error."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
     section: ClassVar[str] = ""
     """The key of the section in a configuration, by which settings of earlier releases are renamed."""

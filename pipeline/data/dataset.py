@@ -221,14 +221,14 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     if content["settings"] != dataset_settings(config):
         raise UserError(f"{path}: prepared with other settings than the model's; run `wavecast prepare` anew")
     recordings = content["recordings"]
-    offset = np.array([r["offset"] for r in recordings], np.int64)
-    length = np.array([r["length"] for r in recordings], np.int64)
     store, representation = path.parent.parent, representation_of(config)
     try:
+        offset = np.array([r["offset"] for r in recordings], np.int64)
+        length = np.array([r["length"] for r in recordings], np.int64)
         # Only as far as this data set reaches: rows behind may be another run's, still being written.
         shape = (int((offset + length).max()), representation.row_width)
         rows = np.memmap(store / "rows.bin", representation.row_dtype, "c", shape=shape)
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, OverflowError) as problem:
         raise UserError(
             f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "
             f"delete {store} and prepare again"

@@ -128,6 +128,8 @@ class State:
                 continue
             for record in records:
                 path = record.part.file if record.part else record.path
+                if not isinstance(path, Path):
+                    continue
                 if path.is_relative_to(self.folder) and (known := self.files.get(self._name(path))):
                     known["used"] = True
             found.append(run.path.name)

@@ -4,6 +4,8 @@ A roll states which keys sound at each step, not which are struck: the same note
 between is one long note. Tempo, loudness, pedal and instruments are not represented. mido parses the files.
 """
 
+import io
+import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,10 @@ VELOCITY = 80
 MAX_STEPS = 1 << 20  # 36 hours at 8 steps a second; a longer claim is a damaged file
 TICKS_PER_QUARTER = 480
 SUFFIXES = (".mid", ".midi")
+MOST_BYTES = 1 << 21
+"""Longest MIDI file. A parsed file takes 200 times its size in memory."""
+LONGEST_WAIT = (1 << 28) - 1
+"""Most ticks between two messages that MIDI's numbers of four bytes can state."""
 LONGEST_QUARTER_US = (1 << 24) - 1  # of a MIDI file's tempo
 
 
@@ -129,17 +135,35 @@ def _parsed(file: IO[bytes]) -> tuple[list[Any], int]:
     """Return the tracks of messages, and the ticks to a quarter note."""
     import mido
 
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise RecordingRejected("too-long", f"a MIDI file of more than {MOST_BYTES >> 20} MiB: split it")
     try:
-        parsed = mido.MidiFile(file=file, clip=True)
+        parsed = mido.MidiFile(file=io.BytesIO(_without_riff(data)), clip=True)
     except Exception as problem:  # a damaged file may raise anything
         raise RecordingRejected("damaged", f"damaged MIDI file ({_reason(problem)})") from None
     if parsed.type == 2:
         raise RecordingRejected(
             "midi-kind", "a MIDI file of type 2: its tracks are pieces of their own; save them apart"
         )
-    if parsed.ticks_per_beat <= 0:
+    if any(message.time > LONGEST_WAIT for track in parsed.tracks for message in track):
+        raise RecordingRejected("damaged", "damaged MIDI file (a wait of more than four bytes)")
+    if parsed.ticks_per_beat == 0:
+        raise RecordingRejected("damaged", "damaged MIDI file (its quarter note has no length)")
+    if parsed.ticks_per_beat < 0:
         raise RecordingRejected("midi-kind", "a MIDI file timed by seconds (SMPTE), not by quarter notes")
     return parsed.tracks, parsed.ticks_per_beat
+
+
+def _without_riff(data: bytes) -> bytes:
+    """Return the MIDI file in a RIFF file of the form RMID; other data are returned unchanged."""
+    place = 12
+    while data.startswith(b"RIFF") and len(data) - place >= 8:
+        kind, size = struct.unpack_from("<4sI", data, place)
+        if kind == b"data":
+            return data[place + 8 : place + 8 + size]
+        place += 8 + size + size % 2
+    return data
 
 
 def _reason(problem: Exception) -> str:

@@ -6,21 +6,28 @@ after the other) and `train_lengths`, and so on. The kind is detected by a file'
 name, and nothing that a file holds is ever run: no pickle is read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
+from zipfile import ZipInfo
 
 import numpy as np
 
 from pipeline.audio.readers import open_file
 from pipeline.config.types import SPLITS, Split
 from pipeline.errors import RecordingRejected
+from pipeline.music.matlab import read_cells
 from pipeline.music.midi import KEYS, Roll, read_midi
 
 Kind = Literal["MIDI", "MATLAB", "NumPy"]
 FIRST_BYTES: dict[Kind, bytes] = {"MIDI": b"MThd", "MATLAB": b"MATLAB", "NumPy": b"PK\x03\x04"}
 HDF5_MATLAB = b"MATLAB 7.3"
+MOST_PACKED_BYTES = 1 << 28
+MOST_UNPACKED_BYTES = 1 << 29
+"""Of all variables of a set. The largest published set has 180 MB, as numbers of 8 bytes."""
+MOST_MEMBERS = 1_000
+SHOWN_OF_REASON = 120
 
 
 @dataclass(frozen=True)
@@ -101,6 +108,8 @@ def kind_of(path: Path) -> Kind:
         raise RecordingRejected(
             "not-notes", "a MATLAB file of version 7.3: save it anew with save(..., '-v7')"
         )
+    if head.startswith(b"RIFF") and head[8:12] == b"RMID":
+        return "MIDI"
     for kind, first_bytes in FIRST_BYTES.items():
         if head.startswith(first_bytes):
             return kind
@@ -108,21 +117,17 @@ def kind_of(path: Path) -> Kind:
 
 
 def _matlab_set(file: IO[bytes]) -> Iterator[NoteSequence]:
-    from scipy.io import loadmat
-
     variables = [f"{split}data" for split in SPLITS]
     try:
-        content = loadmat(file, appendmat=False, variable_names=variables)
-    except Exception as problem:  # a damaged file may raise anything
+        content = read_cells(_limited(file), variables, MOST_UNPACKED_BYTES)
+    except ValueError as problem:
         raise _unreadable("MATLAB", problem) from None
     _require_any(variables, content)
     for split, variable in zip(SPLITS, variables, strict=True):
-        cells = content.get(variable, np.empty((1, 0), object))
-        if cells.dtype != object:
-            raise RecordingRejected(
-                "not-notes", f"{variable} is of {cells.dtype}, not a cell array of piano rolls"
-            )
-        for index, cell in enumerate(cells.ravel()):
+        cells = content.get(variable, [])
+        if cells is None:
+            raise RecordingRejected("not-notes", f"{variable} is not a cell array of piano rolls")
+        for index, cell in enumerate(cells):
             name = _name(split, index)
             yield NoteSequence(name, split, _roll(cell, name))
 
@@ -131,10 +136,17 @@ def _numpy_set(file: IO[bytes]) -> Iterator[NoteSequence]:
     variables = [f"{split}_{what}" for split in SPLITS for what in ("rolls", "lengths")]
     try:
         with np.load(file, allow_pickle=False) as archive:
+            members = archive.zip.infolist()
+            _check_sizes(members)
             content = {name: archive[name] for name in archive.files if name in variables}
-    except Exception as problem:
+    except RecordingRejected:
+        raise
+    except Exception as problem:  # a damaged file may raise anything
         raise _unreadable("NumPy", problem) from None
     _require_any(variables, content)
+    for name, value in content.items():
+        if not isinstance(value, np.ndarray):
+            raise RecordingRejected("not-notes", f"{name} is no array of NumPy's")
     for split in SPLITS:
         if not content.keys() & {f"{split}_rolls", f"{split}_lengths"}:
             continue
@@ -147,6 +159,25 @@ def _numpy_set(file: IO[bytes]) -> Iterator[NoteSequence]:
         if len(lengths):
             pieces = np.split(_roll(rolls, f"{split}_rolls"), np.cumsum(lengths)[:-1])
             yield from (NoteSequence(_name(split, i), split, notes) for i, notes in enumerate(pieces))
+
+
+def _limited(file: IO[bytes]) -> bytes:
+    """Return the content of a file that is not too large for a set."""
+    data = file.read(MOST_PACKED_BYTES + 1)
+    if len(data) > MOST_PACKED_BYTES:
+        raise _too_large(f"more than {MOST_PACKED_BYTES >> 20} MiB")
+    return data
+
+
+def _check_sizes(members: Sequence[ZipInfo]) -> None:
+    """Raise `RecordingRejected` for an archive that would fill the memory."""
+    unpacked = sum(member.file_size for member in members)
+    if unpacked > MOST_UNPACKED_BYTES or len(members) > MOST_MEMBERS:
+        raise _too_large(f"{len(members)} members of {unpacked >> 20} MiB when unpacked")
+
+
+def _too_large(size: str) -> RecordingRejected:
+    return RecordingRejected("too-long", f"a set too large for piano rolls ({size}): split it")
 
 
 def _name(split: Split, index: int) -> str:
@@ -167,7 +198,7 @@ def _roll(values: Any, name: str) -> Roll:
     return np.ascontiguousarray(table, np.uint8)
 
 
-def _require_any(variables: list[str], content: dict[str, Any]) -> None:
+def _require_any(variables: list[str], content: Mapping[str, Any]) -> None:
     if not content.keys() & set(variables):
         raise RecordingRejected(
             "not-notes", f"a set of piano rolls has {', '.join(variables)}; none of them is in it"
@@ -176,5 +207,5 @@ def _require_any(variables: list[str], content: dict[str, Any]) -> None:
 
 def _unreadable(kind: Kind, problem: Exception) -> RecordingRejected:
     return RecordingRejected(
-        "damaged", f"a {kind} file that cannot be read ({' '.join(str(problem).split())})"
+        "damaged", f"a {kind} file that cannot be read ({' '.join(str(problem).split())[:SHOWN_OF_REASON]})"
     )

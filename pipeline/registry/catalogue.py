@@ -4,6 +4,7 @@ A local store is read straight from its tables, which takes a millisecond; MLflo
 """
 
 import math
+import re
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def registered_versions(uri: str) -> list[RegisteredVersion]:
                 v.name,
                 int(v.version),
                 v.run_id or "",
-                v.tags.get(RUN_TAG, ""),
+                run_folder_name(v.tags.get(RUN_TAG)),
                 tuple(sorted(names.get((v.name, int(v.version)), []))),
             )
             for v in versions
@@ -100,10 +101,23 @@ def _read_tables(database: Path) -> list[RegisteredVersion] | None:
         return None
     return [
         RegisteredVersion(
-            name, int(version), run_id or "", run or "", tuple(aliases.get((name, int(version)), ()))
+            name,
+            int(version),
+            run_id or "",
+            run_folder_name(run),
+            tuple(aliases.get((name, int(version)), ())),
         )
         for name, version, run_id, run in rows
     ]
+
+
+def run_folder_name(tag: str | None) -> str:
+    """Return the name of a run's folder from a tag of the store; empty for one that could lead elsewhere.
+
+    >>> run_folder_name("demo-gru-988ad8c036"), run_folder_name("../../x"), run_folder_name(None)
+    ('demo-gru-988ad8c036', '', '')
+    """
+    return tag if tag and re.fullmatch(r"[^/\\\0]+", tag) and tag not in (".", "..") else ""
 
 
 def trained_runs() -> list[RunFolder]:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
 from pipeline.errors import UserError
-from pipeline.registry.catalogue import DECISION_TAG, PIN_TAG, registered_versions, validation_bits
+from pipeline.registry.catalogue import (
+    DECISION_TAG,
+    PIN_TAG,
+    registered_versions,
+    run_folder_name,
+    validation_bits,
+)
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
@@ -158,13 +164,13 @@ def _describe(
         "version": int(version.version),
         "aliases": sorted(aliases),
         "run_id": run_id,
-        "run_name": version.tags.get(RUN_TAG, ""),
+        "run_name": run_folder_name(version.tags.get(RUN_TAG)),
         "variant": settings.get("variant", ""),
         "kind": settings.get("input.kind", ""),
         "sample_rate": int(rate) if (rate := settings.get("input.sample_rate", "")).isdigit() else None,
         "metrics": dict(run.data.metrics) if run else {},
         "valid_bits_per_sample": validation_bits(
-            data_dir() / "runs" / version.tags.get(RUN_TAG, "-") / "model"
+            data_dir() / "runs" / (run_folder_name(version.tags.get(RUN_TAG)) or "-") / "model"
         ),
         "created": created.isoformat(sep=" ", timespec="minutes"),
         "promotion": {

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DEFAULT_NAME = "wavecast"
 FILES = ("config.json", "model.safetensors")
+SHOWN_OF_NAME = 60
 
 
 def found_or_none(ask: Callable[[], T]) -> T | None:
@@ -185,7 +186,7 @@ def _download(client: "MlflowClient", uri: str, wanted: ModelReference) -> Path:
     from mlflow.artifacts import download_artifacts, list_artifacts
 
     source, key = _resolve(client, wanted)
-    target = data_dir() / "models-cache" / f"{key}-{digest(f'{uri} {source}'.encode())[:10]}"
+    target = data_dir() / "models-cache" / _cache_name(key, f"{uri} {source}")
     if (target / FILES[0]).exists():
         return target
     for folder in (source, f"{source}/{MODEL_IN_ARTIFACTS}"):
@@ -216,3 +217,9 @@ def _resolve(client: "MlflowClient", wanted: ModelReference) -> tuple[str, str]:
         wanted.missing()
     source = client.get_model_version_download_uri(version.name, version.version)
     return source, f"{version.name}-{version.version}-{version.creation_timestamp}"
+
+
+def _cache_name(key: str, address: str) -> str:
+    """Return the name of a folder for a model; nothing that a server answers can make a path of it."""
+    readable = re.sub(r"[^\w-]+", "-", key, flags=re.ASCII)[:SHOWN_OF_NAME]
+    return f"{readable.strip('-') or 'model'}-{digest(f'{address} {key}'.encode())[:10]}"

@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.scoring.windows import Figures, RecordingScore
 
 MOST_BYTES = 1 << 20
+SHOWN_OF_VALUE = 60
 FORMAT = "wavecast-threshold-1"
 
 
@@ -119,8 +120,9 @@ def read_threshold(path: Path) -> Threshold:
     for field in fields(Threshold):
         found, kinds = content.get(field.name), names.get(field.name, (int, float))
         if not isinstance(found, kinds) or (isinstance(found, float) and not math.isfinite(found)):
+            shown = repr(found)[:SHOWN_OF_VALUE]
             raise UserError(
-                f"{path}: damaged threshold ({field.name}: {found!r}); make it again with --make-threshold"
+                f"{path}: damaged threshold ({field.name}: {shown}); make it again with --make-threshold"
             )
     return Threshold(**{field.name: content[field.name] for field in fields(Threshold)})
 

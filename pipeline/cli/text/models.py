@@ -3,6 +3,8 @@
 import sys
 from typing import Any, Literal
 
+from pipeline.errors import printable
+
 COLUMNS = ("model", "variant", "input", "bits", "nats", "aliases", "decision", "run", "created")
 WIDE = {"decision": 100, "run": 130}
 """Columns that only a terminal of at least this width shows."""
@@ -20,12 +22,13 @@ def print_models(found: list[dict[str, Any]]) -> None:
     if not found:
         print("no model is registered yet: run `make demo`, or `wavecast train FOLDER`")
         return
-    rows = [_cells(version) for version in found]
+    rows = [[printable(cell) for cell in _cells(version)] for version in found]
     if not sys.stdout.isatty():
         for row in (COLUMNS, *rows):
             print("\t".join(row))
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console, table = Console(), Table(box=None, pad_edge=False)
@@ -34,7 +37,7 @@ def print_models(found: list[dict[str, Any]]) -> None:
         justify: Literal["left", "right"] = "right" if name in ("bits", "nats") else "left"
         table.add_column(name, justify=justify, overflow="fold", no_wrap=name not in LONG)
     for row in rows:
-        table.add_row(*(cell for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
+        table.add_row(*(escape(cell) for name, cell in zip(COLUMNS, row, strict=True) if name in shown))
     console.print(table)
     print("bits per sample, nats per step: validation split; more with --json")
     print("decision: `wavecast models history` states the reasons")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import one_line
+from pipeline.errors import one_line, print_line
 
 if TYPE_CHECKING:
     from pipeline.promotion.by_hand import Chosen
@@ -33,7 +33,7 @@ def print_chosen(chosen: "Chosen") -> None:
         print(one_line(decision.why))
     command = "wavecast models unpin" + (f" --name {chosen.name}" if chosen.name != "wavecast" else "")
     pinned = f", pinned until `{command}`" if chosen.pinned else ""
-    print(f"{chosen.name}/{chosen.version} is the champion{pinned}")
+    print_line(f"{chosen.name}/{chosen.version} is the champion{pinned}")
 
 
 def print_history(events: Sequence["Event"]) -> None:
@@ -52,4 +52,4 @@ def print_promotion(promotion: dict[str, Any]) -> None:
     state = "champion now" if promotion["promoted"] else "champion unchanged"
     name = promotion.get("name")
     version = f"{name}/{promotion['version']}" if name else f"version {promotion['version']}"
-    print(f"{state}: {version} is the best of this run; {promotion['why']}")
+    print_line(f"{state}: {version} is the best of this run; {promotion['why']}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.common.places import Place
+from pipeline.errors import print_line
 from pipeline.scoring.thresholds import Verdict
 from pipeline.scoring.windows import RecordingScore
 
@@ -20,7 +21,7 @@ def print_score(path: Place, score: RecordingScore, verdict: Verdict | None, fir
     if first:
         bits = "" if score.bits_per_sample is None else "bits/sample  "
         print(f"{bits}nats/step    seconds{names}  recording")
-    print(f"{figures}{standing}  {path}", flush=True)
+    print_line(f"{figures}{standing}  {path}", flush=True)
 
 
 def _figures(bits: float | None, nats: float, seconds: float) -> str:
@@ -40,7 +41,7 @@ def print_conclusion(facts: Mapping[str, Any], written: Sequence[Place]) -> None
     if "labels" in facts:
         _print_labels(facts["labels"])
     for path in written:
-        print(path)
+        print_line(path)
 
 
 def _print_threshold(threshold: Mapping[str, Any], above: Sequence[int]) -> None:

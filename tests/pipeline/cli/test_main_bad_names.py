@@ -53,6 +53,29 @@ def test_any_name_will_do(
     assert not (tmp_path / "bad").exists()
 
 
+@pytest.mark.parametrize("verb", [*SUFFIXES, "doctor", "prepare"])
+def test_no_name_controls_the_terminal(
+    wavecast: Run, verb: str, sound_model: Path, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is printed for people has each control character, and each change of direction, as an escape."""
+    folder = tmp_path / "a\x1b]0;x\x07\u202e\u2066[red]\nb"
+    folder.mkdir()
+    source = shutil.copy(good, folder / "\x1b[31m.wav")
+    if verb == "decompress":
+        wavecast(*arguments("compress", source, folder / "good.wcz", sound_model))
+        source = folder / "good.wcz"
+    (folder / "bad.wav").write_bytes(b"no sound")
+    for output in (folder / f"out{SUFFIXES.get(verb, '')}", folder / "no" / "such.kind"):
+        calls: dict[str, list[object]] = {
+            "doctor": ["doctor", source, folder / "bad.wav", "-m", sound_model],
+            "prepare": ["prepare", folder, "--set", "corpus.group=recording"],
+        }
+        outcome = wavecast(*(calls.get(verb) or arguments(verb, source, output, sound_model)))
+        printed = outcome.out + outcome.error
+        assert "[31m" in printed or "a\\x1b" in printed
+        assert not [mark for mark in "\x1b\x07\u202e\u2066" if mark in printed]
+
+
 @pytest.fixture
 def places(tmp_path: Path) -> dict[str, Path | str]:
     (tmp_path / "folder").mkdir()

@@ -94,7 +94,7 @@ def test_numbers_of_one_place_do_not_change_yaml_elsewhere() -> None:
         ("train.epochs=1e3", "train.epochs = 1000.0: Input should be a valid integer"),
         ("train.epochs='3'", "train.epochs = '3': Input should be a valid integer"),
         ("train.epochs=0", "train.epochs = 0: Input should be greater than 0"),
-        ("train.learning_rate=.nan", "train.learning_rate = nan: Input should be greater than 0"),
+        ("train.learning_rate=.nan", "train.learning_rate = nan: Input should be a finite number"),
         ("train.seed=-1", "train.seed = -1: Input should be greater than or equal to 0"),
         ("model.cell=rnn", "model.cell = 'rnn': Input should be 'tanh', 'gru', 'lstm', 'chung2014-tanh'"),
         ("train.device=gpu", "train.device = 'gpu': String should match pattern"),

@@ -117,7 +117,7 @@ def test_tempo_does_not_change_what_is_read() -> None:
         (midi([]), "no notes"),
         (midi([note("on", 60, 0), note("off", 60, 9)], kind=2), "type 2"),
         (midi([note("on", 60, 0), note("off", 60, 9)], ticks=-6_120), "SMPTE"),
-        (midi([note("on", 60, 0), note("off", 60, 480 * MAX_STEPS)]), "4194304 steps long"),
+        (midi([note("on", 60, 0), note("off", 60, 240 * MAX_STEPS)]), "2097152 steps long"),
         (io.BytesIO(b"MThd\0\0\0\x06\0\x01\0\x01\x01\xe0MTrk\0\0\0\x10\0\x90"), r"damaged .*it ends early"),
         (io.BytesIO(b"MThd\0\0\0\x06\0\x01\0\x01\x01\xe0MTrx\0\0\0\x10\0\x90"), "damaged .*MTrk"),
     ],
@@ -144,3 +144,29 @@ def test_writing_refuses_before_it_destroys(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         write_midi(tmp_path / "file" / "notes.mid", roll, 4, 120.0)
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["deep", "file", "notes.mid"]
+
+
+def test_midi_in_a_riff_file_is_read() -> None:
+    """The form RMID: other chunks may precede the data, and odd ones are padded."""
+    plain = midi([note("on", 60, 0), note("off", 60, 480)]).read()
+    chunks = b"RMID" + b"odd \x03\0\0\0abc\0" + b"data" + len(plain).to_bytes(4, "little") + plain
+    wrapped = b"RIFF" + len(chunks).to_bytes(4, "little") + chunks
+    assert np.array_equal(read_midi(io.BytesIO(wrapped), 4)[0], read_midi(io.BytesIO(plain), 4)[0])
+
+
+@pytest.mark.parametrize(
+    ("track", "division", "complaint"),
+    [
+        (b"\xff" * 50_000 + b"\0\x90\x40\x40\x10\x80\x40\0\0\xff\x2f\0", 480, "more than four bytes"),
+        (b"\0\x90\x40\x40\x10\x80\x40\0\0\xff\x2f\0", 0, "quarter note has no length"),
+        (b"\0\x90\x40\x40" * 600_000, 480, "more than 2 MiB"),
+    ],
+)
+def test_midi_that_would_end_in_a_traceback_or_fill_the_memory(
+    track: bytes, division: int, complaint: str
+) -> None:
+    head = b"MThd\0\0\0\x06\0\0\0\x01" + division.to_bytes(2, "big")
+    file = io.BytesIO(head + b"MTrk" + len(track).to_bytes(4, "big") + track)
+    with pytest.raises(RecordingRejected, match=complaint) as rejected:
+        read_midi(file, 4)
+    assert len(str(rejected.value)) < 200

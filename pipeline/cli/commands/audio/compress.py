@@ -7,7 +7,7 @@ from pipeline.cli.arguments import Json, Model, Output, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_line
 
 EXAMPLES = [
     "compress talk.wav -o talk.wcz",
@@ -58,7 +58,7 @@ def compress(
 
 
 def _print(facts: dict[str, Any]) -> None:
-    print(
+    print_line(
         f"{facts['output']}  {facts['bytes']:,} bytes, {facts['bits_per_sample']:.2f} bits per sample; "
         f"the file is {facts['ratio_to_file']:.2f} times as large, "
         f"16-bit samples are {facts['ratio_to_16_bit']:.2f} times"

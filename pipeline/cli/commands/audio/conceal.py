@@ -10,7 +10,7 @@ from pipeline.cli.arguments import Json, Model, Output, Overwrite, Seed, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_line
 
 EXAMPLES = [
     "conceal call.wav -o repaired.wav",
@@ -118,6 +118,6 @@ def _print(done: list[dict[str, Any]], many: bool, as_json: bool) -> None:
                 f"the longest {1000 * facts['longest_gap_seconds']:.0f} ms"
             )
         )
-        print(f"{facts['output']}  {summary}")
+        print_line(f"{facts['output']}  {summary}")
         if facts["plot"]:
-            print(facts["plot"])
+            print_line(facts["plot"])

@@ -10,6 +10,7 @@ from pipeline.cli.commands.audio.compress import coding_model
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
+from pipeline.errors import print_line
 
 EXAMPLES = ["decompress talk.wcz -o talk.wav", "decompress compressed/ -o restored/ --model gru"]
 Files = Annotated[
@@ -50,7 +51,7 @@ def decompress(
         }
         results.append(facts)
         if not json:
-            print(
+            print_line(
                 f"{facts['output']}  {facts['seconds']:.2f} s, {sound.channels} channel(s) "
                 f"of {sound.depth} bits at {sound.sample_rate} Hz, bit for bit"
             )

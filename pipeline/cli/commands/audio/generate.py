@@ -17,7 +17,7 @@ from pipeline.cli.arguments import (
     Temperature,
 )
 from pipeline.cli.output import emit
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_line, printable
 from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions
 
 LENGTH_S = 10.0
@@ -77,7 +77,7 @@ def generate(
         facts = generate_file(
             trained, output, seconds=length_s, sampling=sampling, plot=plot, overwrite=overwrite
         )
-        names = "\n".join(take["output"] for take in facts["takes"])
+        names = "\n".join(printable(take["output"]) for take in facts["takes"])
         emit({"model": found.label, **facts}, json, lambda: print(names))
         return
     from pipeline.generation.streaming import stream_to_file, stream_to_pipe
@@ -93,4 +93,4 @@ def generate(
         stream_to_pipe(trained, sampling, seconds, sys.stdout.buffer, raw)
     else:
         stream_to_file(trained, sampling, seconds, output)
-        print(output)
+        print_line(output)

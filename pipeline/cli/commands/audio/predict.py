@@ -28,6 +28,7 @@ from pipeline.cli.inputs import (
 )
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
+from pipeline.errors import print_line
 from pipeline.generation.options import (
     DEFAULT_NOISE_SCALE,
     DEFAULT_SECONDS,
@@ -168,7 +169,7 @@ def _print(facts: dict[str, Any]) -> None:
         nats, distance_db = take.get("nats_per_step"), take.get("distance_db")
         figures = [] if distance_db is None else [f"{distance_db:.1f} dB from the recording's spectrum"]
         figures += [] if nats is None else [f"{nats:.2f} nats per step"]
-        print(f"{take['output']}  {', '.join(figures)}".rstrip())
+        print_line(f"{take['output']}  {', '.join(figures)}".rstrip())
         reduced_s = (take.get("limiter") or {}).get("gain_reduced_seconds") or 0.0
         share = reduced_s / max(facts["continuation_seconds"], 1e-9)
         if share >= CONSIDERABLE:
@@ -177,4 +178,4 @@ def _print(facts: dict[str, Any]) -> None:
                 f"in {share:.0%} of its length. A lower --temperature may help."
             )
     if facts["plot"]:
-        print(facts["plot"])
+        print_line(facts["plot"])

@@ -10,7 +10,7 @@ from pipeline.cli.arguments import Json, MaybeOutput, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_line
 
 if TYPE_CHECKING:
     from pipeline.config.inputs import SpectrogramConfig
@@ -81,7 +81,7 @@ def spectrogram(
         for facts in done:
             size = f"{facts['seconds']:.2f} s, {facts['frames']:,} frames of {facts['bands']} bands"
             written = " ".join(filter(None, (facts["picture"], facts["array"])))
-            print(f"{facts['sound']}: {size}  {written}")
+            print_line(f"{facts['sound']}: {size}  {written}")
     if rejected:
         sys.exit(1)
 

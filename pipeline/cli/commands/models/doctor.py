@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import Json
 from pipeline.cli.output import write_json_text
 from pipeline.diagnostics.findings import Examination, counted
+from pipeline.errors import printable
 
 Targets = Annotated[
     tuple[str, ...],
@@ -60,7 +61,7 @@ def format_examination(one: Examination) -> str:
         lines.append(f"  {finding.severity:{INDENT - 2}}{finding.what}")
         if finding.advice:
             lines.append(" " * INDENT + finding.advice)
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(printable, lines)) + "\n"
 
 
 def _total(examined: Sequence[Examination]) -> str:

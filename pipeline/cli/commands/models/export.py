@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from pipeline.cli.arguments import Json, Model, Overwrite
 from pipeline.cli.output import write_json_text
 from pipeline.common.files import check_overwrite
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_line
 
 EXAMPLES = ["export -o model.onnx", "export -o gru.onnx --model gru --check 5000"]
 
@@ -47,7 +47,7 @@ def export(
         }
         write_json_text(facts)
         return
-    print(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
+    print_line(f"{output}  {output.stat().st_size / 1e6:.1f} MB")
     print(f"compared with PyTorch over {check:,} steps, largest difference (and largest value):")
     for name, each in agreement.items():
         print(f"  {name:<16} {each.difference:.1e} ({each.largest:.3g})")

@@ -6,6 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Overwrite
+from pipeline.errors import print_line
 
 EXAMPLES = ["report champion", "report demo-gru-0123456789 -o gru.html"]
 
@@ -35,4 +36,4 @@ def report(
 
     check_overwrite(output, overwrite)
     write_page(output, page_of(target))
-    print(output)
+    print_line(output)

@@ -1,0 +1,102 @@
+"""A compressed recording whose checksum is right and whose content is not is rejected in one sentence."""
+
+import json
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
+from pipeline.errors import RecordingRejected
+from tests.fuzz.own_files import joined, parts_of, sealed_coded
+from tests.helpers.builders import tone, write_sound
+from tests.helpers.coded_files import integers
+
+
+@pytest.fixture
+def coding(sound_model: Path) -> CodingModel:
+    return CodingModel.load(sound_model, "model")
+
+
+@pytest.fixture
+def coded(coding: CodingModel, tmp_path: Path) -> bytes:
+    source = write_sound(tmp_path / "source.wav", tone(60), subtype="PCM_24")
+    compress_sound(coding, source, tmp_path / "source.wcz")
+    return (tmp_path / "source.wcz").read_bytes()
+
+
+def rejection(coding: CodingModel, content: bytes, folder: Path) -> str:
+    (folder / "crafted.wcz").write_bytes(content)
+    with pytest.raises(RecordingRejected) as rejected:
+        decompress_sound(coding, folder / "crafted.wcz", folder / "crafted.wav")
+    assert "\n" not in str(rejected.value)
+    assert not (folder / "crafted.wav").exists()
+    return str(rejected.value)
+
+
+def test_the_parts_of_a_file_make_the_same_file_again(
+    coding: CodingModel, coded: bytes, tmp_path: Path
+) -> None:
+    header, blocks = parts_of(coded)
+    assert sealed_coded(header, joined(blocks)) == coded
+    (tmp_path / "again.wcz").write_bytes(coded)
+    decompress_sound(coding, tmp_path / "again.wcz", tmp_path / "again.wav")
+    assert (integers(tmp_path / "again.wav") == integers(tmp_path / "source.wav")).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda h: h.update(block_frames=0), "block_frames 0 is out of range"),
+        (lambda h: h.update(block_frames=1 << 40), "block_frames"),
+        (lambda h: h.update(block_frames=10**1_000), "many digits"),
+        (lambda h: h.update(unknown=1), "unknown"),
+        (lambda h: h.pop("arithmetic"), "arithmetic"),
+        (lambda h: h.update(sound=[]), "sound"),
+        (lambda h: h["sound"].update(depth=12), "depth"),
+        (lambda h: h["sound"].update(channels=0), "channels"),
+        (lambda h: h["sound"].update(frames="60"), "frames"),
+        (lambda h: h["sound"].update(frames=1 << 40), "more blocks than the file can hold"),
+        (lambda h: h["sound"].update(frames=61), "lower bits are not those of 61 samples"),
+        (lambda h: h["sound"].update(checksum="0"), "differ from the original"),
+    ],
+)
+def test_a_header_that_promises_the_impossible(
+    change: Callable[[dict[str, Any]], object],
+    complaint: str,
+    coding: CodingModel,
+    coded: bytes,
+    tmp_path: Path,
+) -> None:
+    header, blocks = parts_of(coded)
+    fields = json.loads(header)
+    change(fields)
+    assert complaint in rejection(coding, sealed_coded(json.dumps(fields).encode(), joined(blocks)), tmp_path)
+
+
+def test_a_header_that_is_no_json(coding: CodingModel, coded: bytes, tmp_path: Path) -> None:
+    blocks = joined(parts_of(coded)[1])
+    for header in (b"", b"{", b"\xff", b"null", b"[" * 50_000):
+        assert "its header" in rejection(coding, sealed_coded(header, blocks), tmp_path)
+    assert "contradict" in rejection(coding, sealed_coded(b" " * (1 << 17), blocks), tmp_path)
+
+
+def test_lower_bits_are_unpacked_only_as_far_as_there_are_samples(
+    coding: CodingModel, coded: bytes, tmp_path: Path
+) -> None:
+    header, [(words, rest)] = parts_of(coded)
+    for packed in (zlib.compress(bytes(1 << 28)), zlib.compress(b""), b"", rest[:-1], b"no zlib"):
+        crafted = sealed_coded(header, joined([(words, packed)]))
+        assert "its lower bits" in rejection(coding, crafted, tmp_path)
+
+
+def test_blocks_that_do_not_fill_the_file(coding: CodingModel, coded: bytes, tmp_path: Path) -> None:
+    header, [(words, rest)] = parts_of(coded)
+    for blocks, complaint in (
+        (joined([(words[:-1], rest)]), "lengths"),
+        (joined([(words, rest)])[:-1], "lengths"),
+        (joined([(words, rest)]) + b"x", "1 bytes follow"),
+    ):
+        assert complaint in rejection(coding, sealed_coded(header, blocks), tmp_path)
