@@ -33,8 +33,8 @@ from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
 
 from flows import tasks  # noqa: E402
-from flows.artifacts import decision_text  # noqa: E402
-from flows.run_names import dated_name  # noqa: E402
+from flows.pages.artifacts import decision_text  # noqa: E402
+from flows.pages.run_names import dated_name  # noqa: E402
 from pipeline.stages import check_splits, is_trained, start_stage, variants  # noqa: E402
 
 

@@ -79,7 +79,7 @@ def find_recordings(named: list[Path]) -> list[Path]:
     """Return the files that are named by files and folders, each once; missing files are kept."""
     found: dict[Path, None] = {}
     for path in named:
-        inside = [Path(source.path) for source in find_sources([path])] if path.is_dir() else [path]
+        inside = [Path(str(source.path)) for source in find_sources([path])] if path.is_dir() else [path]
         found |= dict.fromkeys(inside)
     return list(found)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from prefect import flow
 
 from flows import tasks
-from flows.run_names import dated_name
+from flows.pages.run_names import dated_name
 from pipeline.config.run import RunConfig
 
 

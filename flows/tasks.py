@@ -15,10 +15,10 @@ from prefect.client.schemas.objects import State
 from prefect.concurrency.sync import concurrency
 from prefect.states import Completed
 
-from flows.artifacts import decision_text, key_of, publish_summary
-from flows.messages import dataset_text, evaluation_text, training_text
-from flows.progress import TrainingObserver, preparation_progress
-from flows.run_logs import keep_mistakes_short, notices_on_page
+from flows.pages.artifacts import decision_text, key_of, publish_summary
+from flows.pages.messages import dataset_text, evaluation_text, training_text
+from flows.pages.progress import TrainingObserver, preparation_progress
+from flows.pages.run_logs import keep_mistakes_short, notices_on_page
 from pipeline import stages
 from pipeline.common.files import read_json
 from pipeline.config.run import RunConfig

@@ -10,8 +10,8 @@ from typing import Any
 
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
-from flows.run_logs import log
-from flows.tracking_links import LOCAL_PAGES, model_link, run_link, ui_address
+from flows.pages.run_logs import log
+from flows.pages.tracking_links import LOCAL_PAGES, model_link, run_link, ui_address
 from pipeline.errors import one_line, reason_of
 
 

@@ -41,7 +41,7 @@ def summary(text: str = "it is better") -> dict[str, Any]:
 
 
 def test_the_page_has_figures_decision_and_failures() -> None:
-    from flows.artifacts import summary_markdown
+    from flows.pages.artifacts import summary_markdown
 
     page = summary_markdown(summary(), Path("/reports/summary.json"), None).replace("\\", "")
     assert "| gru | 1,824 | 2.500 | 7.250 |" in page
@@ -54,7 +54,7 @@ def test_the_page_has_figures_decision_and_failures() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_a_name_adds_neither_links_nor_markup(text: str) -> None:
     """Every character of ASCII punctuation is escaped, which by CommonMark gives the character itself."""
-    from flows.artifacts import summary_markdown
+    from flows.pages.artifacts import summary_markdown
 
     page = summary_markdown(summary(text), Path("/reports/summary.json"), None)
     plain = summary_markdown(summary("plain"), Path("/reports/summary.json"), None)
@@ -65,7 +65,7 @@ def test_a_name_adds_neither_links_nor_markup(text: str) -> None:
 
 
 def test_models_and_runs_are_linked_where_the_address_of_mlflow_is_known(tmp_path: Path) -> None:
-    from flows.tracking_links import model_link, run_link, ui_address
+    from flows.pages.tracking_links import model_link, run_link, ui_address
     from pipeline.tracking.run_folder import start_run
     from pipeline.tracking.sync_state import SyncState, save_sent
 
@@ -80,7 +80,7 @@ def test_models_and_runs_are_linked_where_the_address_of_mlflow_is_known(tmp_pat
 
 
 def test_the_services_address_is_used_for_the_local_store(own_data_dir: Path) -> None:
-    from flows.tracking_links import ui_address
+    from flows.pages.tracking_links import ui_address
 
     assert ui_address(None) is None
     (own_data_dir / "services").mkdir()
@@ -92,7 +92,7 @@ def test_the_services_address_is_used_for_the_local_store(own_data_dir: Path) ->
 
 
 def test_keys_are_those_that_prefect_accepts() -> None:
-    from flows.artifacts import key_of
+    from flows.pages.artifacts import key_of
 
     assert key_of("Speech_8k.v2", "training", "GRU") == "speech-8k-v2-training-gru"
     assert key_of("a", "training", "") == "a-training"

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
-from flows.artifacts import key_of, published
-from flows.run_logs import log
+from flows.pages.artifacts import key_of, published
+from flows.pages.run_logs import log
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.progress import Progress, progress_of
 
