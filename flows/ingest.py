@@ -12,8 +12,8 @@ from prefect.events.worker import EventsWorker
 
 from flows.deployments import ENOUGH, INGEST, NIGHTLY, scheduled_config
 from pipeline.common.locks import announced_lock
-from pipeline.config.inputs import PianoRollConfig
 from pipeline.errors import UserError
+from pipeline.features.representations import representation_of
 from pipeline.ingest.checking import Checker
 from pipeline.ingest.ingest import Ingest, IngestSettings, Look, ingest_dir
 from pipeline.services.health import ask
@@ -29,7 +29,7 @@ def watch(settings: ServiceSettings) -> None:
         name=config.name,
         settle_seconds=settings.settle_seconds,
         new_minutes=settings.new_minutes,
-        notes=isinstance(config.input, PianoRollConfig),
+        notes=representation_of(config.input).notes is not None,
     )
     ingest_dir().mkdir(parents=True, exist_ok=True)
     lock = announced_lock(ingest_dir() / ".lock", f"{watched.inbox} is being watched")

@@ -1,6 +1,7 @@
 """Parameters of a request for continuations, their defaults and their limits."""
 
 import math
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast, get_args
@@ -65,7 +66,7 @@ class ServingOptions:
         if not 0 <= self.seed <= MOST_SEED:
             raise UserError(f"seed={self.seed}: give 0 to {MOST_SEED}")
         if self.output not in get_args(Output):
-            raise UserError(f"output={self.output!r}: give {', '.join(get_args(Output))}")
+            raise UserError(f"output={reprlib.repr(self.output)}: give {', '.join(get_args(Output))}")
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any] | None) -> "ServingOptions":
@@ -96,7 +97,7 @@ def _number(name: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise UserError(f"{name}={value!r}: give a number") from None
+        raise UserError(f"{name}={reprlib.repr(value)}: give a number") from None
     if not math.isfinite(number):
         raise UserError(f"{name}={number}: give a finite number")
     return number
@@ -105,5 +106,5 @@ def _number(name: str, value: Any) -> float:
 def _integer(name: str, value: Any) -> int:
     number = _number(name, value)
     if number != int(number):
-        raise UserError(f"{name}={value!r}: give a whole number")
+        raise UserError(f"{name}={reprlib.repr(value)}: give a whole number")
     return int(value)

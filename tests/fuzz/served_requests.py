@@ -40,6 +40,6 @@ def requests(folder: Path) -> Attempt:
                 raise
             raise UserError(problem.message) from None
         assert len(found) == len(context)
-        assert np.isfinite(found).all()
+        assert all(np.isfinite(np.asarray(each["samples"])).all() for each in found)
 
     return attempt
