@@ -1,4 +1,4 @@
-"""The process that starts the services, starts again what ends, and stops them all when it is told to end.
+"""The process that starts the services, starts again what ends, and stops them all at the end.
 
 `wavecast up` starts it in the background, a systemd unit in the foreground, as a module of this name.
 """

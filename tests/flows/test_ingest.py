@@ -78,8 +78,8 @@ def test_recordings_in_the_inbox_become_a_champion_without_a_command(
     assert "not" in (own_data_dir / "quarantine/speaker-0/cut.wav.reason.txt").read_text()
     assert len(list((own_data_dir / "recordings").glob("speaker-*/*.wav"))) == 20
     assert not [path for path in inbox.rglob("*") if path.is_file()]
-    heard = next((own_data_dir / "recordings").glob("speaker-*/*.wav"))
-    wavecast("predict", str(heard), "--seconds", "0.2", "--output", str(tmp_path / "next.wav"))
+    recording = next((own_data_dir / "recordings").glob("speaker-*/*.wav"))
+    wavecast("predict", str(recording), "--seconds", "0.2", "--output", str(tmp_path / "next.wav"))
     assert (tmp_path / "next.wav").stat().st_size > 1_000
 
     assert_one_of_two_is_dropped(f"http://127.0.0.1:{port}/api")
