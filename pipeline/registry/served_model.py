@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import mlflow.pyfunc
 import numpy as np
 from mlflow.exceptions import MlflowException
-from mlflow.models import ModelSignature, set_model
+from mlflow.models import Model, ModelSignature, set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 from mlflow.types import ParamSchema, ParamSpec
@@ -105,6 +105,15 @@ def save_served_model(model: Path, target: Path) -> None:
             metadata=_description(model),
             pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],
         )
+    _remove_origin(target)
+
+
+def _remove_origin(target: Path) -> None:
+    """Replace the addresses that artifacts were copied from, which name folders of this machine."""
+    written = Model.load(str(target))
+    for artifact in written.flavors["python_function"]["artifacts"].values():
+        artifact["uri"] = artifact["path"]
+    written.save(str(target / "MLmodel"))
 
 
 def _public(version: str) -> str:

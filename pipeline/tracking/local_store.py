@@ -62,6 +62,23 @@ def local_folder(database: Path, address: str) -> Path | None:
     return stated
 
 
+def newest_experiment(database: Path | None) -> str:
+    """Return the path of the MLflow page with the newest run; empty where there is no run."""
+    if database is None or not database.exists():
+        return ""
+    query = (
+        "select experiment_id from runs join experiments using (experiment_id)"
+        " where runs.lifecycle_stage = 'active' and experiments.lifecycle_stage = 'active'"
+        " order by start_time desc limit 1"
+    )
+    try:
+        with closing(read_only(database)) as connection:
+            found = connection.execute(query).fetchone()
+    except sqlite3.Error:
+        return ""
+    return f"/#/experiments/{found[0]}" if found else ""
+
+
 def check_store(database: Path) -> None:
     """Raise `UserError` where SQLite finds the store damaged."""
     try:

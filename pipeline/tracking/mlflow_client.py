@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from filelock import FileLock
 
 from pipeline.common.files import atomic_path
+from pipeline.errors import print_notice
 from pipeline.tracking.artifact_names import artifact_name, under_name
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
 from pipeline.tracking.run_folder import RunFolder, journal_lines
 from pipeline.tracking.run_page import page_tags, send_dataset
 from pipeline.tracking.store import (
     ENVIRONMENT,
-    TrackingUnavailable,
     artifact_root,
     redacted_uri,
     store_uri,
@@ -151,24 +151,32 @@ def _exists(client: "MlflowClient", run_id: str) -> bool:
 
 
 def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
-    """Return the experiment's id; a missing experiment is created."""
+    """Return the experiment's id; a missing experiment is created.
+
+    MLflow keeps the name of an experiment that was deleted in its pages. The runs after that are recorded
+    under the name with a number.
+    """
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is None:
-        try:
-            return str(client.create_experiment(name, artifact_root(uri), EXPERIMENT_TAGS))
-        except MlflowException:
-            found = client.get_experiment_by_name(name)
-            if found is None:  # otherwise another process was faster
-                raise
-    if found.lifecycle_stage != "active":
-        restore = f"`mlflow experiments restore -x {found.experiment_id}`"
-        raise TrackingUnavailable(
-            f"the experiment {name!r} was deleted in the store at {redacted_uri(uri)}; restore it with "
-            f"{restore}, or set tracking.experiment"
-        )
-    return str(found.experiment_id)
+    label, number = name, 1
+    while True:
+        found = client.get_experiment_by_name(label)
+        if found is None:
+            try:
+                created = str(client.create_experiment(label, artifact_root(uri), EXPERIMENT_TAGS))
+            except MlflowException:
+                found = client.get_experiment_by_name(label)
+                if found is None:  # otherwise another process was faster
+                    raise
+            else:
+                if label != name:
+                    where = f"the store at {redacted_uri(uri)}"
+                    print_notice(f"{name!r} was deleted in {where}; runs are recorded in {label!r} now")
+                return created
+        if found.lifecycle_stage == "active":
+            return str(found.experiment_id)
+        number += 1
+        label = f"{name}-{number}"
 
 
 def _send_description(

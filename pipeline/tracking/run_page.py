@@ -43,7 +43,7 @@ def page_tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, 
     commit = status.get("environment", {}).get("commit")
     if commit:
         found["mlflow.source.git.commit"] = commit.removesuffix("-dirty")
-        found["wavecast.source_is_dirty"] = str(commit.endswith("-dirty")).lower()
+        found["mlflow.source.git.dirty"] = str(commit.endswith("-dirty")).lower()
     return found
 
 

@@ -19,6 +19,7 @@ from pipeline.common.files import atomic_path, data_dir
 from pipeline.errors import UserError
 from pipeline.tracking.local_store import (
     local_folder,
+    newest_experiment,
     read_only,
     repair_moved,
     sqlite_address,
@@ -232,7 +233,8 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
     database = sqlite_file(uri)
     if database and database.exists():
         repair_moved(database)
-    print(f"http://{host}:{port}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)
+    page = f"http://{host}:{port}{newest_experiment(database)}"
+    print(f"{page}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)
     address = ["--host", host, "--port", str(port), "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "server", *address, "--default-artifact-root", root]
     # The address of the store goes through the environment: it may hold a password.

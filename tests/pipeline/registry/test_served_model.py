@@ -54,6 +54,13 @@ print(pipeline.__file__)
     assert root not in done.stdout
 
 
+def test_the_description_names_no_folder_of_this_machine(run: RunFolder, local_store: Path) -> None:
+    add_model(run)
+    register(run, "wavecast")
+    (written,) = local_store.parent.rglob("MLmodel")
+    assert str(run.path.parents[1]) not in written.read_text()
+
+
 def loaded(name: str) -> Any:
     """The first version of a registered model, as MLflow loads it."""
     import mlflow.pyfunc

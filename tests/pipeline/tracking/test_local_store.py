@@ -9,7 +9,18 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from pipeline.errors import UserError
-from pipeline.tracking.local_store import check_store, local_folder, repair_moved, sqlite_address, sqlite_file
+from pipeline.tracking.local_store import (
+    check_store,
+    local_folder,
+    newest_experiment,
+    repair_moved,
+    sqlite_address,
+    sqlite_file,
+)
+from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.tracking.sync import store_uri, sync
+from tests.helpers.tracked_runs import mirrored
 
 NAMES = ["plain", "100%", "a?b", "a#b", "%41", "blank here", "äöü", "a&b", "dot.", "a?b=c&d#e%20"]
 
@@ -53,3 +64,11 @@ def test_a_damaged_store_is_one_sentence(tmp_path: Path, fresh_store: Path) -> N
     (tmp_path / "mlflow.db").write_bytes(data)
     with pytest.raises(UserError, match="damaged store of runs and models"):
         check_store(tmp_path / "mlflow.db")
+
+
+def test_the_user_interface_opens_at_the_newest_run(run: RunFolder, local_store: Path) -> None:
+    assert newest_experiment(local_store) == ""
+    sync(run)
+    assert newest_experiment(local_store) == f"/#/experiments/{mirrored(run).info.experiment_id}"
+    connect(store_uri()).delete_experiment(mirrored(run).info.experiment_id)
+    assert newest_experiment(local_store) == ""

@@ -41,4 +41,4 @@ def test_names_are_text_and_never_markup(name: str) -> None:
 def test_a_changed_checkout_is_noted_beside_the_commit() -> None:
     found = page_tags(DESCRIPTION, {"environment": {"commit": "0123456789ab-dirty"}})
     assert found["mlflow.source.git.commit"] == "0123456789ab"
-    assert found["wavecast.source_is_dirty"] == "true"
+    assert found["mlflow.source.git.dirty"] == "true"
