@@ -3,8 +3,8 @@
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pipeline.common.files import data_dir, read_json
 from pipeline.errors import UserError
+from pipeline.services.settings import read_settings
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import redacted_uri, store_uri
 from pipeline.tracking.sync_state import load_sent
@@ -23,13 +23,11 @@ def ui_address(configured: str | None) -> str | None:
         parts = urlsplit(uri)
         place = quote(parts.netloc.rpartition("@")[2], safe=":[]")  # without a password
         return urlunsplit((parts.scheme, place, quote(parts.path.rstrip("/"), safe="/%"), "", ""))
-    settings = data_dir() / "services" / "settings.json"
-    if not settings.exists():
-        return None
     try:
-        return f"http://127.0.0.1:{int(read_json(settings, 'settings of the services')['mlflow_port'])}"
-    except (UserError, KeyError, TypeError, ValueError):
+        services = read_settings()
+    except UserError:  # damaged settings cost a run its link, and no more
         return None
+    return services.mlflow_address if services else None
 
 
 def run_link(address: str, run: Path) -> str:

@@ -37,18 +37,12 @@ def run_folder(reference: str) -> Path:
 def default_version(versions: Sequence[RegisteredVersion], name: str) -> RegisteredVersion | None:
     """Return the version that is used when no model is named: the champion, else the newest.
 
-    The champion of ``name`` comes first, then that of another registered model, then the newest version of
-    ``name``, then the newest of all.
-
-    Raises:
-        UserError: several registered models have a champion, and ``name`` has none.
+    The champion of ``name`` comes first, then the newest champion of another registered model, then the
+    newest version of ``name``, then the newest of all. ``versions`` have the newest first.
     """
     own = [version for version in versions if version.name == name]
     champions = [version for version in versions if CHAMPION in version.aliases]
     chosen = [version for version in own if version in champions]
-    if not chosen and len(champions) > 1:
-        names = ", ".join(f"{found}@{CHAMPION}" for found in sorted(version.name for version in champions))
-        raise UserError(f"several models have a champion: {names}; choose one with --model", 2)
     return next(iter([*chosen, *champions, *own, *versions]), None)
 
 

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from pipeline.promotion.history import Event, History
 from tests.conftest import PROJECT_ROOT
 from tests.helpers.builders import noise, write_sound
+from tests.helpers.clusters.services import OTHER_SERVERS, call_wavecast, until
 from tests.helpers.sounds import write_noisy_tones
 from tests.helpers.tracked_runs import free_port
 
@@ -27,26 +27,10 @@ SETTINGS = (
 
 @pytest.fixture
 def wavecast(own_data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "MLFLOW_TRACKING_URI"):
+    for name in OTHER_SERVERS:
         monkeypatch.delenv(name, raising=False)
-
-    def call(*arguments: str) -> str:
-        command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    yield call
-    call("down")
-
-
-def until(what: str, seconds: float, ready: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := ready():
-            return found
-        time.sleep(1)
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
+    yield call_wavecast
+    call_wavecast("down")
 
 
 def ask(address: str, body: dict[str, Any] | None = None) -> Any:

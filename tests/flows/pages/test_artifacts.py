@@ -1,6 +1,5 @@
 """The summary on a flow run's page: figures, decision and links, and nothing that a file's name adds."""
 
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.config.loading import load_config
+from pipeline.services.settings import ServiceSettings, write_settings
 
 HOSTILE = (
     "<img src=x onerror=alert(1)>",
@@ -83,11 +83,9 @@ def test_the_services_address_is_used_for_the_local_store(own_data_dir: Path) ->
     from flows.pages.tracking_links import ui_address
 
     assert ui_address(None) is None
-    (own_data_dir / "services").mkdir()
-    settings = own_data_dir / "services" / "settings.json"
-    settings.write_text(json.dumps({"mlflow_port": 5055}))
+    write_settings(ServiceSettings("recordings", mlflow_port=5055))
     assert ui_address(None) == "http://127.0.0.1:5055"
-    settings.write_text("{}")
+    (own_data_dir / "services" / "settings.json").write_text("{}")
     assert ui_address(None) is None
 
 

@@ -45,8 +45,8 @@ def test_without_a_name_the_champion_is_used_then_the_newest_then_a_run_alone(ru
     assert find_model().label.startswith("wavecast/1 (champion")
 
 
-def test_each_registered_model_has_its_champion_and_the_default_is_never_a_guess(run: RunFolder) -> None:
-    """`wavecast` is the default name; where it has no champion, one of several others has to be named."""
+def test_the_default_is_the_champion_of_the_default_name_or_else_the_newest(run: RunFolder) -> None:
+    """After the demo and a run of one's own, commands use the model of the latter, and name the other."""
     add_model(run)
     set_alias("wavecast-demo", register(run, "wavecast-demo"), "champion")
     assert find_model().label.startswith("wavecast-demo/1 (champion")
@@ -56,8 +56,9 @@ def test_each_registered_model_has_its_champion_and_the_default_is_never_a_guess
     register(second, "wavecast")
     assert find_model().label.startswith("wavecast-demo/1 (champion")
     set_alias("wavecast-music", register(second, "wavecast-music"), "champion")
-    with pytest.raises(UserError, match="champion: wavecast-demo@champion, wavecast-music@champion; choose"):
-        find_model()
+    found = find_model()
+    assert found.label.startswith("wavecast-music/1 (champion")
+    assert found.others == ("wavecast-demo@champion",)
     assert find_model("wavecast-music@champion").label.startswith("wavecast-music/1")
     set_alias("wavecast", 1, "champion")
     found = find_model()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,11 @@ import pytest
 from pipeline.errors import UserError
 from pipeline.services.control import start, state, stop
 from pipeline.services.settings import ServiceSettings
+from tests.helpers.clusters.services import OTHER_SERVERS, call_wavecast, until
 from tests.helpers.sounds import write_noisy_tones
+from tests.helpers.tracked_runs import free_port
 
 TINY = ("train.epochs=40", "model.hidden_size=8", "samples.count=0", "model.mixture_components=2")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,26 +40,10 @@ def test_a_taken_port_is_said_before_anything_starts(tmp_path: Path, monkeypatch
 @pytest.fixture
 def wavecast(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
     monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "home"))
-    for name in ("PREFECT_API_URL", "PREFECT_HOME", "MLFLOW_TRACKING_URI"):
+    for name in OTHER_SERVERS:
         monkeypatch.delenv(name, raising=False)
-
-    def call(*arguments: str) -> str:
-        command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=400, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    yield call
-    call("down")
-
-
-def until(what: str, seconds: float, ready: Callable[[], Any]) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := ready():
-            return found
-        time.sleep(1)
-    pytest.fail(f"{what} did not happen within {seconds:.0f} s")
+    yield call_wavecast
+    call_wavecast("down")
 
 
 @pytest.mark.slow
