@@ -37,7 +37,7 @@ docs: setup
 
 # After changing dependencies in pyproject.toml. The lock names no index, so it works behind any.
 lock: setup
-	$(BIN)/uv pip compile pyproject.toml --extra demo --extra dev --extra docs --extra export --extra s3 --extra hf --extra dask --extra postgresql --universal --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra demo --extra dev --extra docs --extra export --extra s3 --extra hf --extra dask --extra postgresql --extra tune --universal --generate-hashes --no-header --no-annotate --quiet --output-file requirements.lock
 
 clean:
 	rm -rf .venv site
