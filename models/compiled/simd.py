@@ -37,7 +37,7 @@ def compiled(function: Function) -> Function:
         return cast(Function, njit(**how)(function))
     # Numba looks for changes in the function's own file alone, but what it calls melts into it.
     kept = dispatcher._cache._cache_file
-    kept._source_stamp = kept._source_stamp, _sources()
+    kept._source_stamp = kept._source_stamp, _sources(Path(function.__code__.co_filename).parent)
     if config.CACHE_DIR:
         _name_by_content(dispatcher._cache)
     return cast(Function, dispatcher)
