@@ -102,7 +102,7 @@ class Cell:
             The hidden states (B, T, H), and the state after.
         """
         found = None
-        if self.compiled is not None:
+        if self.compiled is not None and inputs.device.type == "cpu":
             found = load("models.fused.choice:run_compiled")(self.compiled, layer, inputs, state)
         return layer(inputs, state) if found is None else found
 
