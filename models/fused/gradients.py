@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Gradients of the gates' sums (B, T, blocks, H), flat, with LANES numbers of slack behind them."""
+    """Gradients of the gates' sums in (B, T, blocks, H), flat, with LANES numbers of slack behind them."""
 
     values: Array
     batch: int
@@ -49,16 +49,12 @@ class Sums(NamedTuple):
         later = Source(states, 0, steps * size, size, 1, steps, 1, self.batch, steps - 1)
         return [later, Source(first, 0, 0, size, 0, 0, steps, 1, self.batch)]
 
-    def ones(self) -> Source:
-        """Return a 1 for each step."""
-        one = np.ones(1, self.values.dtype)
-        return Source(one, 0, 0, 0, 0, self.steps, 1, self.batch, self.steps)
-
     def product(self, sources: list[Source], width: int, first_block: int, blocks: int) -> Tensor:
         """Return the gradient (blocks H, width) of weights that were multiplied with the sources."""
         columns = blocks * self.size
         row = padded(columns)
-        found = np.zeros(width * row, self.values.dtype)
+        found = empty(-(-width // 4) * 4 * row, self.values.dtype)
+        found.fill(0)
         step = self.blocks * self.size
 
         def some_panels(part: tuple[int, int]) -> None:
@@ -72,7 +68,7 @@ class Sums(NamedTuple):
 
         panels = row // LANES
         threads.run(some_panels, threads.ranges(panels, 1, panels))
-        return torch.from_numpy(found).view(width, row)[:, :columns].t()
+        return torch.from_numpy(found).view(-1, row)[:width, :columns].t()
 
     def input_gradient(self, weights: Array, order: tuple[int, ...]) -> Tensor:
         """Return the gradient (B, T, D) of the inputs of weights (G H, D), whose blocks the sums begin with."""

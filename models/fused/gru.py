@@ -9,7 +9,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, copy, multiply
+from models.fused.products import Array, Shape, add, copy, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -34,24 +34,26 @@ def forward(
     rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
     pad, panel = panels * LANES, terms * LANES
     row = np.empty(rows * terms, x.dtype)
-    pre = np.empty(rows * 4 * pad, x.dtype)
-    of_n = 2 * panels * panel
+    pair = padded(2 * size)
+    wide = pair + 2 * pad
+    pre = np.empty(rows * wide, x.dtype)
+    of_n = pair // LANES * panel
     of_q = of_n + width * LANES
     for b in range(rows):
         copy(before[(begin + b) * size :], row[b * terms + width :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(row, 0, terms, rows, w, 0, panel, 2 * panels, terms, constants, 0, 0, pre, 0, 4 * pad)
+        multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, constants, 0, 0, pre, 0, wide)
         multiply(
-            row, 0, terms, rows, w, of_n, panel, panels, width, constants, 2 * pad, 0, pre, 2 * pad, 4 * pad
+            row, 0, terms, rows, w, of_n, panel, panels, width, constants, pair, 0, pre, pair, wide
         )
         multiply(
-            row, width, terms, rows, w, of_q, panel, panels, size, constants, 3 * pad, 0, pre, 3 * pad, 4 * pad
+            row, width, terms, rows, w, of_q, panel, panels, size, constants, pair + pad, 0, pre, pair + pad, wide
         )
         for b in range(rows):
-            at = b * 4 * pad
-            pre_r, pre_z, pre_n, q_ = pre[at:], pre[at + pad :], pre[at + 2 * pad :], pre[at + 3 * pad :]
+            at = b * wide
+            pre_r, pre_z, pre_n, q_ = pre[at:], pre[at + size :], pre[at + pair :], pre[at + pair + pad :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             n_, r_, z_ = kept[at:], kept[at + size :], kept[at + 2 * size :]
             state = row[b * terms + width :]
@@ -76,7 +78,7 @@ def backward(
     kept: Array,
     w: Array,
     constants: Array,
-    grads: Array,
+    grad_biases: Array,
     grad_before: Array,
     begin: int,
     end: int,
@@ -95,18 +97,19 @@ def backward(
             grad, carry = grad_out[at * size :], carried[b * pad :]
             at *= 4 * size
             n_, r_, z_, q_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
-            on_n, sum_ = grads[at:], sums[b * terms :]
+            sum_ = sums[b * terms :]
             on_r, on_z, on_q = sum_, sum_[size:], sum_[2 * size :]
             for j in range(size):
                 n, z, d = n_[j], z_[j], carry[j] + grad[j]
-                on_n[j] = d * (one - z) * (one - n * n)
                 on_z[j] = d * (state[j] - n) * z * (one - z)
+                n_[j] = d * (one - z) * (one - n * n)
                 carry[j] = d * z
             for j in range(size):
-                r, d = r_[j], on_n[j]
+                r, d = r_[j], n_[j]
                 on_r[j] = d * q_[j] * r * (one - r)
                 on_q[j] = d * r
-            copy(sum_, grads[at + size :], terms)
+            copy(sum_, r_, terms)
+            add(n_, grad_biases[(begin + b) * 4 * size :], 4 * size)
         multiply(
             sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, carried, 0, pad, carried, 0, pad
         )

@@ -70,14 +70,10 @@ def _forward(
     shape, kept_steps = (batch, steps, width, size), steps if keep else 1
     x = _array(inputs)
     kind = x.dtype
-    terms = width + size
-    packed = _zeros(cell.gates * padded(size) * terms, kind, padded(size) != size)
-    panels = packed.reshape(-1, terms, LANES)
-    pack_rows(_array(weights.weight_ih), size, panels, 0)
-    pack_rows(_array(weights.weight_hh), size, panels, width)
+    packed = _pack(cell, _array(weights.weight_ih), _array(weights.weight_hh))
     constants = _constants(cell, weights, size, peeps=len(state) > 1)
     before = np.concatenate([_flat(part) for part in state])
-    kept = empty(batch * kept_steps * cell.kept * size, kind)
+    kept = empty(batch * kept_steps * cell.kept * size + LANES, kind)
     out = empty(batch * steps * size, kind)
     flat = x.reshape(-1)
 
@@ -88,8 +84,22 @@ def _forward(
     hidden = torch.from_numpy(out).view(batch, steps, size)
     last = None
     if len(state) > 1:
-        last = torch.from_numpy(kept.reshape(batch, kept_steps, cell.kept, size)[:, -1, -1].copy())
+        last = torch.from_numpy(kept[:-LANES].reshape(batch, kept_steps, cell.kept, size)[:, -1, -1].copy())
     return _Run(shape, before, constants, kept, hidden, last)
+
+
+def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array) -> Array:
+    """Return panels (panels, D + H, LANES) of the rows of [W, U], flat."""
+    width, size = weight_ih.shape[1], weight_hh.shape[1]
+    terms, panels = width + size, cell.panels(size)
+    packed = _zeros(panels * terms * LANES, weight_ih.dtype, panels * LANES != cell.gates * size)
+    first_row = panel = 0
+    for gates in cell.blocks:
+        rows = slice(first_row, first_row + gates * size)
+        for weights, term in ((weight_ih, 0), (weight_hh, width)):
+            pack_rows(weights[rows], packed.reshape(panels, terms, LANES), panel, term)
+        first_row, panel = rows.stop, panel + padded(gates * size) // LANES
+    return packed
 
 
 class _Steps(torch.autograd.Function):
@@ -112,16 +122,20 @@ class _Steps(torch.autograd.Function):
         state = (hidden,) if last_cell is None else (hidden, last_cell)
         run = _forward(cell, weights, inputs, state, keep=True)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(inputs, weight_ih, weight_hh, peephole, run.hidden)
-        ctx.cell, ctx.parts = cell, len(state)
+        ctx.save_for_backward(inputs, *weights, *state, run.hidden)
+        ctx.cell, ctx.parts, ctx.spent = cell, len(state), False
         ctx.run = run._replace(hidden=torch.empty(0), last_cell=None)  # saved above, without a cycle
         return run.hidden, run.last_cell
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_hidden: Tensor | None, grad_cell: Tensor | None) -> tuple[Any, ...]:
-        inputs, weight_ih, weight_hh, peephole, hidden = ctx.saved_tensors
+        inputs, *saved, hidden = ctx.saved_tensors
+        weights, state = Weights(*saved[:5]), tuple(saved[5:])
         cell, run = ctx.cell, ctx.run
+        if ctx.spent:  # an earlier pass back has overwritten what this one needs
+            run = _forward(cell, weights, inputs, state, keep=True)
+        ctx.spent = True
         batch, steps, width, size = run.shape
         out = _flat(hidden)
         grad_out = np.zeros_like(out) if grad_hidden is None else _flat(grad_hidden)
@@ -129,29 +143,28 @@ class _Steps(torch.autograd.Function):
         if grad_cell is not None:
             grad_before[1] = grad_cell.numpy()
         packed = _zeros(padded(size) * cell.gates * size, out.dtype, padded(size) != size)
-        pack_columns(_array(weight_hh), packed.reshape(-1, cell.gates * size, LANES), 0)
-        values = empty(batch * steps * cell.sums * size + LANES, out.dtype)
+        pack_columns(_array(weights.weight_hh), packed.reshape(-1, cell.gates * size, LANES), 0)
+        on_biases = np.zeros((batch, cell.sums * size), out.dtype)
+        tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
         flat = grad_before.reshape(-1)
 
         def some_rows(part: tuple[int, int]) -> None:
-            cell.backward(
-                run.shape, grad_out, run.before, out, run.kept, packed, run.constants, values, flat, *part
-            )
+            cell.backward(run.shape, grad_out, *tables, flat, *part)
 
         threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
-        sums = Sums(values, batch, steps, cell.sums, size)
+        sums = Sums(run.kept, batch, steps, cell.kept, size)
         wanted = ctx.needs_input_grad
         before = tuple(torch.from_numpy(part) for part in grad_before)
-        on_bias, on_second = _bias_gradients(cell, sums, wanted[4], wanted[5])
+        on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
         return (
             None,
-            sums.input_gradient(_array(weight_ih), cell.input_order) if wanted[1] else None,
+            sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[1] else None,
             _in_order(cell, sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.gates))
             if wanted[2]
             else None,
             _state_weight_gradient(cell, sums, run, out) if wanted[3] else None,
             on_bias,
-            on_second,
+            on_second if wanted[5] else None,
             _peephole_gradient(sums, run) if wanted[6] else None,
             before[0],
             before[1] if ctx.parts > 1 else None,
@@ -169,25 +182,17 @@ def _state_weight_gradient(cell: CompiledCell, sums: Sums, run: _Run, out: Array
     return torch.cat([sums.product(before, size, 0, most), sums.product([read], size, most, 1)])
 
 
-def _bias_gradients(
-    cell: CompiledCell, sums: Sums, first: bool, second: bool
-) -> tuple[Tensor | None, Tensor | None]:
+def _bias_gradients(cell: CompiledCell, sums: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return the gradients of the biases (G H) beside W and beside U."""
-    on_first = on_second = None
-    if first or (second and not cell.first_state_block):
-        on_first = _in_order(cell, sums.product([sums.ones()], 1, 0, cell.gates))[:, 0]
-    if second and cell.first_state_block:
-        on_second = sums.product([sums.ones()], 1, cell.first_state_block, cell.gates)[:, 0]
-    elif second and on_first is not None:
-        on_second = on_first.clone()
-    return on_first if first else None, on_second
+    rows, first = cell.gates * size, cell.first_state_block * size
+    return _in_order(cell, sums[:rows]), sums[first : first + rows].clone()
 
 
 def _peephole_gradient(sums: Sums, run: _Run) -> Tensor:
     """Return (3, H): the sums' gradients of i and f times the cells before, that of o times those after."""
     shape = (sums.batch, sums.steps, -1, sums.size)
     grads = torch.from_numpy(sums.values[:-LANES]).view(shape)
-    cells = torch.from_numpy(run.kept).view(shape)[:, :, 4]
+    cells = grads[:, :, 4]
     first = torch.from_numpy(run.before).view(2, sums.batch, sums.size)[1]
     later = (grads[:, 1:, :2] * cells[:, :-1, None]).sum((0, 1))
     pair = later + (grads[:, 0, :2] * first[:, None]).sum(0)
@@ -204,10 +209,8 @@ def _in_order(cell: CompiledCell, found: Tensor) -> Tensor:
 
 def _constants(cell: CompiledCell, weights: Weights, size: int, peeps: bool) -> Array:
     biases = [_array(bias) for bias in (weights.bias, weights.second_bias) if bias is not None]
-    peepholes = [np.zeros(size, biases[0].dtype)] * 3 if peeps else []
-    if weights.peephole is not None:
-        peepholes = list(_array(weights.peephole))
-    return cell.constants(biases, peepholes, size)
+    peephole = np.zeros((3, size) if peeps else 0, biases[0].dtype)
+    return cell.constants(biases, peephole if weights.peephole is None else _array(weights.peephole))
 
 
 def _array(tensor: Tensor) -> Array:

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, copy, multiply
+from models.fused.products import Array, Shape, add, copy, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -30,12 +30,11 @@ def forward(
     ``constants`` are the biases and the peepholes of i, f and o.
     """
     batch, steps, width, size = shape
-    rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
-    pad = panels * LANES
+    rows, terms, wide = end - begin, width + size, padded(4 * size)
     row = np.empty(rows * terms, x.dtype)
-    pre = np.empty(rows * 4 * pad, x.dtype)
+    pre = np.empty(rows * wide, x.dtype)
     cells = np.empty(rows * size, x.dtype)
-    peep_i, peep_f, peep_o = constants[4 * pad :], constants[5 * pad :], constants[6 * pad :]
+    peep_i, peep_f, peep_o = constants[wide:], constants[wide + size :], constants[wide + 2 * size :]
     for b in range(rows):
         copy(before[(begin + b) * size :], row[b * terms + width :], size)
         copy(before[(batch + begin + b) * size :], cells[b * size :], size)
@@ -43,11 +42,11 @@ def forward(
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
         multiply(
-            row, 0, terms, rows, w, 0, terms * LANES, 4 * panels, terms, constants, 0, 0, pre, 0, 4 * pad
+            row, 0, terms, rows, w, 0, terms * LANES, wide // LANES, terms, constants, 0, 0, pre, 0, wide
         )
         for b in range(rows):
-            at = b * 4 * pad
-            pre_i, pre_f, pre_g, pre_o = pre[at:], pre[at + pad :], pre[at + 2 * pad :], pre[at + 3 * pad :]
+            at = b * wide
+            pre_i, pre_f, pre_g, pre_o = pre[at:], pre[at + size :], pre[at + 2 * size :], pre[at + 3 * size :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 5 * size
             i_, f_, g_, o_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
             cell, state = cells[b * size :], row[b * terms + width :]
@@ -76,7 +75,7 @@ def backward(
     kept: Array,
     w: Array,
     constants: Array,
-    grads: Array,
+    grad_biases: Array,
     grad_before: Array,
     begin: int,
     end: int,
@@ -88,7 +87,8 @@ def backward(
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)
     sums = np.empty(rows * terms, out.dtype)
-    peep_i, peep_f, peep_o = constants[4 * pad :], constants[5 * pad :], constants[6 * pad :]
+    wide = padded(terms)
+    peep_i, peep_f, peep_o = constants[wide:], constants[wide + size :], constants[wide + 2 * size :]
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
@@ -115,7 +115,8 @@ def backward(
                 of_f = d * cell[j] * f * (one - f)
                 on_f[j] = of_f
                 on_cell[j] = d * f + on_i[j] * peep_i[j] + of_f * peep_f[j]
-            copy(sum_, grads[((begin + b) * steps + t) * terms :], terms)
+            copy(sum_, i_, terms)
+            add(sum_, grad_biases[(begin + b) * terms :], terms)
         multiply(sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, start, 0, 0, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

@@ -15,9 +15,10 @@ _DEPTH = 128
 """Terms that a weight gradient adds in one go: so many rows of a panel stay in the first cache."""
 
 
+@inlined
 def padded(size: int) -> int:
     """Return the multiple of LANES from ``size`` on."""
-    return -(-size // LANES) * LANES
+    return (size + LANES - 1) // LANES * LANES
 
 
 @inlined
@@ -25,6 +26,13 @@ def copy(source: Array, target: Array, count: int) -> None:
     """Copy the first numbers of a flat array."""
     for i in range(count):
         target[i] = source[i]
+
+
+@inlined
+def add(source: Array, target: Array, count: int) -> None:
+    """Add the first numbers of a flat array to those of another."""
+    for i in range(count):
+        target[i] += source[i]
 
 
 @compiled
@@ -94,7 +102,8 @@ def add_outer_products(
 ) -> None:
     """Add to out[i, m] the sum of a[n, i] g[n, m] over all n = (outer, inner), for some panels of m.
 
-    All arrays are flat. ``a`` and ``g`` come with their strides of both indices.
+    All arrays are flat. ``a`` and ``g`` come with their strides of both indices. ``width`` is rounded up to a
+    multiple of four, so the rows of ``out`` from ``width`` on, and those of ``a``, may be anything.
     """
     for block in range(outer):
         for begin in range(0, inner, _DEPTH):
@@ -109,36 +118,26 @@ def add_outer_products(
                         out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
                     )  # fmt: skip
                     i += MOST_ROWS
-                while width - i >= 4:
+                while width > i:
                     tile_of_four(
                         a, a1 + i, 1, a_inner, g, at, g_inner,
                         out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
                     )  # fmt: skip
                     i += 4
-                while width - i >= 1:
-                    tile_of_one(
-                        a, a1 + i, 1, a_inner, g, at, g_inner,
-                        out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
-                    )  # fmt: skip
-                    i += 1
 
 
 @compiled
-def pack_rows(weights: Array, size: int, packed: Array, first_term: int) -> None:
-    """Write weights (G size, K) to panels (G padded(size) / LANES, all K, LANES), from a term on.
+def pack_rows(weights: Array, packed: Array, first_panel: int, first_term: int) -> None:
+    """Write weights (M, K) to panels (panels, terms, LANES), from a panel and a term on.
 
     A lane is a row of the weights, so a product with the panels is one with the transposed weights.
     """
     rows, terms = weights.shape
-    panels = -(-size // LANES)
-    for block in range(rows // size):
-        for panel in range(panels):
-            first = block * size + panel * LANES
-            lanes = min(LANES, size - panel * LANES)
-            to = packed[block * panels + panel]
-            for k in range(terms):
-                for lane in range(lanes):
-                    to[first_term + k, lane] = weights[first + lane, k]
+    for begin in range(0, rows, LANES):
+        to = packed[first_panel + begin // LANES]
+        for k in range(terms):
+            for lane in range(min(LANES, rows - begin)):
+                to[first_term + k, lane] = weights[begin + lane, k]
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, copy, multiply
+from models.fused.products import Array, Shape, add, copy, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -30,15 +30,17 @@ def forward(
     rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
     pad, panel = panels * LANES, terms * LANES
     row = np.empty(rows * terms, x.dtype)
-    pre = np.empty(rows * 3 * pad, x.dtype)
+    pair = padded(2 * size)
+    wide = pair + pad
+    pre = np.empty(rows * wide, x.dtype)
     for b in range(rows):
         copy(before[(begin + b) * size :], row[b * terms + width :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(row, 0, terms, rows, w, 0, panel, 2 * panels, terms, constants, 0, 0, pre, 0, 3 * pad)
+        multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, constants, 0, 0, pre, 0, wide)
         for b in range(rows):
-            pre_r, pre_z, state = pre[b * 3 * pad :], pre[b * 3 * pad + pad :], row[b * terms + width :]
+            pre_r, pre_z, state = pre[b * wide :], pre[b * wide + size :], row[b * terms + width :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             r_, z_ = kept[at:], kept[at + size :]
             for j in range(size):
@@ -49,11 +51,10 @@ def forward(
                 state[j] *= r_[j]
             copy(state, kept[at + 3 * size :], size)
         multiply(
-            row, 0, terms, rows, w, 2 * panels * panel, panel, panels, terms,
-            constants, 2 * pad, 0, pre, 2 * pad, 3 * pad,
-        )  # fmt: skip
+            row, 0, terms, rows, w, pair // LANES * panel, panel, panels, terms, constants, pair, 0, pre, pair, wide
+        )
         for b in range(rows):
-            pre_g, state = pre[b * 3 * pad + 2 * pad :], row[b * terms + width :]
+            pre_g, state = pre[b * wide + pair :], row[b * terms + width :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             z_, g_ = kept[at + size :], kept[at + 2 * size :]
             at = ((begin + b) * steps + t) * size
@@ -74,7 +75,7 @@ def backward(
     kept: Array,
     w: Array,
     constants: Array,
-    grads: Array,
+    grad_biases: Array,
     grad_before: Array,
     begin: int,
     end: int,
@@ -113,7 +114,8 @@ def backward(
                 r, d = r_[j], on_reset[j]
                 sum_[j] = d * state[j] * r * (one - r)
                 carry[j] += d * r
-            copy(sum_, grads[at * terms :], terms)
+            copy(sum_, r_, terms)
+            add(sum_, grad_biases[(begin + b) * terms :], terms)
         multiply(
             sums, 0, terms, rows, w, 0, panel, panels, 2 * size, carried, 0, pad, carried, 0, pad
         )

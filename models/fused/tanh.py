@@ -7,7 +7,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.functions import tanh
-from models.fused.products import Array, Shape, copy, multiply
+from models.fused.products import Array, Shape, add, copy, multiply
 from models.fused.tiles import LANES
 
 
@@ -52,7 +52,7 @@ def backward(
     kept: Array,
     w: Array,
     constants: Array,
-    grads: Array,
+    grad_biases: Array,
     grad_before: Array,
     begin: int,
     end: int,
@@ -71,7 +71,8 @@ def backward(
             state, grad, carry, sum_ = out[at:], grad_out[at:], carried[b * pad :], sums[b * size :]
             for j in range(size):
                 sum_[j] = (carry[j] + grad[j]) * (one - state[j] * state[j])
-            copy(sum_, grads[at:], size)
+            copy(sum_, kept[at:], size)
+            add(sum_, grad_biases[(begin + b) * size :], size)
         multiply(sums, 0, size, rows, w, 0, size * LANES, panels, size, start, 0, 0, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)
