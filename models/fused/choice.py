@@ -66,7 +66,7 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
     if why_torch(kind, inputs.device, inputs.dtype, mixed) is not None:
         return None
     parts = state if isinstance(state, tuple) else (state,)
-    weights = _weights(layer)
+    weights = weights_of(layer)
     if not _fits(weights, inputs, parts) or inputs.shape[0] * inputs.shape[1] < FEWEST_STEPS:
         return None
     hidden, last = run_layer(COMPILED_CELLS[kind], weights, inputs, tuple(part[0] for part in parts))
@@ -74,7 +74,7 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
     return hidden, (end if last is None else (end, last[None]))
 
 
-def _weights(layer: nn.Module) -> Weights:
+def weights_of(layer: nn.Module) -> Weights:
     """Return the weights of one of torch's layers, or of a layer with one bias and perhaps peepholes."""
     if isinstance(layer, nn.RNNBase):
         return Weights(*(getattr(layer, f"{name}_l0") for name in _TORCHS_NAMES), None)
