@@ -12,7 +12,7 @@ from models.fused.layer import Weights, run_layer
 from models.fused.tiles import has_multiply_add
 
 FEWEST_STEPS = 64
-"""Steps over all sequences from which on the compiled loops are faster; each call first arranges the weights."""
+"""Steps over all sequences from which on the compiled loops are faster, since each call packs the weights."""
 
 _switch = {"on": True}
 

@@ -1,9 +1,8 @@
-"""Squashing functions of the training loops: of `models.compiled.elementary` in single precision, exact in double."""
+"""Squashing functions: those of `models.compiled.elementary` in single precision, exact ones in double."""
 
 import math
 from typing import Any
 
-import numpy as np
 from numba import types
 from numba.extending import overload
 
@@ -12,12 +11,12 @@ from models.compiled import elementary
 
 def tanh(x: Any) -> Any:
     """Return the hyperbolic tangent."""
-    return elementary.tanh(np.float32(x)) if isinstance(x, np.float32) else math.tanh(x)
+    return math.tanh(x)
 
 
 def sigmoid(x: Any) -> Any:
     """Return 1 / (1 + e^-x)."""
-    return elementary.sigmoid(np.float32(x)) if isinstance(x, np.float32) else 1.0 / (1.0 + math.exp(-x))
+    return 1.0 / (1.0 + math.exp(-x))
 
 
 @overload(tanh, strict=False, jit_options={"forceinline": True})

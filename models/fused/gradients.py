@@ -71,7 +71,7 @@ class Sums(NamedTuple):
         return torch.from_numpy(found).view(-1, row)[:width, :columns].t()
 
     def input_gradient(self, weights: Array, order: tuple[int, ...]) -> Tensor:
-        """Return the gradient (B, T, D) of the inputs of weights (G H, D), whose blocks the sums begin with."""
+        """Return the gradient (B, T, D) of inputs of weights (G H, D), whose blocks the sums begin with."""
         size, width = self.size, weights.shape[1]
         terms, row = len(order) * size, padded(width)
         packed = empty(terms * row, self.values.dtype)

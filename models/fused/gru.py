@@ -45,11 +45,23 @@ def forward(
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
         multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, constants, 0, 0, pre, 0, wide)
+        multiply(row, 0, terms, rows, w, of_n, panel, panels, width, constants, pair, 0, pre, pair, wide)
         multiply(
-            row, 0, terms, rows, w, of_n, panel, panels, width, constants, pair, 0, pre, pair, wide
-        )
-        multiply(
-            row, width, terms, rows, w, of_q, panel, panels, size, constants, pair + pad, 0, pre, pair + pad, wide
+            row,
+            width,
+            terms,
+            rows,
+            w,
+            of_q,
+            panel,
+            panels,
+            size,
+            constants,
+            pair + pad,
+            0,
+            pre,
+            pair + pad,
+            wide,
         )
         for b in range(rows):
             at = b * wide
@@ -110,8 +122,6 @@ def backward(
                 on_q[j] = d * r
             copy(sum_, r_, terms)
             add(n_, grad_biases[(begin + b) * 4 * size :], 4 * size)
-        multiply(
-            sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, carried, 0, pad, carried, 0, pad
-        )
+        multiply(sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, carried, 0, pad, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

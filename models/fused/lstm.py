@@ -46,7 +46,12 @@ def forward(
         )
         for b in range(rows):
             at = b * wide
-            pre_i, pre_f, pre_g, pre_o = pre[at:], pre[at + size :], pre[at + 2 * size :], pre[at + 3 * size :]
+            pre_i, pre_f, pre_g, pre_o = (
+                pre[at:],
+                pre[at + size :],
+                pre[at + 2 * size :],
+                pre[at + 3 * size :],
+            )
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 5 * size
             i_, f_, g_, o_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
             cell, state = cells[b * size :], row[b * terms + width :]

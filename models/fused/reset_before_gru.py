@@ -51,7 +51,21 @@ def forward(
                 state[j] *= r_[j]
             copy(state, kept[at + 3 * size :], size)
         multiply(
-            row, 0, terms, rows, w, pair // LANES * panel, panel, panels, terms, constants, pair, 0, pre, pair, wide
+            row,
+            0,
+            terms,
+            rows,
+            w,
+            pair // LANES * panel,
+            panel,
+            panels,
+            terms,
+            constants,
+            pair,
+            0,
+            pre,
+            pair,
+            wide,
         )
         for b in range(rows):
             pre_g, state = pre[b * wide + pair :], row[b * terms + width :]
@@ -116,8 +130,6 @@ def backward(
                 carry[j] += d * r
             copy(sum_, r_, terms)
             add(sum_, grad_biases[(begin + b) * terms :], terms)
-        multiply(
-            sums, 0, terms, rows, w, 0, panel, panels, 2 * size, carried, 0, pad, carried, 0, pad
-        )
+        multiply(sums, 0, terms, rows, w, 0, panel, panels, 2 * size, carried, 0, pad, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

@@ -83,9 +83,7 @@ def _tile(rows: int) -> Any:
 
         align = element.get_abi_size(context.target_data)
         sums = [
-            cgutils.alloca_once_value(
-                builder, builder.load(vector_at(row(start, s0, s_row, r)), align=align)
-            )
+            cgutils.alloca_once_value(builder, builder.load(vector_at(row(start, s0, s_row, r)), align=align))
             for r in range(rows)
         ]
         x_rows = [row(x, x0, x_row, r) for r in range(rows)]

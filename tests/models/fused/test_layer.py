@@ -39,9 +39,7 @@ def case(
     for weight in layer.parameters():
         nn.init.normal_(weight, std=1.5 * size**-0.5)
     inputs = torch.randn(batch, steps, width, dtype=kind, requires_grad=True)
-    state = tuple(
-        (0.5 * torch.randn(batch, size, dtype=kind)).requires_grad_() for _ in cell.state_names
-    )
+    state = tuple((0.5 * torch.randn(batch, size, dtype=kind)).requires_grad_() for _ in cell.state_names)
     return cell, layer, inputs, state
 
 
