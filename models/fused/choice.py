@@ -77,12 +77,10 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
 def weights_of(layer: nn.Module) -> Weights:
     """Return the weights of one of torch's layers, or of a layer with one bias and perhaps peepholes."""
     if isinstance(layer, nn.RNNBase):
-        return Weights(*(getattr(layer, f"{name}_l0") for name in _TORCHS_NAMES), None)
-    peephole = getattr(layer, "peephole", None)
-    return Weights(layer.weight_ih, layer.weight_hh, layer.bias, None, peephole)
-
-
-_TORCHS_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        names = (*(f"{name}_l0" for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")), "")
+    else:
+        names = ("weight_ih", "weight_hh", "bias", "", "peephole")
+    return Weights._make(getattr(layer, name, None) for name in names)
 
 
 def _fits(weights: Weights, inputs: Tensor, state: tuple[Tensor, ...]) -> bool:

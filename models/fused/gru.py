@@ -35,8 +35,10 @@ def forward(
     pad, panel = panels * LANES, terms * LANES
     row = np.empty(rows * terms, x.dtype)
     pair = padded(2 * size)
-    wide = pair + 2 * pad
+    last = pair + pad
+    wide = last + pad
     pre = np.empty(rows * wide, x.dtype)
+    bias = constants
     of_n = pair // LANES * panel
     of_q = of_n + width * LANES
     for b in range(rows):
@@ -44,28 +46,12 @@ def forward(
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, constants, 0, 0, pre, 0, wide)
-        multiply(row, 0, terms, rows, w, of_n, panel, panels, width, constants, pair, 0, pre, pair, wide)
-        multiply(
-            row,
-            width,
-            terms,
-            rows,
-            w,
-            of_q,
-            panel,
-            panels,
-            size,
-            constants,
-            pair + pad,
-            0,
-            pre,
-            pair + pad,
-            wide,
-        )
+        multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, bias, 0, 0, pre, 0, wide)
+        multiply(row, 0, terms, rows, w, of_n, panel, panels, width, bias, pair, 0, pre, pair, wide)
+        multiply(row, width, terms, rows, w, of_q, panel, panels, size, bias, last, 0, pre, last, wide)
         for b in range(rows):
             at = b * wide
-            pre_r, pre_z, pre_n, q_ = pre[at:], pre[at + size :], pre[at + pair :], pre[at + pair + pad :]
+            pre_r, pre_z, pre_n, q_ = pre[at:], pre[at + size :], pre[at + pair :], pre[at + last :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             n_, r_, z_ = kept[at:], kept[at + size :], kept[at + 2 * size :]
             state = row[b * terms + width :]

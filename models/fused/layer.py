@@ -45,7 +45,7 @@ def run_layer(
     parts = [part for part in (inputs, *weights, *state) if part is not None]
     if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
         second = state[1] if len(state) > 1 else None
-        found: tuple[Tensor, Tensor | None] = _Steps.apply(cell, inputs, *weights, state[0], second)
+        found: tuple[Tensor, Tensor | None] = _apply(cell, inputs, *weights, state[0], second)
         return found
     run = _forward(cell, weights, inputs, state, keep=False)
     return run.hidden, run.last_cell
@@ -169,6 +169,9 @@ class _Steps(torch.autograd.Function):
             before[0],
             before[1] if ctx.parts > 1 else None,
         )
+
+
+_apply: Any = _Steps.apply
 
 
 def _state_weight_gradient(cell: CompiledCell, sums: Sums, run: _Run, out: Array) -> Tensor:

@@ -1,7 +1,8 @@
 """The LSTM over a sequence, forward and backward, in compiled loops over some rows of the batch.
 
-i, f = sigmoid(W x + U h' + b + p c'), g = tanh(W x + U h' + b), c = f c' + i g, o = sigmoid(W x + U h' + b + p c),
-h = o tanh(c). Without peepholes, p is zero. Kept of a step are i, f, g, o, c in this order.
+i, f = sigmoid(W x + U h' + b + p c'), g = tanh(W x + U h' + b), c = f c' + i g,
+o = sigmoid(W x + U h' + b + p c), h = o tanh(c). Without peepholes, p is zero. Kept of a step are
+i, f, g, o, c in this order.
 """
 
 import numpy as np

@@ -31,7 +31,7 @@ def forward(
     pad, panel = panels * LANES, terms * LANES
     row = np.empty(rows * terms, x.dtype)
     pair = padded(2 * size)
-    wide = pair + pad
+    of_g, wide = pair // LANES * panel, pair + pad
     pre = np.empty(rows * wide, x.dtype)
     for b in range(rows):
         copy(before[(begin + b) * size :], row[b * terms + width :], size)
@@ -50,23 +50,7 @@ def forward(
             for j in range(size):
                 state[j] *= r_[j]
             copy(state, kept[at + 3 * size :], size)
-        multiply(
-            row,
-            0,
-            terms,
-            rows,
-            w,
-            pair // LANES * panel,
-            panel,
-            panels,
-            terms,
-            constants,
-            pair,
-            0,
-            pre,
-            pair,
-            wide,
-        )
+        multiply(row, 0, terms, rows, w, of_g, panel, panels, terms, constants, pair, 0, pre, pair, wide)
         for b in range(rows):
             pre_g, state = pre[b * wide + pair :], row[b * terms + width :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
@@ -116,8 +100,7 @@ def backward(
                 on_g[j] = d * z * (one - g * g)
                 carry[j] = d * (one - z)
         multiply(
-            sums, 2 * size, terms, rows, w, 2 * size * LANES, panel, panels, size,
-            start, 0, 0, on_resets, 0, pad,
+            sums, 2 * size, terms, rows, w, 2 * size * LANES, panel, panels, size, start, 0, 0, on_resets, 0, pad
         )  # fmt: skip
         for b in range(rows):
             at = (begin + b) * steps + t

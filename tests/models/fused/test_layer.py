@@ -1,4 +1,4 @@
-"""Compiled layers against torch's: equal outputs and gradients, and the same bits on any number of threads."""
+"""Compiled layers against torch's: equal outputs and gradients; the same bits on any number of threads."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
