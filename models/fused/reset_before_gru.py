@@ -82,6 +82,7 @@ def backward(
     _, steps, _, size = shape
     rows, terms, panels = end - begin, 3 * size, (size + LANES - 1) // LANES
     pad, panel = panels * LANES, terms * LANES
+    pair, of_g = 2 * size, 2 * size * LANES
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)
     on_resets = np.empty(rows * pad, out.dtype)
@@ -99,9 +100,7 @@ def backward(
                 on_z[j] = d * (g - state[j]) * z * (one - z)
                 on_g[j] = d * z * (one - g * g)
                 carry[j] = d * (one - z)
-        multiply(
-            sums, 2 * size, terms, rows, w, 2 * size * LANES, panel, panels, size, start, 0, 0, on_resets, 0, pad
-        )  # fmt: skip
+        multiply(sums, pair, terms, rows, w, of_g, panel, panels, size, start, 0, 0, on_resets, 0, pad)
         for b in range(rows):
             at = (begin + b) * steps + t
             state = out[(at - 1) * size :] if t else before[(begin + b) * size :]
@@ -113,6 +112,6 @@ def backward(
                 carry[j] += d * r
             copy(sum_, r_, terms)
             add(sum_, grad_biases[(begin + b) * terms :], terms)
-        multiply(sums, 0, terms, rows, w, 0, panel, panels, 2 * size, carried, 0, pad, carried, 0, pad)
+        multiply(sums, 0, terms, rows, w, 0, panel, panels, pair, carried, 0, pad, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)
