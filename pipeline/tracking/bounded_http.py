@@ -44,7 +44,7 @@ _limits: ContextVar[Limits] = ContextVar("limits", default=ANSWER)
 def bound_answers() -> None:
     """Let MLflow's client make its connections with limits from now on, in the whole process."""
     if request_utils.TCPKeepAliveHTTPAdapter is not BoundedAdapter:
-        request_utils.TCPKeepAliveHTTPAdapter = BoundedAdapter
+        request_utils.TCPKeepAliveHTTPAdapter = BoundedAdapter  # type: ignore[misc]
         request_utils._cached_get_request_session.cache_clear()
 
 
@@ -53,16 +53,16 @@ class BoundedAdapter(request_utils.TCPKeepAliveHTTPAdapter):  # type: ignore[mis
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools of connections; see `requests.adapters.HTTPAdapter`."""
-        super().init_poolmanager(*args, **options)
+        super().init_poolmanager(*args, **options)  # type: ignore[no-untyped-call]
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
         """Return the pools of connections through a proxy; see `requests.adapters.HTTPAdapter`."""
-        manager = super().proxy_manager_for(proxy, **options)
+        manager = super().proxy_manager_for(proxy, **options)  # type: ignore[no-untyped-call]
         manager.pool_classes_by_scheme = POOLS
         return manager
 
-    def send(self, request: PreparedRequest, stream: bool = False, **options: Any) -> Response:
+    def send(self, request: PreparedRequest, stream: bool = False, *rest: Any, **options: Any) -> Response:
         """Return the answer to a request; its content, when it is read, is within the limits.
 
         Raises:
@@ -71,7 +71,7 @@ class BoundedAdapter(request_utils.TCPKeepAliveHTTPAdapter):  # type: ignore[mis
         request.headers["Accept-Encoding"] = "identity"
         token = _limits.set(DOWNLOAD if stream else ANSWER)
         try:
-            response: Response = HTTPAdapter.send(self, request, stream=stream, **options)
+            response: Response = HTTPAdapter.send(self, request, stream, *rest, **options)
         finally:
             _limits.reset(token)
         encoding = response.headers.get("Content-Encoding", "identity")
@@ -119,7 +119,6 @@ class _BoundedResponse(HTTPResponse):
 class _BoundedSending:
     """A connection on which a request ends too: a server may read an upload as slowly as it likes."""
 
-    response_class = _BoundedResponse
     _ends = math.inf
 
     def putrequest(self, *args: Any, **options: Any) -> None:
@@ -134,11 +133,11 @@ class _BoundedSending:
 
 
 class _BoundedHTTP(_BoundedSending, HTTPConnection):
-    pass
+    response_class = _BoundedResponse  # type: ignore[assignment]
 
 
 class _BoundedHTTPS(_BoundedSending, HTTPSConnection):
-    pass
+    response_class = _BoundedResponse  # type: ignore[assignment]
 
 
 class _HTTPPool(HTTPConnectionPool):

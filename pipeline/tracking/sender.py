@@ -15,9 +15,10 @@ from pathlib import Path
 
 from pipeline.errors import print_notice
 from pipeline.tracking.local_store import sqlite_file
+from pipeline.tracking.mlflow_client import store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import redacted_uri
-from pipeline.tracking.sync import Syncer, store_of, sync_pending
+from pipeline.tracking.sync import Syncer, sync_pending
 
 MEMORY_BYTES = 3 << 30
 """Most memory of a sender; MLflow itself takes about 0.5 GB."""
