@@ -114,7 +114,8 @@ def tracking_errors(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as problem:
-        message = f"tracking server at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
+        kind = "store" if sqlite_file(uri) else "tracking server"
+        message = f"{kind} at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
         if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
             raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
         raise TrackingUnavailable(message) from None
@@ -139,6 +140,8 @@ def _reason(problem: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             words, unnamed = cause.strerror, False
+        elif isinstance(cause, sqlite3.Error):
+            words = str(cause)
         elif unnamed and str(cause):
             words = str(cause)
         cause = cause.__cause__ or cause.__context__

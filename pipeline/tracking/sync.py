@@ -83,8 +83,8 @@ def try_sync(run: RunFolder, covered: int | None = None) -> bool:
     """
     try:
         sync(run, covered)
-    except UserError as problem:
-        print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
+    except (UserError, OSError) as problem:
+        print_notice(f"{reason_of(problem)}; the run is kept in {run.path}, to be sent later")
         return False
     return True
 
