@@ -20,7 +20,7 @@ from pipeline.registry.catalogue import (
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
-from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.mlflow_client import RUN_TAG, artifact_repository, connect, send, store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
@@ -60,7 +60,8 @@ def register(run: RunFolder, name: str) -> int:
 
             with tempfile.TemporaryDirectory() as folder:
                 save_served_model(run.model, Path(folder) / "model")
-                client.log_artifacts(run_id, folder)
+                place = client.get_run(run_id).info.artifact_uri
+                artifact_repository(uri, place).log_artifacts(folder)
             return _create_version(client, run, run_id, name)
 
 

@@ -97,9 +97,13 @@ def save_sent(run: RunFolder, sent: SyncState) -> None:
 
 
 def has_pending(run: RunFolder) -> bool:
-    """Return whether a part of the run is not sent yet."""
+    """Return whether a part of the run is not sent yet.
+
+    A training that has written curves was to be sent. Where it could not even write a note, as on a full
+    disk, the note is missing.
+    """
     if not _note(run).exists():
-        return False
+        return run.journal.exists()
     status = run.status()["status"]
     try:
         note = _read_note(run)

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync import Syncer, sync_pending
+from pipeline.tracking.sender import background_sender
+from pipeline.tracking.sync import sync_pending
 from pipeline.training.loop import train
 
 
@@ -19,12 +20,10 @@ def train_here(run: Path) -> Path:
     Raises:
         UserError: the run cannot be trained, see `pipeline.training.loop.train`.
     """
-    sync_pending(run.parent)
     folder = RunFolder(run)
-    if folder.status()["status"] != "finished":
-        syncer = Syncer(folder)
-        try:
-            train(folder, syncer.request)
-        finally:
-            syncer.close()
+    if folder.status()["status"] == "finished":
+        sync_pending(run.parent)
+        return folder.model
+    with background_sender(folder) as request:  # it first sends what waits of earlier runs
+        train(folder, request)
     return folder.model
