@@ -42,6 +42,7 @@ class Service:
 def services(settings: ServiceSettings) -> list[Service]:
     """Return the services in the order of their start."""
     shared = environment(settings)
+    prefect = [sys.executable, "-m", "prefect"]
     ingest = Service("ingest", [sys.executable, "-m", "flows.ingest"], shared, needs="deployments")
     return [
         _mlflow(settings, shared),
@@ -51,7 +52,8 @@ def services(settings: ServiceSettings) -> list[Service]:
         ),
         Service(
             "worker",
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", "wavecast"],
+            # With its type named, the worker starts also while Prefect does not answer.
+            [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", "wavecast"],
             shared,
             needs="deployments",
         ),
