@@ -28,7 +28,7 @@ from tests.helpers.faults.targets import flows, send, targets, trainings
 from tests.helpers.tracked_runs import free_port
 
 SETTINGS = (
-    *("train.epochs=40", "train.patience_epochs=40", "train.checkpoint_updates=20", "train.log_updates=5"),
+    *("train.epochs=80", "train.patience_epochs=80", "train.checkpoint_updates=20", "train.log_updates=5"),
     *("train.device=cpu", "model.hidden_size=8", "model.mixture_components=2", "samples.count=0"),
     *("input.sample_rate=8000", "corpus.group=recording", "evaluate.horizons=[]"),
 )
@@ -105,14 +105,19 @@ class Matrix:
         log(f"{self.newest.name} is trained, {time.time() - self.arrived:.0f} s after it arrived")
         return True
 
+    def end_fault(self) -> None:
+        """Continue or start again what is away."""
+        if self._end is not None:
+            self._end[1]()
+            log("... is back")
+            self._end, self._due = None, time.monotonic() + self.random.uniform(5, 40)
+
     def _step(self) -> None:
         """End a fault, or inflict the next one when its time has come."""
         now = time.monotonic()
         if self._end is not None:
             if now >= self._end[0]:
-                self._end[1]()
-                log("... is back")
-                self._end, self._due = None, time.monotonic() + self.random.uniform(5, 40)
+                self.end_fault()
             return
         if not self.faults or now < self._due:
             return
@@ -178,6 +183,7 @@ def measure(home: Path, database: PostgreSQL, count: int, seed: int) -> tuple[li
         for fault in filter(lambda each: each.flow_run, matrix.done):
             fault.outcome = ask(f"{api}/flow_runs/{fault.flow_run}")["state_type"]
     finally:
+        matrix.end_fault()
         log(table(matrix.done))
         call_wavecast("down")
     return matrix.done, wrong
@@ -201,6 +207,7 @@ def main() -> None:
     home = folder / "home"
     (home / "recordings").mkdir(parents=True)
     (folder / "postgresql").mkdir()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     for name in OTHER_SERVERS:
         os.environ.pop(name, None)
     os.environ["WAVECAST_DATA"] = str(home)
