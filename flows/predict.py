@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from flows import tasks
 from flows.pages.progress import ProgressBar
-from flows.pages.run_logs import notices_on_page
+from flows.pages.run_logs import mistakes_in_a_sentence, notices_on_page
 from flows.pages.run_names import prediction_name
 from pipeline.data.corpora.named import find_sources
 from pipeline.errors import UserError, one_line
@@ -41,6 +41,7 @@ class PredictRequest(BaseModel):
 
 
 @task(name="predict", task_run_name="predict {recording.name}", **tasks.UNCACHED)
+@mistakes_in_a_sentence
 def continue_recording(recording: Path, output: Path, request: PredictRequest) -> Path:
     """Continue one recording; return the path of the result."""
     sampling = SamplingOptions(seed=request.seed, temperature=request.temperature)
@@ -57,6 +58,7 @@ def continue_recording(recording: Path, output: Path, request: PredictRequest) -
 
 
 @flow(name="predict", flow_run_name=prediction_name)
+@mistakes_in_a_sentence
 def continue_recordings(request: PredictRequest) -> list[Path]:
     """Continue each recording; those that cannot be used fail after the others are done.
 

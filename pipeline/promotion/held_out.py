@@ -1,9 +1,9 @@
 """The held-out recordings that decide about one registered model.
 
 They are those of the validation split of the first champion's data set, noted with the digest of their rows.
-From then on the list only grows, with recordings of groups that are not in it yet: those of later champions. So figures of successive
-nights are of the same recordings, and a recording that has changed or is gone is noticed. The rows themselves
-stay in the prepared data sets.
+From then on the list only grows, with recordings of groups that are not in it yet: those of later champions.
+So figures of successive nights are of the same recordings, and a recording that has changed or is gone is
+noticed. The rows themselves stay in the prepared data sets.
 """
 
 from collections.abc import Iterable, Iterator
