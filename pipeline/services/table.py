@@ -16,6 +16,12 @@ SILENT = {
     "PREFECT_CLIENT_METRICS_ENABLED": "false",
 }
 HEARTBEAT_SECONDS = 30
+PATIENT = {
+    # Prefect answers 500 while its database is away. Six attempts at growing intervals last two minutes.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+}
+"""Makes a flow run wait for a server that is away for a minute, instead of ending."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def environment(settings: ServiceSettings) -> dict[str, str]:
     """Return the variables that make a command use these services."""
     variables = {
         **SILENT,
+        **PATIENT,
         **ENVIRONMENT,
         "WAVECAST_DATA": str(data_dir()),
         "PREFECT_HOME": str(data_dir() / "prefect"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -129,10 +130,8 @@ class Matrix:
     def _inflict(self, fault: Fault, found: list[psutil.Process]) -> None:
         training, flow = trainings(self.home), flows(self.home)
         fault.during = "training" if training else "other stages" if flow else "between runs"
-        try:
-            fault.flow_run = next((str(run["id"]) for run in under_way(self.api)), "")
-        except (OSError, ValueError):
-            fault.flow_run = ""
+        with suppress(OSError, ValueError):  # Prefect may be away itself
+            fault.flow_run = next((str(run["id"]) for run in under_way(self.api) if flow), "")
         self.done.append(fault)
         self.hit.append((fault, time.time()))
         log(f"fault {len(self.done)}: {fault.target} {fault.kind}, {fault.during}")
@@ -181,7 +180,9 @@ def measure(home: Path, database: PostgreSQL, count: int, seed: int) -> tuple[li
         if matrix.most_trainings > 1:
             wrong.append(f"{matrix.most_trainings} trainings ran at once")
         for fault in filter(lambda each: each.flow_run, matrix.done):
-            fault.outcome = ask(f"{api}/flow_runs/{fault.flow_run}")["state_type"]
+            ended = ask(f"{api}/flow_runs/{fault.flow_run}")
+            fault.outcome = ended["state_type"]
+            log(f"{fault.target} {fault.kind}, {fault.during}: {ended['state']['message']}")
     finally:
         matrix.end_fault()
         log(table(matrix.done))
