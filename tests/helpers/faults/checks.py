@@ -43,7 +43,8 @@ def problems(client: MlflowClient, runs: list[RunFolder]) -> list[str]:
         tracked += client.search_runs([experiment.experiment_id], max_results=1000)
     by_name: dict[str, list[Run]] = {}
     for each in tracked:
-        by_name.setdefault(each.data.tags.get("wavecast.run", "?"), []).append(each)
+        if "wavecast.run" in each.data.tags:  # others join the runs of a comparison
+            by_name.setdefault(each.data.tags["wavecast.run"], []).append(each)
     versions = Counter(each.run_id for each in client.search_model_versions(max_results=1000))
     found = [f"{name} is no training" for name in by_name if name not in {run.path.name for run in runs}]
     for run in runs:
@@ -61,22 +62,25 @@ def _run_problems(client: MlflowClient, run: RunFolder, tracked: Run) -> list[st
     found = []
     if tracked.info.status != "FINISHED" or run.status()["status"] != "finished":
         found.append(f"is {tracked.info.status} in MLflow and {run.status()['status']} on disk")
+    histories = [
+        sorted((point.step, point.value) for point in client.get_metric_history(tracked.info.run_id, name))
+        for name in tracked.data.metrics
+    ]
+    found += [
+        f"a curve has a point twice: {points}" for points in histories if len(set(points)) < len(points)
+    ]
     expected: dict[str, list[tuple[int, float]]] = {}
     for line in run.lines():
         for key, value in line["metrics"].items():
             expected.setdefault(key, []).append((line["step"], value))
     for key, points in expected.items():
-        history = client.get_metric_history(tracked.info.run_id, key)
-        sent = sorted((point.step, point.value) for point in history)
-        if len({step for step, _ in points}) != len(points):
+        if len({step for step, _ in points}) < len(points):
             found.append(f"{key} has a step twice in the journal")
-        if sent != sorted(points):
-            found.append(f"{key} has {len(sent)} points in MLflow, {len(points)} in the journal")
-    missing = set(run.status()["summary"]) - set(tracked.data.metrics)
-    numbers = {name for name in missing if isinstance(run.status()["summary"][name], int | float)}
-    numbers -= {name for name in numbers if isinstance(run.status()["summary"][name], bool)}
-    if numbers:
-        found.append(f"figures are missing: {sorted(numbers)}")
+        if sorted(points) not in histories:  # under whichever name
+            found.append(f"no curve in MLflow has the {len(points)} points of {key}")
+    numbers = {name: x for name, x in run.status()["summary"].items() if type(x) in (int, float)}
+    sent = set(tracked.data.metrics.values())
+    found += [f"the figure {name} is missing" for name, x in numbers.items() if x not in sent]
     files = {path.name for path in run.artifacts.iterdir()}
     names = {file.path for file in client.list_artifacts(tracked.info.run_id)}
     if files - names:
