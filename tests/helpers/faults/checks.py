@@ -66,9 +66,7 @@ def _run_problems(client: MlflowClient, run: RunFolder, tracked: Run) -> list[st
         sorted((point.step, point.value) for point in client.get_metric_history(tracked.info.run_id, name))
         for name in tracked.data.metrics
     ]
-    found += [
-        f"a curve has a point twice: {points}" for points in histories if len(set(points)) < len(points)
-    ]
+    found += [f"a point is there twice: {each}" for each in histories if len(set(each)) < len(each)]
     expected: dict[str, list[tuple[int, float]]] = {}
     for line in run.lines():
         for key, value in line["metrics"].items():
