@@ -238,12 +238,14 @@ def report_stage(
         The path of the summary.
     """
     from pipeline.reports.run_artifacts import plot_report
+    from pipeline.tracking.start_gain import start_gain
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
     evaluations = {name: read_evaluation(folder.artifacts) for name, folder in folders.items()}
     plot_report(report, folders, evaluations)
+    gains = {name: start_gain(folder.status()) for name, folder in folders.items()}
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,
@@ -251,6 +253,7 @@ def report_stage(
         "runs": {name: str(folder.path) for name, folder in folders.items()},
         "parameters": {name: folder.status()["parameters"] for name, folder in folders.items()},
         "evaluations": evaluations,
+        "gains": {name: gain.sentence for name, gain in gains.items() if gain is not None},
         "promotion": promotion,
         "failed": {name: reason_of(problem) for name, problem in (failures or {}).items()},
         "pictures": sorted(str(path) for path in report.glob("*.png")),

@@ -37,7 +37,7 @@ from pipeline.training.checkpoint import (
 )
 from pipeline.training.kernels import describe_kernels
 from pipeline.training.optimiser import make_optimizer
-from pipeline.training.start import gain_of_start, load_start, starting_model
+from pipeline.training.start import facts_of_start, gain_of_start, load_start, starting_model
 from pipeline.training.step import Training, log, log_every, out_of_time, update
 
 CHECKPOINT_COPIES = 11
@@ -250,6 +250,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "best_epoch": position.best_epoch,
         "valid_nats_per_step": position.best_valid,
         "elapsed_s": round(position.elapsed_s, 1),
+        **facts_of_start(training),
     }
     if training.dataset.representation.rows_are_samples:
         facts["loudest_level"] = loudest_level(training.dataset)
