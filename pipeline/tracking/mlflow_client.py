@@ -15,6 +15,7 @@ from pipeline.common.files import atomic_path
 from pipeline.errors import print_notice
 from pipeline.tracking.artifact_names import artifact_name, under_name
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
+from pipeline.tracking.metric_names import tracked_name
 from pipeline.tracking.run_folder import RunFolder, journal_lines
 from pipeline.tracking.run_page import page_tags, send_dataset
 from pipeline.tracking.store import (
@@ -202,7 +203,7 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
     from mlflow.entities import Metric
 
     points = [
-        Metric(key, value, line["time_ms"], line["step"])
+        Metric(tracked_name(key), value, line["time_ms"], line["step"])
         for line in journal_lines(lines[sent.journal_bytes :])[0]
         for key, value in line["metrics"].items()
     ]
@@ -231,7 +232,7 @@ def _send_end(
 
     step = max((line["step"] for line in journal_lines(lines)[0]), default=0)
     written_ms = _written_ms(run)
-    figures = numbers(status)
+    figures = numbers(run, status)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
     if changed:
         client.log_batch(sent.run_id, [Metric(key, figures[key], written_ms, step) for key in changed])

@@ -38,7 +38,7 @@ def test_everything_of_a_run_is_mirrored(run: RunFolder) -> None:
     assert seen.data.tags["wavecast.device"] == "CPU, 2 threads"
     assert seen.data.tags["wavecast.parameters.all"] == "7"
     assert points(run, LOSS) == journal_points(run, LOSS)
-    assert [(step, value) for step, value, _ in points(run, "test_bits_per_sample")] == [(40, 6.5)]
+    assert [(step, value) for step, value, _ in points(run, "bits_per_sample/test")] == [(40, 6.5)]
     assert seen.data.metrics["skipped"] == 0
     assert artifact_names(run) == {"evaluation.json", "sounds"}
     assert artifact_names(run, "sounds") == {"sounds/a.wav"}
@@ -91,7 +91,7 @@ def test_sent_twice_is_there_once(run: RunFolder) -> None:
     sync(run)
     assert mirrored(run).data.to_dictionary() == before.data.to_dictionary()
     assert points(run, LOSS) == journal_points(run, LOSS)
-    assert len(points(run, "test_bits_per_sample")) == 1
+    assert len(points(run, "bits_per_sample/test")) == 1
 
 
 def test_only_new_lines_and_changed_files_are_sent(run: RunFolder) -> None:
