@@ -14,10 +14,11 @@ from filelock import FileLock
 from pipeline.common.files import atomic_path
 from pipeline.errors import print_notice
 from pipeline.tracking.artifact_names import artifact_name, under_name
+from pipeline.tracking.dataset_inputs import send_datasets
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
 from pipeline.tracking.metric_names import tracked_name
 from pipeline.tracking.run_folder import RunFolder, journal_lines
-from pipeline.tracking.run_page import page_tags, send_dataset
+from pipeline.tracking.run_page import page_tags, run_name
 from pipeline.tracking.store import (
     ENVIRONMENT,
     artifact_root,
@@ -133,9 +134,9 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
     if found:
         sent.run_id = found[0].info.run_id
     else:
-        name = run.path.name
-        began_ms = description["created_ms"]
-        sent.run_id = client.create_run(experiment, began_ms, {RUN_TAG: name}, run_name=name).info.run_id
+        marks, began_ms = {RUN_TAG: run.path.name}, description["created_ms"]
+        created = client.create_run(experiment, began_ms, marks, run_name=run_name(description))
+        sent.run_id = created.info.run_id
     save_sent(run, sent)
 
 
@@ -190,7 +191,7 @@ def _send_description(
     if present == sent.tags:
         return
     if not sent.tags:
-        send_dataset(client, sent.run_id, run)
+        send_datasets(client, sent.run_id, run)
     client.log_batch(
         sent.run_id,
         params=[Param(key, value) for key, value in parameters(description).items()],

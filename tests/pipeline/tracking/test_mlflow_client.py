@@ -29,7 +29,8 @@ def test_everything_of_a_run_is_mirrored(run: RunFolder) -> None:
     run.set_status("finished", summary={"test_bits_per_sample": 6.5, "comment": "good", "skipped": 0})
     sync(run)
     seen = mirrored(run)
-    assert seen.info.run_name == run.path.name
+    assert seen.info.run_name == "gru 227, 20 diagonal, first"
+    assert seen.data.tags["wavecast.run"] == run.path.name
     assert seen.info.status == "FINISHED"
     assert seen.info.start_time == run.description()["created_ms"]
     assert seen.data.params["model.cell"] == "gru"
