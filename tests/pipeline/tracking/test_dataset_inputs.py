@@ -1,4 +1,4 @@
-"""Each split of the data set is an input of the MLflow run, with its sizes, without a path of this machine."""
+"""Each split of the data set is an input of the MLflow run, with its sizes and without a local path."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.helpers.tracked_runs import mirrored
 @pytest.mark.usefixtures("local_store")
 @pytest.mark.parametrize(
     ("input_kind", "rows_a_minute"),
-    [({"sample_rate": 8_000}, 480_000), ({"kind": "spectrogram", "sample_rate": 8_000, "hop_length": 80,
+    [({"kind": "waveform", "sample_rate": 8_000}, 480_000), ({"kind": "spectrogram", "sample_rate": 8_000, "hop_length": 80,
       "window_length": 200}, 6_000), ({"kind": "piano-roll"}, 480)],
 )  # fmt: skip
 def test_splits_are_inputs_with_their_minutes_and_speakers(
@@ -28,7 +28,9 @@ def test_splits_are_inputs_with_their_minutes_and_speakers(
     entries = [("train", "a"), ("train", "b"), ("train", "b"), ("valid", "c")]
     recordings = [{"split": split, "group": group, "length": rows_a_minute} for split, group in entries]
     write_json(prepared, {"recordings": recordings})
-    config = RunConfig.model_validate({"name": "voices", "corpus": corpus, "input": input_kind})
+    head = "bernoulli" if input_kind["kind"] == "piano-roll" else "gaussian_mixture"
+    settings = {"name": "voices", "corpus": corpus, "input": input_kind, "model": {"head": head}}
+    config = RunConfig.model_validate(settings)
     run = start_run(config, prepared, "0123456789abcdef")
     sync(run)
     (run.path / "tracking.json").unlink()
