@@ -20,8 +20,8 @@ from pipeline.registry.catalogue import (
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
-from pipeline.tracking.metric_names import recorded_metrics
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.pages.metric_names import recorded_metrics
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending

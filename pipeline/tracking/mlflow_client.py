@@ -14,11 +14,11 @@ from filelock import FileLock
 from pipeline.common.files import atomic_path
 from pipeline.errors import print_notice
 from pipeline.tracking.artifact_names import artifact_name, under_name
-from pipeline.tracking.dataset_inputs import send_datasets
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
-from pipeline.tracking.metric_names import tracked_name
+from pipeline.tracking.pages.dataset_inputs import send_datasets
+from pipeline.tracking.pages.metric_names import tracked_name
+from pipeline.tracking.pages.run_page import page_tags, run_name
 from pipeline.tracking.run_folder import RunFolder, journal_lines
-from pipeline.tracking.run_page import page_tags, run_name
 from pipeline.tracking.store import (
     ENVIRONMENT,
     artifact_root,
@@ -118,7 +118,7 @@ def send(run: RunFolder, covered: int | None) -> str:
 
 def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: SyncState) -> None:
     """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
-    if sent.run_id and not _exists(client, sent.run_id):
+    if sent.run_id and not exists(client, sent.run_id):
         sent.renew()
     arrived = whole_lines(run, sent.journal_bytes)
     # Another journal is of a restarted training, whose curve would mix with the old one. A damaged journal
@@ -140,7 +140,7 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
     save_sent(run, sent)
 
 
-def _exists(client: "MlflowClient", run_id: str) -> bool:
+def exists(client: "MlflowClient", run_id: str) -> bool:
     """Return whether the store has the run and it is not deleted."""
     from mlflow.exceptions import MlflowException
 

@@ -14,7 +14,7 @@ from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.errors import UserError
-from pipeline.tracking.metric_names import LAYOUT, baseline_figures, tracked_name
+from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
 
 NO_PARAMETERS = ("tracking", "promotion", "variants")
@@ -38,7 +38,7 @@ class SyncState:
         journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
         tags, summary, status: as they arrived.
         artifacts: size and modification time, in ns, of the files that arrived.
-        layout: the scheme of names that figures were sent under, see `pipeline.tracking.metric_names`.
+        layout: the scheme of names that figures were sent under, see `pipeline.tracking.pages.metric_names`.
     """
 
     uri: str

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.tracking.comparison import send_pending
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync import Syncer, sync_pending
+from pipeline.tracking.sync import Syncer
 from pipeline.training.loop import train
 
 
@@ -19,7 +20,7 @@ def train_here(run: Path) -> Path:
     Raises:
         UserError: the run cannot be trained, see `pipeline.training.loop.train`.
     """
-    sync_pending(run.parent)
+    send_pending(run.parent.parent)
     folder = RunFolder(run)
     if folder.status()["status"] != "finished":
         syncer = Syncer(folder)

@@ -13,8 +13,8 @@ from pipeline.features.normalisation import Normalisation
 from pipeline.features.representations import representation_of
 from pipeline.model.build import build_network
 from pipeline.model.storage import save_model
-from pipeline.tracking.metric_names import tracked_name
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.pages.metric_names import tracked_name
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.tracking.sync import store_uri
 

@@ -4,8 +4,13 @@ import json
 
 import pytest
 
-from pipeline.tracking.metric_names import CHART_GROUPS, baseline_figures, recorded_metrics, tracked_name
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.pages.metric_names import (
+    CHART_GROUPS,
+    baseline_figures,
+    recorded_metrics,
+    tracked_name,
+)
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import store_uri
 from pipeline.tracking.sync import sync

@@ -15,9 +15,12 @@ from tests.helpers.tracked_runs import mirrored
 @pytest.mark.usefixtures("local_store")
 @pytest.mark.parametrize(
     ("input_kind", "rows_a_minute"),
-    [({"kind": "waveform", "sample_rate": 8_000}, 480_000), ({"kind": "spectrogram", "sample_rate": 8_000, "hop_length": 80,
-      "window_length": 200}, 6_000), ({"kind": "piano-roll"}, 480)],
-)  # fmt: skip
+    [
+        ({"kind": "waveform", "sample_rate": 8_000}, 480_000),
+        ({"kind": "spectrogram", "sample_rate": 8_000, "hop_length": 80, "window_length": 200}, 6_000),
+        ({"kind": "piano-roll"}, 480),
+    ],
+)
 def test_splits_are_inputs_with_their_minutes_and_speakers(
     own_data_dir: Path, input_kind: dict[str, object], rows_a_minute: int
 ) -> None:

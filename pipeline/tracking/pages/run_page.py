@@ -73,8 +73,8 @@ def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     model, data = config["model"], config["input"]
     kind = data["kind"] if "sample_rate" not in data else f"{data['kind']} at {data['sample_rate']:,} Hz"
     lines = [
-        f"**{_plain(description['variant'] or config['name'])}**: {_plain(_network(model))}, "
-        f"{_plain(_head(model))}, on {kind}. Data set `{description['fingerprint']}`.",
+        f"**{plain(description['variant'] or config['name'])}**: {plain(_network(model))}, "
+        f"{plain(_head(model))}, on {kind}. Data set `{description['fingerprint']}`.",
     ]
     figures = [
         (name[: -len(end)].rstrip("_") or "figure", words, value)
@@ -84,10 +84,10 @@ def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     ]
     if figures:
         lines += ["", "| split | figure | value |", "|---|---|---:|"]
-        lines += [f"| {_plain(split)} | {words} | {value:.3f} |" for split, words, value in figures]
+        lines += [f"| {plain(split)} | {words} | {value:.3f} |" for split, words, value in figures]
         lines += ["", "The artifact `report.html` has plots, sounds and the baselines."]
     elif status.get("reason"):
-        lines += ["", f"Failed: {_plain(str(status['reason']))}"]
+        lines += ["", f"Failed: {plain(str(status['reason']))}"]
     return "\n".join(lines)
 
 
@@ -107,6 +107,6 @@ def _colour(variant: str, cell: str) -> str:
     return COLOURS[place]
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Return a text in which Markdown and HTML mean nothing."""
     return "".join(f"&#{ord(sign)};" if sign in "\\`*_{}[]()<>#+!|&\n" else sign for sign in text)

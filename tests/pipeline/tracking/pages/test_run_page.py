@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.tracking.run_page import describe, page_tags, run_name
+from pipeline.tracking.pages.run_page import describe, page_tags, run_name
 
 HEAD = {"mixture_components": 8, "covariance": "autoregressive"}
 DESCRIPTION: dict[str, Any] = {
