@@ -20,9 +20,9 @@ from flows.pages.messages import dataset_text, evaluation_text, training_text
 from flows.pages.progress import TrainingObserver, preparation_progress
 from flows.pages.run_logs import keep_mistakes_short, mistakes_in_a_sentence, notices_on_page
 from pipeline import stages
-from pipeline.common.files import read_json
 from pipeline.config.run import RunConfig
 from pipeline.errors import TrainingInterrupted
+from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
@@ -122,7 +122,7 @@ def report(
     """Write the summary of figures, plots and sounds, and show it on the flow run's page."""
     with notices_on_page():
         path = stages.report_stage(config, dataset, runs, promotion, failures)
-    publish_summary(read_json(path, "summary of a run"), path, config.tracking.uri)
+    publish_summary(read_summary(path), path, config.tracking.uri)
     return completed(path, f"the summary is {path}")
 
 

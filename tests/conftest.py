@@ -29,7 +29,7 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Paths of data folders, one for each test; pytest's own numbering lists the folder before it each time."""
+    """Paths of data folders, one for each test; pytest's own numbering would list all of them each time."""
     base = tmp_path_factory.mktemp("wavecast-data")
     return (base / str(number) for number in count())
 

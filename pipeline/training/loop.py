@@ -197,7 +197,11 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
     _keep_if_best(training, valid)
     training.folder.append(
         position.total_updates,
-        {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
+        {
+            "valid/nats_per_step": valid,
+            **_valid_bits(training, valid),
+            "time/epoch_end_s": position.elapsed_s,
+        },
     )
     if report:
         report(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
@@ -216,6 +220,14 @@ def _valid_nats(training: Training) -> float:
         discrete=training.config.loss == "discrete",
     )
     return scores.nats_per_step
+
+
+def _valid_bits(training: Training, valid: float) -> dict[str, float]:
+    """Return validation bits per sample of integer samples, by density or, if that is trained, exactly."""
+    per_value = valid / training.framing.target_size
+    bits = training.dataset.representation.bits_per_sample(per_value, training.normalisation)
+    kind = "discrete" if training.config.loss == "discrete" else "density"
+    return {} if bits is None else {f"valid/{kind}_bits_per_sample": bits}
 
 
 def _keep_if_best(training: Training, valid: float) -> None:

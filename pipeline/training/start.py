@@ -3,7 +3,6 @@
 The new model keeps the other's normalisation, so that at update 0 both give every sample the same likelihood.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -78,12 +77,11 @@ def gain_of_start(training: Training) -> dict[str, Any]:
         gain["start_anew_run"] = str(anew.get("run", ""))
     if isinstance(loss := anew.get("valid_nats_per_step"), int | float):
         gain["start_anew_valid_nats_per_step"] = losses["anew"] = float(loss)
-    if start.representation.quantised:
-        size = training.framing.target_size
-        # The discrete loss is of the integers themselves, the density one of normalised values.
-        step = 1.0 if training.config.loss == "discrete" else start.quantisation_step
-        for name, nats in losses.items():
-            gain[f"start_valid_bits_at_{name}"] = (nats / size - math.log(step)) / math.log(2)
+    for name, nats in losses.items():
+        per_value = nats / training.framing.target_size
+        bits = start.representation.bits_per_sample(per_value, start.normalisation)
+        if bits is not None:
+            gain[f"start_valid_bits_at_{name}"] = bits
     minutes = start.trained.get("elapsed_s")
     if isinstance(minutes, int | float):
         gain["start_minutes_of_the_other"] = minutes / 60
