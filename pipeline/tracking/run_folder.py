@@ -26,7 +26,6 @@ from pipeline.config.renamed import earlier_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, print_notice
 
-
 ADDED_TO_TRAINING: dict[str, Any] = {"start_from": None, "ema": 0.0}
 """Settings of `train` that earlier releases did not have, with the values that change nothing."""
 

@@ -16,7 +16,7 @@ from pipeline.common.files import read_json, write_json
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 
-NO_PARAMETERS = ("tracking", "promotion", "variants")
+NO_PARAMETERS = ("run", "tracking", "promotion", "variants")
 """Sections of a configuration that do not change the run itself."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""

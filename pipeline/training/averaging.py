@@ -1,7 +1,7 @@
 """Exponential moving average of the weights (Polyak and Juditsky 1992), for `train.ema`.
 
-After each update the average moves towards the weights by a fraction 1 - d. The decay d rises during the first
-updates, as in TensorFlow's `ExponentialMovingAverage`, so that the initial weights are soon forgotten.
+After each update the average moves towards the weights by a fraction 1 - d. The decay d rises during the
+first updates, as in TensorFlow's `ExponentialMovingAverage`, so that the initial weights are soon forgotten.
 """
 
 from collections.abc import Iterator, Mapping
