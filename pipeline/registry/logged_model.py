@@ -38,6 +38,7 @@ def logged_model(client: "MlflowClient", run: RunFolder, run_id: str) -> "Logged
         run_id: MLflow's id of the run.
     """
     experiment = client.get_run(run_id).info.experiment_id
+    model: LoggedModel
     for model in client.search_logged_models([experiment], f"source_run_id = '{run_id}'"):
         if model.status == "READY":
             return model

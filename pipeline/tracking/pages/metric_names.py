@@ -5,6 +5,7 @@ Journals and summaries of run folders keep their own names. Figures are renamed 
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 LAYOUT = 2
 """Number of this scheme of names. Runs that were sent under an earlier one are sent again under this one."""
@@ -71,7 +72,7 @@ def _recorded_name(name: str) -> str:
     return name
 
 
-def baseline_figures(evaluation: Mapping[str, Mapping[str, Mapping[str, float | None]]]) -> dict[str, float]:
+def baseline_figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures of the baselines of an evaluation, by their names in MLflow.
 
     ``bits_per_sample/below_flac`` states how many bits a sample the model needs less than FLAC.
