@@ -36,7 +36,7 @@ def train_in_child(run: Path, observe: Callable[[], None] = lambda: None) -> Non
         raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
     if code:
         reason = RunFolder(run).status().get("reason", "its message is above")
-        raise UserError(f"{run}: training failed ({reason})")
+        raise UserError(f"{run}: training failed ({str(reason).removeprefix(f'{run}: ')})")
 
 
 def _exit_code(child: "subprocess.Popen[bytes]", observe: Callable[[], None]) -> int:
