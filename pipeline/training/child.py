@@ -62,7 +62,7 @@ def train_in_child(
         raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
     if code:
         reason = RunFolder(run).status().get("reason", "its message is above")
-        raise UserError(f"{run}: training failed ({reason})")
+        raise UserError(f"{run}: training failed ({str(reason).removeprefix(f'{run}: ')})")
 
 
 def _pass_on(lines: IO[bytes], name: str) -> None:
