@@ -140,9 +140,7 @@ def _reason(problem: BaseException) -> str:
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
             words, unnamed = cause.strerror, False
-        elif isinstance(cause, sqlite3.Error):
-            words = str(cause)
-        elif unnamed and str(cause):
+        elif isinstance(cause, sqlite3.Error) or (unnamed and str(cause)):
             words = str(cause)
         cause = cause.__cause__ or cause.__context__
     return one_line(redacted_uri(" ".join(words[:1_000].split()))[:200])
