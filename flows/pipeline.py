@@ -34,11 +34,13 @@ from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settin
 
 from flows import tasks  # noqa: E402
 from flows.pages.artifacts import decision_text  # noqa: E402
+from flows.pages.run_logs import mistakes_in_a_sentence  # noqa: E402
 from flows.pages.run_names import dated_name  # noqa: E402
 from pipeline.stages import check_splits, is_trained, start_stage, variants  # noqa: E402
 
 
 @flow(name="wavecast", flow_run_name=dated_name, persist_result=False)
+@mistakes_in_a_sentence
 def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; return the path of `summary.json`.
 

@@ -18,11 +18,11 @@ from prefect.states import Completed
 from flows.pages.artifacts import decision_text, key_of, publish_summary
 from flows.pages.messages import dataset_text, evaluation_text, training_text
 from flows.pages.progress import TrainingObserver, preparation_progress
-from flows.pages.run_logs import keep_mistakes_short, notices_on_page
+from flows.pages.run_logs import keep_mistakes_short, mistakes_in_a_sentence, notices_on_page
 from pipeline import stages
-from pipeline.common.files import read_json
 from pipeline.config.run import RunConfig
 from pipeline.errors import TrainingInterrupted
+from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
@@ -45,6 +45,7 @@ def value_of(state: State[Value]) -> Value:
 
 
 @task(name="prepare", task_run_name="prepare {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def prepare(config: RunConfig) -> Path:
     """Decode new recordings into a data set."""
     with notices_on_page():
@@ -74,6 +75,7 @@ def _named(stage: str) -> Callable[..., str]:
     retry_condition_fn=_interrupted,
     **UNCACHED,
 )
+@mistakes_in_a_sentence
 def train(run: Path) -> Path:
     """Train in a child process; a retry resumes from the last checkpoint."""
     folder = RunFolder(run)
@@ -91,6 +93,7 @@ def train(run: Path) -> Path:
 
 
 @task(name="evaluate", task_run_name=_named("evaluate"), **UNCACHED)
+@mistakes_in_a_sentence
 def evaluate(run: Path) -> Path:
     """Evaluate a trained run against the baselines, and write its plots and sounds."""
     with notices_on_page():
@@ -99,6 +102,7 @@ def evaluate(run: Path) -> Path:
 
 
 @task(name="promote", task_run_name="promote {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def promote(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     """Register the models; the best one becomes champion if it is better than the present one."""
     with notices_on_page():
@@ -107,6 +111,7 @@ def promote(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 @task(name="report", task_run_name="report {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def report(
     config: RunConfig,
     dataset: Path,
@@ -117,7 +122,7 @@ def report(
     """Write the summary of figures, plots and sounds, and show it on the flow run's page."""
     with notices_on_page():
         path = stages.report_stage(config, dataset, runs, promotion, failures)
-    publish_summary(read_json(path, "summary of a run"), path, config.tracking.uri)
+    publish_summary(read_summary(path), path, config.tracking.uri)
     return completed(path, f"the summary is {path}")
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 from prefect import flow
 
 from flows import tasks
+from flows.pages.run_logs import mistakes_in_a_sentence
 from flows.pages.run_names import dated_name
 from pipeline.config.run import RunConfig
 from pipeline.stages import start_stage, variants
 
 
 @flow(name="train", flow_run_name=dated_name)
+@mistakes_in_a_sentence
 def train_models(config: RunConfig) -> list[Path]:
     """Prepare new recordings, then train each variant; return the models' folders."""
     prepared = tasks.prepare(config, return_state=True)

@@ -17,6 +17,7 @@ from pipeline.config.run import RunConfig
 from pipeline.data.preparation import prepare
 from pipeline.errors import RecordingRejected, UserError, print_notice, raise_failures, reason_of
 from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
+from pipeline.tracking.comparison_folder import write_summary
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.child import train_in_child
 
@@ -225,7 +226,7 @@ def report_stage(
     promotion: dict[str, Any],
     failures: Mapping[str, Exception] | None = None,
 ) -> Path:
-    """Write `summary.json` with a run's figures, plots and sounds, the best model first.
+    """Write and send `summary.json` with a run's figures, plots and sounds, the best model first.
 
     Args:
         config: the run's configuration.
@@ -238,12 +239,15 @@ def report_stage(
         The path of the summary.
     """
     from pipeline.reports.run_artifacts import plot_report
+    from pipeline.tracking.comparison import try_send_comparison
+    from pipeline.tracking.start_gain import start_gain
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
     evaluations = {name: read_evaluation(folder.artifacts) for name, folder in folders.items()}
     plot_report(report, folders, evaluations)
+    gains = {name: start_gain(folder.status()) for name, folder in folders.items()}
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,
@@ -251,6 +255,7 @@ def report_stage(
         "runs": {name: str(folder.path) for name, folder in folders.items()},
         "parameters": {name: folder.status()["parameters"] for name, folder in folders.items()},
         "evaluations": evaluations,
+        "gains": {name: gain.sentence for name, gain in gains.items() if gain is not None},
         "promotion": promotion,
         "failed": {name: reason_of(problem) for name, problem in (failures or {}).items()},
         "pictures": sorted(str(path) for path in report.glob("*.png")),
@@ -259,8 +264,9 @@ def report_stage(
             str(sound) for folder in best_first for sound in sorted((folder.artifacts / "sounds").glob("*"))
         ],
     }
-    write_json(report / "summary.json", summary)
-    return report / "summary.json"
+    path = write_summary(report, summary)
+    try_send_comparison(report)
+    return path
 
 
 def run_stages(config: RunConfig) -> Path:

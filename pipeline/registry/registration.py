@@ -21,6 +21,7 @@ from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, artifact_repository, connect, send, store_of
+from pipeline.tracking.pages.metric_names import recorded_metrics
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
@@ -125,7 +126,8 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
     """Return all registered versions, the newest first.
 
     Each has `name`, `version`, `aliases`, `run_id`, `run_name` (its folder's), `variant`, `kind` and
-    `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure),
+    `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure,
+    under the names of run folders),
     `valid_bits_per_sample` (None where that is not known), `created` (date, time, offset from UTC),
     `promotion` (what was decided on it, see `pipeline.promotion.record`) and `pinned`.
     """
@@ -169,7 +171,7 @@ def _describe(
         "variant": settings.get("variant", ""),
         "kind": settings.get("input.kind", ""),
         "sample_rate": int(rate) if (rate := settings.get("input.sample_rate", "")).isdigit() else None,
-        "metrics": dict(run.data.metrics) if run else {},
+        "metrics": recorded_metrics(run.data.metrics) if run else {},
         "valid_bits_per_sample": validation_bits(
             data_dir() / "runs" / (run_folder_name(version.tags.get(RUN_TAG)) or "-") / "model"
         ),

@@ -15,8 +15,10 @@ from pipeline.common.files import atomic_path
 from pipeline.errors import print_notice
 from pipeline.tracking.artifact_names import artifact_name, check_place, under_name
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
+from pipeline.tracking.pages.dataset_inputs import send_datasets
+from pipeline.tracking.pages.metric_names import tracked_name
+from pipeline.tracking.pages.run_page import page_tags, run_name
 from pipeline.tracking.run_folder import RunFolder, journal_lines
-from pipeline.tracking.run_page import page_tags, send_dataset
 from pipeline.tracking.store import (
     ENVIRONMENT,
     TrackingUnavailable,
@@ -122,7 +124,7 @@ def send(run: RunFolder, covered: int | None) -> str:
 
 def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: SyncState) -> None:
     """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
-    if sent.run_id and not _exists(client, sent.run_id):
+    if sent.run_id and not exists(client, sent.run_id):
         sent.renew()
     arrived = whole_lines(run, sent.journal_bytes)
     # Another journal is of a restarted training, whose curve would mix with the old one. A damaged journal
@@ -141,11 +143,13 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
     if found:
         sent.run_id = found[0].info.run_id
     else:
-        sent.run_id = client.create_run(experiment, began_ms, {RUN_TAG: name}, run_name=name).info.run_id
+        marks = {RUN_TAG: name}
+        created = client.create_run(experiment, began_ms, marks, run_name=run_name(description))
+        sent.run_id = created.info.run_id
     save_sent(run, sent)
 
 
-def _exists(client: "MlflowClient", run_id: str) -> bool:
+def exists(client: "MlflowClient", run_id: str) -> bool:
     """Return whether the store has the run and it is not deleted."""
     from mlflow.exceptions import MlflowException
 
@@ -195,7 +199,7 @@ def _send_description(
     if present == sent.tags:
         return
     if not sent.tags:
-        send_dataset(client, sent.run_id, run)
+        send_datasets(client, sent.run_id, run)
     client.log_batch(
         sent.run_id,
         params=[Param(key, value) for key, value in parameters(description).items()],
@@ -208,7 +212,7 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
     from mlflow.entities import Metric
 
     points = [
-        Metric(key, value, line["time_ms"], line["step"])
+        Metric(tracked_name(key), value, line["time_ms"], line["step"])
         for line in journal_lines(lines[sent.journal_bytes :])[0]
         for key, value in line["metrics"].items()
     ]
@@ -255,7 +259,7 @@ def _send_end(
 
     step = max((line["step"] for line in journal_lines(lines)[0]), default=0)
     written_ms = _written_ms(run)
-    figures = numbers(status)
+    figures = numbers(run, status)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
     if changed:
         client.log_batch(sent.run_id, [Metric(key, figures[key], written_ms, step) for key in changed])

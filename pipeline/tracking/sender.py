@@ -14,11 +14,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import print_notice
+from pipeline.tracking.comparison import send_pending
 from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import redacted_uri
-from pipeline.tracking.sync import Syncer, sync_pending
+from pipeline.tracking.sync import Syncer
 
 MEMORY_BYTES = 3 << 30
 """Most memory of a sender; MLflow itself takes about 0.5 GB."""
@@ -132,7 +133,7 @@ def main(run: str) -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the training ends on it, and then this process
     _limit_memory()
     folder = RunFolder(Path(run))
-    syncer = Syncer(folder, lambda: sync_pending(folder.path.parent, folder.path), _Outcomes().write)
+    syncer = Syncer(folder, lambda: send_pending(folder.path.parent.parent, folder.path), _Outcomes().write)
     for line in sys.stdin:
         if line.strip() == END:
             return 0 if syncer.close() else 1

@@ -35,8 +35,9 @@ from pipeline.training.checkpoint import (
     save_checkpoint,
     save_tensors,
 )
+from pipeline.training.kernels import describe_kernels
 from pipeline.training.optimiser import make_optimizer
-from pipeline.training.start import gain_of_start, load_start, starting_model
+from pipeline.training.start import facts_of_start, gain_of_start, load_start, starting_model
 from pipeline.training.step import Training, log, log_every, out_of_time, update
 
 CHECKPOINT_COPIES = 11
@@ -131,7 +132,8 @@ def begin(
             folder.last_checkpoint, folder.previous_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
-    facts = {**describe_device(device), "environment": describe_environment()}
+    facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
+    facts |= describe_kernels(network, device, config.train.precision)
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not resumed:
         if start is None:
@@ -195,7 +197,11 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
     _keep_if_best(training, valid)
     training.folder.append(
         position.total_updates,
-        {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
+        {
+            "valid/nats_per_step": valid,
+            **_valid_bits(training, valid),
+            "time/epoch_end_s": position.elapsed_s,
+        },
     )
     if report:
         report(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
@@ -214,6 +220,14 @@ def _valid_nats(training: Training) -> float:
         discrete=training.config.loss == "discrete",
     )
     return scores.nats_per_step
+
+
+def _valid_bits(training: Training, valid: float) -> dict[str, float]:
+    """Return validation bits per sample of integer samples, by density or, if that is trained, exactly."""
+    per_value = valid / training.framing.target_size
+    bits = training.dataset.representation.bits_per_sample(per_value, training.normalisation)
+    kind = "discrete" if training.config.loss == "discrete" else "density"
+    return {} if bits is None else {f"valid/{kind}_bits_per_sample": bits}
 
 
 def _keep_if_best(training: Training, valid: float) -> None:
@@ -248,6 +262,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "best_epoch": position.best_epoch,
         "valid_nats_per_step": position.best_valid,
         "elapsed_s": round(position.elapsed_s, 1),
+        **facts_of_start(training),
     }
     if training.dataset.representation.rows_are_samples:
         facts["loudest_level"] = loudest_level(training.dataset)

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.tracking.comparison import send_pending
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sender import background_sender
-from pipeline.tracking.sync import sync_pending
 from pipeline.training.loop import train
 
 
@@ -22,7 +22,7 @@ def train_here(run: Path) -> Path:
     """
     folder = RunFolder(run)
     if folder.status()["status"] == "finished":
-        sync_pending(run.parent)
+        send_pending(run.parent.parent)
         return folder.model
     with background_sender(folder) as request:  # it first sends what waits of earlier runs
         train(folder, request)

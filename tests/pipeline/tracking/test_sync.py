@@ -54,7 +54,7 @@ def test_requests_return_at_once_and_close_sends_the_rest(run: RunFolder) -> Non
     assert syncer.close()
     assert points(run, LOSS) == journal_points(run, LOSS)
     assert mirrored(run).info.status == "FINISHED"
-    assert mirrored(run).data.metrics["best_epoch"] == 3
+    assert mirrored(run).data.metrics["time/best_epoch"] == 3
 
 
 def test_the_background_sender_stops_at_the_checkpoint(run: RunFolder) -> None:

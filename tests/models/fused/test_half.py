@@ -1,0 +1,1 @@
+"""Products in bfloat16: near those in float32, and the same bits on any number of threads."""
