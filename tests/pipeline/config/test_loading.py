@@ -60,7 +60,7 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("extends: |\n x", "x\\n: no such configuration"),
+        ("extends: |\n x\n", "x\\n: no such configuration"),
         (f"extends: {'a' * 5_000}", "a...: no such configuration"),
         (f"input: {{kind: {'a' * 5_000}}}", "Input tag 'aaa"),
     ],
