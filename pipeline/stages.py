@@ -45,18 +45,6 @@ def prepare_stage(
     return prepare(config, reread, progress)
 
 
-def dry_run_stage(config: RunConfig) -> dict[str, Any]:
-    """Return what a preparation would find, from headers alone; see `pipeline.data.dry_run.dry_run`.
-
-    Raises:
-        UserError: no recordings are named, or an input cannot be used.
-    """
-    from pipeline.data.dry_run import dry_run
-
-    require_inputs(config)
-    return dry_run(config)
-
-
 def require_inputs(config: RunConfig) -> None:
     """Raise `UserError` (exit code 2) if no recordings are named."""
     if not config.corpus.inputs:
@@ -242,7 +230,7 @@ def report_stage(
     """
     from pipeline.reports.run_artifacts import plot_report
     from pipeline.tracking.comparison import try_send_comparison
-    from pipeline.tracking.start_gain import start_gain
+    from pipeline.tracking.pages.start_gain import start_gain
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])

@@ -14,8 +14,8 @@ import pytest
 import soundfile
 
 from pipeline.promotion.history import Event, History
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.start_gain import start_gain
 from tests.conftest import PROJECT_ROOT
 from tests.helpers.builders import noise, write_sound
 from tests.helpers.clusters.services import OTHER_SERVERS, call_wavecast, until
