@@ -31,9 +31,7 @@ class Browser:
     async def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Call a method of the debugging protocol and return its result."""
         self._number += 1
-        await self._connection.send(
-            json.dumps({"id": self._number, "method": method, "params": parameters})
-        )
+        await self._connection.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(await self._connection.recv())
             if answer.get("id") == self._number:
@@ -43,7 +41,9 @@ class Browser:
 
     async def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression on the page."""
-        found = await self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        found = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return found["result"].get("value")
 
     async def open(self, address: str, texts: tuple[str, ...], height_px: int) -> None:
