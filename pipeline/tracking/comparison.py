@@ -160,7 +160,12 @@ def _send_figures(client: "MlflowClient", record: RunFolder, sent: SyncState, be
     """Send the figures of the best variant, which are those of the comparison. Each has its point once."""
     from mlflow.entities import Metric
 
-    figures, at_ms = numbers(best, best.status()), written_ms(best)
+    figures = {
+        name: value
+        for name, value in numbers(best, best.status()).items()
+        if name.startswith(("bits_per_sample/", "nats_per_step/"))
+    }
+    at_ms = written_ms(best)
     step = max((line["step"] for line in best.lines()), default=0)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
     if changed:
