@@ -41,8 +41,9 @@ class Browser:
 
     async def value(self, expression: str) -> Any:
         """Return the value of a JavaScript expression on the page."""
-        how = {"returnByValue": True, "awaitPromise": True}
-        found = await self.call("Runtime.evaluate", expression=expression, **how)
+        found = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
         return found["result"].get("value")
 
     async def open(self, address: str, texts: tuple[str, ...], height_px: int) -> None:

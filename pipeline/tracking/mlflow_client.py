@@ -198,11 +198,14 @@ def _send_description(
     present = tags(description, status) | page_tags(description, status)
     if present == sent.tags:
         return
+    settings: dict[str, str] = {}
     if not sent.tags:
         send_datasets(client, sent.run_id, run)
+        known = client.get_run(sent.run_id).data.params  # MLflow rejects another value of a parameter
+        settings = {key: value for key, value in parameters(description).items() if key not in known}
     client.log_batch(
         sent.run_id,
-        params=[Param(key, value) for key, value in parameters(description).items()],
+        params=[Param(key, value) for key, value in settings.items()],
         tags=[RunTag(key, value) for key, value in present.items()],
     )
     sent.tags = present
