@@ -92,7 +92,7 @@ def log(text: str, page_only: bool | None = None) -> None:
     if hidden:
         for handler in logging.getLogger().handlers:  # the console's; Prefect makes it anew for each process
             handler.addFilter(_on_console)
-    get_run_logger().info("%s", text, extra=ON_PAGE_ONLY if hidden else {})
+    get_run_logger().info("%s", one_line(text), extra=ON_PAGE_ONLY if hidden else {})
 
 
 def _on_console(record: logging.LogRecord) -> bool:

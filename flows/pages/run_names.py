@@ -7,6 +7,7 @@ from typing import Any
 from prefect.runtime import flow_run
 
 from pipeline.config.run import DEFAULT_NAME
+from pipeline.errors import one_line
 
 
 def dated_name() -> str:
@@ -17,13 +18,13 @@ def dated_name() -> str:
 def evaluation_name() -> str:
     """Return what is evaluated, one run or a number of runs, with the date and time (UTC)."""
     runs = flow_run.parameters.get("runs") or []
-    return f"evaluate {Path(runs[0]).name if len(runs) == 1 else f'{len(runs)} runs'} {_when()}"
+    return f"evaluate {one_line(Path(runs[0]).name) if len(runs) == 1 else f'{len(runs)} runs'} {_when()}"
 
 
 def prediction_name() -> str:
     """Return the model that continues recordings, with the date and time (UTC)."""
     model = _part(flow_run.parameters.get("request"), "model")
-    return f"predict with {model or 'the champion'} {_when()}"
+    return f"predict with {one_line(str(model)) if model else 'the champion'} {_when()}"
 
 
 def _part(parameter: Any, name: str) -> Any:

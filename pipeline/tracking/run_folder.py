@@ -10,6 +10,7 @@ artifacts/       pictures, sounds, evaluation
 tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
 
+import functools
 import json
 import os
 import time
@@ -135,7 +136,7 @@ class RunFolder:
         try:
             return dict(read_json(path, "status of a run", RunStatus, "the run is resumed to write it again"))
         except UserError as problem:
-            print_notice(str(problem))
+            _notice_once(str(problem))
             return {"status": "running"}
 
     def set_status(self, status: str, **summary: Any) -> None:
@@ -194,6 +195,12 @@ class RunFolder:
         if damaged:
             print_notice(f"{self.journal}: {damaged} of its lines are damaged and are left out of the curves")
         return lines
+
+
+@functools.cache
+def _notice_once(line: str) -> None:
+    """Print a notice, once in this process: a status is read again and again."""
+    print_notice(line)
 
 
 def journal_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:

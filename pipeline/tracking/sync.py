@@ -172,7 +172,10 @@ class Syncer:
         self._thread.join(timeout_s)
 
     def _work(self) -> None:
-        self._before()
+        try:
+            self._before()
+        except Exception as problem:
+            print_notice(f"earlier runs are sent another time ({reason_of(problem)})")
         self._requested.wait()
         if self._newest is None:  # closed without a request: there is nothing to record
             return

@@ -13,7 +13,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking.pages.dataset_inputs import source_names
 from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
@@ -155,7 +155,7 @@ def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
     """
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
-    return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
+    return {f"wavecast.{key}": printable(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
 
 
 def numbers(run: RunFolder, status: dict[str, Any]) -> dict[str, float]:
