@@ -17,8 +17,9 @@ from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.features.representations import representation_of
 from pipeline.features.spectrogram_frames import SpectrogramFrames
+from pipeline.generation.context import ContextRows, Rows
 from pipeline.generation.engine import free_run
-from pipeline.generation.free_running import FreeRun, Rows
+from pipeline.generation.free_running import FreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
 from pipeline.generation.generate import continue_samples, encode_context
 from pipeline.generation.options import SamplingOptions
@@ -64,7 +65,7 @@ def test_a_conditioned_state_is_that_of_one_long_pass_and_so_is_the_next_step(
     model = tiny_model(config, cell=cell)
     rows = samples_of(length)
     whole_steps = rows[length % model.framing.hop :]
-    state, window = warm_state(model, whole_steps)
+    state, window = warm_state(model, ContextRows.of(whole_steps.numpy()))
     expected, expected_state = one_long_pass(model, whole_steps)
     for part, expected_part in zip(state, expected_state, strict=True):
         torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
@@ -149,7 +150,7 @@ def test_samples_beyond_full_scale_are_clipped_and_fed_back_clipped() -> None:
     sampling = SamplingOptions(temperature=0.0, noise_scale=0.0)
     (continuation,) = continue_samples(model, tone(100), 0.1, sampling).added
     assert set(continuation.tolist()) == {-32_768, 32_767}
-    _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
+    _, window = warm_state(model, ContextRows.of(continuation[:, None]))
     assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
 
 
