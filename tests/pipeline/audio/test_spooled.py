@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.audio.spooled import BLOCK_SAMPLES, SpooledSamples, blocks_of, in_memory
 from pipeline.errors import UserError
-from tests.helpers.recordings import noise
+from tests.helpers.builders import noise
 
 
 @pytest.fixture(params=[0, 1, 1_000, 3_000_000])

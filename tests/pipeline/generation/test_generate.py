@@ -11,7 +11,7 @@ from torch import Tensor
 import pipeline.generation.generate as generation
 from models.distributions.mixture import DiagonalMixture
 from models.recurrent.cells import CELLS
-from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
@@ -25,6 +25,7 @@ from pipeline.generation.generate import continue_samples, encode_context
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import noise, tiny_model, tone
+from tests.helpers.notes import some_roll
 
 RATE = 8_000
 WAVEFORM = WaveformConfig(sample_rate=RATE)
@@ -78,6 +79,17 @@ def test_a_conditioned_state_is_that_of_one_long_pass_and_so_is_the_next_step(
         window[len(window) - context :], model.normaliser().normalise(rows[length - context :])
     )
     assert not window[: len(window) - context].any()
+
+
+@torch.no_grad()
+def test_every_row_of_a_piece_of_notes_conditions_the_state() -> None:
+    """Its first row is not scored; it conditions the state like the others."""
+    model = tiny_model(PianoRollConfig(kind="piano-roll"), head="bernoulli")
+    rows = torch.from_numpy(some_roll(12, density=0.3))
+    _, expected = one_long_pass(model, rows)
+    state, _ = warm_state(model, ContextRows.of(rows.numpy()))
+    for part, expected_part in zip(state, expected, strict=True):
+        torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
@@ -157,11 +169,11 @@ def test_samples_beyond_full_scale_are_clipped_and_fed_back_clipped() -> None:
 # Spectrograms
 
 
-def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., FreeRun]:
+def oracle(future: NDArray[np.int16], context: list[ContextRows]) -> Callable[..., FreeRun]:
     """Replace the model: record the context's rows, and continue by those of the real recording."""
 
     class Oracle(TorchFreeRun):
-        def condition(self, rows: Rows) -> None:
+        def condition(self, rows: ContextRows) -> None:
             context.append(rows)
 
         def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
@@ -179,7 +191,7 @@ def test_frames_continue_where_the_recording_ended(length: int, monkeypatch: pyt
     """With every frame predicted perfectly, a burst has its right time; the end itself is not context."""
     whole = noise(8_000, 2, 5.0)
     whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
-    context: list[Rows] = []
+    context: list[ContextRows] = []
     monkeypatch.setattr(generation, "free_run", oracle(whole, context))
     model = tiny_model(FRAMES)
     (continuation,) = continue_samples(model, whole[:length], 0.25).added
@@ -187,7 +199,7 @@ def test_frames_continue_where_the_recording_ended(length: int, monkeypatch: pyt
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4
     frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(whole)).to(torch.float16)
-    torch.testing.assert_close(torch.from_numpy(context[0]), frames[: len(context[0])])
+    torch.testing.assert_close(torch.from_numpy(context[0].last(len(frames))), frames[: len(context[0])])
     assert length - FRAMES.window_length < len(context[0]) * FRAMES.hop_length <= length
 
 
