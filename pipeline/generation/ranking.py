@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.audio.short_time import short_time_magnitudes
-from pipeline.generation.free_running import Rows
+from pipeline.generation.context import ContextRows, Rows
 
 if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
@@ -86,7 +86,7 @@ def _profile(samples: Samples, sample_rate: int) -> Levels:
     return np.stack([levels.mean(0), levels.std(0)])
 
 
-def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArray[np.float64]:
+def continuation_nll(model: "TrainedModel", context: ContextRows, takes: Rows) -> NDArray[np.float64]:
     """Return the negative log-likelihood (B,) of continuations, in nats per step.
 
     The log-density is that of the normalised values at temperature 1, independent of the sampling options.
@@ -94,7 +94,7 @@ def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArr
 
     Args:
         model: any trained model.
-        context: stored rows (M, width).
+        context: stored rows (M, width), in blocks.
         takes: stored rows (B, N, width) that follow the context.
     """
     import torch
@@ -103,10 +103,9 @@ def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArr
     from pipeline.generation.free_running_torch import warm_state
 
     frames, normaliser = model.framing, model.normaliser()
-    context = context[len(context) % frames.hop :]
     steps = takes.shape[1] // frames.hop
     with torch.inference_mode():
-        state, window = warm_state(model, torch.from_numpy(np.ascontiguousarray(context)))
+        state, window = warm_state(model, context)
         state = tuple(part.repeat_interleave(len(takes), 1) for part in state)
         rows = torch.from_numpy(np.ascontiguousarray(takes[:, : steps * frames.hop])).to(model.device)
         values = torch.cat([window.expand(len(takes), -1, -1), normaliser.normalise(rows)], 1)
