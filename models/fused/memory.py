@@ -1,0 +1,53 @@
+"""Memory that training uses again in each update: fresh memory costs more time than many a product on it.
+
+An array from here returns its memory when nothing refers to it any more, be it a view or a tensor. Two
+graphs that live at once therefore never share any.
+"""
+
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+
+from models.fused.products import Array
+
+_MOST_SIZES = 16
+"""Sizes whose memory is kept; the ones used longest ago are let go."""
+
+_ALIGNMENT = 64
+
+_free: OrderedDict[int, list[Array]] = OrderedDict()
+
+
+class _Loan:
+    """Memory on loan, as NumPy's interface of arrays describes it; NumPy keeps it as an array's base."""
+
+    def __init__(self, memory: Array) -> None:
+        self.memory = memory
+        self.__array_interface__ = memory.__array_interface__
+
+    def __del__(self) -> None:
+        stack = _free.get(len(self.memory))
+        if stack is not None:
+            stack.append(self.memory)
+
+
+def empty(count: int, like: Any) -> Array:
+    """Return a flat array with undefined values, which begins at a cache line.
+
+    Args:
+        count: numbers.
+        like: type of the numbers.
+    """
+    kind = np.dtype(like)
+    size = count * kind.itemsize + _ALIGNMENT
+    stack = _free.setdefault(size, [])
+    _free.move_to_end(size)
+    if len(_free) > _MOST_SIZES:
+        _free.popitem(last=False)
+    try:
+        memory = stack.pop()
+    except IndexError:
+        memory = np.empty(size, np.uint8)
+    begin = -memory.ctypes.data % _ALIGNMENT
+    return np.asarray(_Loan(memory))[begin : begin + count * kind.itemsize].view(kind)
