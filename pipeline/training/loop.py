@@ -35,6 +35,7 @@ from pipeline.training.checkpoint import (
     save_checkpoint,
     save_tensors,
 )
+from pipeline.training.kernels import describe_kernels
 from pipeline.training.optimiser import make_optimizer
 from pipeline.training.start import gain_of_start, load_start, starting_model
 from pipeline.training.step import Training, log, log_every, out_of_time, update
@@ -131,7 +132,8 @@ def begin(
             folder.last_checkpoint, folder.previous_checkpoint, network, training.optimizer, device
         )
     folder.truncate_journal(journal_size)
-    facts = {**describe_device(device), "environment": describe_environment()}
+    facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
+    facts |= describe_kernels(network, device, config.train.precision)
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not resumed:
         if start is None:
