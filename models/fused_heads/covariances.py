@@ -3,9 +3,16 @@
 See `models.distributions.correlated_mixtures`.
 """
 
-from models.compiled.simd import compiled
-from models.fused_heads.blocks import ROWS, Array, product
+from models.compiled.simd import compiled, inlined
+from models.fused.products import copy
 from models.fused.tiles import LANES
+from models.fused_heads.blocks import ROWS, Array, fill, load_columns, product
+
+
+@inlined
+def basis_rows(order: int) -> int:
+    """Return the rows of a basis and its predictor, a multiple of four."""
+    return (order + 4) // 4 * 4
 
 
 @compiled
@@ -60,12 +67,8 @@ def full_gradients(
 @compiled
 def load_line(history: Array, value: Array, first: int, last: int, order: int, size: int, line: Array) -> None:
     """Write the P values before each row's outputs, from ``history`` (N, P), and its outputs to (P + D)."""
-    zero = line.dtype.type(0)
-    for p in range(order):
-        column = line[p * ROWS : (p + 1) * ROWS]
-        for r in range(ROWS):
-            column[r] = history[first + r, p] if r < last - first else zero
-    line[order * ROWS : (order + size) * ROWS] = value[: size * ROWS]
+    load_columns(history, first, last, line, order)
+    copy(value, line[order * ROWS :], size * ROWS)
 
 
 @compiled
@@ -104,11 +107,10 @@ def predictor_gradients(
     components: int, size: int, order: int, rows: int, slopes: Array, read: Array, offset: Array, change: Array
 ) -> None:
     """Replace offsets and changes by their gradients, given those of the means: ``slopes`` (K, D)."""
-    zero = offset.dtype.type(0)
+    fill(offset, 0.0, components * ROWS)
+    fill(change, 0.0, components * order * ROWS)
     for k in range(components):
         own = offset[k * ROWS : (k + 1) * ROWS]
-        own[:] = zero
-        change[k * order * ROWS : (k + 1) * order * ROWS] = zero
         for n in range(size):
             slope = slopes[(k * size + n) * ROWS : (k * size + n + 1) * ROWS]
             for r in range(ROWS):

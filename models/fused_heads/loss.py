@@ -12,7 +12,8 @@ from models.fused import threads
 from models.fused.memory import empty
 from models.fused.products import Array, padded
 from models.fused_heads.blocks import ROWS
-from models.fused_heads.part import Shape, add_parts, basis_rows, room_of, train_rows
+from models.fused_heads.covariances import basis_rows
+from models.fused_heads.part import Shape, add_parts, room_of, train_rows
 
 _FEWEST_ROWS = 8 * ROWS
 _MOST_PARTS = 16
@@ -26,13 +27,15 @@ class Head(NamedTuple):
     Attributes:
         shape: see `models.fused_heads.part.Shape`.
         projection: its linear layer.
-        floor: smallest scale.
+        floor: smallest scale of a mixture; None for notes.
+        full: whether a mixture has full covariances.
         predictor: P coefficients that an autoregressive head starts at, and their basis (P, P).
     """
 
     shape: Shape
     projection: nn.Linear
-    floor: float
+    floor: float | None
+    full: bool
     predictor: tuple[Tensor, Tensor] | None
 
 
@@ -52,7 +55,7 @@ class Steps(NamedTuple):
     bounds: tuple[Tensor, Tensor] | None
 
 
-def log_likelihood(head: Head, hidden: Tensor, steps: Steps, factor: float) -> Tensor:
+def log_likelihood_sum(head: Head, hidden: Tensor, steps: Steps, factor: float) -> Tensor:
     """Return ``factor`` times the sum of all log-likelihoods, in nats, with its gradients.
 
     Args:
@@ -93,7 +96,7 @@ def _compute(
     """Return the loss and the gradients of hidden vectors, weights and biases."""
     kind = hidden.detach().numpy().dtype.type
     batch, length, width = hidden.shape
-    size, order = head.shape[2], head.shape[3]
+    size, order = head.shape[1], head.shape[2]
     count, row = batch * length, padded(width + 1)
     parts = _parts(count)
     w = _packed(weight, bias, row)
@@ -106,10 +109,11 @@ def _compute(
     flat, strides = _flat(hidden)
     targets = _matrix(steps.targets, size, kind)
     mask = _matrix(steps.mask, size, np.bool_)
-    history = _matrix(steps.history[..., -order:] if order else None, order, kind)
-    bounds = tuple(_matrix(each, size, np.float64) for each in steps.bounds or (None, None))
-    basis = _basis(head, kind)
-    scalars = kind(head.floor), kind(factor)
+    bounds = None if steps.bounds is None else tuple(_matrix(x, size, np.float64) for x in steps.bounds)
+    predictor = None
+    if head.predictor is not None:
+        predictor = _matrix(steps.history[..., -order:], order, kind), _basis(*head.predictor, kind)
+    form = (None if head.floor is None else kind(head.floor), 0 if head.full else None, predictor, bounds)
     free: SimpleQueue[Array] = SimpleQueue()
     for worker in range(workers):
         free.put(rooms[worker * room : (worker + 1) * room])
@@ -117,8 +121,8 @@ def _compute(
     def run(part: int) -> None:
         own = free.get()
         train_rows(
-            head.shape, flat, strides, targets, mask, history, bounds, w, basis, scalars, log_prob,
-            grad_hidden, grad_parts[part * len(w) : (part + 1) * len(w)], own, *parts[part],
+            head.shape, flat, strides, targets, mask, *form, w, kind(factor), log_prob, grad_hidden,
+            grad_parts[part * len(w) : (part + 1) * len(w)], own, *parts[part],
         )  # fmt: skip
         free.put(own)
 
@@ -168,11 +172,8 @@ def _matrix(values: Tensor | None, width: int, kind: Any) -> Array:
     return np.ascontiguousarray(values.detach().reshape(-1, width).numpy(), kind)
 
 
-def _basis(head: Head, kind: Any) -> Array:
+def _basis(start: Tensor, basis: Tensor, kind: Any) -> Array:
     """Return the basis of an autoregressive head with its predictor behind it, and rows of zeros, flat."""
-    if head.predictor is None:
-        return np.empty(0, kind)
-    start, basis = head.predictor
     order = len(start)
     table = np.zeros((basis_rows(order), order), kind)
     table[:order] = basis.numpy()

@@ -1,7 +1,8 @@
 """Mixtures in a block: log-likelihoods from those of components, and the gradients of all that led there."""
 
 from models.compiled.simd import compiled
-from models.fused_heads.blocks import ROWS, Array
+from models.fused.products import copy
+from models.fused_heads.blocks import ROWS, Array, fill
 from models.fused_heads.functions import exp, log
 
 _NEGLIGIBLE = 1e-20
@@ -48,9 +49,8 @@ def mix(components: int, weight: Array, logits: Array, joint: Array, log_prob: A
 @compiled
 def _exponentials(components: int, numbers: Array, highest: Array, total: Array) -> None:
     """Replace numbers (K) of each row by exponentials of their distance to the highest, and sum them up."""
-    zero = total.dtype.type(0)
-    highest[:] = numbers[:ROWS]
-    total[:] = zero
+    copy(numbers, highest, ROWS)
+    fill(total, 0.0, ROWS)
     for k in range(1, components):
         own = numbers[k * ROWS : (k + 1) * ROWS]
         for r in range(ROWS):

@@ -1,7 +1,7 @@
 """Independent notes in a block: their log-probabilities, and the gradients of their log odds."""
 
 from models.compiled.simd import compiled
-from models.fused_heads.blocks import ROWS, Array
+from models.fused_heads.blocks import ROWS, Array, fill
 from models.fused_heads.functions import exp, log1p
 
 
@@ -19,7 +19,7 @@ def notes(size: int, weight: Array, value: Array, mask: Array, log_odds: Array, 
     """
     kind = log_odds.dtype.type
     zero, one = kind(0), kind(1)
-    log_prob[:] = zero
+    fill(log_prob, 0.0, ROWS)
     for n in range(size):
         own, y = log_odds[n * ROWS : (n + 1) * ROWS], value[n * ROWS : (n + 1) * ROWS]
         present = mask[n * ROWS : (n + 1) * ROWS]
