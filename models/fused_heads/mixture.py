@@ -27,28 +27,24 @@ def mixture_gradients(
     lower: int | None,
     predictor: tuple[Array, Array] | None,
     bounds: tuple[Array, Array] | None,
-    value: Array,
-    present: Array,
-    weight: Array,
+    vectors: Array,
+    outputs: Array,
     parameters: Array,
-    zeros: Array,
-    small: Array,
     room: Array,
-    found: Array,
 ) -> None:
     """Compute the log-likelihoods of a block, and replace the parameters by the gradients of their sum.
 
     Args:
         components, size, order, first, last, floor, lower, predictor, bounds: see `train_rows` of
             `models.fused_heads.part`; the rows are ``first`` to ``last``.
-        value, present: outputs (D) and their mask.
-        weight: factor of each row's gradient.
+        vectors: zeros, the factor of each row's gradient, and room for the log-likelihoods.
+        outputs: (2, D), targets and their mask.
         parameters: (P), in the order of `models.heads`.
-        zeros: zeros.
-        small: room for work, (4).
         room: room for work.
-        found: receives the log-likelihoods.
     """
+    zeros, weight, found = vectors[:ROWS], vectors[ROWS : 2 * ROWS], vectors[2 * ROWS :]
+    value, present = outputs[: size * ROWS], outputs[size * ROWS :]
+    small, room = room[: 4 * ROWS], room[4 * ROWS :]
     joint, at = room[: components * ROWS], components * ROWS
     slopes, at = room[at : at + components * size * ROWS], at + components * size * ROWS
     middle = components * size if predictor is None else components

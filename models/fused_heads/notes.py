@@ -6,17 +6,17 @@ from models.fused_heads.functions import exp, log1p
 
 
 @compiled
-def notes(size: int, weight: Array, value: Array, mask: Array, log_odds: Array, log_prob: Array) -> None:
+def notes(size: int, vectors: Array, outputs: Array, log_odds: Array) -> None:
     """Compute the log-probabilities of notes, and replace their log odds (D) by gradients.
 
     Args:
         size: D.
-        weight: factor of each row's gradient.
-        value: (D), the notes, 0 or 1.
-        mask: (D), a mask of 0 leaves a note out.
+        vectors: zeros, the factor of each row's gradient, and room for the log-likelihoods.
+        outputs: (2, D), the notes, 0 or 1, and their mask: 0 leaves a note out.
         log_odds: (D).
-        log_prob: receives the sum over the notes.
     """
+    weight, log_prob = vectors[ROWS : 2 * ROWS], vectors[2 * ROWS :]
+    value, mask = outputs[: size * ROWS], outputs[size * ROWS :]
     kind = log_odds.dtype.type
     zero, one = kind(0), kind(1)
     fill(log_prob, 0.0, ROWS)

@@ -16,8 +16,9 @@ Shape = tuple[int, int, int, int]
 def room_of(shape: Shape, parameters: int) -> int:
     """Return how many numbers of room `train_rows` needs, for a head with P parameters."""
     components, size, order, hidden = shape
-    mixture = components * (size + 1) + (order + size) + size * basis_rows(order) + BOUNDS * size
-    return ROWS * (parameters + 3 + 2 * padded(hidden + 1) + hidden + 2 + mixture + 2 * size + size + 6)
+    row = padded(hidden + 1)
+    of_mixture = components * (size + 1) + max(order + size + size * basis_rows(order), size) + BOUNDS * size + 4
+    return ROWS * (3 + row + hidden + 1 + parameters + 2 * size + max(of_mixture, row))
 
 
 @compiled
@@ -65,45 +66,86 @@ def train_rows(
     components, size, order, width = shape
     row = padded(width + 1)
     parameters = w.size // row
-    zeros, at = room[:ROWS], ROWS
-    weight, at = room[at : at + ROWS], at + ROWS
-    found, at = room[at : at + ROWS], at + ROWS
-    small, at = room[at : at + 4 * ROWS], at + 4 * ROWS
-    across, at = room[at : at + (width + 1) * ROWS], at + (width + 1) * ROWS
-    lengthwise, at = room[at : at + row * ROWS], at + row * ROWS
-    grad, at = room[at : at + row * ROWS], at + row * ROWS
+    vectors, at = room[: 3 * ROWS], 3 * ROWS
+    copies, at = room[at : at + (row + width + 1) * ROWS], at + (row + width + 1) * ROWS
     projected, at = room[at : at + parameters * ROWS], at + parameters * ROWS
-    value, at = room[at : at + size * ROWS], at + size * ROWS
-    present, at = room[at : at + size * ROWS], at + size * ROWS
+    outputs, at = room[at : at + 2 * size * ROWS], at + 2 * size * ROWS
     more = room[at:]
-    fill(zeros, 0.0, ROWS)
+    fill(vectors, 0.0, ROWS)
     fill(grad_w, 0.0, grad_w.size)
     for first in range(begin, end, ROWS):
         last = min(first + ROWS, end)
-        load_hidden(hidden, strides, first, last, width, across, lengthwise)
-        product(
-            w, 0, row, 1, parameters, across, 0, ROWS, ROWS // LANES, width + 1,
-            zeros, 0, 0, 0, projected, 0, ROWS,
-        )  # fmt: skip
-        load_columns(targets, first, last, value, size)
-        load_mask(mask, first, last, factor, size, present, weight)
+        _project(hidden, strides, targets, mask, factor, w, size, width, first, last, vectors, copies, projected, outputs)
         if mixture is None:
-            notes(size, weight, value, present, projected, found)
+            notes(size, vectors, outputs, projected)
         else:
             mixture_gradients(
                 components, size, order, first, last, mixture, lower, predictor, bounds,
-                value, present, weight, projected, zeros, small, more, found,
+                vectors, outputs, projected, more,
             )  # fmt: skip
-        copy(found, log_prob[first:last], last - first)
-        product(
-            w, 0, 1, row, row, projected, 0, ROWS, ROWS // LANES, parameters,
-            zeros, 0, 0, 0, grad, 0, ROWS,
-        )  # fmt: skip
-        store_rows(grad, first, last, width, grad_hidden)
-        product(
-            projected, 0, ROWS, 1, parameters, lengthwise, 0, row, row // LANES, ROWS,
-            grad_w, 0, row, LANES, grad_w, 0, row,
-        )  # fmt: skip
+        copy(vectors[2 * ROWS :], log_prob[first:], last - first)
+        _add_gradients(w, size, width, first, last, projected, vectors, copies, more, grad_hidden, grad_w)
+
+
+@compiled
+def _project(
+    hidden: Array,
+    strides: tuple[int, int, int],
+    targets: Array,
+    mask: Array,
+    factor: float,
+    w: Array,
+    size: int,
+    width: int,
+    first: int,
+    last: int,
+    vectors: Array,
+    copies: Array,
+    projected: Array,
+    outputs: Array,
+) -> None:
+    """Write a block's parameters to ``projected``, and its targets with their mask to ``outputs`` (2, D).
+
+    ``copies`` receives the hidden vectors as rows, and as columns; ``vectors`` are zeros, the factor of each
+    row's gradient, and the log-likelihoods.
+    """
+    row = padded(width + 1)
+    lengthwise, across = copies[: row * ROWS], copies[row * ROWS :]
+    load_hidden(hidden, strides, first, last, width, across, lengthwise)
+    product(
+        w, 0, row, 1, w.size // row, across, 0, ROWS, ROWS // LANES, width + 1,
+        vectors, 0, 0, 0, projected, 0, ROWS,
+    )  # fmt: skip
+    load_columns(targets, first, last, outputs, size)
+    load_mask(mask, first, last, factor, size, outputs[size * ROWS :], vectors[ROWS:])
+
+
+@compiled
+def _add_gradients(
+    w: Array,
+    size: int,
+    width: int,
+    first: int,
+    last: int,
+    projected: Array,
+    vectors: Array,
+    copies: Array,
+    room: Array,
+    grad_hidden: Array,
+    grad_w: Array,
+) -> None:
+    """Compute the gradient of a block's hidden vectors, and add that of the weights."""
+    row = padded(width + 1)
+    parameters = w.size // row
+    product(
+        w, 0, 1, row, row, projected, 0, ROWS, ROWS // LANES, parameters,
+        vectors, 0, 0, 0, room, 0, ROWS,
+    )  # fmt: skip
+    store_rows(room, first, last, width, grad_hidden)
+    product(
+        projected, 0, ROWS, 1, parameters, copies, 0, row, row // LANES, ROWS,
+        grad_w, 0, row, LANES, grad_w, 0, row,
+    )  # fmt: skip
 
 
 @compiled
