@@ -14,8 +14,11 @@ _HEADS = (GaussianMixtureHead, FullMixtureHead, AutoregressiveMixtureHead, Berno
 
 def compiled_head(head: nn.Module) -> Head | None:
     """Return a head as the compiled pass reads it, where it trains in one; see `why_torch`."""
-    if why_torch(head, next(head.parameters()).device) is not None:
-        return None
+    return None if why_torch(head, next(head.parameters()).device) else read_head(head)
+
+
+def read_head(head: nn.Module) -> Head:
+    """Return what the compiled pass reads of one of the heads that have a compiled form."""
     projection = head.projection
     assert isinstance(projection, nn.Linear)
     width = projection.in_features

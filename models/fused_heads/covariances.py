@@ -50,7 +50,11 @@ def full_gradients(
         at, first = k * pairs * ROWS, k * size * ROWS
         for n in range(size):
             place = first + n * ROWS
-            y, own, slope = value[n * ROWS : (n + 1) * ROWS], mean[place : place + ROWS], slopes[place : place + ROWS]
+            y, own, slope = (
+                value[n * ROWS : (n + 1) * ROWS],
+                mean[place : place + ROWS],
+                slopes[place : place + ROWS],
+            )
             deviation = room[n * ROWS : (n + 1) * ROWS]
             for r in range(ROWS):
                 deviation[r] = y[r] - own[r]
@@ -65,7 +69,9 @@ def full_gradients(
 
 
 @compiled
-def load_line(history: Array, value: Array, first: int, last: int, order: int, size: int, line: Array) -> None:
+def load_line(
+    history: Array, value: Array, first: int, last: int, order: int, size: int, line: Array
+) -> None:
     """Write the P values before each row's outputs, from ``history`` (N, P), and its outputs to (P + D)."""
     load_columns(history, first, last, line, order)
     copy(value, line[order * ROWS :], size * ROWS)
@@ -104,7 +110,14 @@ def predicted_means(
 
 @compiled
 def predictor_gradients(
-    components: int, size: int, order: int, rows: int, slopes: Array, read: Array, offset: Array, change: Array
+    components: int,
+    size: int,
+    order: int,
+    rows: int,
+    slopes: Array,
+    read: Array,
+    offset: Array,
+    change: Array,
 ) -> None:
     """Replace offsets and changes by their gradients, given those of the means: ``slopes`` (K, D)."""
     fill(offset, 0.0, components * ROWS)

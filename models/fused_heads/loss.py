@@ -13,7 +13,7 @@ from models.fused.memory import empty
 from models.fused.products import Array, padded
 from models.fused_heads.blocks import ROWS
 from models.fused_heads.covariances import basis_rows
-from models.fused_heads.part import Shape, add_parts, room_of, train_rows
+from models.fused_heads.part import Data, Form, Shape, add_parts, room_of, train_rows
 
 _FEWEST_ROWS = 8 * ROWS
 _MOST_PARTS = 16
@@ -107,23 +107,22 @@ def _compute(
     log_prob = scratch[-count:]
     grad_hidden = empty(count * width, kind).reshape(count, width)
     flat, strides = _flat(hidden)
-    targets = _matrix(steps.targets, size, kind)
-    mask = _matrix(steps.mask, size, np.bool_)
+    targets, mask = _matrix(steps.targets, size, kind), _matrix(steps.mask, size, np.bool_)
+    data = Data(flat, strides, targets, mask, w, log_prob, grad_hidden)
     bounds = None if steps.bounds is None else tuple(_matrix(x, size, np.float64) for x in steps.bounds)
     predictor = None
     if head.predictor is not None:
         predictor = _matrix(steps.history[..., -order:], order, kind), _basis(*head.predictor, kind)
-    form = (None if head.floor is None else kind(head.floor), 0 if head.full else None, predictor, bounds)
+    floor = None if head.floor is None else kind(head.floor)
+    form = Form(floor, 0 if head.full else None, predictor, bounds)
     free: SimpleQueue[Array] = SimpleQueue()
     for worker in range(workers):
         free.put(rooms[worker * room : (worker + 1) * room])
 
     def run(part: int) -> None:
         own = free.get()
-        train_rows(
-            head.shape, flat, strides, targets, mask, *form, w, kind(factor), log_prob, grad_hidden,
-            grad_parts[part * len(w) : (part + 1) * len(w)], own, *parts[part],
-        )  # fmt: skip
+        grad = grad_parts[part * len(w) : (part + 1) * len(w)]
+        train_rows(head.shape, form, data, kind(factor), own, parts[part], grad)
         free.put(own)
 
     threads.run(run, range(len(parts)))

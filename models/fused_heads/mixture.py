@@ -35,7 +35,7 @@ def mixture_gradients(
     """Compute the log-likelihoods of a block, and replace the parameters by the gradients of their sum.
 
     Args:
-        components, size, order, first, last, floor, lower, predictor, bounds: see `train_rows` of
+        components, size, order, first, last, floor, lower, predictor, bounds: see `Form` of
             `models.fused_heads.part`; the rows are ``first`` to ``last``.
         vectors: zeros, the factor of each row's gradient, and room for the log-likelihoods.
         outputs: (2, D), targets and their mask.

@@ -1,9 +1,13 @@
-"""Training of a head on some rows, compiled: projection, likelihood, and the gradients of both."""
+"""Training of a head on some rows, block by block: projection, likelihood, and the gradients of both."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.products import copy, padded
 from models.fused.tiles import LANES
-from models.fused_heads.blocks import ROWS, Array, fill, load_columns, load_hidden, load_mask, product, store_rows
+from models.fused_heads.blocks import ROWS, Array, load_columns, load_hidden, load_mask, product, store_rows
 from models.fused_heads.covariances import basis_rows
 from models.fused_heads.interval import BOUNDS
 from models.fused_heads.mixture import mixture_gradients
@@ -13,82 +17,97 @@ Shape = tuple[int, int, int, int]
 """K, D, the order of predictors, and H."""
 
 
-def room_of(shape: Shape, parameters: int) -> int:
-    """Return how many numbers of room `train_rows` needs, for a head with P parameters."""
-    components, size, order, hidden = shape
-    row = padded(hidden + 1)
-    of_mixture = components * (size + 1) + max(order + size + size * basis_rows(order), size) + BOUNDS * size + 4
-    return ROWS * (3 + row + hidden + 1 + parameters + 2 * size + max(of_mixture, row))
+class Form(NamedTuple):
+    """What a head is; what is None is not compiled.
 
-
-@compiled
-def train_rows(
-    shape: Shape,
-    hidden: Array,
-    strides: tuple[int, int, int],
-    targets: Array,
-    mask: Array,
-    mixture: float | None,
-    lower: int | None,
-    predictor: tuple[Array, Array] | None,
-    bounds: tuple[Array, Array] | None,
-    w: Array,
-    factor: float,
-    log_prob: Array,
-    grad_hidden: Array,
-    grad_w: Array,
-    room: Array,
-    begin: int,
-    end: int,
-) -> None:
-    """Compute the log-likelihoods of rows ``begin`` to ``end`` and all gradients of their weighted sum.
-
-    Where an argument is None, what it is for is not compiled.
-
-    Args:
-        shape: see `Shape`.
-        hidden: flat, holds the hidden vectors.
-        strides: T, and the distances in ``hidden`` between sequences and between steps.
-        targets: (N, D).
-        mask: (N, D), 0 where an output is left out, or (0, D) if none is.
-        mixture: floor of the scales of a mixture; None for notes.
+    Attributes:
+        floor: floor of the scales of a mixture; None for notes.
         lower: not None for full covariances.
         predictor: of autoregressive heads: values before each row (N, order), and the basis with the
             predictor behind it (basis_rows, order), flat.
         bounds: of intervals, (N, D) each in double precision; None for densities.
+    """
+
+    floor: Any
+    lower: int | None
+    predictor: tuple[Array, Array] | None
+    bounds: tuple[Array, Array] | None
+
+
+class Data(NamedTuple):
+    """What the rows of a head's training are read from and written to.
+
+    Attributes:
+        hidden: flat, holds the hidden vectors.
+        strides: T, and the distances in ``hidden`` between sequences and between steps.
+        targets: (N, D).
+        mask: (N, D), 0 where an output is left out, or (0, D) if none is.
         w: weights and biases (P rounded up to 4, padded(H + 1)), flat.
-        factor: of all gradients.
         log_prob: (N), receives log-likelihoods.
         grad_hidden: (N, H), receives the gradient of the hidden vectors.
-        grad_w: as ``w``, receives its gradient, summed over these rows.
-        room: room for work, of `room_of` numbers.
     """
-    components, size, order, width = shape
+
+    hidden: Array
+    strides: tuple[int, int, int]
+    targets: Array
+    mask: Array
+    w: Array
+    log_prob: Array
+    grad_hidden: Array
+
+
+def room_of(shape: Shape, parameters: int) -> int:
+    """Return how many numbers of room `train_rows` needs, for a head with P parameters."""
+    components, size, order, hidden = shape
+    row = padded(hidden + 1)
+    of_mixture = (
+        components * (size + 1) + max(order + size + size * basis_rows(order), size) + BOUNDS * size + 4
+    )
+    return ROWS * (3 + row + hidden + 1 + parameters + 2 * size + max(of_mixture, row))
+
+
+def train_rows(
+    head: Shape, form: Form, data: Data, factor: float, room: Array, rows: tuple[int, int], grad_w: Array
+) -> None:
+    """Compute the log-likelihoods of some rows and all gradients of their weighted sum.
+
+    It calls compiled functions for each block. One compiled function around them would compile all of them
+    once more for each form.
+
+    Args:
+        head: see `Shape`.
+        form: what the head is; see `Form`.
+        data: what is read and written; see `Data`.
+        factor: of all gradients.
+        room: room for work, of `room_of` numbers.
+        rows: the first row, and the one after the last.
+        grad_w: as the weights, receives their gradient, summed over these rows.
+    """
+    components, size, order, width = head
     row = padded(width + 1)
-    parameters = w.size // row
-    vectors, at = room[: 3 * ROWS], 3 * ROWS
-    copies, at = room[at : at + (row + width + 1) * ROWS], at + (row + width + 1) * ROWS
-    projected, at = room[at : at + parameters * ROWS], at + parameters * ROWS
-    outputs, at = room[at : at + 2 * size * ROWS], at + 2 * size * ROWS
-    more = room[at:]
-    fill(vectors, 0.0, ROWS)
-    fill(grad_w, 0.0, grad_w.size)
-    for first in range(begin, end, ROWS):
-        last = min(first + ROWS, end)
-        _project(hidden, strides, targets, mask, factor, w, size, width, first, last, vectors, copies, projected, outputs)
-        if mixture is None:
+    parameters = data.w.size // row
+    ends = np.cumsum([3, row + width + 1, parameters, 2 * size]) * ROWS
+    vectors, copies, projected, outputs, more = np.split(room, ends)
+    vectors[:ROWS] = 0
+    grad_w.fill(0)
+    for first in range(*rows, ROWS):
+        last = min(first + ROWS, rows[1])
+        project(
+            data.hidden, data.strides, data.targets, data.mask, factor, data.w, size, width, first, last,
+            vectors, copies, projected, outputs,
+        )  # fmt: skip
+        if form.floor is None:
             notes(size, vectors, outputs, projected)
         else:
-            mixture_gradients(
-                components, size, order, first, last, mixture, lower, predictor, bounds,
-                vectors, outputs, projected, more,
-            )  # fmt: skip
-        copy(vectors[2 * ROWS :], log_prob[first:], last - first)
-        _add_gradients(w, size, width, first, last, projected, vectors, copies, more, grad_hidden, grad_w)
+            mixture_gradients(components, size, order, first, last, *form, vectors, outputs, projected, more)
+        add_gradients(
+            data.w, size, width, first, last, projected, vectors, copies, more, data.log_prob, data.grad_hidden,
+            grad_w,
+        )  # fmt: skip
 
 
 @compiled
-def _project(
+def project(
     hidden: Array,
     strides: tuple[int, int, int],
     targets: Array,
@@ -121,7 +140,7 @@ def _project(
 
 
 @compiled
-def _add_gradients(
+def add_gradients(
     w: Array,
     size: int,
     width: int,
@@ -131,11 +150,13 @@ def _add_gradients(
     vectors: Array,
     copies: Array,
     room: Array,
+    log_prob: Array,
     grad_hidden: Array,
     grad_w: Array,
 ) -> None:
-    """Compute the gradient of a block's hidden vectors, and add that of the weights."""
+    """Store a block's log-likelihoods and the gradient of its hidden vectors, and add that of the weights."""
     row = padded(width + 1)
+    copy(vectors[2 * ROWS :], log_prob[first:], last - first)
     parameters = w.size // row
     product(
         w, 0, 1, row, row, projected, 0, ROWS, ROWS // LANES, parameters,
