@@ -17,7 +17,7 @@ from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
-from pipeline.model.likelihood import log_likelihood
+from pipeline.model.likelihood import training_loss
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, restore_weights
@@ -81,8 +81,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
     before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
     with weight_noise(network, training.config.weight_noise):
         with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
-            distribution, after = network(batch.inputs, before)
-        loss = -log_likelihood(distribution, batch, training.normaliser, discrete).sum() / steps
+            loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
