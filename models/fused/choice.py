@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from models.fused.cells import COMPILED_CELLS
+from models.fused.half import has_half_products
 from models.fused.layer import Weights, run_layer
 from models.fused.tiles import has_multiply_add
 
@@ -48,8 +49,8 @@ def why_torch(kind: str | None, device: torch.device, precision: torch.dtype, mi
         return f"the device is {device.type}"
     if precision != torch.float32:
         return f"the weights are {str(precision).removeprefix('torch.')}"
-    if mixed:
-        return "train.precision is bfloat16"
+    if mixed and not has_half_products():
+        return "the processor has no products of bfloat16"
     if not has_multiply_add():
         return "the processor has no fused multiply-add"
     return None if _switch["on"] else "torch's kernels were requested"
@@ -68,13 +69,16 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
         What the layer returns; None where the layer itself must run.
     """
     mixed = torch.is_autocast_enabled("cpu")
+    parts = state if isinstance(state, tuple) else (state,)
+    if mixed:
+        inputs, parts = inputs.float(), tuple(part.float() for part in parts)
     if why_torch(kind, inputs.device, inputs.dtype, mixed) is not None:
         return None
-    parts = state if isinstance(state, tuple) else (state,)
     weights = weights_of(layer)
     if not _fits(weights, inputs, parts) or inputs.shape[0] * inputs.shape[1] < FEWEST_STEPS:
         return None
-    hidden, last = run_layer(COMPILED_CELLS[kind], weights, inputs, tuple(part[0] for part in parts))
+    own = tuple(part[0] for part in parts)
+    hidden, last = run_layer(COMPILED_CELLS[kind], weights, inputs, own, half=mixed)
     end = hidden[None, :, -1].clone()
     return hidden, (end if last is None else (end, last[None]))
 

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from models.fused import threads
-from models.fused.memory import empty
-from models.fused.products import Array, add_outer_products, multiply, pack_columns, padded
+from models.fused.half import add_outer_words, as_words
+from models.fused.memory import empty, zeros
+from models.fused.products import Array, add_outer_products, even, multiply, pack_columns, padded
 from models.fused.tiles import LANES, MOST_ROWS
 
 _ROWS = 512
@@ -37,6 +38,7 @@ class Sums(NamedTuple):
     steps: int
     blocks: int
     size: int
+    half: bool
 
     def inputs(self, values: Array, width: int) -> Source:
         """Return values (B, T, width) as the source of a product with these gradients."""
@@ -53,14 +55,14 @@ class Sums(NamedTuple):
         """Return the gradient (blocks H, width) of weights that were multiplied with the sources."""
         columns = blocks * self.size
         row = padded(columns)
-        found = empty(-(-width // 4) * 4 * row, self.values.dtype)
-        found.fill(0)
+        found = zeros(-(-width // 4) * 4 * row, self.values.dtype)
         step = self.blocks * self.size
+        add = add_outer_words if self.half else add_outer_products
 
         def some_panels(part: tuple[int, int]) -> None:
             for each in sources:
                 place = first_block * self.size + each.step * step
-                add_outer_products(
+                add(
                     each.values, each.first, each.outer_stride, each.inner_stride, width,
                     self.values, place, each.outer_steps * step, each.inner_steps * step,
                     each.outer, each.inner, found, 0, row, *part,
@@ -74,10 +76,12 @@ class Sums(NamedTuple):
         """Return the gradient (B, T, D) of inputs of weights (G H, D), whose blocks the sums begin with."""
         size, width = self.size, weights.shape[1]
         terms, row = len(order) * size, padded(width)
-        packed = empty(terms * row, self.values.dtype)
-        panels = packed.reshape(row // LANES, terms, LANES)
+        packed = zeros(even(terms) * row, self.values.dtype)
+        panels = packed.reshape(row // LANES, even(terms), LANES)
         for place, block in enumerate(order):
             pack_columns(weights[block * size : (block + 1) * size], panels, place * size)
+        read = as_words(packed) if self.half else packed
+        panel = even(terms) * LANES
         count, step = self.batch * self.steps, self.blocks * self.size
         start = np.zeros(row, self.values.dtype)
         found = empty(count * row, self.values.dtype)
@@ -85,7 +89,7 @@ class Sums(NamedTuple):
         def some_rows(part: tuple[int, int]) -> None:
             begin, end = part
             multiply(
-                self.values, begin * step, step, end - begin, packed, 0, terms * LANES, row // LANES, terms,
+                self.values, begin * step, step, end - begin, read, 0, panel, row // LANES, terms,
                 start, 0, 0, found, begin * row, row,
             )  # fmt: skip
 

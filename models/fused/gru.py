@@ -8,8 +8,8 @@ too, so that both those that meet W (n, r, z) and those that meet U (r, z, q) ar
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, multiply, padded
+from models.compiled.squashing import sigmoid, tanh
+from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -31,30 +31,31 @@ def forward(
     ``constants`` are the biases of r, z, of n's input part and of q.
     """
     _, steps, width, size = shape
-    rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
-    pad, panel = panels * LANES, terms * LANES
-    row = np.empty(rows * terms, x.dtype)
+    span = even(width)
+    rows, terms, panels = end - begin, span + size, (size + LANES - 1) // LANES
+    pad, panel = panels * LANES, even(terms) * LANES
+    row = np.zeros(rows * terms, x.dtype)
     pair = padded(2 * size)
     last = pair + pad
     wide = last + pad
     pre = np.empty(rows * wide, x.dtype)
     bias = constants
     of_n = pair // LANES * panel
-    of_q = of_n + width * LANES
+    of_q = of_n + span * LANES
     for b in range(rows):
-        copy(before[(begin + b) * size :], row[b * terms + width :], size)
+        copy(before[(begin + b) * size :], row[b * terms + span :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
         multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, bias, 0, 0, pre, 0, wide)
-        multiply(row, 0, terms, rows, w, of_n, panel, panels, width, bias, pair, 0, pre, pair, wide)
-        multiply(row, width, terms, rows, w, of_q, panel, panels, size, bias, last, 0, pre, last, wide)
+        multiply(row, 0, terms, rows, w, of_n, panel, panels, span, bias, pair, 0, pre, pair, wide)
+        multiply(row, span, terms, rows, w, of_q, panel, panels, size, bias, last, 0, pre, last, wide)
         for b in range(rows):
             at = b * wide
             pre_r, pre_z, pre_n, q_ = pre[at:], pre[at + size :], pre[at + pair :], pre[at + last :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             n_, r_, z_ = kept[at:], kept[at + size :], kept[at + 2 * size :]
-            state = row[b * terms + width :]
+            state = row[b * terms + span :]
             for j in range(size):
                 r_[j] = sigmoid(pre_r[j])
             for j in range(size):
@@ -84,7 +85,7 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     _, steps, _, size = shape
     rows, terms, panels = end - begin, 3 * size, (size + LANES - 1) // LANES
-    pad = panels * LANES
+    pad, panel = panels * LANES, even(terms) * LANES
     carried = np.zeros(rows * pad, out.dtype)
     sums = np.empty(rows * terms, out.dtype)
     one = out.dtype.type(1)
@@ -108,6 +109,6 @@ def backward(
                 on_q[j] = d * r
             copy(sum_, r_, terms)
             add(n_, grad_biases[(begin + b) * 4 * size :], 4 * size)
-        multiply(sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, carried, 0, pad, carried, 0, pad)
+        multiply(sums, 0, terms, rows, w, 0, panel, panels, terms, carried, 0, pad, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

@@ -10,8 +10,9 @@ from torch.autograd.function import once_differentiable
 from models.fused import threads
 from models.fused.cells import CompiledCell
 from models.fused.gradients import Sums
-from models.fused.memory import empty
-from models.fused.products import Array, Shape, pack_columns, pack_rows, padded
+from models.fused.half import as_words
+from models.fused.memory import empty, zeros
+from models.fused.products import Array, Shape, even, pack_columns, pack_rows, padded
 from models.fused.tiles import LANES
 
 _ROWS = 64
@@ -29,7 +30,7 @@ class Weights(NamedTuple):
 
 
 def run_layer(
-    cell: CompiledCell, weights: Weights, inputs: Tensor, state: tuple[Tensor, ...]
+    cell: CompiledCell, weights: Weights, inputs: Tensor, state: tuple[Tensor, ...], half: bool = False
 ) -> tuple[Tensor, Tensor | None]:
     """Run a layer over a sequence.
 
@@ -38,6 +39,7 @@ def run_layer(
         weights: of the type of the inputs and the state.
         inputs: (B, T, D).
         state: the state before, (B, H) for each part.
+        half: round what products read to bfloat16; for float32 alone, where `has_half_products`.
 
     Returns:
         The hidden states (B, T, H), and the last cell (B, H) of an LSTM.
@@ -45,9 +47,9 @@ def run_layer(
     parts = [part for part in (inputs, *weights, *state) if part is not None]
     if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
         second = state[1] if len(state) > 1 else None
-        found: tuple[Tensor, Tensor | None] = _apply(cell, inputs, *weights, state[0], second)
+        found: tuple[Tensor, Tensor | None] = _apply(cell, half, inputs, *weights, state[0], second)
         return found
-    run = _forward(cell, weights, inputs, state, keep=False)
+    run = _forward(cell, weights, inputs, state, half, keep=False)
     return run.hidden, run.last_cell
 
 
@@ -63,14 +65,19 @@ class _Run(NamedTuple):
 
 
 def _forward(
-    cell: CompiledCell, weights: Weights, inputs: Tensor, state: tuple[Tensor, ...], keep: bool
+    cell: CompiledCell,
+    weights: Weights,
+    inputs: Tensor,
+    state: tuple[Tensor, ...],
+    half: bool,
+    keep: bool,
 ) -> _Run:
     batch, steps, width = inputs.shape
     size = weights.weight_hh.shape[1]
     shape, kept_steps = (batch, steps, width, size), steps if keep else 1
     x = _array(inputs)
     kind = x.dtype
-    packed = _pack(cell, _array(weights.weight_ih), _array(weights.weight_hh))
+    packed = _pack(cell, _array(weights.weight_ih), _array(weights.weight_hh), half)
     constants = _constants(cell, weights, size, peeps=len(state) > 1)
     before = np.concatenate([_flat(part) for part in state])
     kept = empty(batch * kept_steps * cell.kept * size + LANES, kind)
@@ -88,18 +95,18 @@ def _forward(
     return _Run(shape, before, constants, kept, hidden, last)
 
 
-def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array) -> Array:
-    """Return panels (panels, D + H, LANES) of the rows of [W, U], flat."""
-    width, size = weight_ih.shape[1], weight_hh.shape[1]
-    terms, panels = width + size, cell.panels(size)
-    packed = _zeros(panels * terms * LANES, weight_ih.dtype, panels * LANES != cell.gates * size)
+def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array, half: bool) -> Array:
+    """Return panels (panels, terms, LANES) of the rows of [W, U], flat; both begin at an even term."""
+    width, size = even(weight_ih.shape[1]), weight_hh.shape[1]
+    terms, panels = width + even(size), cell.panels(size)
+    packed = zeros(panels * terms * LANES, weight_ih.dtype)
     first_row = panel = 0
     for gates in cell.blocks:
         rows = slice(first_row, first_row + gates * size)
         for weights, term in ((weight_ih, 0), (weight_hh, width)):
             pack_rows(weights[rows], packed.reshape(panels, terms, LANES), panel, term)
         first_row, panel = rows.stop, panel + padded(gates * size) // LANES
-    return packed
+    return as_words(packed) if half else packed
 
 
 class _Steps(torch.autograd.Function):
@@ -109,6 +116,7 @@ class _Steps(torch.autograd.Function):
     def forward(
         ctx: Any,
         cell: CompiledCell,
+        half: bool,
         inputs: Tensor,
         weight_ih: Tensor,
         weight_hh: Tensor,
@@ -120,10 +128,10 @@ class _Steps(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor | None]:
         weights = Weights(weight_ih, weight_hh, bias, second_bias, peephole)
         state = (hidden,) if last_cell is None else (hidden, last_cell)
-        run = _forward(cell, weights, inputs, state, keep=True)
+        run = _forward(cell, weights, inputs, state, half, keep=True)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(inputs, *weights, *state, run.hidden)
-        ctx.cell, ctx.parts, ctx.spent = cell, len(state), False
+        ctx.cell, ctx.half, ctx.parts, ctx.spent = cell, half, len(state), False
         ctx.run = run._replace(hidden=torch.empty(0), last_cell=None)  # saved above, without a cycle
         return run.hidden, run.last_cell
 
@@ -134,7 +142,7 @@ class _Steps(torch.autograd.Function):
         weights, state = Weights(*saved[:5]), tuple(saved[5:])
         cell, run = ctx.cell, ctx.run
         if ctx.spent:  # an earlier pass back has overwritten what this one needs
-            run = _forward(cell, weights, inputs, state, keep=True)
+            run = _forward(cell, weights, inputs, state, ctx.half, keep=True)
         ctx.spent = True
         batch, steps, width, size = run.shape
         out = _flat(hidden)
@@ -142,8 +150,11 @@ class _Steps(torch.autograd.Function):
         grad_before = np.zeros((ctx.parts, batch, size), out.dtype)
         if grad_cell is not None:
             grad_before[1] = grad_cell.numpy()
-        packed = _zeros(padded(size) * cell.gates * size, out.dtype, padded(size) != size)
-        pack_columns(_array(weights.weight_hh), packed.reshape(-1, cell.gates * size, LANES), 0)
+        rows = even(cell.gates * size)
+        packed = zeros(padded(size) * rows, out.dtype)
+        pack_columns(_array(weights.weight_hh), packed.reshape(-1, rows, LANES), 0)
+        if ctx.half:
+            packed = as_words(packed)
         on_biases = np.zeros((batch, cell.sums * size), out.dtype)
         tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
         flat = grad_before.reshape(-1)
@@ -152,20 +163,21 @@ class _Steps(torch.autograd.Function):
             cell.backward(run.shape, grad_out, *tables, flat, *part)
 
         threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
-        sums = Sums(run.kept, batch, steps, cell.kept, size)
+        sums = Sums(run.kept, batch, steps, cell.kept, size, ctx.half)
         wanted = ctx.needs_input_grad
         before = tuple(torch.from_numpy(part) for part in grad_before)
         on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
         return (
             None,
-            sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[1] else None,
+            None,
+            sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[2] else None,
             _in_order(cell, sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.gates))
-            if wanted[2]
+            if wanted[3]
             else None,
-            _state_weight_gradient(cell, sums, run, out) if wanted[3] else None,
+            _state_weight_gradient(cell, sums, run, out) if wanted[4] else None,
             on_bias,
-            on_second if wanted[5] else None,
-            _peephole_gradient(sums, run) if wanted[6] else None,
+            on_second if wanted[6] else None,
+            _peephole_gradient(sums, run) if wanted[7] else None,
             before[0],
             before[1] if ctx.parts > 1 else None,
         )
@@ -223,11 +235,3 @@ def _array(tensor: Tensor) -> Array:
 
 def _flat(tensor: Tensor) -> Array:
     return _array(tensor).reshape(-1)
-
-
-def _zeros(count: int, like: Any, needed: bool) -> Array:
-    """Return zeros, or undefined values where every one of them will be written."""
-    found = empty(count, like)
-    if needed:
-        found.fill(0)
-    return found

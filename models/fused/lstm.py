@@ -8,8 +8,8 @@ i, f, g, o, c in this order.
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, multiply, padded
+from models.compiled.squashing import sigmoid, tanh
+from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -31,20 +31,20 @@ def forward(
     ``constants`` are the biases and the peepholes of i, f and o.
     """
     batch, steps, width, size = shape
-    rows, terms, wide = end - begin, width + size, padded(4 * size)
-    row = np.empty(rows * terms, x.dtype)
+    span = even(width)
+    rows, terms, wide = end - begin, span + size, padded(4 * size)
+    panel = even(terms) * LANES
+    row = np.zeros(rows * terms, x.dtype)
     pre = np.empty(rows * wide, x.dtype)
     cells = np.empty(rows * size, x.dtype)
     peep_i, peep_f, peep_o = constants[wide:], constants[wide + size :], constants[wide + 2 * size :]
     for b in range(rows):
-        copy(before[(begin + b) * size :], row[b * terms + width :], size)
+        copy(before[(begin + b) * size :], row[b * terms + span :], size)
         copy(before[(batch + begin + b) * size :], cells[b * size :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(
-            row, 0, terms, rows, w, 0, terms * LANES, wide // LANES, terms, constants, 0, 0, pre, 0, wide
-        )
+        multiply(row, 0, terms, rows, w, 0, panel, wide // LANES, terms, constants, 0, 0, pre, 0, wide)
         for b in range(rows):
             at = b * wide
             pre_i, pre_f, pre_g, pre_o = (
@@ -55,7 +55,7 @@ def forward(
             )
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 5 * size
             i_, f_, g_, o_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
-            cell, state = cells[b * size :], row[b * terms + width :]
+            cell, state = cells[b * size :], row[b * terms + span :]
             for j in range(size):
                 i_[j] = sigmoid(pre_i[j] + peep_i[j] * cell[j])
             for j in range(size):
@@ -123,6 +123,6 @@ def backward(
                 on_cell[j] = d * f + on_i[j] * peep_i[j] + of_f * peep_f[j]
             copy(sum_, i_, terms)
             add(sum_, grad_biases[(begin + b) * terms :], terms)
-        multiply(sums, 0, terms, rows, w, 0, terms * LANES, panels, terms, start, 0, 0, carried, 0, pad)
+        multiply(sums, 0, terms, rows, w, 0, even(terms) * LANES, panels, terms, start, 0, 0, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

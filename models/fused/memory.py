@@ -8,21 +8,20 @@ from collections import OrderedDict
 from typing import Any
 
 import numpy as np
-
-from models.fused.products import Array
+from numpy.typing import NDArray
 
 _MOST_SIZES = 16
 """Sizes whose memory is kept; the ones used longest ago are let go."""
 
 _ALIGNMENT = 64
 
-_free: OrderedDict[int, list[Array]] = OrderedDict()
+_free: OrderedDict[int, list[NDArray[Any]]] = OrderedDict()
 
 
 class _Loan:
     """Memory on loan, as NumPy's interface of arrays describes it; NumPy keeps it as an array's base."""
 
-    def __init__(self, memory: Array) -> None:
+    def __init__(self, memory: NDArray[Any]) -> None:
         self.memory = memory
         self.__array_interface__ = memory.__array_interface__
 
@@ -32,7 +31,7 @@ class _Loan:
             stack.append(self.memory)
 
 
-def empty(count: int, like: Any) -> Array:
+def empty(count: int, like: Any) -> NDArray[Any]:
     """Return a flat array with undefined values, which begins at a cache line.
 
     Args:
@@ -51,3 +50,10 @@ def empty(count: int, like: Any) -> Array:
         memory = np.empty(size, np.uint8)
     begin = -memory.ctypes.data % _ALIGNMENT
     return np.asarray(_Loan(memory))[begin : begin + count * kind.itemsize].view(kind)
+
+
+def zeros(count: int, like: Any) -> NDArray[Any]:
+    """Return a flat array of zeros; see `empty`."""
+    found = empty(count, like)
+    found.fill(0)
+    return found

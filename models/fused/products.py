@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from numba import types
+from numba.extending import overload
 from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined
+from models.fused.half import multiply_words
 from models.fused.tiles import LANES, MOST_ROWS, tile_of_four, tile_of_most, tile_of_one
 
 Array = NDArray[Any]
@@ -22,6 +25,12 @@ def padded(size: int) -> int:
 
 
 @inlined
+def even(count: int) -> int:
+    """Return the even number from ``count`` on: packed weights have a whole number of pairs of terms."""
+    return count + count % 2
+
+
+@inlined
 def copy(source: Array, target: Array, count: int) -> None:
     """Copy the first numbers of a flat array."""
     for i in range(count):
@@ -36,7 +45,7 @@ def add(source: Array, target: Array, count: int) -> None:
 
 
 @compiled
-def multiply(
+def multiply_floats(
     x: Array,
     x0: int,
     x_row: int,
@@ -79,6 +88,54 @@ def multiply(
                 start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
             )  # fmt: skip
             r += 1
+
+
+def multiply(*arguments: Any) -> None:
+    """Do what `multiply_floats` does, or `multiply_words` where the weights are words."""
+    form = multiply_floats if arguments[4].dtype.kind == "f" else multiply_words
+    form(*arguments)
+
+
+@overload(multiply, strict=False)
+def _multiply(
+    x: Any,
+    x0: Any,
+    x_row: Any,
+    rows: Any,
+    w: Any,
+    w0: Any,
+    w_panel: Any,
+    panels: Any,
+    terms: Any,
+    start: Any,
+    s0: Any,
+    s_row: Any,
+    out: Any,
+    o0: Any,
+    o_row: Any,
+) -> Any:
+    form = multiply_floats if isinstance(w.dtype, types.Float) else multiply_words
+
+    def run(
+        x: Any,
+        x0: int,
+        x_row: int,
+        rows: int,
+        w: Any,
+        w0: int,
+        w_panel: int,
+        panels: int,
+        terms: int,
+        start: Any,
+        s0: int,
+        s_row: int,
+        out: Any,
+        o0: int,
+        o_row: int,
+    ) -> None:
+        form(x, x0, x_row, rows, w, w0, w_panel, panels, terms, start, s0, s_row, out, o0, o_row)
+
+    return run
 
 
 @compiled

@@ -7,8 +7,8 @@ and r h' in this order.
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, multiply, padded
+from models.compiled.squashing import sigmoid, tanh
+from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -27,20 +27,21 @@ def forward(
 ) -> None:
     """Run rows ``begin`` to ``end``; see `models.fused.cells.CompiledCell`. ``constants`` are the biases."""
     _, steps, width, size = shape
-    rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
-    pad, panel = panels * LANES, terms * LANES
-    row = np.empty(rows * terms, x.dtype)
+    span = even(width)
+    rows, terms, panels = end - begin, span + size, (size + LANES - 1) // LANES
+    pad, panel = panels * LANES, even(terms) * LANES
+    row = np.zeros(rows * terms, x.dtype)
     pair = padded(2 * size)
     of_g, wide = pair // LANES * panel, pair + pad
     pre = np.empty(rows * wide, x.dtype)
     for b in range(rows):
-        copy(before[(begin + b) * size :], row[b * terms + width :], size)
+        copy(before[(begin + b) * size :], row[b * terms + span :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
         multiply(row, 0, terms, rows, w, 0, panel, pair // LANES, terms, constants, 0, 0, pre, 0, wide)
         for b in range(rows):
-            pre_r, pre_z, state = pre[b * wide :], pre[b * wide + size :], row[b * terms + width :]
+            pre_r, pre_z, state = pre[b * wide :], pre[b * wide + size :], row[b * terms + span :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             r_, z_ = kept[at:], kept[at + size :]
             for j in range(size):
@@ -52,7 +53,7 @@ def forward(
             copy(state, kept[at + 3 * size :], size)
         multiply(row, 0, terms, rows, w, of_g, panel, panels, terms, constants, pair, 0, pre, pair, wide)
         for b in range(rows):
-            pre_g, state = pre[b * wide + pair :], row[b * terms + width :]
+            pre_g, state = pre[b * wide + pair :], row[b * terms + span :]
             at = ((begin + b) * kept_steps + min(t, kept_steps - 1)) * 4 * size
             z_, g_ = kept[at + size :], kept[at + 2 * size :]
             at = ((begin + b) * steps + t) * size
@@ -81,7 +82,7 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     _, steps, _, size = shape
     rows, terms, panels = end - begin, 3 * size, (size + LANES - 1) // LANES
-    pad, panel = panels * LANES, terms * LANES
+    pad, panel = panels * LANES, even(terms) * LANES
     pair, of_g = 2 * size, 2 * size * LANES
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)

@@ -6,8 +6,8 @@ h = tanh(W x + U h' + b). Nothing is kept: the derivative is a function of h.
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import tanh
-from models.fused.products import Array, Shape, add, copy, multiply
+from models.compiled.squashing import tanh
+from models.fused.products import Array, Shape, add, copy, even, multiply
 from models.fused.tiles import LANES
 
 
@@ -26,18 +26,19 @@ def forward(
 ) -> None:
     """Run rows ``begin`` to ``end``; see `models.fused.cells.CompiledCell`. ``constants`` are the biases."""
     _, steps, width, size = shape
-    rows, terms, panels = end - begin, width + size, (size + LANES - 1) // LANES
+    span = even(width)
+    rows, terms, panels = end - begin, span + size, (size + LANES - 1) // LANES
     pad = panels * LANES
-    row = np.empty(rows * terms, x.dtype)
+    row = np.zeros(rows * terms, x.dtype)
     pre = np.empty(rows * pad, x.dtype)
     for b in range(rows):
-        copy(before[(begin + b) * size :], row[b * terms + width :], size)
+        copy(before[(begin + b) * size :], row[b * terms + span :], size)
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(row, 0, terms, rows, w, 0, terms * LANES, panels, terms, constants, 0, 0, pre, 0, pad)
+        multiply(row, 0, terms, rows, w, 0, even(terms) * LANES, panels, terms, constants, 0, 0, pre, 0, pad)
         for b in range(rows):
-            sums, state = pre[b * pad :], row[b * terms + width :]
+            sums, state = pre[b * pad :], row[b * terms + span :]
             for j in range(size):
                 state[j] = tanh(sums[j])
             copy(state, out[((begin + b) * steps + t) * size :], size)
@@ -73,6 +74,6 @@ def backward(
                 sum_[j] = (carry[j] + grad[j]) * (one - state[j] * state[j])
             copy(sum_, kept[at:], size)
             add(sum_, grad_biases[(begin + b) * size :], size)
-        multiply(sums, 0, size, rows, w, 0, size * LANES, panels, size, start, 0, 0, carried, 0, pad)
+        multiply(sums, 0, size, rows, w, 0, even(size) * LANES, panels, size, start, 0, 0, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

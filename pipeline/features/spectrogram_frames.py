@@ -61,7 +61,7 @@ class SpectrogramFrames(FrameRepresentation):
     @property
     def row_rate_hz(self) -> float:
         """Frames per second."""
-        return self.config.sample_rate / self.config.hop_length
+        return self.config.row_rate_hz
 
     @property
     def sample_rate(self) -> int:
@@ -97,6 +97,11 @@ class SpectrogramFrames(FrameRepresentation):
         import torch
 
         return to_int16(self.analysis.invert(torch.from_numpy(rows.astype(np.float32)), seed=seed).numpy())
+
+    @property
+    def seam_rows(self) -> int:
+        """Frames before others that are inverted with them."""
+        return SEAM_FRAMES
 
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
         """Return the samples of frames (T, D) after others, T * hop_length or more."""
