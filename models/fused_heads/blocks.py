@@ -59,12 +59,14 @@ def product(
             if most:
                 tile_of_most(
                     x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
-                    start, s0 + r * s_row + panel * s_panel, s_row, out, o0 + r * o_row + column, o_row, terms,
+                    start, s0 + r * s_row + panel * s_panel, s_row,
+                    out, o0 + r * o_row + column, o_row, terms,
                 )  # fmt: skip
             else:
                 tile_of_four(
                     x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
-                    start, s0 + r * s_row + panel * s_panel, s_row, out, o0 + r * o_row + column, o_row, terms,
+                    start, s0 + r * s_row + panel * s_panel, s_row,
+                    out, o0 + r * o_row + column, o_row, terms,
                 )  # fmt: skip
         r += MOST_ROWS if most else 4
 

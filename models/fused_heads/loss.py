@@ -46,7 +46,8 @@ class Steps(NamedTuple):
         targets: (B, T, D).
         mask: (B, T, D), false where an output is left out. None includes all.
         history: values before each step, (B, T, W).
-        bounds: of the intervals whose probability counts, (B, T, D) each in double precision. None: the density.
+        bounds: of the intervals whose probability counts, (B, T, D) each in double precision; None for the
+            density.
     """
 
     targets: Tensor

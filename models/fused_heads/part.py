@@ -101,8 +101,8 @@ def train_rows(
         else:
             mixture_gradients(components, size, order, first, last, *form, vectors, outputs, projected, more)
         add_gradients(
-            data.w, size, width, first, last, projected, vectors, copies, more, data.log_prob, data.grad_hidden,
-            grad_w,
+            data.w, size, width, first, last, projected, vectors, copies, more,
+            data.log_prob, data.grad_hidden, grad_w,
         )  # fmt: skip
 
 
