@@ -62,7 +62,7 @@ def _upload(client: "MlflowClient", run: RunFolder, run_id: str, experiment: str
     step = _last_step(run)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step)])
     _send_figures(client, run, run_id, created.model_id, step)
-    ready: Any = client.finalize_logged_model(created.model_id, "READY")
+    ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")
     return ready
 
 
