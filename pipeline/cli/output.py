@@ -159,6 +159,8 @@ def print_summary(path: Path, as_json: bool) -> None:
         for name, figures in summary["evaluations"].items()
     ]
     _print_table(rows)
+    for name, gain in summary.get("gains", {}).items():
+        print_line(f"{name}: {gain}" if name else gain)
     print_promotion(summary["promotion"])
     for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")

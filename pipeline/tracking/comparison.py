@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError, print_notice
 from pipeline.tracking.comparison_folder import SUMMARY, read_summary
-from pipeline.tracking.mlflow_client import connect, exists, send, store_of, written_ms
+from pipeline.tracking.mlflow_client import artifact_repository, connect, exists, send, store_of, written_ms
 from pipeline.tracking.pages.comparison_page import (
     COLUMNS,
     best_first,
@@ -77,7 +77,7 @@ def send_comparison(folder: Path) -> str:
             client = connect(uri)
             _find_or_create(client, record, sent, summary, ids, next(iter(children.values())))
             _send_tags(client, record, sent, summary, ids, next(iter(children.values())))
-            _send_files(client, record, sent, summary)
+            _send_files(client, uri, record, sent, summary)
             _send_figures(client, record, sent, children[best_first(summary)[0]])
             client.set_terminated(sent.run_id, "FINISHED", _written_ms(folder))
         sent.pending = False
@@ -85,9 +85,9 @@ def send_comparison(folder: Path) -> str:
     return sent.run_id
 
 
-def send_pending(home: Path) -> list[str]:
-    """Send unsent runs and comparisons of a data folder; return the names of those that were sent."""
-    names = sync_pending(home / "runs")
+def send_pending(home: Path, leave: Path | None = None) -> list[str]:
+    """Send unsent runs but ``leave``, and comparisons, of a data folder; return the names of those sent."""
+    names = sync_pending(home / "runs", leave)
     for note in sorted((home / "reports").glob("*/tracking.json")):
         if has_pending(RunFolder(note.parent)):
             try_send_comparison(note.parent)
@@ -109,12 +109,12 @@ def _find_or_create(
         sent.renew()
     if not sent.run_id:
         experiment = client.get_run(next(iter(ids.values()))).info.experiment_id
-        tag = f"tags.`{COMPARISON_TAG}` = '{record.path.name}'"
-        found = client.search_runs([experiment], tag, max_results=1)
+        began_ms = first.description()["created_ms"]
+        same = f"tags.`{COMPARISON_TAG}` = '{record.path.name}' and attributes.start_time = {began_ms}"
+        found = client.search_runs([experiment], same, max_results=1)
         if found:
             sent.run_id = found[0].info.run_id
         else:
-            began_ms = first.description()["created_ms"]
             marks = {COMPARISON_TAG: record.path.name}
             name = f"{summary['name']}: comparison"
             sent.run_id = client.create_run(experiment, began_ms, marks, run_name=name).info.run_id
@@ -150,16 +150,19 @@ def _send_tags(
         save_sent(record, sent)
 
 
-def _send_files(client: "MlflowClient", record: RunFolder, sent: SyncState, summary: dict[str, Any]) -> None:
+def _send_files(
+    client: "MlflowClient", uri: str, record: RunFolder, sent: SyncState, summary: dict[str, Any]
+) -> None:
     """Send the table and the pictures that are new or have changed."""
+    repository = artifact_repository(uri, client.get_run(sent.run_id).info.artifact_uri)
     for path in [*map(Path, summary["pictures"]), record.path / SUMMARY]:
         stamp = [path.stat().st_size, path.stat().st_mtime_ns]
         if sent.artifacts.get(path.name) == stamp:
             continue
         if path.name == SUMMARY:
             with tempfile.TemporaryDirectory(prefix="wavecast-artifact-") as scratch:
-                client.log_artifact(sent.run_id, str(_written_table(Path(scratch), summary)))
-        client.log_artifact(sent.run_id, str(path))
+                repository.log_artifact(str(_written_table(Path(scratch), summary)))
+        repository.log_artifact(str(path))
         sent.artifacts[path.name] = stamp
         save_sent(record, sent)
 

@@ -13,12 +13,12 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking.pages.dataset_inputs import source_names
 from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
 
-NO_PARAMETERS = ("tracking", "promotion", "variants")
+NO_PARAMETERS = ("run", "tracking", "promotion", "variants")
 """Sections of a configuration that do not change the run itself."""
 FIRST_LAYOUT = 1
 """Scheme of names of the releases whose notes have no `layout`."""
@@ -116,9 +116,13 @@ def save_sent(run: RunFolder, sent: SyncState) -> None:
 
 
 def has_pending(run: RunFolder) -> bool:
-    """Return whether a part of the run is not sent yet."""
+    """Return whether a part of the run is not sent yet.
+
+    A training that has written curves was to be sent. Where it could not even write a note, as on a full
+    disk, the note is missing.
+    """
     if not _note(run).exists():
-        return False
+        return run.journal.exists()
     status = run.status()["status"]
     try:
         note = _read_note(run)
@@ -151,7 +155,7 @@ def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
     """
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
-    return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
+    return {f"wavecast.{key}": printable(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
 
 
 def numbers(run: RunFolder, status: dict[str, Any]) -> dict[str, float]:

@@ -167,6 +167,27 @@ def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path:
         context, continued = soundfile.info(recording), soundfile.info(output)
         assert continued.frames == context.frames + 2000
         assert continued.samplerate == 8000
+    assert latest_flow_run("predict").startswith("predict with the champion 2")
+
+
+def test_the_evaluate_flow_returns_the_evaluations_and_is_named_by_its_run(finished: Finished) -> None:
+    from flows.evaluate import evaluate_runs
+
+    (run,) = finished.summary["runs"].values()
+    assert evaluate_runs([Path(run)]) == [Path(run) / "artifacts" / "evaluation.json"]
+    assert latest_flow_run("evaluate").startswith(f"evaluate {Path(run).name} 2")
+
+
+def latest_flow_run(flow: str) -> str:
+    """Return the name of a flow's newest run."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    named = FlowFilter(name=FlowFilterName(any_=[flow]))
+    with get_client(sync_client=True) as client:
+        (newest,) = client.read_flow_runs(flow_filter=named, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return str(newest.name)
 
 
 def test_recordings_that_cannot_be_read_are_named_after_the_others_are_done(

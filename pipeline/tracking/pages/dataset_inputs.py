@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import TypedDict
+
 from pipeline.common.files import read_json
 from pipeline.config.run import RunConfig
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 CONTEXTS = {"train": "training", "valid": "validation", "test": "testing"}
 """MLflow's word for the use of each split."""
 LONGEST_NAME = 100
+
+
+class _Recording(TypedDict):
+    split: str
+    group: str
+    length: int
+
+
+class _Content(TypedDict, total=False):
+    recordings: list[_Recording]
 
 
 def send_datasets(client: "MlflowClient", run_id: str, run: RunFolder) -> None:
@@ -30,7 +42,7 @@ def send_datasets(client: "MlflowClient", run_id: str, run: RunFolder) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     try:
-        content = read_json(run.dataset, "prepared data set", dict)
+        content = read_json(run.dataset, "prepared data set", _Content)
     except UserError:
         return
     config = run.config()
@@ -60,7 +72,7 @@ def source_names(inputs: Iterable[object]) -> list[str]:
     ['speech', 's3://bucket/more']
     """
     places = [str(place) for place in inputs]
-    return [place if "://" in place else place.rstrip("/").rpartition("/")[2] for place in places]
+    return [printable(place if "://" in place else place.rstrip("/").rpartition("/")[2]) for place in places]
 
 
 def _profile(recordings: list[dict[str, Any]], split: str, config: RunConfig) -> dict[str, Any]:

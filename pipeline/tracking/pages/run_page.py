@@ -6,6 +6,8 @@ The names of the tags are MLflow's own; its pages read them.
 import getpass
 from typing import Any
 
+from pipeline.errors import printable
+
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 CELL_COLOURS = {"gru": 0, "tanh": 1, "lstm": 2, "mingru": 3}
 """One colour for each of the paper's cells on every page; others follow by name."""
@@ -14,6 +16,8 @@ FIGURES = {
     "nats_per_step": "nats per step",
 }
 """Ends of the names of summary figures that the description shows, with their words."""
+SIGNS = frozenset("\\`*_{}[]()<>#+!|&:.@~")
+"""Characters with a meaning in Markdown, in HTML or in addresses."""
 
 
 def page_tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
@@ -109,5 +113,5 @@ def _colour(variant: str, cell: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text in which Markdown and HTML mean nothing."""
-    return "".join(f"&#{ord(sign)};" if sign in "\\`*_{}[]()<>#+!|&\n" else sign for sign in text)
+    """Return a text in which Markdown, HTML, addresses and control characters mean nothing."""
+    return "".join(f"&#{ord(sign)};" if sign in SIGNS else sign for sign in printable(text))

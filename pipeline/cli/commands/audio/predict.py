@@ -106,7 +106,8 @@ def predict(
 
     join = JoinOptions(trim_end, context, crossfade)
     sampling = SamplingOptions(takes, seed, temperature, noise_scale, mode)
-    sounds = find_sounds(recordings)
+    rejected: list[Place] = []
+    sounds = find_sounds(recordings, rejected)
     many = is_many(recordings, sounds)
     suffix = ".mid" if all(is_midi(sound) for sound in sounds) else ".wav"
     places = place_results(sounds, output, suffix, many)
@@ -115,7 +116,6 @@ def predict(
         check_prediction(place, seconds, takes, picture, overwrite)
         check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
-    rejected: list[Place] = []
     load = functools.cache(lambda: _load(model))
     if many:  # a model that cannot be loaded is reported once, not for each recording
         load()
@@ -150,9 +150,9 @@ def predict(
 
 def is_midi(path: Place) -> bool:
     """Return whether the name is that of a MIDI file."""
-    from pipeline.music.midi import SUFFIXES
+    from pipeline.music.midi import READ_SUFFIXES
 
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in READ_SUFFIXES
 
 
 def _load(model: str) -> tuple[Any, str]:
