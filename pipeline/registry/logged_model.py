@@ -63,7 +63,7 @@ def _upload(client: "MlflowClient", run: RunFolder, run_id: str, experiment: str
     step = _last_step(run)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step)])
     _send_figures(client, run, run_id, created.model_id, step)
-    ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")
+    ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")  # type: ignore[no-untyped-call]
     return ready
 
 
