@@ -30,9 +30,7 @@ localStorage.setItem('mlflow.assistant.panelOpen_v1', 'false');
 localStorage.setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true');
 """
 SHOW_MORE = "[...document.querySelectorAll('button')].find(b => b.innerText == 'Show more')?.click()"
-EXPAND = (
-    "document.querySelector('[class*=\"ag-pinned-left\"] [role=row] button svg')?.closest('button').click()"
-)
+EXPAND = "document.querySelector('[role=gridcell][col-id=\"attributes.`Run Name`\"] button').click()"
 
 
 def wavecast(*arguments: str, home: Path, **environment: str) -> None:
@@ -72,7 +70,8 @@ async def take_pictures(home: Path) -> None:
     )
     of_run = answer(f"{MLFLOW}/api/2.0/mlflow/runs/get?run_id={best}")["run"]["info"]
     runs = f"{MLFLOW}/#/experiments/{of_run['experiment_id']}/runs"
-    newest = {"limit": 1, "sort": "START_TIME_DESC"}
+    ended = {"name": {"like_": "demo "}, "state": {"type": {"any_": ["COMPLETED"]}}}
+    newest = {"limit": 1, "sort": "START_TIME_DESC", "flow_runs": ended}
     flow = answer(f"{PREFECT}/api/flow_runs/filter", newest)[0]["id"]
     version = f"{MLFLOW}/#/models/{promotion['name']}/versions/{promotion['version']}?{TRAINING_PAGES}"
     async with browser() as page:

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDTH_PX = 1440
-COLOURS = 128
+COLOURS = 256
 """Colours of a picture. Pages have few, so that the files are small and look the same."""
 LONGEST_WAIT_S = 90.0
 

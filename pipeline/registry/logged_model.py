@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.tracking.mlflow_client import written_ms
+from pipeline.tracking.mlflow_client import artifact_repository, written_ms
 from pipeline.tracking.pages.run_page import run_name
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import numbers, parameters
@@ -57,12 +57,13 @@ def _upload(client: "MlflowClient", run: RunFolder, run_id: str, experiment: str
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / ARTIFACT
         save_served_model(run.model, target, run_id, created.model_id)
-        client.log_artifacts(run_id, folder)
-        client.log_model_artifacts(created.model_id, str(target))
+        places = (client.get_run(run_id).info.artifact_uri, created.artifact_location)
+        for place, source in zip(places, (folder, str(target)), strict=True):
+            artifact_repository(client.tracking_uri, place).log_artifacts(source)
     step = _last_step(run)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step)])
     _send_figures(client, run, run_id, created.model_id, step)
-    ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")
+    ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")  # type: ignore[no-untyped-call]
     return ready
 
 
