@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,16 @@ from pipeline.registry.registry import find_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import store_uri
+from pipeline.tracking.sync import sync
 from tests.helpers.tracked_runs import add_model, free_port, mirrored, new_run, points, wait_for
 
 
 @pytest.mark.usefixtures("local_store")
 def test_a_version_carries_its_figures_beside_the_decision(run: RunFolder) -> None:
     add_model(run)
+    sync(run)
+    time.sleep(0.01)
+    run.set_status("finished", note="written again, as by the evaluation")
     assert register(run, "digits") == 1
     client, run_id = connect(store_uri()), mirrored(run).info.run_id
     (model,) = client.search_logged_models([mirrored(run).info.experiment_id])
