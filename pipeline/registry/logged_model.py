@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.tracking.mlflow_client import artifact_repository, written_ms
+from pipeline.tracking.mlflow_client import artifact_repository
 from pipeline.tracking.pages.run_page import run_name
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import numbers, parameters
@@ -62,7 +62,7 @@ def _upload(client: "MlflowClient", run: RunFolder, run_id: str, experiment: str
             artifact_repository(client.tracking_uri, place).log_artifacts(source)
     step = _last_step(run)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step)])
-    _send_figures(client, run, run_id, created.model_id, step)
+    _send_figures(client, run, run_id, created.model_id)
     ready: LoggedModel = client.finalize_logged_model(created.model_id, "READY")  # type: ignore[no-untyped-call]
     return ready
 
@@ -78,15 +78,21 @@ def _name(run: RunFolder) -> str:
     return re.sub(r"""[/:.%"']+""", "-", run_name(run.description()).replace(": ", " - "))
 
 
-def _send_figures(client: "MlflowClient", run: RunFolder, run_id: str, model_id: str, step: int) -> None:
-    """Attach the figures of the run's end to the model. The points are those of the run, which gets none."""
+def _send_figures(client: "MlflowClient", run: RunFolder, run_id: str, model_id: str) -> None:
+    """Attach the figures of the run's end to the model.
+
+    The points are those that the run has, with their step and time, so that it gets none twice.
+    """
     from mlflow.entities import Metric
 
-    at_ms = written_ms(run)
-    points = [
-        Metric(key, value, at_ms, step, model_id=model_id, run_id=run_id)
-        for key, value in numbers(run, run.status()).items()
-    ]
+    points = []
+    for key in numbers(run, run.status()):
+        history = client.get_metric_history(run_id, key)
+        if history:
+            last = max(history, key=lambda point: (point.step, point.timestamp))
+            points.append(
+                Metric(key, last.value, last.timestamp, last.step, model_id=model_id, run_id=run_id)
+            )
     client.log_batch(run_id, metrics=points)
 
 

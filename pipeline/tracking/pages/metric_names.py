@@ -27,6 +27,9 @@ CHART_GROUPS = {
     "elapsed_s": "time/whole_training_s",
     "best_epoch": "time/best_epoch",
     "start_minutes": "time/minutes_since_start",
+    "start_anew_minutes": "time/minutes_of_training_anew",
+    "start_anew_valid_nats_per_step": "nats_per_step/valid_of_training_anew",
+    "start_valid_bits_at_anew": "bits_per_sample/valid_of_training_anew",
     "start_minutes_of_the_other": "time/minutes_of_the_model_at_start",
 }
 RECORDED = {tracked: recorded for recorded, tracked in CHART_GROUPS.items()}

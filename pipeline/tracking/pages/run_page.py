@@ -7,6 +7,7 @@ import getpass
 from typing import Any
 
 from pipeline.errors import printable
+from pipeline.tracking.pages.start_gain import start_gain
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 CELL_COLOURS = {"gru": 0, "tanh": 1, "lstm": 2, "mingru": 3}
@@ -90,6 +91,8 @@ def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     if figures:
         lines += ["", "| split | figure | value |", "|---|---|---:|"]
         lines += [f"| {plain(split)} | {words} | {value:.3f} |" for split, words, value in figures]
+        if gain := start_gain(status):
+            lines += ["", f"{plain(gain.sentence)}."]
         lines += ["", "The artifact `report.html` has plots, sounds and the baselines."]
     elif status.get("reason"):
         lines += ["", f"Failed: {plain(str(status['reason']))}"]

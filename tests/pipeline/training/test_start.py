@@ -136,6 +136,7 @@ def test_runs_without_the_setting_keep_their_folders(corpus: Path) -> None:
     from pipeline.common.hashing import digest_json
 
     settings = run.config().model_dump(mode="json", include={"input", "model", "train"})
-    del settings["train"]["start_from"]
+    for added in ("start_from", "ema"):
+        del settings["train"][added]
     fingerprint = run.description()["fingerprint"]
     assert run.path.name == f"known-{digest_json([settings, fingerprint])[:10]}"
