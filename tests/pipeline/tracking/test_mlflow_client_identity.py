@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.pages.metric_names import tracked_name
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync import store_uri, sync
 from pipeline.tracking.sync_state import load_sent
@@ -61,5 +62,5 @@ def assert_one_curve_each(run: RunFolder, others: set[str]) -> None:
     own = mirrored_id(run)
     assert own not in others
     for run_id in {own, *others}:
-        steps = [point.step for point in connect(store_uri()).get_metric_history(run_id, LOSS)]
+        steps = [point.step for point in connect(store_uri()).get_metric_history(run_id, tracked_name(LOSS))]
         assert sorted(steps) == [20, 40]
