@@ -58,9 +58,9 @@ def find_sounds(named: Sequence[str], rejected: list[Place] | None = None) -> li
             failures.append((name, problem))
     if failures and not found:
         raise failures[0][1]
-    for name, problem in failures:
+    for name, failure in failures:
         place = place_of(name)
-        _report(place, str(problem))
+        _report(place, str(failure))
         if rejected is not None:
             rejected.append(place)
     return list(found)
