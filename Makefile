@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORPUS ?=
 BIN := .venv/bin
 
-.PHONY: demo test setup check docs lock clean
+.PHONY: demo test setup check audit docs screenshots lock clean
 
 setup: .venv/installed
 
@@ -26,14 +26,23 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .github/audit/audit.py
 	$(BIN)/pytest --quiet tests/test_imports.py tests/test_layout.py
 
 test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
+# Known vulnerabilities of the locked versions, by the list in the repository; SECURITY.md states how to refresh it.
+audit: setup
+	$(BIN)/python .github/audit/audit.py
+
 # The site in site/; a broken link or an unknown reference is an error.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Pictures of the pages in docs/images, from small trainings with real servers; needs Chromium.
+screenshots: setup
+	$(BIN)/python docs/screenshots
 
 # After changing dependencies in pyproject.toml. The lock names no index, so it works behind any.
 lock: setup

@@ -7,6 +7,7 @@ Tasks exchange paths, never arrays. Prefect caches none of them. Every stage fin
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar, cast
 
 from prefect import task
@@ -21,9 +22,11 @@ from flows.pages.progress import TrainingObserver, preparation_progress
 from flows.pages.run_logs import keep_mistakes_short, mistakes_in_a_sentence, notices_on_page
 from pipeline import stages
 from pipeline.config.run import RunConfig
+from pipeline.config.runners import ONE_AT_A_TIME, RunnersConfig
 from pipeline.errors import TrainingInterrupted
 from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.runners import stop_when
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 Value = TypeVar("Value")
@@ -76,8 +79,8 @@ def _named(stage: str) -> Callable[..., str]:
     **UNCACHED,
 )
 @mistakes_in_a_sentence
-def train(run: Path) -> Path:
-    """Train in a child process; a retry resumes from the last checkpoint."""
+def train(run: Path, where: RunnersConfig = ONE_AT_A_TIME, stop: Event | None = None) -> Path:
+    """Train in a child process, here or on a cluster; a retry resumes from the last checkpoint."""
     folder = RunFolder(run)
     config, description = folder.config(), folder.description()
     if folder.status()["status"] == "finished":
@@ -87,9 +90,22 @@ def train(run: Path) -> Path:
         run, key_of(config.name, "training", variant if variant != config.name else "")
     )
     with _one_training_per_gpu(config), notices_on_page():
-        model = stages.train_stage(run, observer)
+        model = stages.train_stage(run, _until(stop, observer), where)
     observer.finish()
     return completed(model, training_text(run))
+
+
+def _until(stop: Event | None, observe: Callable[[], None]) -> Callable[[], None]:
+    """Return an observer that also ends the training when ``stop`` is set, as its flow ends."""
+    if stop is None:
+        return observe
+    stop_if_set = stop_when(stop)
+
+    def both() -> None:
+        stop_if_set()
+        observe()
+
+    return both
 
 
 @task(name="evaluate", task_run_name=_named("evaluate"), **UNCACHED)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pipeline.data.manifest import read_manifest
 from pipeline.evaluation.evaluation_file import read_evaluation
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.start_gain import start_gain
 
 
 def dataset_text(dataset: Path) -> str:

@@ -29,6 +29,11 @@ def torch_kernels() -> Iterator[None]:
         _switch["on"] = before
 
 
+def torch_kernels_requested() -> bool:
+    """Return whether the caller is inside `torch_kernels`."""
+    return not _switch["on"]
+
+
 def why_torch(kind: str | None, device: torch.device, precision: torch.dtype, mixed: bool) -> str | None:
     """Return why a layer runs in torch's own kernels; None where it runs in compiled loops.
 

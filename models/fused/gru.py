@@ -8,7 +8,7 @@ too, so that both those that meet W (n, r, z) and those that meet U (r, z, q) ar
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
+from models.compiled.squashing import sigmoid, tanh
 from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 

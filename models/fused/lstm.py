@@ -8,7 +8,7 @@ i, f, g, o, c in this order.
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
+from models.compiled.squashing import sigmoid, tanh
 from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 
@@ -44,23 +44,7 @@ def forward(
     for t in range(steps):
         for b in range(rows):
             copy(x[((begin + b) * steps + t) * width :], row[b * terms :], width)
-        multiply(
-            row,
-            0,
-            terms,
-            rows,
-            w,
-            0,
-            even(terms) * LANES,
-            wide // LANES,
-            terms,
-            constants,
-            0,
-            0,
-            pre,
-            0,
-            wide,
-        )
+        multiply(row, 0, terms, rows, w, 0, panel, wide // LANES, terms, constants, 0, 0, pre, 0, wide)
         for b in range(rows):
             at = b * wide
             pre_i, pre_f, pre_g, pre_o = (

@@ -7,7 +7,7 @@ and r h' in this order.
 import numpy as np
 
 from models.compiled.simd import compiled
-from models.fused.functions import sigmoid, tanh
+from models.compiled.squashing import sigmoid, tanh
 from models.fused.products import Array, Shape, add, copy, even, multiply, padded
 from models.fused.tiles import LANES
 

@@ -15,6 +15,7 @@ from pipeline.audio.excerpt import Excerpt, ExcerptReader
 from pipeline.audio.pcm import INT16_SCALE, Floats, Samples, resample_blocks, to_int16
 from pipeline.audio.reader import AudioInfo, Note, OpenRecording
 from pipeline.audio.readers import open_recording
+from pipeline.audio.spooled import SpooledSamples
 from pipeline.errors import RecordingRejected
 
 __all__ = [
@@ -88,20 +89,25 @@ class Decoding:
         """Return the whole recording as one writable array (N,), at most 2**28 samples."""
         return _joined(self.blocks(sample_rate, MAX_SAMPLES_IN_MEMORY))
 
-    def read_both(self, sample_rate: int) -> tuple[Samples, Samples]:
+    def spool(self, sample_rate: int, beside: Path) -> SpooledSamples:
+        """Return the whole recording in a temporary file beside a path, at most 2**28 samples (N,)."""
+        return SpooledSamples.of_blocks(self.blocks(sample_rate, MAX_SAMPLES_IN_MEMORY), beside)
+
+    def spool_both(self, sample_rate: int, beside: Path) -> tuple[SpooledSamples, SpooledSamples]:
         """Return the whole recording at ``sample_rate`` and at its own rate, (N,) and (M,), in one pass."""
         if self.info.sample_rate == sample_rate:
-            samples = self.read(sample_rate)
+            samples = self.spool(sample_rate, beside)
             return samples, samples
-        tally, own = _Tally(self.info.sample_rate, MAX_SAMPLES_IN_MEMORY), bytearray()
+        tally, own = _Tally(self.info.sample_rate, MAX_SAMPLES_IN_MEMORY), SpooledSamples.empty(beside)
 
         def kept(blocks: Iterator[Floats]) -> Iterator[Floats]:
             for block in blocks:
-                own.extend(tally.rounded(block).data)
+                own.append(tally.rounded(block))
                 yield block
 
-        samples = _joined(self._rounded(kept(_mono_blocks(self._reader)), sample_rate, MAX_SAMPLES_IN_MEMORY))
-        return samples, np.frombuffer(own, np.int16)
+        mono = kept(_mono_blocks(self._reader))
+        converted = self._rounded(mono, sample_rate, MAX_SAMPLES_IN_MEMORY)
+        return SpooledSamples.of_blocks(converted, beside), own
 
     def _rounded(self, mono: Iterator[Floats], sample_rate: int, max_samples: int) -> Iterator[Samples]:
         tally = _Tally(sample_rate, max_samples)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.decode import naming, open_decoding
-from pipeline.audio.write import write_audio
+from pipeline.audio.spooled import Sound, SpooledSamples, equal_blocks, in_memory
+from pipeline.audio.write import check_output, open_sound
 from pipeline.common.files import check_overwrite
-from pipeline.concealment.fill import GapFiller, Samples, conceal
+from pipeline.concealment.fill import GapFiller, conceal_blocks
 from pipeline.concealment.gaps import Gaps, gaps_of_table, gaps_of_trace, merged, zero_runs
 from pipeline.errors import UserError
 from pipeline.plots.figure import COLOURS, new_figure, plain_text, write_figure
@@ -44,7 +45,7 @@ class GapSource:
         if not (0 < self.packet_s < np.inf and 0 < self.shortest_s < np.inf):
             raise UserError("packets and shortest gaps must be longer than 0 ms", 2)
 
-    def find(self, own: Samples, own_rate: int, length: int, sample_rate: int) -> Gaps:
+    def find(self, own: Sound, own_rate: int, length: int, sample_rate: int) -> Gaps:
         """Return the gaps of a recording.
 
         Args:
@@ -104,11 +105,16 @@ def conceal_file(
     with naming(sound), open_decoding(sound) as recording:
         own_rate = recording.info.sample_rate
         rate = sample_rate or own_rate
-        samples, own = recording.read_both(rate)
+        samples, own = recording.spool_both(rate, output)
     gaps = source.find(own, own_rate, len(samples), rate)
-    filled = conceal(samples, gaps, rate, how, on_gap)
-    write_audio(output, filled, rate, overwrite)
-    if plot is not None:
+    check_output(output, overwrite)
+    filled = None if plot is None else SpooledSamples.empty(output)
+    with open_sound(output, rate) as write:
+        for block in equal_blocks(conceal_blocks(samples, gaps, rate, how, on_gap)):
+            write(block)
+            if filled is not None:
+                filled.append(block)
+    if plot is not None and filled is not None:
         concealment_picture(plot, samples, filled, gaps, rate, f"{sound.name}, concealed")
     durations = (gaps[:, 1] - gaps[:, 0]) / rate
     return {
@@ -126,7 +132,7 @@ def conceal_file(
 
 
 def concealment_picture(
-    path: Path, received: Samples, filled: Samples, gaps: Gaps, sample_rate: int, title: str
+    path: Path, received: Sound, filled: Sound, gaps: Gaps, sample_rate: int, title: str
 ) -> None:
     """Plot the longest gaps, at most six, in order of time, as received and as concealed."""
     longest = np.sort(np.argsort(gaps[:, 0] - gaps[:, 1], kind="stable")[:CLOSE_UPS])
@@ -139,8 +145,12 @@ def concealment_picture(
         begin, end = max(0, start - margin), min(len(filled), stop + margin)
         milliseconds = (np.arange(begin, end) - start) / sample_rate * 1000
         axes.axvspan(0, (stop - start) / sample_rate * 1000, color=COLOURS[5], alpha=0.15, linewidth=0)
-        axes.plot(milliseconds, filled[begin:end], color=COLOURS[0], linewidth=1.4, label="concealed")
-        axes.plot(milliseconds, received[begin:end], color=COLOURS[6], linewidth=0.7, label="received")
+        axes.plot(
+            milliseconds, in_memory(filled[begin:end]), color=COLOURS[0], linewidth=1.4, label="concealed"
+        )
+        axes.plot(
+            milliseconds, in_memory(received[begin:end]), color=COLOURS[6], linewidth=0.7, label="received"
+        )
         axes.set(xlabel=f"ms from {start / sample_rate:.3f} s", ylabel="sample")
         axes.margins(x=0)
     for axes in panels[len(shown) :]:

@@ -7,13 +7,14 @@ raised cosine fades it into the received samples. With both sides, a raised cosi
 extrapolation to the other. All other samples are unchanged, bit for bit.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.pcm import fade_in, round_to_int16
+from pipeline.audio.spooled import Sound, blocks_of, in_memory
 from pipeline.concealment.gaps import Gaps
 
 Samples = npt.NDArray[np.int16]
@@ -59,15 +60,39 @@ def conceal(
         A new array (N,). It equals ``samples`` outside of the gaps and, where only the left side is used,
         outside of the 4 ms after each.
     """
-    found = samples.copy()
+    filled = list(conceal_blocks(samples, gaps, sample_rate, how, on_gap))
+    return np.concatenate(filled) if filled else samples.copy()
+
+
+def conceal_blocks(
+    samples: Sound,
+    gaps: Gaps,
+    sample_rate: int,
+    how: GapFiller,
+    on_gap: Callable[[], object] = lambda: None,
+) -> Iterator[Samples]:
+    """Yield a sound with filled gaps in blocks (n,); see `conceal`.
+
+    Args:
+        samples: int16 samples (N,), in memory or in a file.
+        gaps, sample_rate, how, on_gap: see `conceal`.
+    """
+    context = round(CONTEXT_S * sample_rate)
+    before, done = np.zeros(0, np.int16), 0
+
+    def passed(block: Samples) -> Samples:
+        nonlocal before, done
+        before = np.concatenate([before, block])[-context:]
+        done += len(block)
+        return block
+
     next_gap = [*gaps[1:, 0].tolist(), len(samples)]
     for (start, stop), until in zip(gaps.tolist(), next_gap, strict=False):
-        before = found[max(0, start - round(CONTEXT_S * sample_rate)) : start]
-        after = samples[stop : min(until, stop + round(CONTEXT_S * sample_rate))]
-        filled = _filled(before, stop - start, after, sample_rate, how)
-        found[start : start + len(filled)] = round_to_int16(filled)
+        yield from map(passed, blocks_of(samples[done:start]))
+        after = in_memory(samples[stop : min(until, stop + context)])
+        yield passed(round_to_int16(_filled(before, stop - start, after, sample_rate, how)))
         on_gap()
-    return found
+    yield from map(passed, blocks_of(samples[done:]))
 
 
 def _filled(before: Samples, count: int, after: Samples, sample_rate: int, how: GapFiller) -> Floats:

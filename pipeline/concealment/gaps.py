@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.spooled import Sound, blocks_of
 from pipeline.common.runs import true_runs
 from pipeline.common.tables import read_table, read_text
 from pipeline.errors import UserError
@@ -84,15 +85,13 @@ def _stretch(place: str, start: str, end: str) -> tuple[float, float]:
     return stretch
 
 
-def zero_runs(
-    samples: npt.NDArray[np.int16], sample_rate: int, shortest_s: float, longest_s: float = LONGEST_S
-) -> Gaps:
+def zero_runs(samples: Sound, sample_rate: int, shortest_s: float, longest_s: float = LONGEST_S) -> Gaps:
     """Return the runs of zeros that last ``shortest_s`` to ``longest_s`` seconds between other samples.
 
     Zeros at the beginning or the end of a recording are silence, and so is a recording of zeros only.
 
     Args:
-        samples: int16 samples (N,).
+        samples: int16 samples (N,), in memory or in a file.
         sample_rate: in Hz.
         shortest_s: shortest run in seconds, at least two samples.
         longest_s: longest run in seconds.
@@ -100,11 +99,26 @@ def zero_runs(
     Returns:
         The gaps (G, 2).
     """
-    runs = np.stack(true_runs(samples == 0), 1)
+    runs = _runs_of_zeros(samples)
     duration = runs[:, 1] - runs[:, 0]
     inside = (runs[:, 0] > 0) & (runs[:, 1] < len(samples))
     long_enough = duration >= max(2, shortest_s * sample_rate)
     return runs[inside & long_enough & (duration <= longest_s * sample_rate)]
+
+
+def _runs_of_zeros(samples: Sound) -> Gaps:
+    """Return all runs of zeros (R, 2); one that reaches over the edge of a block is one run."""
+    found, place = [NO_GAPS], 0
+    for block in blocks_of(samples):
+        runs = np.stack(true_runs(block == 0), 1) + place
+        last = found[-1]
+        if len(runs) and len(last) and runs[0, 0] == last[-1, 1] == place:
+            last[-1, 1] = runs[0, 1]
+            runs = runs[1:]
+        if len(runs):
+            found.append(runs)
+        place += len(block)
+    return np.concatenate(found)
 
 
 def merged(stretches: npt.NDArray[np.generic], length: int) -> Gaps:

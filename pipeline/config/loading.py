@@ -1,6 +1,7 @@
 """Reading configurations: YAML files that extend one another, plus `key=value` from the command line."""
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,9 @@ from pipeline.config.inputs import KINDS, READ_LATER, row_settings
 from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
 from pipeline.config.yaml_text import MOST_BYTES, MOST_DEPTH, parse_yaml
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line
 
-SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "promotion", "variants")
+SHARED = ("name", "corpus", "preparation", "run", "evaluate", "tracking", "promotion", "variants")
 """Sections of which a run has one for all its variants."""
 
 MOST_PROBLEMS = 20
@@ -123,10 +124,15 @@ def _present(settings: Mapping[str, Any]) -> dict[str, Any]:
 def find_config(path: Path) -> Path:
     """Return the file that ``path`` means: itself, or the project's configuration of that name."""
     for candidate in (path, CONFIGS / path, CONFIGS / f"{path}.yaml"):
-        if candidate.is_file():
+        if _is_file(candidate):
             return candidate
-    known = ", ".join(included_configs())
-    raise UserError(f"{path}: no such configuration; give a YAML file or one of: {known}", exit_code=2)
+    known, name = ", ".join(included_configs()), _cut(one_line(str(path)), 400)
+    raise UserError(f"{name}: no such configuration; give a YAML file or one of: {known}", exit_code=2)
+
+
+def _is_file(path: Path) -> bool:
+    """Return whether there is such a file; `Path.is_file` raises for a name that is too long."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def included_configs() -> list[str]:
@@ -185,7 +191,7 @@ def _read_extended(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if parent is None:
         return settings
     beside = path.parent / str(parent)
-    found = beside if beside.is_file() else find_config(Path(str(parent)))
+    found = beside if _is_file(beside) else find_config(Path(str(parent)))
     return merge(_read_extended(found, (*seen, path.resolve())), settings)
 
 
@@ -207,7 +213,9 @@ def _problems(error: ValidationError, where: str) -> str:
         elif problem["type"] == "value_error":
             found.append(": ".join(filter(None, (key, _cut(str(problem["ctx"]["error"]), 400)))))
         else:
-            found.append(f"{key or 'configuration'} = {_short(problem['input'])}: {problem['msg']}")
+            found.append(
+                f"{key or 'configuration'} = {_short(problem['input'])}: {_cut(problem['msg'], 400)}"
+            )
     if len(problems) > MOST_PROBLEMS:
         found.append(f"and {len(problems) - MOST_PROBLEMS} more")
     return f"{where}{' ' if where == '--set' else ': '}{'; '.join(found)}"

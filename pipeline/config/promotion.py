@@ -1,5 +1,6 @@
 """Settings of the promotion to champion."""
 
+import math
 from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -30,7 +31,7 @@ class PromotionConfig(Section):
 
     @model_validator(mode="after")
     def _test_can_be_passed(self) -> Self:
-        smallest = 0.5**self.fewest_groups
+        smallest = math.ldexp(1, -self.fewest_groups)  # for integers of any size
         if smallest > self.significance:
             raise ValueError(
                 f"fewest_groups = {self.fewest_groups}: with so few groups the p-value is at least "

@@ -186,12 +186,17 @@ class SoundRepresentation(Representation):
             seed: of the random phases, where a conversion needs some.
         """
 
+    @property
+    def seam_rows(self) -> int:
+        """Rows before others on which the samples of those depend, see `samples_after`."""
+        return 0
+
     @abstractmethod
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
         """Return int16 samples of rows that follow others, at least N * samples_per_row.
 
         Args:
-            before: the rows before, (M, width).
+            before: the rows before, (M, width), of which the last `seam_rows` count.
             rows: (N, width), as stored.
             seed: of the random phases, where a conversion needs some.
         """

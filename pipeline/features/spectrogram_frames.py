@@ -98,6 +98,11 @@ class SpectrogramFrames(FrameRepresentation):
 
         return to_int16(self.analysis.invert(torch.from_numpy(rows.astype(np.float32)), seed=seed).numpy())
 
+    @property
+    def seam_rows(self) -> int:
+        """Frames before others that are inverted with them."""
+        return SEAM_FRAMES
+
     def samples_after(self, before: Rows, rows: Rows, seed: int) -> Samples:
         """Return the samples of frames (T, D) after others, T * hop_length or more."""
         seam = before[-SEAM_FRAMES:]

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.decode import naming, open_decoding
-from pipeline.audio.write import write_audio
+from pipeline.audio.spooled import blocks_of
+from pipeline.audio.write import check_output, open_sound
 from pipeline.errors import UserError
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions
 from pipeline.generation.generate import continue_samples
@@ -64,7 +65,7 @@ def continue_file(
     with naming(recording), open_decoding(recording) as opened:
         model = load()
         ours = model.audio.sample_rate
-        context, own = opened.read_both(ours) if own_rate else (opened.read(ours), None)
+        context, own = opened.spool_both(ours, output) if own_rate else (opened.spool(ours, output), None)
     facts, rate = opened.facts, opened.info.sample_rate
     found = continue_samples(model, context, seconds, sampling, join)
     if own is not None:
@@ -131,8 +132,10 @@ def generate_file(
 def _write(found: Continuation, output: Path, alone: bool, overwrite: bool) -> list[dict[str, Any]]:
     written = []
     for take, path in enumerate(take_paths(output, len(found.seeds))):
-        sound = found.added[take] if alone else found.sound(take)
-        write_audio(path, sound, found.sample_rate, overwrite)
+        check_output(path, overwrite)
+        with open_sound(path, found.sample_rate) as write:
+            for block in blocks_of(*([] if alone else [found.before]), found.added[take]):
+                write(block)
         nats = None if found.nats_per_step is None else found.nats_per_step[take]
         distance_db = None if found.distance_db is None else found.distance_db[take]
         facts = {"output": str(path), "seed": found.seeds[take], "nats_per_step": nats}

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.audio.pcm import Samples, fade_in, resample
+from pipeline.audio.pcm import Samples, fade_in, resample_blocks, to_float, to_int16
+from pipeline.audio.spooled import Sound, blocks_of, in_memory
 from pipeline.errors import UserError
 
 
@@ -40,7 +41,7 @@ class Continuation:
 
     Attributes:
         sample_rate: rate of all samples in Hz.
-        context: (M,) int16, the recording up to the seam.
+        before: (M,) int16, the recording up to the seam, in memory or in a file.
         added: (B, N) int16, the continuations.
         seeds: seed of each take, with which it can be drawn alone.
         nats_per_step: negative log-likelihood of each take; None for a single take.
@@ -51,7 +52,7 @@ class Continuation:
     """
 
     sample_rate: int
-    context: Samples
+    before: Sound
     added: Samples
     seeds: list[int]
     nats_per_step: list[float] | None
@@ -65,15 +66,20 @@ class Continuation:
         return f"<Continuation of {length} at {self.sample_rate} Hz, takes: {takes}>"
 
     @property
+    def context(self) -> Samples:
+        """The recording up to the seam, (M,) int16 in memory."""
+        return in_memory(self.before)
+
+    @property
     def seam_s(self) -> float:
         """Start of the continuation in seconds."""
-        return len(self.context) / self.sample_rate
+        return len(self.before) / self.sample_rate
 
     def sound(self, take: int) -> Samples:
         """Return the recording and one continuation, (M + N,) int16."""
         return np.concatenate([self.context, self.added[take]])
 
-    def at_rate(self, original: Samples, sample_rate: int) -> "Continuation":
+    def at_rate(self, original: Sound, sample_rate: int) -> "Continuation":
         """Return the continuations at another sample rate.
 
         Args:
@@ -82,13 +88,17 @@ class Continuation:
         """
         if sample_rate == self.sample_rate:
             return self
-        kept = min(len(original), round(len(self.context) * sample_rate / self.sample_rate))
+        kept = min(len(original), round(len(self.before) * sample_rate / self.sample_rate))
         count = round(self.added.shape[1] * sample_rate / self.sample_rate)
         added = np.zeros((len(self.added), count), np.int16)
         for take in range(len(self.added)):
-            converted = resample(self.sound(take), self.sample_rate, sample_rate)[kept : kept + count]
-            added[take, : len(converted)] = converted
-        return replace(self, sample_rate=sample_rate, context=original[:kept], added=added)
+            amplitudes = map(to_float, blocks_of(self.before, self.added[take]))
+            place = -kept
+            for converted in resample_blocks(amplitudes, self.sample_rate, sample_rate):
+                part = to_int16(converted[max(0, -place) : max(0, count - place)])
+                added[take, max(0, place) : max(0, place) + len(part)] = part
+                place += len(converted)
+        return replace(self, sample_rate=sample_rate, before=original[:kept], added=added)
 
 
 def crossfade(before: NDArray[np.int16], after: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -1,21 +1,24 @@
 """Choice between compiled loops and torch for free running."""
 
 from pipeline.common.progress import progress_bar
-from pipeline.generation.free_running import FreeRun, Rows
+from pipeline.generation.context import ContextRows, Rows
+from pipeline.generation.free_running import FreeRun
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
 ONE_TAKE = SamplingOptions()
 
 
-def free_run(model: TrainedModel, rows: Rows, sampling: SamplingOptions = ONE_TAKE) -> FreeRun:
+def free_run(
+    model: TrainedModel, context: Rows | ContextRows, sampling: SamplingOptions = ONE_TAKE
+) -> FreeRun:
     """Condition the model on a recording, and return a free run, compiled if possible, else in torch.
 
     The first call on a machine compiles for some seconds.
 
     Args:
         model: any trained model.
-        rows: the recording's stored rows (N, width).
+        context: the recording's stored rows (N, width), in memory or in blocks.
         sampling: number of takes and options of the draws.
     """
     with progress_bar("") as bar:
@@ -23,7 +26,7 @@ def free_run(model: TrainedModel, rows: Rows, sampling: SamplingOptions = ONE_TA
         if model.compiled is not None:
             from pipeline.generation.free_running_compiled import CompiledFreeRun
 
-            return CompiledFreeRun(model, rows, sampling)
+            return CompiledFreeRun(model, context, sampling)
         from pipeline.generation.free_running_torch import TorchFreeRun
 
-        return TorchFreeRun(model, rows, sampling)
+        return TorchFreeRun(model, context, sampling)

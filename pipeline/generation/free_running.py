@@ -3,17 +3,16 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.head_kinds import head_kind
 from pipeline.common.progress import progress_bar
+from pipeline.generation.context import ContextRows, Rows
 from pipeline.generation.options import Draws, SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 
-Rows = NDArray[Any]
 Flags = NDArray[np.bool_]
 
 MAX_SCALE = 1.0
@@ -79,16 +78,16 @@ class FreeRun(ABC):
 
     Args:
         model: any trained model.
-        rows: stored rows (N, width) of the context. Up to ``hop - 1`` rows at the beginning are left out, so
-            that the last step ends with the last row.
+        context: stored rows (N, width), in memory or in blocks. Up to ``hop - 1`` rows at the
+            beginning are left out, so that the last step ends with the last row.
         sampling: number of takes and options of the draws.
     """
 
-    def __init__(self, model: TrainedModel, rows: Rows, sampling: SamplingOptions) -> None:
+    def __init__(self, model: TrainedModel, context: Rows | ContextRows, sampling: SamplingOptions) -> None:
         self.model, self.sampling = model, sampling
         self.limiter = LimiterLog.of(sampling.takes)
         self._draws = Draws(sampling, model.framing.target_size)
-        self.condition(rows[len(rows) % model.framing.hop :])
+        self.condition(ContextRows.of(context) if isinstance(context, np.ndarray) else context)
 
     def rows(self, count: int) -> Iterator[Rows]:
         """Yield the next ``count`` stored rows in portions (B, n, width), rounded up to whole steps."""
@@ -110,8 +109,8 @@ class FreeRun(ABC):
         return np.concatenate(portions, axis=1)[:, :count]
 
     @abstractmethod
-    def condition(self, rows: Rows) -> None:
-        """Condition the state on stored rows (N, width); N is a multiple of the hop."""
+    def condition(self, context: ContextRows) -> None:
+        """Condition the state on stored rows (N, width), without the first ones that fill no step."""
 
     @abstractmethod
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:

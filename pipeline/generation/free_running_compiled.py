@@ -4,7 +4,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from pipeline.generation.free_running import FreeRun, Rows, maximum_scale
+from pipeline.generation.context import ContextRows, Rows
+from pipeline.generation.free_running import FreeRun, maximum_scale
 
 CHUNK_STEPS = 2_000
 
@@ -12,8 +13,8 @@ CHUNK_STEPS = 2_000
 class CompiledFreeRun(FreeRun):
     """Free run for waveforms, recurrent layers and mixtures."""
 
-    def condition(self, rows: Rows) -> None:
-        """Condition the state on stored rows (N, 1)."""
+    def condition(self, context: ContextRows) -> None:
+        """Condition the state on stored rows (N, 1), a chunk of steps at a time."""
         frames, compiled, takes = self.model.framing, self.model.compiled, self.sampling.takes
         assert compiled is not None
         self._compiled = compiled
@@ -23,16 +24,14 @@ class CompiledFreeRun(FreeRun):
             "std": normalisation.std[0],
             "unit": representation.unit,
         }
-        values = np.zeros(frames.window + len(rows), np.float32)
-        values[frames.window :] = representation.normalise(rows, normalisation)[:, 0]
-        windows = sliding_window_view(values, frames.window)[:: frames.hop]
-        state = compiled.initial_state(1)
-        steps = len(rows) // frames.hop
-        for start in range(0, steps, CHUNK_STEPS):
-            chunk = windows[start : min(start + CHUNK_STEPS, steps)]
+        window, state = np.zeros(frames.window, np.float32), compiled.initial_state(1)
+        for rows in context.blocks(len(context) % frames.hop, CHUNK_STEPS * frames.hop):
+            values = np.concatenate([window, representation.normalise(rows, normalisation)[:, 0]])
+            chunk = sliding_window_view(values, frames.window)[: len(rows) : frames.hop]
             _, state = compiled.hidden(np.ascontiguousarray(chunk)[None], state)
+            window = values[len(values) - frames.window :]
         self._state = tuple(np.repeat(part, takes, axis=1) for part in state)
-        self._window = np.repeat(values[None, len(values) - frames.window :], takes, axis=0)
+        self._window = np.repeat(window[None], takes, axis=0)
         self._power = np.zeros(takes)
 
     def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:

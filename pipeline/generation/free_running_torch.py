@@ -13,49 +13,51 @@ from models.distributions.mixture import Mixture, select_component
 from models.head_kinds import HEADS
 from models.recurrent.stack import State
 from pipeline.common.devices import one_thread
-from pipeline.data.batching import batches, whole_plan
-from pipeline.data.dataset import SplitRows
 from pipeline.evaluation.nll import CHUNK_STEPS
-from pipeline.generation.free_running import FreeRun, Rows, maximum_scale
+from pipeline.generation.context import ContextRows, Rows
+from pipeline.generation.free_running import FreeRun, maximum_scale
 
 if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
 
 
 @torch.inference_mode()
-def warm_state(model: "TrainedModel", rows: Tensor) -> tuple[State, Tensor]:
-    """Run the recurrence teacher-forced over stored rows.
+def warm_state(model: "TrainedModel", context: ContextRows) -> tuple[State, Tensor]:
+    """Run the recurrence teacher-forced over stored rows, without the first ones that fill no step.
 
     Args:
         model: any trained model.
-        rows: (N, width), with N a multiple of the hop.
+        context: stored rows (N, width), read a chunk of steps at a time.
 
     Returns:
         The state after the last row, and the window (window, width) of normalised values that is the next
         step's input.
     """
     frames, normaliser = model.framing, model.normaliser()
-    one = SplitRows(rows, torch.zeros(1, dtype=torch.long), torch.tensor([len(rows)]))
     state = model.network.initial_state(1)
-    steps = np.array([frames.steps(len(rows))])
-    for batch in batches(whole_plan(steps, 1, CHUNK_STEPS), one, frames, normaliser) if len(rows) else ():
-        inputs = batch.inputs[:, : batch.values // frames.target_size]
-        state = model.network.advance(inputs, state)
-    context = normaliser.normalise(rows[-frames.window :].to(model.device))
-    padding = torch.zeros(frames.window - len(context), frames.width, device=model.device)
-    return state, torch.cat([padding, context])
+    window = torch.zeros(frames.window, frames.width, device=model.device)
+    whole = CHUNK_STEPS * frames.hop
+    for rows in context.blocks(len(context) % frames.hop, whole):
+        known = normaliser.normalise(torch.from_numpy(np.ascontiguousarray(rows)).to(model.device))
+        # Padded to a whole chunk, so that the arithmetic does not depend on the length of the last.
+        padding = known.new_zeros(whole - len(rows), frames.width)
+        values = torch.cat([window, known, padding])[None]
+        inputs, _, _ = frames.split(values, torch.ones(values.shape[:2], dtype=torch.bool))
+        state = model.network.advance(inputs[:, : len(rows) // frames.hop], state)
+        window = torch.cat([window, known])[len(known) :]
+    return state, window
 
 
 class TorchFreeRun(FreeRun):
     """Free run for every kind of input, network and head; on a GPU, a step is replayed as one CUDA graph."""
 
-    def condition(self, rows: Rows) -> None:
+    def condition(self, context: ContextRows) -> None:
         """Condition the state on stored rows (N, width)."""
         takes, device = self.sampling.takes, self.model.device
         self._normaliser, self._level = self.model.normaliser(), self.model.limiter
         self._widest = maximum_scale(self.model)
         with one_thread():
-            state, window = warm_state(self.model, torch.from_numpy(np.ascontiguousarray(rows)))
+            state, window = warm_state(self.model, context)
         power = torch.zeros(takes, dtype=torch.float64, device=device)
         states = (part.repeat_interleave(takes, 1) for part in state)
         memory = (window.expand(takes, -1, -1), power, *states)

@@ -13,18 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import Samples
+from pipeline.audio.spooled import Sound, in_memory
 from pipeline.errors import RecordingRejected, UserError
+from pipeline.generation.context import ContextRows, Rows
 from pipeline.generation.continuation import END_TO_END, Continuation, JoinOptions, crossfade
 from pipeline.generation.engine import ONE_TAKE, free_run
-from pipeline.generation.free_running import Rows
 from pipeline.generation.options import SamplingOptions
-from pipeline.generation.ranking import continuation_nll, spectral_distance_db
+from pipeline.generation.ranking import CONTEXT_S, continuation_nll, spectral_distance_db
 from pipeline.model.trained_model import TrainedModel
 
 
 def continue_samples(
     model: TrainedModel,
-    samples: Samples,
+    samples: Sound,
     seconds: float,
     sampling: SamplingOptions = ONE_TAKE,
     join: JoinOptions = END_TO_END,
@@ -33,7 +34,7 @@ def continue_samples(
 
     Args:
         model: model of sound; a predicted spectrogram is inverted by Griffin-Lim.
-        samples: (N,) int16, mono, at the model's sample rate.
+        samples: (N,) int16, mono, at the model's sample rate, in memory or in a file.
         seconds: length of the continuation.
         sampling: number of takes and options of the draws. A seed gives the same take again on one device.
         join: how recording and continuation are joined.
@@ -55,13 +56,13 @@ def continue_samples(
     order = [
         int(take) for take in (range(sampling.takes) if distance_db is None else np.argsort(distance_db))
     ]
-    overlaps = np.broadcast_to(tail, (sampling.takes, len(tail)))
+    overlaps = np.broadcast_to(in_memory(tail), (sampling.takes, len(tail)))
     faded = crossfade(overlaps, takes.samples[:, : len(tail)])
     # The fade is a part of each take, since it differs between takes.
     added = np.concatenate([faded, takes.samples[:, len(tail) :]], axis=1)[order]
     return Continuation(
         sample_rate=rate,
-        context=before,
+        before=before,
         added=added,
         seeds=[sampling.seed + take for take in order],
         nats_per_step=None if nats is None else [float(nats[take]) for take in order],
@@ -70,7 +71,7 @@ def continue_samples(
     )
 
 
-def _parts(samples: Samples, rate: int, join: JoinOptions) -> tuple[Samples, Samples, Samples]:
+def _parts(samples: Sound, rate: int, join: JoinOptions) -> tuple[Sound, Sound, Sound]:
     """Return a recording's part before the fade, the part that fades, and the model's context."""
     trimmed, overlap = round(join.trim_end_s * rate), round(join.crossfade_s * rate)
     kept = samples[: len(samples) - trimmed] if join.trim_end_s else samples
@@ -103,20 +104,22 @@ class _Takes:
     distance_db: NDArray[np.float64] | None
 
 
-def _takes(model: TrainedModel, samples: Samples, count: int, sampling: SamplingOptions) -> _Takes:
+def _takes(model: TrainedModel, samples: Sound, count: int, sampling: SamplingOptions) -> _Takes:
     """Return ``count`` samples that follow ``samples`` (N,), for each seed in order."""
     audio = model.audio
     # A row that reaches past the end contains silence from there: it is predicted, too, and so is what lies
     # between its own time and the end.
-    rows = encode_context(model, samples)[: audio.rows_within(len(samples))]
+    rows = ContextRows.of_sound(audio, samples)
     late = len(samples) - len(rows) * audio.samples_per_row
     run = free_run(model, rows, sampling)
     found = run.take(-(-(late + count) // audio.samples_per_row))
-    audible = [audio.samples_after(rows, added, sampling.seed) for added in found]
+    seam = rows.last(audio.seam_rows)
+    audible = [audio.samples_after(seam, added, sampling.seed) for added in found]
     sounds = np.stack([sound[late : late + count] for sound in audible])
     # The likelihood takes torch, which a single take does without.
     nats = continuation_nll(model, rows, found) if sampling.takes > 1 else None
-    distance = spectral_distance_db(samples, sounds, audio.sample_rate) if len(samples) else None
+    end = in_memory(samples[-round(CONTEXT_S * audio.sample_rate) :])
+    distance = spectral_distance_db(end, sounds, audio.sample_rate) if len(samples) else None
     limiter = [run.limiter.report(take, model.step_s) for take in range(sampling.takes)]
     return _Takes(sounds, limiter, nats, distance)
 

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
-from pipeline.generation.free_running import Rows
+from pipeline.features.short_time import short_time_magnitudes
+from pipeline.generation.context import ContextRows, Rows
 
 if TYPE_CHECKING:
     from pipeline.model.trained_model import TrainedModel
@@ -68,10 +69,9 @@ def band_levels_db(samples: Samples, sample_rate: int) -> Levels:
         sample_rate: in Hz.
     """
     size = max(4, round(FRAME_S * sample_rate))
-    sound = np.pad(samples.astype(np.float64) / INT16_SCALE, (0, max(0, size - len(samples))))
     window = np.hanning(size)
-    frames = np.lib.stride_tricks.sliding_window_view(sound, size)[:: size // 2]
-    power = np.square(np.abs(np.fft.rfft(frames * window))) / np.square(window).sum()
+    magnitudes = short_time_magnitudes(samples.astype(np.float64) / INT16_SCALE, window, size // 2)
+    power = np.square(magnitudes) / np.square(window).sum()
     edges = np.linspace(0, 2595 * np.log10(1 + sample_rate / 2 / 700), BANDS + 1)
     edges_hz = 700 * (10 ** (edges / 2595) - 1)
     bins = np.unique(np.round(edges_hz * size / sample_rate).astype(int)[:-1])
@@ -86,7 +86,7 @@ def _profile(samples: Samples, sample_rate: int) -> Levels:
     return np.stack([levels.mean(0), levels.std(0)])
 
 
-def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArray[np.float64]:
+def continuation_nll(model: "TrainedModel", context: ContextRows, takes: Rows) -> NDArray[np.float64]:
     """Return the negative log-likelihood (B,) of continuations, in nats per step.
 
     The log-density is that of the normalised values at temperature 1, independent of the sampling options.
@@ -94,7 +94,7 @@ def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArr
 
     Args:
         model: any trained model.
-        context: stored rows (M, width).
+        context: stored rows (M, width), in blocks.
         takes: stored rows (B, N, width) that follow the context.
     """
     import torch
@@ -103,10 +103,9 @@ def continuation_nll(model: "TrainedModel", context: Rows, takes: Rows) -> NDArr
     from pipeline.generation.free_running_torch import warm_state
 
     frames, normaliser = model.framing, model.normaliser()
-    context = context[len(context) % frames.hop :]
     steps = takes.shape[1] // frames.hop
     with torch.inference_mode():
-        state, window = warm_state(model, torch.from_numpy(np.ascontiguousarray(context)))
+        state, window = warm_state(model, context)
         state = tuple(part.repeat_interleave(len(takes), 1) for part in state)
         rows = torch.from_numpy(np.ascontiguousarray(takes[:, : steps * frames.hop])).to(model.device)
         values = torch.cat([window.expand(len(takes), -1, -1), normaliser.normalise(rows)], 1)

@@ -3,9 +3,7 @@
 What is registered is an MLflow model around the model folder, so that MLflow can serve it.
 """
 
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
@@ -17,10 +15,13 @@ from pipeline.registry.catalogue import (
     run_folder_name,
     validation_bits,
 )
+from pipeline.registry.descriptions import MODEL, model_text, version_facts, with_section
+from pipeline.registry.logged_model import MODEL_TAG, link_version, logged_model
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
-from pipeline.tracking.mlflow_client import RUN_TAG, artifact_repository, connect, send, store_of
+from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.pages.comparison_page import run_address
 from pipeline.tracking.pages.metric_names import recorded_metrics
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
@@ -56,27 +57,39 @@ def register(run: RunFolder, name: str) -> int:
             client = connect(uri)
             for version in client.search_model_versions(f"run_id='{run_id}'"):
                 if version.name == name:
+                    _describe_version(client, version, run, run_id)
                     return int(version.version)
-            from pipeline.registry.served_model import save_served_model  # imports MLflow, which now is there
-
-            with tempfile.TemporaryDirectory() as folder:
-                save_served_model(run.model, Path(folder) / "model")
-                place = client.get_run(run_id).info.artifact_uri
-                artifact_repository(uri, place).log_artifacts(folder)
             return _create_version(client, run, run_id, name)
 
 
 def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: str) -> int:
     from mlflow.exceptions import MlflowException
 
+    model = logged_model(client, run, run_id)
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=model_text(name, run))
     except MlflowException as problem:
         if problem.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    tags = {RUN_TAG: run.path.name}
-    source = f"runs:/{run_id}/model"
-    return int(client.create_model_version(name, source, run_id, tags, await_creation_for=0).version)
+    tags = {RUN_TAG: run.path.name, MODEL_TAG: model.model_id}
+    created = client.create_model_version(
+        name, f"runs:/{run_id}/model", run_id, tags, await_creation_for=0, model_id=model.model_id
+    )
+    link_version(client, model, name, int(created.version))
+    _describe_version(client, created, run, run_id)
+    return int(created.version)
+
+
+def _describe_version(client: "MlflowClient", version: "ModelVersion", run: RunFolder, run_id: str) -> None:
+    """Write the figures of a version into its description and tags, unless they are there."""
+    experiment = client.get_run(run_id).info.experiment_id
+    text, tags = version_facts(run, run_address(experiment, run_id))
+    description = with_section(version.description, MODEL, text)
+    if description != version.description:
+        client.update_model_version(version.name, version.version, description)
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
+            client.set_model_version_tag(version.name, version.version, key, value)
 
 
 def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> None:

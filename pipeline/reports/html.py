@@ -25,8 +25,8 @@ from pipeline.evaluation.evaluation_file import (
 from pipeline.reports.media import EmbedBudget, examples_of, generated
 from pipeline.reports.recordings import table_of_groups, table_of_recordings
 from pipeline.reports.template import render
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.start_gain import start_gain
 from pipeline.tracking.sync_state import parameters
 
 MOST_SETTINGS = 60_000  # characters of a configuration, which may name thousands of recordings

@@ -12,8 +12,8 @@ from pipeline.config.types import Split
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.evaluation.evaluation_file import TEMPORAL_SENSITIVITY, read_temporal_sensitivity
 from pipeline.evaluation.temporal_sensitivity import measure_temporal_sensitivity
+from pipeline.generation.context import Rows
 from pipeline.generation.engine import free_run
-from pipeline.generation.free_running import Rows
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel

@@ -11,14 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import UserError, print_notice
 from pipeline.tracking.comparison_folder import SUMMARY, read_summary
-from pipeline.tracking.mlflow_client import artifact_repository, connect, exists, send, store_of
-from pipeline.tracking.pages.comparison_page import COLUMNS, describe_comparison, table
+from pipeline.tracking.mlflow_client import artifact_repository, connect, exists, send, store_of, written_ms
+from pipeline.tracking.pages.comparison_page import (
+    COLUMNS,
+    best_first,
+    describe_comparison,
+    run_address,
+    table,
+)
 from pipeline.tracking.pages.dataset_inputs import send_datasets
 from pipeline.tracking.pages.run_page import page_tags
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import redacted_uri, tracking_errors
 from pipeline.tracking.sync import sending, sync_pending
-from pipeline.tracking.sync_state import SyncState, has_pending, load_sent, save_sent
+from pipeline.tracking.sync_state import SyncState, has_pending, load_sent, numbers, save_sent
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,6 +78,7 @@ def send_comparison(folder: Path) -> str:
             _find_or_create(client, record, sent, summary, ids, next(iter(children.values())))
             _send_tags(client, record, sent, summary, ids, next(iter(children.values())))
             _send_files(client, uri, record, sent, summary)
+            _send_figures(client, record, sent, children[best_first(summary)[0]])
             client.set_terminated(sent.run_id, "FINISHED", _written_ms(folder))
         sent.pending = False
         save_sent(record, sent)
@@ -129,11 +136,13 @@ def _send_tags(
     """Send the description with the table, the source and the user."""
     from mlflow.entities import RunTag
 
+    experiment = client.get_run(sent.run_id).info.experiment_id
+    pages = {name: run_address(experiment, run_id) for name, run_id in ids.items()}
     present = {
         **page_tags(first.description(), first.status()),
         "mlflow.source.name": f"wavecast run ({summary['name']})",
         "mlflow.runColor": OWN_COLOUR,
-        "mlflow.note.content": describe_comparison(summary, ids, sent.run_id),
+        "mlflow.note.content": describe_comparison(summary, pages, sent.run_id),
     }
     if present != sent.tags:
         client.log_batch(sent.run_id, tags=[RunTag(key, value) for key, value in present.items()])
@@ -155,6 +164,24 @@ def _send_files(
                 repository.log_artifact(str(_written_table(Path(scratch), summary)))
         repository.log_artifact(str(path))
         sent.artifacts[path.name] = stamp
+        save_sent(record, sent)
+
+
+def _send_figures(client: "MlflowClient", record: RunFolder, sent: SyncState, best: RunFolder) -> None:
+    """Send the figures of the best variant, which are those of the comparison. Each has its point once."""
+    from mlflow.entities import Metric
+
+    figures = {
+        name: value
+        for name, value in numbers(best, best.status()).items()
+        if name.startswith(("bits_per_sample/", "nats_per_step/"))
+    }
+    at_ms = written_ms(best)
+    step = max((line["step"] for line in best.lines()), default=0)
+    changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
+    if changed:
+        client.log_batch(sent.run_id, [Metric(key, figures[key], at_ms, step) for key in changed])
+        sent.summary = figures
         save_sent(record, sent)
 
 

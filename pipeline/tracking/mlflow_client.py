@@ -198,11 +198,14 @@ def _send_description(
     present = tags(description, status) | page_tags(description, status)
     if present == sent.tags:
         return
+    settings: dict[str, str] = {}
     if not sent.tags:
         send_datasets(client, sent.run_id, run)
+        known = client.get_run(sent.run_id).data.params  # MLflow rejects another value of a parameter
+        settings = {key: value for key, value in parameters(description).items() if key not in known}
     client.log_batch(
         sent.run_id,
-        params=[Param(key, value) for key, value in parameters(description).items()],
+        params=[Param(key, value) for key, value in settings.items()],
         tags=[RunTag(key, value) for key, value in present.items()],
     )
     sent.tags = present
@@ -258,11 +261,11 @@ def _send_end(
     from mlflow.entities import Metric
 
     step = max((line["step"] for line in journal_lines(lines)[0]), default=0)
-    written_ms = _written_ms(run)
+    at_ms = written_ms(run)
     figures = numbers(run, status)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
     if changed:
-        client.log_batch(sent.run_id, [Metric(key, figures[key], written_ms, step) for key in changed])
+        client.log_batch(sent.run_id, [Metric(key, figures[key], at_ms, step) for key in changed])
         sent.summary = figures
         save_sent(run, sent)
     if status["status"] != sent.status:
@@ -270,11 +273,11 @@ def _send_end(
             client.update_run(sent.run_id, "RUNNING")
         else:
             ended = "FINISHED" if status["status"] == "finished" else "FAILED"
-            client.set_terminated(sent.run_id, ended, written_ms)
+            client.set_terminated(sent.run_id, ended, at_ms)
         sent.status = status["status"]
 
 
-def _written_ms(run: RunFolder) -> int:
+def written_ms(run: RunFolder) -> int:
     """Return the time when status.json was written, in ms, which is equal in every upload."""
     path = run.path / "status.json"
     return path.stat().st_mtime_ns // 1_000_000 if path.exists() else int(run.description()["created_ms"])

@@ -14,10 +14,11 @@ from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
 from pipeline.errors import UserError, printable
+from pipeline.tracking.pages.dataset_inputs import source_names
 from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
 
-NO_PARAMETERS = ("tracking", "promotion", "variants")
+NO_PARAMETERS = ("run", "tracking", "promotion", "variants")
 """Sections of a configuration that do not change the run itself."""
 FIRST_LAYOUT = 1
 """Scheme of names of the releases whose notes have no `layout`."""
@@ -131,8 +132,13 @@ def has_pending(run: RunFolder) -> bool:
 
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
-    """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
+    """Return the run's settings with dotted keys.
+
+    The tracking server, which may have a password, is left out. Local inputs are named by their last part.
+    """
     config = {key: x for key, x in description["config"].items() if key not in NO_PARAMETERS}
+    if "inputs" in config.get("corpus", {}):
+        config["corpus"] = {**config["corpus"], "inputs": source_names(config["corpus"]["inputs"])}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 

@@ -1,6 +1,6 @@
 """Description of a comparison in MLflow: a table of its variants and baselines, the decision, and links."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,19 +12,31 @@ REPORT = "report.html"
 
 
 def table(summary: Mapping[str, Any]) -> list[list[str]]:
-    """Return the rows of a comparison, the columns of `COLUMNS`: its variants, then the baselines.
+    """Return the rows of a comparison, by `COLUMNS`: its variants, the best first, then the baselines.
 
     Args:
         summary: content of `summary.json`.
     """
-    evaluations = summary["evaluations"]
-    baselines = next(iter(evaluations.values()))["baselines"] if evaluations else {}
+    evaluations, label = summary["evaluations"], summary["name"]
+    baselines = next(iter(evaluations.values()))["baselines"]
     flac = baselines.get("FLAC", {}).get("bits_per_sample")
     rows = [
-        _row(name or summary["name"], f"{summary['parameters'][name]['recurrent']:,}", found["model"], flac)
-        for name, found in evaluations.items()
+        _row(name or label, f"{summary['parameters'][name]['recurrent']:,}", evaluations[name]["model"], flac)
+        for name in best_first(summary)
     ]
     return rows + [_row(name, "", found, flac) for name, found in baselines.items()]
+
+
+def best_first(summary: Mapping[str, Any]) -> list[str]:
+    """Return the names of the variants, that of the lowest bits per sample or nats per step first.
+
+    Args:
+        summary: content of `summary.json`.
+    """
+    found = {name: each["model"] for name, each in summary["evaluations"].items()}
+    exact = all(figures["bits_per_sample"] is not None for figures in found.values())
+    unit = "bits_per_sample" if exact else "nats_per_step"
+    return sorted(found, key=lambda name: float(found[name][unit]))
 
 
 def _row(name: str, parameters: str, found: Mapping[str, Any], flac: float | None) -> list[str]:
@@ -42,7 +54,7 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
 
     Args:
         summary: content of `summary.json`.
-        runs: MLflow's ids of the variants' runs by name.
+        runs: addresses of the pages of the variants' runs by name, see `run_address`.
         own_run: MLflow's id of the comparison.
     """
     evaluations = summary["evaluations"]
@@ -50,10 +62,9 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
     size = f"{first['recordings']} recordings, {first['groups']} groups, {first['seconds'] / 60:.1f} minutes"
     lines = [
         f"**{plain(summary['name'])}**: {len(evaluations)} variants on the {first['split']} split ({size}).",
-        "",
-        *_markdown_table(summary, list(runs.values())),
-        "",
         f"**Decision.** {plain(str(summary['promotion']['why']))}",
+        "",
+        *_markdown_table(summary, runs),
     ]
     for variant, reason in summary.get("failed", {}).items():
         lines += ["", f"**Failed.** Variant {plain(variant)}: {plain(str(reason))}"]
@@ -64,26 +75,28 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
     return "\n".join(lines)
 
 
-def _markdown_table(summary: Mapping[str, Any], runs: Sequence[str]) -> list[str]:
+def _markdown_table(summary: Mapping[str, Any], runs: Mapping[str, str]) -> list[str]:
     """Return the lines of the table, the best variant in bold, with links to the runs and their reports."""
-    rows = table(summary)
-    best = _best(summary)
+    pages = [runs[name] for name in best_first(summary)]
     lines = [f"| {' | '.join([*COLUMNS, 'pages'])} |", "|---|---:|---:|---:|---:|---|"]
-    for number, (name, *figures) in enumerate(rows):
-        run = runs[number] if number < len(runs) else ""
-        links = f"[run](#/runs/{run}), [report]({report_link(run)})" if run else ""
-        label = f"**{plain(name)}**" if number == best else plain(name)
+    for number, (name, *figures) in enumerate(table(summary)):
+        run = pages[number] if number < len(pages) else ""
+        links = f"[run]({run}), [report]({report_address(run)})" if run else ""
+        label = plain(name) if number else f"**{plain(name)}**"
         lines.append(f"| {' | '.join([label, *figures, links])} |")
     return lines
 
 
-def _best(summary: Mapping[str, Any]) -> int:
-    """Return the number of the variant with the lowest figure."""
-    found = [each["model"] for each in summary["evaluations"].values()]
-    unit = "nats_per_step" if any(each["bits_per_sample"] is None for each in found) else "bits_per_sample"
-    return min(range(len(found)), key=lambda number: float(found[number][unit]))
+def run_address(experiment: str, run_id: str) -> str:
+    """Return the address of a run's page within the MLflow UI.
+
+    Args:
+        experiment: MLflow's id of the experiment.
+        run_id: MLflow's id of the run.
+    """
+    return f"#/experiments/{experiment}/runs/{run_id}"
 
 
-def report_link(run_id: str) -> str:
-    """Return the address of a run's report within the MLflow UI."""
-    return f"#/runs/{run_id}/artifacts/{REPORT}"
+def report_address(run: str) -> str:
+    """Return the address of a run's report, from that of its page."""
+    return f"{run}/artifacts/{REPORT}"

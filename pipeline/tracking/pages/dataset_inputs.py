@@ -1,6 +1,7 @@
 """The data set of a run as MLflow's inputs: one for each split, with fingerprint, sizes and source."""
 
 import json
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import TypedDict
@@ -45,7 +46,7 @@ def send_datasets(client: "MlflowClient", run_id: str, run: RunFolder) -> None:
     except UserError:
         return
     config = run.config()
-    names = _sources(config)
+    names = source_names(config.corpus.inputs)
     source = json.dumps({"recordings": names, "input": config.input.kind})
     inputs = [
         DatasetInput(
@@ -64,9 +65,13 @@ def send_datasets(client: "MlflowClient", run_id: str, run: RunFolder) -> None:
     client.log_inputs(run_id, inputs)
 
 
-def _sources(config: RunConfig) -> list[str]:
-    """Return what the recordings were read from: remote addresses, and the last part of local paths."""
-    places = [str(place) for place in config.corpus.inputs]
+def source_names(inputs: Iterable[object]) -> list[str]:
+    """Return the remote addresses among the inputs of a corpus, and the last part of local paths.
+
+    >>> source_names(["/home/me/speech/", "s3://bucket/more"])
+    ['speech', 's3://bucket/more']
+    """
+    places = [str(place) for place in inputs]
     return [printable(place if "://" in place else place.rstrip("/").rpartition("/")[2]) for place in places]
 
 

@@ -75,17 +75,18 @@ def _recorded_name(name: str) -> str:
 def baseline_figures(evaluation: Mapping[str, Any]) -> dict[str, float]:
     """Return the figures of the baselines of an evaluation, by their names in MLflow.
 
-    ``bits_per_sample/below_flac`` states how many bits a sample the model needs less than FLAC.
+    FLAC stands beside the model, the others in a chart group of their own. ``bits_per_sample/below_flac``
+    states how many bits a sample the model needs less than FLAC.
 
     Args:
         evaluation: the content of `evaluation.json`.
     """
-    figures = {
-        f"{unit}/{re.sub('[^a-z0-9]+', '_', name.lower()).strip('_')}": value
-        for name, found in evaluation["baselines"].items()
-        for unit in ("bits_per_sample", "nats_per_step")
-        if (value := found.get(unit)) is not None
-    }
+    figures = {}
+    for name, found in evaluation["baselines"].items():
+        short = re.sub("[^a-z0-9]+", "_", name.lower()).strip("_")
+        for unit in ("bits_per_sample", "nats_per_step"):
+            if (value := found.get(unit)) is not None:
+                figures[f"{unit}/flac" if short == "flac" else f"{unit}_of_baselines/{short}"] = value
     own, flac = evaluation["model"].get("bits_per_sample"), figures.get("bits_per_sample/flac")
     if own is not None and flac is not None:
         figures["bits_per_sample/below_flac"] = flac - own

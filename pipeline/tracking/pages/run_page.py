@@ -53,7 +53,8 @@ def run_name(description: dict[str, Any]) -> str:
     """
     config, variant = description["config"], description["variant"]
     model = config["model"]
-    own = f"{variant}: " if variant not in ("", model["cell"], config["name"]) else ""
+    stated = {"", config["name"], model["cell"], model["head"], model.get("covariance")}
+    own = "" if variant in stated else f"{variant}: "
     return f"{own}{_network(model)}, {_head(model)}, {config['name']}"
 
 

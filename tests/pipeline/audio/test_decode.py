@@ -156,7 +156,7 @@ def test_one_pass_gives_both_rates_as_two_would(
     samples = noise(50_000 * channels).reshape(-1, channels) / 2**15
     soundfile.write(tmp_path / "a.wav", samples, rate, subtype=subtype)
     with open_decoding(tmp_path / "a.wav") as recording:
-        ours, own = recording.read_both(RATE)
+        ours, own = (both.read() for both in recording.spool_both(RATE, tmp_path / "b.wav"))
     expected, facts = read_mono(tmp_path / "a.wav", RATE)
     assert np.array_equal(ours, expected)
     assert recording.facts == facts

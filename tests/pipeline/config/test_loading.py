@@ -9,6 +9,7 @@ from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.config.loading import CONFIGS, find_config, load_config, merge, nested, variant_config
 from pipeline.config.run import RunConfig
 from pipeline.data.dataset import dataset_settings
+from pipeline.errors import UserError
 from tests.helpers.configurations import refusal, written
 
 # Files over files
@@ -54,6 +55,22 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     assert "cannot be read" in refusal(tmp_path / "sound.yaml")
     printed = refusal(tmp_path / "missing.yaml")
     assert "no such configuration; give a YAML file or one of: base, demo" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("extends: |\n x\n", "x\\n: no such configuration"),
+        (f"extends: {'a' * 5_000}", "a...: no such configuration"),
+        (f"input: {{kind: {'a' * 5_000}}}", "Input tag 'aaa"),
+    ],
+)
+def test_a_long_or_odd_value_gives_one_short_line(text: str, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config(written(tmp_path, text))
+    assert complaint in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 1_000
 
 
 def test_an_empty_file_is_the_defaults(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.config.loading import load_config, variant_config
+from pipeline.config.promotion import PromotionConfig
 from tests.helpers.configurations import refusal
 
 NOTES = ["input.kind=piano-roll", "model.head=nade"]
@@ -150,3 +151,8 @@ def test_what_is_no_number_in_a_convolution_is_said_once(override: str) -> None:
     printed = refusal(overrides=[override])
     assert printed.endswith(" model.convolutions.1.1 = 'four': Input should be a valid integer")
     assert printed.count("four") == 1
+
+
+def test_a_number_of_groups_of_any_size_is_read() -> None:
+    """Found by mutation: the power of an integer of thirty digits overflows."""
+    assert PromotionConfig(fewest_groups=10**30).fewest_groups == 10**30

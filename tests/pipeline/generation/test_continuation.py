@@ -7,6 +7,7 @@ from pipeline.audio.decode import Samples
 from pipeline.config.inputs import SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
+from pipeline.generation.context import ContextRows
 from pipeline.generation.continuation import JoinOptions, crossfade
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import SamplingOptions
@@ -82,7 +83,7 @@ def test_takes_without_context_are_in_the_order_of_their_seeds() -> None:
 def test_the_likelihood_of_a_take_is_that_of_scoring_both_together() -> None:
     model = tiny_model(SOUND, cell="lstm")
     context, take = tone(2_000)[:, None], tone(900, 3)[:, None]
-    nats = continuation_nll(model, context, take[None])
+    nats = continuation_nll(model, ContextRows.of(context), take[None])
     both = [
         score(model.network, join_rows([rows]), model.framing, model.normaliser(), exact=False)
         for rows in (np.concatenate([context, take]), context)

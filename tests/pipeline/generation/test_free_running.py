@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from pipeline.config.inputs import WaveformConfig
-from pipeline.generation.free_running import FreeRun, LimiterLog, Rows, maximum_scale
+from pipeline.generation.context import Rows
+from pipeline.generation.free_running import FreeRun, LimiterLog, maximum_scale
 from pipeline.generation.free_running_compiled import CompiledFreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun
 from pipeline.generation.options import Draws, Mode, SamplingOptions

@@ -11,19 +11,21 @@ from torch import Tensor
 import pipeline.generation.generate as generation
 from models.distributions.mixture import DiagonalMixture
 from models.recurrent.cells import CELLS
-from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
+from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.evaluation.nll import CHUNK_STEPS
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.features.representations import representation_of
 from pipeline.features.spectrogram_frames import SpectrogramFrames
+from pipeline.generation.context import ContextRows, Rows
 from pipeline.generation.engine import free_run
-from pipeline.generation.free_running import FreeRun, Rows
+from pipeline.generation.free_running import FreeRun
 from pipeline.generation.free_running_torch import TorchFreeRun, warm_state
 from pipeline.generation.generate import continue_samples, encode_context
 from pipeline.generation.options import SamplingOptions
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import noise, tiny_model, tone
+from tests.helpers.notes import some_roll
 
 RATE = 8_000
 WAVEFORM = WaveformConfig(sample_rate=RATE)
@@ -64,7 +66,7 @@ def test_a_conditioned_state_is_that_of_one_long_pass_and_so_is_the_next_step(
     model = tiny_model(config, cell=cell)
     rows = samples_of(length)
     whole_steps = rows[length % model.framing.hop :]
-    state, window = warm_state(model, whole_steps)
+    state, window = warm_state(model, ContextRows.of(whole_steps.numpy()))
     expected, expected_state = one_long_pass(model, whole_steps)
     for part, expected_part in zip(state, expected_state, strict=True):
         torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
@@ -77,6 +79,17 @@ def test_a_conditioned_state_is_that_of_one_long_pass_and_so_is_the_next_step(
         window[len(window) - context :], model.normaliser().normalise(rows[length - context :])
     )
     assert not window[: len(window) - context].any()
+
+
+@torch.no_grad()
+def test_every_row_of_a_piece_of_notes_conditions_the_state() -> None:
+    """Its first row is not scored; it conditions the state like the others."""
+    model = tiny_model(PianoRollConfig(kind="piano-roll"), head="bernoulli")
+    rows = torch.from_numpy(some_roll(12, density=0.3))
+    _, expected = one_long_pass(model, rows)
+    state, _ = warm_state(model, ContextRows.of(rows.numpy()))
+    for part, expected_part in zip(state, expected, strict=True):
+        torch.testing.assert_close(part, expected_part, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
@@ -149,18 +162,18 @@ def test_samples_beyond_full_scale_are_clipped_and_fed_back_clipped() -> None:
     sampling = SamplingOptions(temperature=0.0, noise_scale=0.0)
     (continuation,) = continue_samples(model, tone(100), 0.1, sampling).added
     assert set(continuation.tolist()) == {-32_768, 32_767}
-    _, window = warm_state(model, torch.from_numpy(continuation)[:, None])
+    _, window = warm_state(model, ContextRows.of(continuation[:, None]))
     assert float(window.abs().max()) < 1 / model.normalisation.std[0] + 1
 
 
 # Spectrograms
 
 
-def oracle(future: NDArray[np.int16], context: list[Rows]) -> Callable[..., FreeRun]:
+def oracle(future: NDArray[np.int16], context: list[ContextRows]) -> Callable[..., FreeRun]:
     """Replace the model: record the context's rows, and continue by those of the real recording."""
 
     class Oracle(TorchFreeRun):
-        def condition(self, rows: Rows) -> None:
+        def condition(self, rows: ContextRows) -> None:
             context.append(rows)
 
         def draw(self, uniform: NDArray[np.float32], noise: NDArray[np.float32]) -> Rows:
@@ -178,7 +191,7 @@ def test_frames_continue_where_the_recording_ended(length: int, monkeypatch: pyt
     """With every frame predicted perfectly, a burst has its right time; the end itself is not context."""
     whole = noise(8_000, 2, 5.0)
     whole[length + 800 : length + 1_200] = noise(400, 3, 5_000.0)
-    context: list[Rows] = []
+    context: list[ContextRows] = []
     monkeypatch.setattr(generation, "free_run", oracle(whole, context))
     model = tiny_model(FRAMES)
     (continuation,) = continue_samples(model, whole[:length], 0.25).added
@@ -186,7 +199,7 @@ def test_frames_continue_where_the_recording_ended(length: int, monkeypatch: pyt
     middle = np.average(np.arange(2_000), weights=np.square(continuation.astype(float)))
     assert abs(middle - 1_000) < FRAMES.hop_length / 4
     frames = SpectrogramFrames(FRAMES).analysis.frames(torch.from_numpy(whole)).to(torch.float16)
-    torch.testing.assert_close(torch.from_numpy(context[0]), frames[: len(context[0])])
+    torch.testing.assert_close(torch.from_numpy(context[0].last(len(frames))), frames[: len(context[0])])
     assert length - FRAMES.window_length < len(context[0]) * FRAMES.hop_length <= length
 
 

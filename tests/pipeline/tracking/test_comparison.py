@@ -67,11 +67,15 @@ def test_variants_have_one_parent_after_any_number_of_runs() -> None:
     children = [each for each in everything if each.data.tags.get(PARENT_TAG) == parent]
     assert len(everything) == 3
     assert {each.data.tags["wavecast.run"] for each in children} == {run.path.name for run in runs.values()}
-    assert not found.data.metrics, "figures of the variants are not repeated"
+    assert found.data.metrics == {"bits_per_sample/test": 6.5}, "the figures of the best variant"
+    assert len(client.get_metric_history(parent, "bits_per_sample/test")) == 1
     assert found.info.status == "FINISHED"
     text = found.data.tags["mlflow.note.content"]
     assert "| **lstm** | 1,824 | 6.500 | +1.500 |" in text
-    assert all(f"#/runs/{each.info.run_id}/artifacts/report.html" in text for each in children)
+    for each in children:
+        assert (
+            f"#/experiments/{each.info.experiment_id}/runs/{each.info.run_id}/artifacts/report.html" in text
+        )
     assert "<b>" not in text
     files = {file.path for file in client.list_artifacts(parent)}
     assert files == {"comparison.csv", "learning_curves.png", "summary.json"}

@@ -60,7 +60,9 @@ def test_statuses_follow_the_run(run: RunFolder) -> None:
 def test_parameters_are_shortened_and_hold_no_address() -> None:
     uri = store_uri()
     run = start_run(
-        RunConfig.model_validate({"corpus": {"inputs": [Path(LONG_TEXT)]}, "tracking": {"uri": uri}}),
+        RunConfig.model_validate(
+            {"corpus": {"inputs": [Path("/secret") / LONG_TEXT]}, "tracking": {"uri": uri}}
+        ),
         Path("dataset.json"),
         "fingerprint",
     )
@@ -68,6 +70,11 @@ def test_parameters_are_shortened_and_hold_no_address() -> None:
     parameters = mirrored(run).data.params
     assert 0 < len(parameters["corpus.inputs"]) <= 6_000
     assert uri not in str(parameters)
+    assert "secret" not in parameters["corpus.inputs"], "no path of this machine"
+    (run.path / "tracking.json").unlink()
+    run.set_status("running", device="another")
+    sync(run)
+    assert mirrored(run).data.tags["wavecast.device"] == "another", "parameters are not sent twice"
 
 
 def test_values_that_are_no_numbers_arrive(run: RunFolder) -> None:

@@ -12,8 +12,8 @@ from pipeline.model.storage import load_model
 from pipeline.promotion.starting import choose_start
 from pipeline.reports.html import run_page
 from pipeline.stages import prepare_stage
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder, start_run
-from pipeline.tracking.start_gain import start_gain
 from pipeline.training.loop import begin, train
 from tests.helpers.sounds import write_noisy_tones
 from tests.pipeline.training.test_loop import config_for, start, weights
