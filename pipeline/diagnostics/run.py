@@ -54,7 +54,7 @@ def _lines(run: RunFolder) -> tuple[list[dict[str, Any]], int]:
     """Return the readable lines of the journal, and the number of unreadable ones."""
     if not run.journal.exists():
         return [], 0
-    return journal_lines(run.journal.read_bytes())
+    return journal_lines(run.journal_bytes())
 
 
 def _curve(lines: list[dict[str, Any]], name: str) -> list[float]:

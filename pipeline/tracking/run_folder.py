@@ -21,12 +21,14 @@ from typing import Any, NotRequired
 from pydantic import ValidationError
 from typing_extensions import TypedDict
 
-from pipeline.common.files import data_dir, parse_json, read_json, with_checksum, write_json
+from pipeline.common.files import data_dir, parse_json, read_json, read_regular, with_checksum, write_json
 from pipeline.common.hashing import digest_json
 from pipeline.config.renamed import earlier_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, print_notice
 
+MOST_JOURNAL_BYTES = 1 << 30
+"""Longest journal: some millions of lines."""
 ADDED_TO_TRAINING: dict[str, Any] = {"start_from": None, "ema": 0.0}
 """Settings of `train` that earlier releases did not have, with the values that change nothing."""
 
@@ -159,6 +161,12 @@ class RunFolder:
         with self.journal.open("a") as journal:
             journal.write(with_checksum(line) + "\n")
 
+    def journal_bytes(self) -> bytes:
+        """Return the content of the journal; raises `UserError` where it is no file of a usual size."""
+        if not os.path.lexists(self.journal):
+            return b""
+        return read_regular(self.journal, "journal of a run", MOST_JOURNAL_BYTES)
+
     def journal_size(self) -> int:
         """Return the number of bytes in the journal, after they are written to disk."""
         if not self.journal.exists():
@@ -172,21 +180,18 @@ class RunFolder:
 
         A journal that is shorter has lost lines. It is not lengthened, and the loss is reported.
         """
-        if not self.journal.exists():
+        if not os.path.lexists(self.journal):
             return
-        found = self.journal.stat().st_size
-        if found < size:
-            lost = f"{size - found:,} bytes of its curves are lost; the training itself is not affected"
+        data = self.journal_bytes()
+        if len(data) < size:
+            lost = f"{size - len(data):,} bytes of its curves are lost; the training itself is not affected"
             print_notice(f"{self.journal}: shorter than its checkpoint states: {lost}")
-            with self.journal.open("rb") as journal:
-                size = journal.read().rfind(b"\n") + 1
+            size = data.rfind(b"\n") + 1
         os.truncate(self.journal, size)
 
     def lines(self) -> list[dict[str, Any]]:
         """Return all complete lines of the journal; damaged ones are left out and reported."""
-        if not self.journal.exists():
-            return []
-        data = self.journal.read_bytes()
+        data = self.journal_bytes()
         end = data.rfind(b"\n") + 1
         lines, damaged = journal_lines(data[:end])
         # In a run that is being trained, a line without an end is one that is being written.

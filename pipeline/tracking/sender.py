@@ -18,7 +18,7 @@ from pipeline.tracking.comparison import send_pending
 from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import store_of
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import redacted_uri
+from pipeline.tracking.store import named
 from pipeline.tracking.sync import Syncer
 
 MEMORY_BYTES = 3 << 30
@@ -68,7 +68,7 @@ class Sender:
             return self._process.wait(self._patience_s()) == 0
         except subprocess.TimeoutExpired:
             if self._requested_s is not None and not self._read_outcomes().endswith(FAILED):
-                where = f"tracking server at {redacted_uri(store_of(self._run))}"
+                where = named(store_of(self._run))
                 kept = f"the record of the run in {self._run.path} is sent later"
                 print_notice(f"{where} is unavailable (no answer in time); {kept}")
             return False  # a failure was reported when it happened

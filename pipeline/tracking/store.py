@@ -100,6 +100,11 @@ def redacted_uri(uri: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//***@", uri)
 
 
+def named(uri: str) -> str:
+    """Return the kind and the address of a store, for messages."""
+    return f"{'store' if sqlite_file(uri) else 'tracking server'} at {redacted_uri(uri)}"
+
+
 @contextmanager
 def tracking_errors(uri: str) -> Iterator[None]:
     """Convert all errors in using the store into a `TrackingUnavailable` of one line, and bound its time.
@@ -114,8 +119,7 @@ def tracking_errors(uri: str) -> Iterator[None]:
     except UserError:
         raise
     except Exception as problem:
-        kind = "store" if sqlite_file(uri) else "tracking server"
-        message = f"{kind} at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
+        message = f"{named(uri)} is unavailable ({_reason(problem)})"
         if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
             raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
         raise TrackingUnavailable(message) from None

@@ -188,7 +188,7 @@ def whole_lines(run: RunFolder, covered: int | None) -> bytes:
         run: the run.
         covered: bytes of the journal to read; None reads all.
     """
-    data = run.journal.read_bytes()[:covered] if run.journal.exists() else b""
+    data = run.journal_bytes()[:covered]
     return data[: data.rfind(b"\n") + 1]
 
 

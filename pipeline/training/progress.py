@@ -35,7 +35,7 @@ def progress_of(run: RunFolder, config: TrainConfig) -> Progress | None:
     """
     if not run.journal.exists():
         return None
-    data = run.journal.read_bytes()
+    data = run.journal_bytes()
     lines, _ = journal_lines(data[: data.rfind(b"\n") + 1])
     if not lines:
         return None

@@ -41,7 +41,7 @@ def test_every_kind_ends_in_one_sentence_and_is_sent_later(
         with pytest.raises(TrackingUnavailable) as caught:
             sync(run)
         assert server.requests
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 20
     assert peak_bytes() - before < 64 << 20
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 500

@@ -1,5 +1,6 @@
 """A damaged run folder costs what is damaged, never another run, and never a traceback."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,11 @@ def test_a_damaged_run_does_not_keep_others_from_being_sent(name: str, content: 
     (run.path / "run.json").write_text((run.path / "run.json").read_text().replace('"config"', '"other"'))
     (run.path / name).write_text(content)
     assert sync_pending(run.path.parent) == []
+
+
+def test_a_journal_that_is_no_file_is_one_sentence(run: RunFolder) -> None:
+    run.journal.unlink()
+    os.mkfifo(run.journal)
+    for use in (run.lines, lambda: run.truncate_journal(0)):
+        with pytest.raises(UserError, match="a device or a pipe, not a file"):
+            use()
