@@ -30,8 +30,8 @@ from pipeline.errors import UserError
 from pipeline.services.settings import POOL, ServiceSettings, read_settings
 from pipeline.services.table import HEARTBEAT_SECONDS
 
-SILENCE = timedelta(seconds=3 * HEARTBEAT_SECONDS)
-"""A run without a sign of life for this long has crashed."""
+SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)
+"""A run without a sign of life for this long has crashed. A server or a machine may be away for a minute."""
 
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that is due while one is still training is skipped."""

@@ -11,11 +11,10 @@ from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
 from flows.deployments import ENOUGH, INGEST, NIGHTLY, scheduled_config
-from pipeline.common.locks import announced_lock
 from pipeline.errors import UserError
 from pipeline.features.representations import representation_of
 from pipeline.ingest.checking import Checker
-from pipeline.ingest.ingest import Ingest, IngestSettings, Look, ingest_dir
+from pipeline.ingest.ingest import Ingest, IngestSettings, Look, alone
 from pipeline.services.health import ask
 from pipeline.services.settings import ServiceSettings, read_settings
 
@@ -31,9 +30,7 @@ def watch(settings: ServiceSettings) -> None:
         new_minutes=settings.new_minutes,
         notes=representation_of(config.input).notes is not None,
     )
-    ingest_dir().mkdir(parents=True, exist_ok=True)
-    lock = announced_lock(ingest_dir() / ".lock", f"{watched.inbox} is being watched")
-    with lock, Checker(watched.notes) as checker:
+    with alone(watched.inbox), Checker(watched.notes) as checker:
         ingest = Ingest(watched, checker)
         while True:
             look = ingest.look()

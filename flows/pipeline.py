@@ -28,17 +28,20 @@ def embedded_settings() -> None:
 
 embedded_settings()
 
-from prefect import flow, get_run_logger  # noqa: E402
+from prefect import flow  # noqa: E402
 from prefect.client.schemas.objects import State  # noqa: E402
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings  # noqa: E402
 
 from flows import tasks  # noqa: E402
 from flows.pages.artifacts import decision_text  # noqa: E402
+from flows.pages.run_logs import mistakes_in_a_sentence  # noqa: E402
 from flows.pages.run_names import dated_name  # noqa: E402
-from pipeline.stages import check_splits, is_trained, start_stage, variants  # noqa: E402
+from flows.trainings import train_each  # noqa: E402
+from pipeline.stages import check_splits, variants  # noqa: E402
 
 
 @flow(name="wavecast", flow_run_name=dated_name, persist_result=False)
+@mistakes_in_a_sentence
 def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - frozen, and shown in the form
     """Prepare, train each variant, evaluate, promote the best; return the path of `summary.json`.
 
@@ -48,22 +51,21 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
     prepared = tasks.prepare(config, return_state=True)
     dataset = tasks.value_of(prepared)
     check_splits(config, dataset)
-    runs: list[Path] = []
-    evaluated: list[State[Path]] = []
+    finished: dict[str, tuple[Path, State[Path]]] = {}
     failures: dict[str, Exception] = {}
-    for variant in names:
-        run = start_stage(config, dataset, variant)
-        if is_trained(run):
-            get_run_logger().info("nothing is new for %s: nothing is trained", run.name)
-        ended = train_and_evaluate(run, prepared)
+    for variant, run, trained in train_each(config, dataset, names, prepared):
+        ended = trained
+        if trained.is_completed():
+            ended = tasks.evaluate(run, return_state=True, wait_for=[trained])
         problem = ended.result(raise_on_failure=False)
         if ended.is_completed():
-            runs.append(run)
-            evaluated.append(ended)
+            finished[variant] = run, ended
         elif isinstance(problem, Exception) and len(failures) + 1 < len(names):
             failures[variant] = problem
         else:
             tasks.value_of(ended)
+    in_order = [finished[name] for name in names if name in finished]
+    runs, evaluated = [run for run, _ in in_order], [state for _, state in in_order]
     promoted = tasks.promote(config, runs, return_state=True, wait_for=evaluated)
     promotion = tasks.value_of(promoted)
     reported = tasks.report(
@@ -72,14 +74,6 @@ def wavecast_pipeline(config: RunConfig = RunConfig()) -> Path:  # noqa: B008 - 
     summary = tasks.value_of(reported)
     raise_failures(failures, summary)
     return tasks.completed(summary, decision_text(promotion))
-
-
-def train_and_evaluate(run: Path, prepared: State[Path]) -> State[Path]:
-    """Train and evaluate one variant; return the state of the evaluation, or of a training that failed."""
-    trained = tasks.train(run, return_state=True, wait_for=[prepared])
-    if not trained.is_completed():
-        return trained
-    return tasks.evaluate(run, return_state=True, wait_for=[trained])
 
 
 def run_as_flow(config: RunConfig) -> Path:

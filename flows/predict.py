@@ -7,6 +7,9 @@ from prefect import flow, task
 from pydantic import BaseModel, Field
 
 from flows import tasks
+from flows.pages.progress import ProgressBar
+from flows.pages.run_logs import mistakes_in_a_sentence, notices_on_page
+from flows.pages.run_names import prediction_name
 from pipeline.data.corpora.named import find_sources
 from pipeline.errors import UserError, one_line
 from pipeline.generation.audio_files import continue_file
@@ -37,22 +40,25 @@ class PredictRequest(BaseModel):
     """Seed of the random numbers."""
 
 
-@task(name="predict", **tasks.UNCACHED)
+@task(name="predict", task_run_name="predict {recording.name}", **tasks.UNCACHED)
+@mistakes_in_a_sentence
 def continue_recording(recording: Path, output: Path, request: PredictRequest) -> Path:
     """Continue one recording; return the path of the result."""
     sampling = SamplingOptions(seed=request.seed, temperature=request.temperature)
-    facts: dict[str, Any] = continue_file(
-        lambda: load(request.model, "auto"),
-        recording,
-        output,
-        seconds=request.seconds,
-        sampling=sampling,
-        overwrite=True,
-    )
-    return Path(facts["output"])
+    with notices_on_page():
+        facts: dict[str, Any] = continue_file(
+            lambda: load(request.model, "auto"),
+            recording,
+            output,
+            seconds=request.seconds,
+            sampling=sampling,
+            overwrite=True,
+        )
+    return tasks.completed(Path(facts["output"]), f"continued by {request.seconds:g} s: {facts['output']}")
 
 
-@flow(name="predict")
+@flow(name="predict", flow_run_name=prediction_name)
+@mistakes_in_a_sentence
 def continue_recordings(request: PredictRequest) -> list[Path]:
     """Continue each recording; those that cannot be used fail after the others are done.
 
@@ -64,7 +70,11 @@ def continue_recordings(request: PredictRequest) -> list[Path]:
         continue_recording.submit(recording, output, request)
         for recording, output in zip(recordings, place(recordings, request.output_folder), strict=True)
     ]
-    states = [future.wait() or future.state for future in futures]
+    bar, states = ProgressBar("predict", "recordings continued"), []
+    for future in futures:
+        future.wait()
+        states.append(future.state)
+        bar.show(len(states) / len(futures), at_once=len(states) == len(futures))
     failures = {
         recording: state.result(raise_on_failure=False)
         for recording, state in zip(recordings, states, strict=True)

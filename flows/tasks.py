@@ -7,6 +7,7 @@ Tasks exchange paths, never arrays. Prefect caches none of them. Every stage fin
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar, cast
 
 from prefect import task
@@ -18,12 +19,14 @@ from prefect.states import Completed
 from flows.pages.artifacts import decision_text, key_of, publish_summary
 from flows.pages.messages import dataset_text, evaluation_text, training_text
 from flows.pages.progress import TrainingObserver, preparation_progress
-from flows.pages.run_logs import keep_mistakes_short, notices_on_page
+from flows.pages.run_logs import keep_mistakes_short, mistakes_in_a_sentence, notices_on_page
 from pipeline import stages
-from pipeline.common.files import read_json
 from pipeline.config.run import RunConfig
+from pipeline.config.runners import ONE_AT_A_TIME, RunnersConfig
 from pipeline.errors import TrainingInterrupted
+from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.runners import stop_when
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 Value = TypeVar("Value")
@@ -45,6 +48,7 @@ def value_of(state: State[Value]) -> Value:
 
 
 @task(name="prepare", task_run_name="prepare {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def prepare(config: RunConfig) -> Path:
     """Decode new recordings into a data set."""
     with notices_on_page():
@@ -74,8 +78,9 @@ def _named(stage: str) -> Callable[..., str]:
     retry_condition_fn=_interrupted,
     **UNCACHED,
 )
-def train(run: Path) -> Path:
-    """Train in a child process; a retry resumes from the last checkpoint."""
+@mistakes_in_a_sentence
+def train(run: Path, where: RunnersConfig = ONE_AT_A_TIME, stop: Event | None = None) -> Path:
+    """Train in a child process, here or on a cluster; a retry resumes from the last checkpoint."""
     folder = RunFolder(run)
     config, description = folder.config(), folder.description()
     if folder.status()["status"] == "finished":
@@ -85,12 +90,26 @@ def train(run: Path) -> Path:
         run, key_of(config.name, "training", variant if variant != config.name else "")
     )
     with _one_training_per_gpu(config), notices_on_page():
-        model = stages.train_stage(run, observer)
+        model = stages.train_stage(run, _until(stop, observer), where)
     observer.finish()
     return completed(model, training_text(run))
 
 
+def _until(stop: Event | None, observe: Callable[[], None]) -> Callable[[], None]:
+    """Return an observer that also ends the training when ``stop`` is set, as its flow ends."""
+    if stop is None:
+        return observe
+    stop_if_set = stop_when(stop)
+
+    def both() -> None:
+        stop_if_set()
+        observe()
+
+    return both
+
+
 @task(name="evaluate", task_run_name=_named("evaluate"), **UNCACHED)
+@mistakes_in_a_sentence
 def evaluate(run: Path) -> Path:
     """Evaluate a trained run against the baselines, and write its plots and sounds."""
     with notices_on_page():
@@ -99,6 +118,7 @@ def evaluate(run: Path) -> Path:
 
 
 @task(name="promote", task_run_name="promote {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def promote(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
     """Register the models; the best one becomes champion if it is better than the present one."""
     with notices_on_page():
@@ -107,6 +127,7 @@ def promote(config: RunConfig, runs: list[Path]) -> dict[str, Any]:
 
 
 @task(name="report", task_run_name="report {config.name}", **UNCACHED)
+@mistakes_in_a_sentence
 def report(
     config: RunConfig,
     dataset: Path,
@@ -117,7 +138,7 @@ def report(
     """Write the summary of figures, plots and sounds, and show it on the flow run's page."""
     with notices_on_page():
         path = stages.report_stage(config, dataset, runs, promotion, failures)
-    publish_summary(read_json(path, "summary of a run"), path, config.tracking.uri)
+    publish_summary(read_summary(path), path, config.tracking.uri)
     return completed(path, f"the summary is {path}")
 
 

@@ -51,8 +51,21 @@ class Predictor(nn.Module):
         Returns:
             Distributions of batch shape (B, T), and the state after.
         """
-        hidden, state = self._hidden(inputs, state)
+        hidden, inputs, state = self.hidden_vectors(inputs, state)
         return self.head(hidden, inputs), state
+
+    def hidden_vectors(self, inputs: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Run over a sequence up to the head.
+
+        Args:
+            inputs, state: see `forward`.
+
+        Returns:
+            The hidden vectors (B, T, H) and the inputs (B, T, D_in) that the head is called with, and the
+            state after.
+        """
+        hidden, state = self._hidden(inputs, state)
+        return hidden, inputs, state
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
         """Run one step with the same results as `forward`.

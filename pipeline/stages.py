@@ -14,11 +14,13 @@ from typing_extensions import TypedDict
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
+from pipeline.config.runners import ONE_AT_A_TIME, RunnersConfig
 from pipeline.data.preparation import prepare
 from pipeline.errors import RecordingRejected, UserError, print_notice, raise_failures, reason_of
 from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
+from pipeline.tracking.comparison_folder import write_summary
 from pipeline.tracking.run_folder import RunFolder, start_run
-from pipeline.training.child import train_in_child
+from pipeline.training.runners import train_all, train_run
 
 if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
@@ -41,18 +43,6 @@ def prepare_stage(
     """
     require_inputs(config)
     return prepare(config, reread, progress)
-
-
-def dry_run_stage(config: RunConfig) -> dict[str, Any]:
-    """Return what a preparation would find, from headers alone; see `pipeline.data.dry_run.dry_run`.
-
-    Raises:
-        UserError: no recordings are named, or an input cannot be used.
-    """
-    from pipeline.data.dry_run import dry_run
-
-    require_inputs(config)
-    return dry_run(config)
 
 
 def require_inputs(config: RunConfig) -> None:
@@ -137,20 +127,21 @@ def is_trained(run: Path) -> bool:
     return bool(RunFolder(run).status()["status"] == "finished")
 
 
-def train_stage(run: Path, observe: Callable[[], None] = lambda: None) -> Path:
+def train_stage(
+    run: Path, observe: Callable[[], None] = lambda: None, where: RunnersConfig = ONE_AT_A_TIME
+) -> Path:
     """Train a run in a child process and return the model folder; a killed training can be resumed.
 
     Args:
         run: the run folder.
         observe: called every two seconds while the child trains, and when it has ended.
+        where: on this machine or on a cluster, see `pipeline.training.runners.train_run`.
 
     Raises:
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
-    if is_trained(run):
-        return RunFolder(run).model
-    train_in_child(run, observe)
+    train_run(run, where, observe)
     return RunFolder(run).model
 
 
@@ -225,7 +216,7 @@ def report_stage(
     promotion: dict[str, Any],
     failures: Mapping[str, Exception] | None = None,
 ) -> Path:
-    """Write `summary.json` with a run's figures, plots and sounds, the best model first.
+    """Write and send `summary.json` with a run's figures, plots and sounds, the best model first.
 
     Args:
         config: the run's configuration.
@@ -238,12 +229,15 @@ def report_stage(
         The path of the summary.
     """
     from pipeline.reports.run_artifacts import plot_report
+    from pipeline.tracking.comparison import try_send_comparison
+    from pipeline.tracking.pages.start_gain import start_gain
 
     folders = {RunFolder(run).description()["variant"]: RunFolder(run) for run in runs}
     fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
     report = data_dir() / "reports" / f"{config.name}-{fingerprint}"
     evaluations = {name: read_evaluation(folder.artifacts) for name, folder in folders.items()}
     plot_report(report, folders, evaluations)
+    gains = {name: start_gain(folder.status()) for name, folder in folders.items()}
     best_first = sorted(folders.values(), key=lambda folder: str(folder.path) != promotion["run"])
     summary = {
         "name": config.name,
@@ -251,6 +245,7 @@ def report_stage(
         "runs": {name: str(folder.path) for name, folder in folders.items()},
         "parameters": {name: folder.status()["parameters"] for name, folder in folders.items()},
         "evaluations": evaluations,
+        "gains": {name: gain.sentence for name, gain in gains.items() if gain is not None},
         "promotion": promotion,
         "failed": {name: reason_of(problem) for name, problem in (failures or {}).items()},
         "pictures": sorted(str(path) for path in report.glob("*.png")),
@@ -259,8 +254,9 @@ def report_stage(
             str(sound) for folder in best_first for sound in sorted((folder.artifacts / "sounds").glob("*"))
         ],
     }
-    write_json(report / "summary.json", summary)
-    return report / "summary.json"
+    path = write_summary(report, summary)
+    try_send_comparison(report)
+    return path
 
 
 def run_stages(config: RunConfig) -> Path:
@@ -272,22 +268,24 @@ def run_stages(config: RunConfig) -> Path:
     """
     dataset = prepare_stage(config)
     check_splits(config, dataset)
-    runs: list[Path] = []
+    names, runs = variants(config), dict[str, Path]()
     failures: dict[str, Exception] = {}
-    for variant in variants(config):
-        run = start_stage(config, dataset, variant)
+    for run, failed in train_all((start_stage(config, dataset, name) for name in names), config.run):
+        variant = RunFolder(run).description()["variant"] if config.variants else ""
         try:
-            train_stage(run)
+            if failed is not None:
+                raise failed
             evaluate_stage(run)
         except Exception as problem:
             failures[variant] = problem
-            if len(failures) == len(variants(config)):
+            if len(failures) == len(names):
                 raise
             if not isinstance(problem, UserError | OSError):
                 traceback.print_exception(problem)
             print_notice(f"variant {variant} failed: {reason_of(problem)}")
         else:
-            runs.append(run)
-    summary = report_stage(config, dataset, runs, promote_stage(config, runs), failures)
+            runs[variant] = run
+    in_order = [runs[name] for name in names if name in runs]  # with workers they end in any order
+    summary = report_stage(config, dataset, in_order, promote_stage(config, in_order), failures)
     raise_failures(failures, summary)
     return summary

@@ -1,6 +1,8 @@
 """What every test may use; run-time files of the tests never touch the user's own data folder."""
 
 import os
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -25,10 +27,18 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Paths of data folders, one for each test; pytest's own numbering would list all of them each time."""
+    base = tmp_path_factory.mktemp("wavecast-data")
+    return (base / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def own_data_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_data_dir(data_dirs: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """Point wavecast's data folder, and so its store of runs and models, at a temporary one."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    folder = tmp_path_factory.mktemp("wavecast-data")
+    folder = next(data_dirs)
+    folder.mkdir()
     monkeypatch.setenv("WAVECAST_DATA", str(folder))
     return folder

@@ -38,6 +38,7 @@ SECTIONS = (
     "input",
     "model",
     "train",
+    "run",
     "evaluate",
     "samples",
     "tracking",

@@ -101,6 +101,8 @@ def summary_markdown(summary: Mapping[str, Any], path: Path, address: str | None
         "",
         f"**Decision.** {escaped(decision_text(summary['promotion']))}",
     ]
+    for variant, gain in summary.get("gains", {}).items():
+        lines += ["", f"**Cost and gain.** {escaped(f'{variant}: {gain}' if variant else gain)}"]
     for variant, reason in summary.get("failed", {}).items():
         lines += ["", f"**Failed.** Variant {escaped(variant)}: {escaped(reason)}"]
     lines += [

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pipeline.data.manifest import read_manifest
 from pipeline.evaluation.evaluation_file import read_evaluation
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder
 
 
@@ -28,7 +29,8 @@ def training_text(run: Path) -> str:
     text = f"trained: {nats:.3f} nats per step in validation, best after epoch {epoch}"
     if summary.get("stopped_by_time"):
         text += f"; stopped by train.max_minutes={folder.config().train.max_minutes:g}"
-    return text
+    gain = start_gain(folder.status())
+    return text if gain is None else f"{text}; {gain.sentence}"
 
 
 def evaluation_text(run: Path) -> str:

@@ -27,7 +27,7 @@ PAUSE_SECONDS = 60.0
 
 
 class ProgressBar:
-    """A progress artifact of the present task run."""
+    """A progress artifact of the present task or flow run."""
 
     def __init__(self, key: str, description: str) -> None:
         self._key, self._description = key, description

@@ -87,6 +87,19 @@ def log1p(x: np.float32) -> np.float32:
 
 
 @inlined
+def log(x: np.float32) -> np.float32:
+    """Return the natural logarithm of a positive, normal x."""
+    n, m = exponent(x), mantissa(x) - _ONE
+    p = multiply_add(multiply_add(multiply_add(_L8, m, _L7), m, _L6), m, _L5)
+    p = multiply_add(multiply_add(multiply_add(p, m, _L4), m, _L3), m, _L2)
+    p = multiply_add(multiply_add(p, m, _L1), m, _L0)
+    square = m * m
+    tail = multiply_add(n, _LOG_2_LOW, p * m * square) - _HALF * square
+    logarithm: np.float32 = multiply_add(n, _LOG_2_HIGH, m + tail)
+    return logarithm
+
+
+@inlined
 def asinh(x: np.float32) -> np.float32:
     """Return the inverse hyperbolic sine."""
     square = x * x

@@ -37,31 +37,33 @@ def compiled(function: Function) -> Function:
         return cast(Function, njit(**how)(function))
     # Numba looks for changes in the function's own file alone, but what it calls melts into it.
     kept = dispatcher._cache._cache_file
-    kept._source_stamp = kept._source_stamp, _sources()
+    sources = _sources(Path(function.__code__.co_filename).parent)
+    kept._source_stamp = kept._source_stamp, sources
     if config.CACHE_DIR:
-        _name_by_content(dispatcher._cache)
+        _name_by_content(dispatcher._cache, sources)
     return cast(Function, dispatcher)
 
 
-def _name_by_content(cache: Any) -> None:
+def _name_by_content(cache: Any, sources: str) -> None:
     """Let copies of the same code share a cache that a user has named.
 
     Numba names a function's folder there by the path of its file, which differs for each copy.
     """
-    folder = Path(config.CACHE_DIR) / f"wavecast-{_sources()[:16]}"
+    folder = Path(config.CACHE_DIR) / f"wavecast-{sources[:16]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return
     kept = cache._cache_file
     cache._cache_path = str(folder)
-    cache._cache_file = type(kept)(str(folder), cache._impl.filename_base, _sources())
+    cache._cache_file = type(kept)(str(folder), cache._impl.filename_base, sources)
 
 
 @lru_cache
-def _sources() -> str:
-    """Return a hash of all files of compiled functions in this folder."""
-    paths = sorted(Path(__file__).parent.glob("*.py"))
+def _sources(folder: Path) -> str:
+    """Return a hash of all files in this folder of compiled functions and in the given one."""
+    folders = sorted({Path(__file__).parent, folder})
+    paths = [path for each in folders for path in sorted(each.glob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 
 

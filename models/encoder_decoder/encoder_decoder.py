@@ -94,13 +94,26 @@ class EncoderDecoder(nn.Module):
         Raises:
             ValueError: scheduled sampling where a step's inputs do not hold all values of the step before.
         """
+        hidden, inputs, state = self.hidden_vectors(inputs, state)
+        return self.head(hidden, inputs), state
+
+    def hidden_vectors(self, inputs: Tensor, state: State) -> tuple[Tensor, Tensor, State]:
+        """Run over a sequence up to the head.
+
+        Args:
+            inputs, state: see `forward`.
+
+        Returns:
+            The hidden vectors (B, T, H) and the inputs (B, T, D_in) that the head is called with, and the
+            state after. With scheduled sampling, the inputs contain samples.
+        """
         encoded, block, course = self._read(inputs, state)
         if self.training and self.sampling_probability:
             with torch.no_grad():
                 drawn = self.head(self._decode(inputs, encoded, block, course)[0], inputs).sample()
             inputs = mix_in_samples(inputs, drawn, course, self.sampling_probability)
         hidden, after = self._decode(inputs, encoded, block, course)
-        return self.head(hidden, inputs), (*encoded.after, *after, course.phase)
+        return hidden, inputs, (*encoded.after, *after, course.phase)
 
     def advance(self, inputs: Tensor, state: State) -> State:
         """Return the state after inputs (B, T, D_in), decoding only the last block."""

@@ -83,7 +83,7 @@ class RecurrentStack(nn.Module):
         for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
             below = dropout(inputs, self.dropout, self.training) if index else inputs
             own = tuple(part[index : index + 1].contiguous() for part in state)
-            hidden, end = layer(below, own if self.parts > 1 else own[0])
+            hidden, end = self.cell.run_layer(layer, below, own if self.parts > 1 else own[0])
             after.append(end if self.parts > 1 else (end,))
             hidden = norm(hidden)
             inputs = hidden + inputs if self.residual and index else hidden

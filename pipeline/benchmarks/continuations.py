@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.audio.pcm import INT16_SCALE
 from pipeline.common.progress import shown
 from pipeline.errors import UserError
+from pipeline.features.short_time import frames_of
 from pipeline.generation.continuation import Continuation
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions
@@ -116,7 +117,7 @@ def voiced_share(samples: Samples, sample_rate: int, reference_db: float) -> flo
     size = round(FRAME_S * sample_rate)
     if len(samples) < size:
         return 0.0
-    frames = np.lib.stride_tricks.sliding_window_view(samples / INT16_SCALE, size)[:: size // 2]
+    frames = frames_of(samples / INT16_SCALE, size, size // 2)
     frames = frames - frames.mean(-1, keepdims=True)
     window = np.hanning(size)
     correlation = np.fft.irfft(np.square(np.abs(np.fft.rfft(frames * window, 2 * size))))

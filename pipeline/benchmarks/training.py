@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from models.distributions.mixture import DiagonalMixture
+from models.fused.choice import torch_kernels
 from pipeline.benchmarks.timing import alternating_seconds
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import batches
@@ -39,7 +40,7 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
 
     Both train the same network with the same batch size, chunk length and gradient clipping. The plain loop
     follows PyTorch's tutorials: a data set of single windows from the same array, a DataLoader,
-    torch's own mixture distribution, torch's Adam.
+    torch's own recurrent kernels, mixture distribution and Adam.
 
     Args:
         config: sections `input`, `model` and `train`.
@@ -128,7 +129,8 @@ def _plain_updates(training: Training) -> Iterator[None]:
     )
     while True:
         for inputs, targets in loader:
-            _plain_update(network, optimizer, inputs.to(training.device), targets.to(training.device))
+            with torch_kernels():
+                _plain_update(network, optimizer, inputs.to(training.device), targets.to(training.device))
             yield
 
 

@@ -36,10 +36,20 @@ Prefect = Annotated[bool, Parameter(help="Run as a Prefect flow, or in this proc
 
 
 def config_of(config: Path, settings: tuple[str, ...], recordings: Sequence[str | Place] = ()) -> "RunConfig":
-    """Return the configuration of a file with single settings changed, on these recordings."""
-    from pipeline.common.places import named_place
-    from pipeline.config.loading import load_config, validated
+    """Return the configuration of a file with single settings changed, on these recordings.
 
+    Raises:
+        UserError: the configuration is wrong, or recordings that are named here are missing.
+    """
+    from pipeline.common.files import expanded
+    from pipeline.common.places import exists, named_place, place_of
+    from pipeline.config.loading import load_config, validated
+    from pipeline.errors import UserError
+
+    for name in recordings:
+        place = place_of(name)
+        if isinstance(place, Path) and not exists(expanded(place)):
+            raise UserError(f"{name}: no such file or folder")
     loaded = load_config(config, settings)
     inputs = [named_place(path) for path in recordings or loaded.corpus.inputs]
     changed = loaded.model_dump(mode="json")

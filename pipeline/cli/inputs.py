@@ -31,31 +31,52 @@ Result = TypeVar("Result")
 ARGUMENTS = 2
 
 
-def find_sounds(named: Sequence[str]) -> list[Place]:
+def find_sounds(named: Sequence[str], rejected: list[Place] | None = None) -> list[Place]:
     """Return the files that are named by files, folders and patterns, each once, in a fixed order.
 
     A name that exists is never a pattern, whatever characters it has. FILE#NAME is a piece of a set of music.
     Folders are searched through. Hidden files are left out, and so are the texts, tables and pictures beside
     recordings.
 
+    Args:
+        named: the names.
+        rejected: receives the names that are missing or empty, where others are not; each is reported.
+
     Raises:
-        UserError: something named is missing or empty.
+        UserError: something named is missing or empty, and it is all that is named, or ``rejected`` is None.
     """
     if not named:
         raise UserError("no recordings named: give files, folders or patterns", 2)
     found: dict[Place, None] = {}
+    failures: list[tuple[str, UserError]] = []
     for name in named:
-        for path in _matching(name):
-            if not isinstance(path, Path):
-                found |= dict.fromkeys(_remote_sounds(path))
-            elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
-                sources = find_sources([path])
-                found |= dict.fromkeys(as_given(path, source.path) for source in sources)
-            elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
-                found[path] = None
-            else:
-                raise UserError(f"{path}: no such file or folder")
+        try:
+            found |= dict.fromkeys(_sounds_of(name))
+        except UserError as problem:
+            if rejected is None or problem.exit_code == ARGUMENTS:
+                raise
+            failures.append((name, problem))
+    if failures and not found:
+        raise failures[0][1]
+    for name, failure in failures:
+        place = place_of(name)
+        _report(place, str(failure))
+        if rejected is not None:
+            rejected.append(place)
     return list(found)
+
+
+def _sounds_of(name: str) -> Iterator[Place]:
+    """Yield the files that one name means."""
+    for path in _matching(name):
+        if not isinstance(path, Path):
+            yield from _remote_sounds(path)
+        elif os.path.isdir(path):  # noqa: PTH112  Path.is_dir raises for a name that is too long
+            yield from (as_given(path, source.path) for source in find_sources([path]))
+        elif os.path.lexists(path) or os.path.lexists(str(path).rpartition("#")[0]):
+            yield path
+        else:
+            raise UserError(f"{path}: no such file or folder")
 
 
 def as_given(folder: Place, file: Place) -> Place:

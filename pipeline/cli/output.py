@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.cli.text.promotion import print_promotion
-from pipeline.common.files import read_json
 from pipeline.common.places import Place, place_of
 from pipeline.errors import print_line, printable
+from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
 
 EXAMPLES = 3
@@ -150,7 +150,7 @@ def print_evaluation(figures: dict[str, Any], as_json: bool) -> None:
 
 def print_summary(path: Path, as_json: bool) -> None:
     """Print a run of the whole pipeline: the table of its models, and the paths of sounds and plots."""
-    summary = read_json(path, "summary of a run")
+    summary = read_summary(path)
     if as_json:
         write_json_text(summary)
         return
@@ -159,6 +159,8 @@ def print_summary(path: Path, as_json: bool) -> None:
         for name, figures in summary["evaluations"].items()
     ]
     _print_table(rows)
+    for name, gain in summary.get("gains", {}).items():
+        print_line(f"{name}: {gain}" if name else gain)
     print_promotion(summary["promotion"])
     for kind in ("sounds", "pictures", "pages"):
         print(f"\n{kind}")

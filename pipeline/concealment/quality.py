@@ -5,12 +5,12 @@ evaluation of speech quality of ITU-T P.862 and, for wide bands, P.862.2. Both a
 """
 
 import warnings
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.pcm import resample, to_float
+from pipeline.features.short_time import frames_of, short_time_magnitudes
 
 Sound = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]
@@ -68,7 +68,7 @@ def log_spectral_distance_db(
     """
     first, second = (_log_spectrum(sound, sample_rate) for sound in (reference, estimate))
     size, hop = _frame(sample_rate)
-    counted = _frames(where, size, hop).any(-1)
+    counted = frames_of(where, size, hop).any(-1)
     if not counted.any():
         return None
     difference = first[counted] - second[counted]
@@ -79,17 +79,10 @@ def _frame(sample_rate: int) -> tuple[int, int]:
     return round(FRAME_S * sample_rate), round(HOP_S * sample_rate)
 
 
-def _frames(values: npt.NDArray[Any], size: int, hop: int) -> npt.NDArray[Any]:
-    padded = np.pad(values, (0, max(0, size - len(values))))
-    return np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
-
-
 def _log_spectrum(sound: Sound, sample_rate: int) -> npt.NDArray[np.float64]:
     size, hop = _frame(sample_rate)
     window = np.hanning(size + 1)[:-1]
-    magnitude = np.abs(np.fft.rfft(_frames(to_float(sound, np.float64), size, hop) * window)) / (
-        window.sum() / 2
-    )
+    magnitude = short_time_magnitudes(to_float(sound, np.float64), window, hop) / (window.sum() / 2)
     levels: npt.NDArray[np.float64] = 20 * np.log10(np.maximum(magnitude, 10 ** (FLOOR_DB / 20)))
     return levels
 

@@ -19,6 +19,11 @@ class WaveformConfig(Section):
     hop: Positive = 10
     """Samples that the model predicts at each step, which is also the distance between steps."""
 
+    @property
+    def row_rate_hz(self) -> float:
+        """Samples per second."""
+        return float(self.sample_rate)
+
 
 class SpectrogramConfig(Section):
     """Frames of a log-magnitude spectrogram. Each step reads one frame and predicts the next."""
@@ -44,6 +49,11 @@ class SpectrogramConfig(Section):
     dtype: Literal["float16", "float32"] = "float16"
     """Number format of the stored frames."""
 
+    @property
+    def row_rate_hz(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop_length
+
     @model_validator(mode="after")
     def _window_fits(self) -> Self:
         if not 2 * self.hop_length <= self.window_length <= self.n_fft:
@@ -65,6 +75,11 @@ class PianoRollConfig(Section):
     """Time steps per quarter note of a MIDI file."""
     quarters_per_minute: Annotated[float, Field(gt=0)] = 120.0
     """Tempo of the MIDI files that are written."""
+
+    @property
+    def row_rate_hz(self) -> float:
+        """Time steps per second at the tempo of what is written."""
+        return self.steps_per_quarter * self.quarters_per_minute / 60
 
 
 READ_LATER = {"window", "hop", "quarters_per_minute"}

@@ -15,7 +15,7 @@ from pipeline.config.run import RunConfig
 from pipeline.config.yaml_text import MOST_BYTES, MOST_DEPTH, parse_yaml
 from pipeline.errors import UserError, one_line
 
-SHARED = ("name", "corpus", "preparation", "evaluate", "tracking", "promotion", "variants")
+SHARED = ("name", "corpus", "preparation", "run", "evaluate", "tracking", "promotion", "variants")
 """Sections of which a run has one for all its variants."""
 
 MOST_PROBLEMS = 20

@@ -1,12 +1,9 @@
 """Settings of the conversion of recordings, none of which changes the data set."""
 
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
+from pipeline.config.runners import Cluster
 from pipeline.config.types import Positive, Section
-
-Cluster = Annotated[str, Field(pattern=r"^dask://[^/\s]+:\d+$")]
 
 
 class PreparationConfig(Section):

@@ -15,6 +15,7 @@ from pipeline.config.model import ModelConfig
 from pipeline.config.places import AnyPlace
 from pipeline.config.preparation import PreparationConfig
 from pipeline.config.promotion import PromotionConfig
+from pipeline.config.runners import RunnersConfig
 from pipeline.config.training import TrainConfig
 from pipeline.config.types import Fraction, Positive, Section, Seed, Split
 
@@ -136,6 +137,7 @@ class RunConfig(Section):
     """Name of the run, used for its folders: letters, digits, dot, underscore and hyphen."""
     corpus: CorpusConfig = CorpusConfig()
     preparation: PreparationConfig = PreparationConfig()
+    run: RunnersConfig = RunnersConfig()
     input: InputConfig = WaveformConfig()
     model: ModelConfig = ModelConfig()
     train: TrainConfig = TrainConfig()

@@ -46,6 +46,9 @@ class TrainConfig(Section):
     weight_noise: Annotated[float, Field(ge=0)] = 0.0
     """Standard deviation of Gaussian noise on the recurrent weights during training; 0.075 in Chung et al.
     (2014)."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are
+    validated beside the weights themselves, and the better ones are kept. 0: no average."""
     scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Final share of steps at which an encoder-decoder is fed its own samples instead of the recording. It
     rises from 0 during training."""

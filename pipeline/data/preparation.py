@@ -32,7 +32,7 @@ from pipeline.data.preparing.shard_files import shard_files
 from pipeline.data.preparing.space import require_space_for_rows
 from pipeline.data.store.row_store import RowStore, settings_key
 from pipeline.errors import UserError
-from pipeline.features.representation import SoundRepresentation
+from pipeline.features.representation import NoteRepresentation, SoundRepresentation
 from pipeline.features.representations import representation_of
 
 COMMIT_SECONDS = 30.0
@@ -47,7 +47,7 @@ def prepare(
         config: the corpus, the kind of input, and where recordings are converted.
         reread: read every file again, also those that appear unchanged. Content that is unchanged is not
             converted again.
-        progress: called with the numbers of finished recordings and of all.
+        progress: called with the numbers of finished files and of all.
 
     Returns:
         The path of the data set's `dataset.json`.
@@ -69,7 +69,7 @@ def prepare(
                 records = _convert_sound(store, sources, config, representation.sound, reread, progress)
             else:
                 assert representation.notes is not None
-                records = [r for found in music_records(store, sources, representation.notes) for r in found]
+                records = _convert_notes(store, sources, representation.notes, progress)
         finally:
             store.commit()
         records = _with_splits(store, records, corpus, config.corpus)
@@ -125,6 +125,20 @@ def _convert_sound(
             merge.commit()
     if any(stretch.shard for stretch in stretches):
         files.clear()
+    return records
+
+
+def _convert_notes(
+    store: RowStore, sources: list[Source], notes: NoteRepresentation, progress: Callable[[int, int], None]
+) -> list[Recording]:
+    """Convert the files of notes that the store lacks; return the records of their sequences."""
+    records: list[Recording] = []
+    with progress_bar("files") as bar:
+        task = bar.add_task("prepare", total=len(sources), note="")
+        for done, found in enumerate(music_records(store, sources, notes), 1):
+            records += found
+            bar.update(task, completed=done)
+            progress(done, len(sources))
     return records
 
 

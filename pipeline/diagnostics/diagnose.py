@@ -108,7 +108,7 @@ def _is_model_name(name: str) -> bool:
 
     try:
         find_model(name)
-    except UserError:
+    except (UserError, OSError):  # a name may be too long for a file
         return False
     return True
 

@@ -30,7 +30,7 @@ class PianoRoll(NoteRepresentation):
     @property
     def row_rate_hz(self) -> float:
         """Steps per second at the tempo of what is written."""
-        return self.config.steps_per_quarter * self.config.quarters_per_minute / 60
+        return self.config.row_rate_hz
 
     @property
     def steps_per_quarter(self) -> int:

@@ -117,6 +117,23 @@ class Representation(ABC):
         """Return one quantisation step in normalised values, those of the widest where a row has several."""
         return self.step / max(normalisation.std)
 
+    def bits_per_sample(self, nats_per_value: float, normalisation: Normalisation) -> float | None:
+        """Return bits per sample from the negative log-likelihood of normalised values.
+
+        A log-density gives the code length at which the density is constant within a quantisation step. The
+        discrete log-likelihood (`train.loss=discrete`), which is in the same unit, gives the exact one.
+
+        Args:
+            nats_per_value: negative log-likelihood of a normalised value, in nats.
+            normalisation: moments of the training split.
+
+        Returns:
+            The bits; None where rows are not integer samples.
+        """
+        if not self.quantised:
+            return None
+        return (nats_per_value - math.log(self.quantisation_step(normalisation))) / math.log(2)
+
     def moments(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -61,7 +61,7 @@ class SpectrogramFrames(FrameRepresentation):
     @property
     def row_rate_hz(self) -> float:
         """Frames per second."""
-        return self.config.sample_rate / self.config.hop_length
+        return self.config.row_rate_hz
 
     @property
     def sample_rate(self) -> int:

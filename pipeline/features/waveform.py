@@ -35,7 +35,7 @@ class Waveform(SoundRepresentation):
     @property
     def row_rate_hz(self) -> float:
         """The sample rate."""
-        return float(self.config.sample_rate)
+        return self.config.row_rate_hz
 
     @property
     def sample_rate(self) -> int:

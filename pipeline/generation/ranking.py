@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
+from pipeline.features.short_time import short_time_magnitudes
 from pipeline.generation.context import ContextRows, Rows
 
 if TYPE_CHECKING:
@@ -68,10 +69,9 @@ def band_levels_db(samples: Samples, sample_rate: int) -> Levels:
         sample_rate: in Hz.
     """
     size = max(4, round(FRAME_S * sample_rate))
-    sound = np.pad(samples.astype(np.float64) / INT16_SCALE, (0, max(0, size - len(samples))))
     window = np.hanning(size)
-    frames = np.lib.stride_tricks.sliding_window_view(sound, size)[:: size // 2]
-    power = np.square(np.abs(np.fft.rfft(frames * window))) / np.square(window).sum()
+    magnitudes = short_time_magnitudes(samples.astype(np.float64) / INT16_SCALE, window, size // 2)
+    power = np.square(magnitudes) / np.square(window).sum()
     edges = np.linspace(0, 2595 * np.log10(1 + sample_rate / 2 / 700), BANDS + 1)
     edges_hz = 700 * (10 ** (edges / 2595) - 1)
     bins = np.unique(np.round(edges_hz * size / sample_rate).astype(int)[:-1])

@@ -46,6 +46,9 @@ def unfinished(home: Path, older_than_days: float) -> Iterator[Leftover]:
         if _is_old(shards, older_than_days) and is_free(locks):
             reason = "shards of a preparation that was not continued"
             yield Leftover("temporary", shards, size_of(shards), reason, locks)
+    for copy in home.glob("models-cache/.*"):
+        if copy.is_dir() and time.time() - changed(copy) > QUIET_S:
+            yield Leftover("temporary", copy, size_of(copy), "a model that was not fetched to its end")
     for work in home.glob("public/.*.fetch"):
         locks = (work.with_suffix(".lock"),)
         if _is_old(work, older_than_days) and is_free(locks):

@@ -1,9 +1,12 @@
 """One look at the inbox and at the recordings: check, move, count, and decide whether a training is due."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.common.files import atomic_path, data_dir
+from pipeline.common.locks import announced_lock
 from pipeline.data.corpora.side_files import is_side_file
 from pipeline.ingest.arrival import Arrivals, Stamp, stamp_of
 from pipeline.ingest.checking import Checker
@@ -49,8 +52,20 @@ def ingest_dir() -> Path:
     return data_dir() / "ingest"
 
 
+@contextmanager
+def alone(inbox: Path) -> Iterator[None]:
+    """Hold the lock of the ingest; a second process waits here, with a notice on standard error.
+
+    Args:
+        inbox: named in the notice.
+    """
+    ingest_dir().mkdir(parents=True, exist_ok=True)
+    with announced_lock(ingest_dir() / ".lock", f"{inbox} is being watched"):
+        yield
+
+
 class Ingest:
-    """The inbox and the recordings over several looks; only one process at a time may use it."""
+    """The inbox and the recordings over several looks; use it within `alone`."""
 
     def __init__(self, settings: IngestSettings, checker: Checker) -> None:
         self.settings, self._checker = settings, checker

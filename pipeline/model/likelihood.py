@@ -2,12 +2,15 @@
 
 import math
 
+import torch
 from torch import Tensor
 
 from models.distributions.distribution import Distribution
 from models.distributions.mixture import Mixture
+from models.recurrent.stack import State
 from pipeline.data.batching import Batch
 from pipeline.features.normaliser import Normaliser
+from pipeline.model.build import Network
 
 
 def log_likelihood(
@@ -26,6 +29,44 @@ def log_likelihood(
         return distribution.log_prob(batch.targets, batch.mask)
     assert isinstance(distribution, Mixture)
     log_prob = distribution.discrete_log_prob(batch.targets, *normaliser.interval(batch.stored), batch.mask)
-    log_width = math.log(normaliser.unit / float(normaliser.std))
+    log_width = _log_width(normaliser)
     values = batch.targets.shape[-1] if batch.mask is None else batch.mask.sum(-1)
     return log_prob - values * log_width
+
+
+def training_loss(
+    network: Network, batch: Batch, state: State, normaliser: Normaliser, discrete: bool, steps: float
+) -> tuple[Tensor, State]:
+    """Return the negative log-likelihood of a batch per step, in nats, with its graph.
+
+    The head is computed in one compiled pass where it has one (see `models.fused_heads`).
+
+    Args:
+        network: the network that is trained.
+        batch: inputs, targets, their mask and the integer samples.
+        state: state of the recurrence before the batch.
+        normaliser: gives the bounds of a sample's interval.
+        discrete: see `log_likelihood`.
+        steps: number of steps that the sum is divided by.
+
+    Returns:
+        The loss, and the state after the batch.
+    """
+    from models.fused_heads.choice import compiled_head  # compiles, which only training needs
+    from models.fused_heads.loss import Steps, log_likelihood_sum
+
+    head = compiled_head(network.head)
+    if head is None:
+        distribution, after = network(batch.inputs, state)
+        return -log_likelihood(distribution, batch, normaliser, discrete).sum() / steps, after
+    hidden, inputs, after = network.hidden_vectors(batch.inputs, state)
+    bounds = normaliser.interval(batch.stored) if discrete else None
+    with torch.autocast(hidden.device.type, enabled=False):
+        compared = Steps(batch.targets, batch.mask, inputs, bounds)
+        loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)
+    return loss + (batch.values * _log_width(normaliser) / steps if discrete else 0.0), after
+
+
+def _log_width(normaliser: Normaliser) -> float:
+    """Return the logarithm of the width of an integer sample's interval."""
+    return math.log(normaliser.unit / float(normaliser.std))

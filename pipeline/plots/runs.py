@@ -160,7 +160,7 @@ def comparison(
     """Draw a bar with its number for each named value, the best on top; the best model stands out.
 
     Bars begin a little beyond the best value, not at 0, so that small differences are visible. The axis
-    states where.
+    states where. Values that are not finite, as of a diverged model, have no bar and come last.
 
     Args:
         path: of the PNG.
@@ -169,17 +169,20 @@ def comparison(
         models: names that are models', while the others are baselines; None where all are.
         better: "lower" or "higher".
     """
-    ordered = sorted(rows, key=lambda row: row[1], reverse=better == "higher")
+    sign = -1.0 if better == "higher" else 1.0
+    ordered = sorted(rows, key=lambda row: (not np.isfinite(row[1]), sign * np.nan_to_num(row[1])))
     own = [models is None or name in models for name, _ in ordered]
     best = own.index(True) if True in own else None
-    values = np.array([value for _, value in ordered])
-    start, end = _bar_limits(values)
+    values = np.array([value for _, value in ordered], np.float64)
+    finite = np.isfinite(values)
+    start, end = _bar_limits(values[finite])
     figure = new_figure(height_px=120 + 44 * len(rows))
     axes = figure.subplots()
     colours = [OWN_COLOUR if is_own else FAINT_COLOUR for is_own in own]
     if best is not None:
         colours[best] = COLOURS[0]
-    bars = axes.barh(range(len(rows)), values - start, left=start, color=colours, height=0.66)
+    lengths = np.where(finite, values, start) - start
+    bars = axes.barh(range(len(rows)), lengths, left=start, color=colours, height=0.66)
     axes.set_yticks(range(len(rows)), [plain_text(name) for name, _ in ordered])
     axes.bar_label(bars, labels=[_number(value) for value in values], padding=5)
     axes.invert_yaxis()
@@ -191,13 +194,17 @@ def comparison(
 
 
 def _bar_limits(values: NDArray[np.floating[Any]]) -> tuple[float, float]:
-    """Return where bars begin, below the smallest value, and where the axis ends, with room for numbers."""
+    """Return where bars of finite values begin, and where the axis ends, with room for numbers."""
+    if not len(values):
+        return 0.0, 1.0
     span = float(np.ptp(values)) or abs(float(values[0])) or 1.0
     return float(values.min()) - 0.08 * span, float(values.max()) + 0.12 * span
 
 
 def _number(value: float) -> str:
     """Return a number as text, with two decimals unless it is very large or small."""
+    if not np.isfinite(value):
+        return "not finite"
     if abs(value) >= 1000:
         return f"{value:,.0f}"
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"

@@ -164,15 +164,19 @@ class _Opponent:
 
 
 def _opponent(gate: _Gate, challengers: Sequence[Contender], held: RegisteredVersion) -> _Opponent:
-    """Return the champion; new groups of challengers of the same corpus are added to the recordings."""
+    """Return the champion and the recordings that decide: those that were held out from champions.
+
+    Groups that only the challengers bring are left out, since they would speak for the models that were
+    trained on others like them, be it noise. While the rest are too few to decide, they are needed.
+    """
     champion = contender_of_version(held, gate.uri)
     held_out = gate.held_out(champion)
-    if not held_out.recordings:
-        held_out.grow(champion)
-    kept_out = obstacles(challengers, champion)
-    for each in challengers:
-        if each.version not in kept_out:
-            held_out.grow(each)
+    held_out.grow(champion)
+    if not held_out.suffices(gate.config.promotion, champion.model.row_rate_hz):
+        kept_out = obstacles(challengers, champion)
+        for each in challengers:
+            if each.version not in kept_out:
+                held_out.grow(each)
     return _Opponent(held, champion.digest, champion, held_out)
 
 
@@ -200,6 +204,8 @@ def _apply(
         action, why = ("pinned" if pin else "kept"), held_by + decision.why
         return gate.history.append(action, chosen, held.version, held.run_name, why, figures, settled)  # type: ignore[arg-type]
     move_champion(gate.name, chosen, gate.uri)
+    if opponent.held_out is not None:
+        opponent.held_out.grow(winner)
     losers = [opponent.digest, *(each.digest for each in contenders if each is not winner)]
     settled += [gate.key(loser, winner.digest, opponent.recordings) for loser in dict.fromkeys(losers)]
     return gate.history.append("promoted", chosen, chosen, winner.run, decision.why, figures, settled)

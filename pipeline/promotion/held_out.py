@@ -1,9 +1,9 @@
 """The held-out recordings that decide about one registered model.
 
 They are those of the validation split of the first champion's data set, noted with the digest of their rows.
-From then on the list only grows, with recordings of groups that are not in it yet. So figures of successive
-nights are of the same recordings, and a recording that has changed or is gone is noticed. The rows themselves
-stay in the prepared data sets.
+From then on the list only grows, with recordings of groups that are not in it yet: those of later champions.
+So figures of successive nights are of the same recordings, and a recording that has changed or is gone is
+noticed. The rows themselves stay in the prepared data sets.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, row_settings
+from pipeline.config.promotion import PromotionConfig
 from pipeline.errors import UserError
 from pipeline.promotion.contender import Contender
 
@@ -89,6 +90,12 @@ class HeldOutSet:
             self.recordings = [*self.recordings, *added]
             self._write()
         return len(added)
+
+    def suffices(self, rule: PromotionConfig, row_rate_hz: float) -> bool:
+        """Return whether there are enough groups and minutes to decide."""
+        groups = {each.group for each in self.recordings}
+        minutes = sum(each.rows for each in self.recordings) / row_rate_hz / 60
+        return len(groups) >= rule.fewest_groups and minutes >= rule.fewest_minutes
 
     def without(self, contenders: Iterable[Contender]) -> list[HeldOut]:
         """Return the recordings that no contender was trained on: neither they nor others of their group.

@@ -7,7 +7,7 @@ from pipeline.promotion.decision import Decision
 from pipeline.registry.champions import note_decision
 
 OUTCOMES = {
-    "first": "became the champion: there was none",
+    "first": "became the champion",
     "promoted": "became the champion",
     "kept": "did not become the champion",
     "pinned": "did not become the champion, which is pinned",

@@ -3,7 +3,6 @@
 A local store is read straight from its tables, which takes a millisecond; MLflow's import takes seconds.
 """
 
-import math
 import re
 import sqlite3
 from contextlib import closing
@@ -147,6 +146,6 @@ def validation_bits(folder: Path) -> float | None:
     except UserError:
         return None
     nats = model.trained.get("valid_nats_per_step")
-    if nats is None or not model.representation.quantised:
+    if nats is None:
         return None
-    return (float(nats) / model.framing.target_size - math.log(model.quantisation_step)) / math.log(2)
+    return model.representation.bits_per_sample(float(nats) / model.framing.target_size, model.normalisation)

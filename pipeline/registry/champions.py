@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.errors import UserError
 from pipeline.registry.catalogue import DECISION_TAG, PIN_TAG, RegisteredVersion, registered_versions
+from pipeline.registry.descriptions import DECISION, with_section
 from pipeline.registry.references import CHAMPION, no_such_name
 from pipeline.registry.registration import set_alias
 from pipeline.tracking.mlflow_client import connect
@@ -59,11 +60,12 @@ def set_pin(name: str, version: int | None, uri: str | None = None) -> None:
 def note_decision(
     name: str, version: int, description: str, tags: Mapping[str, str], uri: str | None = None
 ) -> None:
-    """Write a decision in the description and the tags of a version."""
+    """Write a decision in the description and the tags of a version, beside its figures."""
     store = store_uri(uri)
     with tracking_errors(store):
         client = connect(store)
-        client.update_model_version(name, str(version), description)
+        present = client.get_model_version(name, str(version)).description
+        client.update_model_version(name, str(version), with_section(present, DECISION, description))
         for key, value in tags.items():
             client.set_model_version_tag(name, str(version), DECISION_TAG + key, value)
 

@@ -3,9 +3,7 @@
 What is registered is an MLflow model around the model folder, so that MLflow can serve it.
 """
 
-import tempfile
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.common.files import data_dir
@@ -17,10 +15,14 @@ from pipeline.registry.catalogue import (
     run_folder_name,
     validation_bits,
 )
+from pipeline.registry.descriptions import MODEL, model_text, version_facts, with_section
+from pipeline.registry.logged_model import MODEL_TAG, link_version, logged_model
 from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.pages.comparison_page import run_address
+from pipeline.tracking.pages.metric_names import recorded_metrics
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
 from pipeline.tracking.sync import sending
@@ -55,26 +57,39 @@ def register(run: RunFolder, name: str) -> int:
             client = connect(uri)
             for version in client.search_model_versions(f"run_id='{run_id}'"):
                 if version.name == name:
+                    _describe_version(client, version, run, run_id)
                     return int(version.version)
-            from pipeline.registry.served_model import save_served_model  # imports MLflow, which now is there
-
-            with tempfile.TemporaryDirectory() as folder:
-                save_served_model(run.model, Path(folder) / "model")
-                client.log_artifacts(run_id, folder)
             return _create_version(client, run, run_id, name)
 
 
 def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: str) -> int:
     from mlflow.exceptions import MlflowException
 
+    model = logged_model(client, run, run_id)
     try:
-        client.create_registered_model(name)
+        client.create_registered_model(name, description=model_text(name, run))
     except MlflowException as problem:
         if problem.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-    tags = {RUN_TAG: run.path.name}
-    source = f"runs:/{run_id}/model"
-    return int(client.create_model_version(name, source, run_id, tags, await_creation_for=0).version)
+    tags = {RUN_TAG: run.path.name, MODEL_TAG: model.model_id}
+    created = client.create_model_version(
+        name, f"runs:/{run_id}/model", run_id, tags, await_creation_for=0, model_id=model.model_id
+    )
+    link_version(client, model, name, int(created.version))
+    _describe_version(client, created, run, run_id)
+    return int(created.version)
+
+
+def _describe_version(client: "MlflowClient", version: "ModelVersion", run: RunFolder, run_id: str) -> None:
+    """Write the figures of a version into its description and tags, unless they are there."""
+    experiment = client.get_run(run_id).info.experiment_id
+    text, tags = version_facts(run, run_address(experiment, run_id))
+    description = with_section(version.description, MODEL, text)
+    if description != version.description:
+        client.update_model_version(version.name, version.version, description)
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
+            client.set_model_version_tag(version.name, version.version, key, value)
 
 
 def set_alias(name: str, version: int, alias: str, uri: str | None = None) -> None:
@@ -124,7 +139,8 @@ def list_models(uri: str | None = None) -> list[dict[str, Any]]:
     """Return all registered versions, the newest first.
 
     Each has `name`, `version`, `aliases`, `run_id`, `run_name` (its folder's), `variant`, `kind` and
-    `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure),
+    `sample_rate` (None for notes) of its input, `metrics` (the last value of each curve and summary figure,
+    under the names of run folders),
     `valid_bits_per_sample` (None where that is not known), `created` (date, time, offset from UTC),
     `promotion` (what was decided on it, see `pipeline.promotion.record`) and `pinned`.
     """
@@ -168,7 +184,7 @@ def _describe(
         "variant": settings.get("variant", ""),
         "kind": settings.get("input.kind", ""),
         "sample_rate": int(rate) if (rate := settings.get("input.sample_rate", "")).isdigit() else None,
-        "metrics": dict(run.data.metrics) if run else {},
+        "metrics": recorded_metrics(run.data.metrics) if run else {},
         "valid_bits_per_sample": validation_bits(
             data_dir() / "runs" / (run_folder_name(version.tags.get(RUN_TAG)) or "-") / "model"
         ),

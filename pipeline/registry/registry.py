@@ -25,7 +25,7 @@ from pipeline.registry.references import (
     run_of_variant,
 )
 from pipeline.tracking.local_store import sqlite_file
-from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.mlflow_client import artifact_repository, connect
 from pipeline.tracking.store import (
     MODEL_IN_ARTIFACTS,
     ModelReference,
@@ -183,21 +183,23 @@ def _fetch(wanted: ModelReference, store: str) -> Path:
 
 def _download(client: "MlflowClient", uri: str, wanted: ModelReference) -> Path:
     """Fetch the two files of a model, unless they have been fetched before."""
-    from mlflow.artifacts import download_artifacts, list_artifacts
-
     source, key = _resolve(client, wanted)
     target = data_dir() / "models-cache" / _cache_name(key, f"{uri} {source}")
     if (target / FILES[0]).exists():
         return target
-    for folder in (source, f"{source}/{MODEL_IN_ARTIFACTS}"):
-        if FILES[0] in {PurePosixPath(file.path).name for file in list_artifacts(folder, tracking_uri=uri)}:
+    address = _address_of(client, source).rstrip("/")
+    for folder in (address, f"{address}/{MODEL_IN_ARTIFACTS}"):
+        repository = artifact_repository(uri, folder)
+        if FILES[0] in {PurePosixPath(file.path).name for file in repository.list_artifacts()}:
             break
     else:
         wanted.missing()
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".") as temporary:
+        model = Path(temporary, "model")
+        model.mkdir()
         for file in FILES:
-            download_artifacts(f"{folder}/{file}", dst_path=f"{temporary}/model", tracking_uri=uri)
+            repository.download_artifacts(file, dst_path=str(model))
         with suppress(OSError):  # another process was faster
             Path(temporary, "model").rename(target)
     return target
@@ -217,6 +219,17 @@ def _resolve(client: "MlflowClient", wanted: ModelReference) -> tuple[str, str]:
         wanted.missing()
     source = client.get_model_version_download_uri(version.name, version.version)
     return source, f"{version.name}-{version.version}-{version.creation_timestamp}"
+
+
+def _address_of(client: "MlflowClient", source: str) -> str:
+    """Return the address of a model's artifacts, resolved once."""
+    kind, _, rest = source.partition(":/")
+    identity, _, path = rest.partition("/")
+    if kind == "runs":
+        return f"{client.get_run(identity).info.artifact_uri}/{path}"
+    if kind == "models" and identity.startswith("m-"):
+        return f"{client.get_logged_model(identity).artifact_location}/{path}"
+    return source
 
 
 def _cache_name(key: str, address: str) -> str:

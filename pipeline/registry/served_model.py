@@ -39,6 +39,7 @@ SERVED_WITH = (
     "xxhash",
 )
 """What the served model's code imports; the index has no wavecast, so its own code travels along."""
+EXAMPLE_ROWS = 64
 PARAMETER_TYPES = {float: "double", int: "long", str: "string"}
 
 
@@ -85,24 +86,31 @@ class Continuation(PythonModel):  # type: ignore[misc]
             raise MlflowException(str(problem), INVALID_PARAMETER_VALUE) from None
 
 
-def save_served_model(model: Path, target: Path) -> None:
+def save_served_model(
+    model: Path, target: Path, run_id: str | None = None, model_id: str | None = None
+) -> None:
     """Write an MLflow model: the model folder, the code that serves it, and the list of packages it needs.
 
     Args:
         model: the model folder.
         target: the folder to be written.
+        run_id: MLflow's id of the run that trained it.
+        model_id: MLflow's id of the logged model.
     """
+    kind, representation = _input_of(model)
     here = Path(__file__).resolve()
     checkout = here.parents[2]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # on input examples, which the signature makes needless
+        warnings.simplefilter("ignore", UserWarning)  # on a signature without a schema of the input
         mlflow.pyfunc.save_model(
             target,
             python_model=str(here),
             artifacts={PurePosixPath(MODEL_IN_ARTIFACTS).name: model.absolute().as_uri()},
             code_paths=[str(checkout / "pipeline"), str(checkout / "models")],
+            mlflow_model=Model(run_id=run_id, model_uuid=model_id, model_id=model_id),
             signature=_signature(),
-            metadata=_description(model),
+            input_example=_example(representation),
+            metadata=_description(kind, representation),
             pip_requirements=[f"{p}=={_public(importlib.metadata.version(p))}" for p in SERVED_WITH],
         )
     _remove_origin(target)
@@ -130,16 +138,27 @@ def _signature() -> ModelSignature:
     return ModelSignature(params=ParamSchema(specs))
 
 
-def _description(model: Path) -> dict[str, Any]:
-    """Return what a client has to know of the model, for the metadata of the MLflow model."""
+def _input_of(model: Path) -> tuple[str, "Representation"]:
+    """Return the kind of a model folder's input, and what its rows are."""
     from pipeline.features.representations import representation_of
     from pipeline.model.model_file import read_model_file, settings_of
 
     config = settings_of(model, read_model_file(model))[0]
-    representation = representation_of(config)
+    return config.kind, representation_of(config)
+
+
+def _example(representation: "Representation") -> np.ndarray:
+    """Return a short valid request: a quiet tone for models of samples, else zero rows."""
+    if representation.rows_are_samples:
+        return 0.1 * np.sin(np.arange(EXAMPLE_ROWS, dtype=np.float32)[None] / 5)
+    return np.zeros((1, EXAMPLE_ROWS, representation.row_width), np.float32)
+
+
+def _description(kind: str, representation: "Representation") -> dict[str, Any]:
+    """Return what a client has to know of the model, for the metadata of the MLflow model."""
     sound = representation.sound
     rate = {"sample_rate": sound.sample_rate} if sound else {}
-    return {"input": _input_text(representation), "kind": config.kind, **rate}
+    return {"input": _input_text(representation), "kind": kind, **rate}
 
 
 def _input_text(representation: "Representation") -> str:

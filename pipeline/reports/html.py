@@ -25,6 +25,7 @@ from pipeline.evaluation.evaluation_file import (
 from pipeline.reports.media import EmbedBudget, examples_of, generated
 from pipeline.reports.recordings import table_of_groups, table_of_recordings
 from pipeline.reports.template import render
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import parameters
 
@@ -114,6 +115,7 @@ def run_page(run: RunFolder, evaluation: dict[str, Any] | None = None) -> str:
         losses=[
             x["metrics"]["valid/nats_per_step"] for x in run.lines() if "valid/nats_per_step" in x["metrics"]
         ],
+        gain=start_gain(status),
         data=_data(run.dataset),
         fingerprint=description["fingerprint"],
         pictures=pictures,
@@ -137,6 +139,7 @@ def model_page(folder: Path, reference: str) -> str:
         status={},
         variant=None,
         trained=trained,
+        gain=None,
         parameters=_count_weights(folder / "model.safetensors"),
         evaluation=None,
         tables={},

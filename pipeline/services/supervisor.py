@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -39,6 +40,7 @@ class Running:
         process: the present process; None before the first start and after an end.
         started: when, in seconds since the epoch.
         restarts: how often it was started again.
+        failures: how often it has ended soon after its start, one time after the other.
         ready: whether it has answered, or, of one that ends by itself, has ended well.
         next_start: the earliest time of the next start, on the monotonic clock.
     """
@@ -47,6 +49,7 @@ class Running:
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     restarts: int = -1
+    failures: int = 0
     ready: bool = False
     next_start: float = field(default=0.0)
 
@@ -85,14 +88,26 @@ class Running:
                 self.stop()
 
     def _ended(self, code: int) -> None:
+        """Note the end of the process, and when it is to be started again."""
+        self._kill_rest()
         self.process = None
         if self.service.once and code == 0:
             self.ready = True
             return
         quick = time.time() - self.started < LONGEST_PAUSE
-        pause = min(LONGEST_PAUSE, 2.0 ** min(self.restarts, 6)) if quick else 0.0
+        self.failures = self.failures + 1 if quick else 0
+        pause = min(LONGEST_PAUSE, 2.0 ** min(self.failures - 1, 6)) if quick else 0.0
         print(f"{self.service.name} ended with {code}; started again in {pause:.0f} s", flush=True)
         self.ready, self.next_start = False, time.monotonic() + pause
+
+    def _kill_rest(self) -> None:
+        """End what a killed process has left: a child of a server still has the port of its successor.
+
+        Flow runs are sessions of their own, and continue without their worker.
+        """
+        assert self.process is not None
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the process and those that it started; those that do not end in time are killed."""

@@ -16,6 +16,12 @@ SILENT = {
     "PREFECT_CLIENT_METRICS_ENABLED": "false",
 }
 HEARTBEAT_SECONDS = 30
+PATIENT = {
+    # Prefect answers 500 while its database is away. Six attempts at growing intervals last two minutes.
+    "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+    "PREFECT_CLIENT_MAX_RETRIES": "6",
+}
+"""Makes a flow run wait for a server that is away for a minute, instead of ending."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,7 @@ class Service:
 def services(settings: ServiceSettings) -> list[Service]:
     """Return the services in the order of their start."""
     shared = environment(settings)
+    prefect = [sys.executable, "-m", "prefect"]
     ingest = Service("ingest", [sys.executable, "-m", "flows.ingest"], shared, needs="deployments")
     return [
         _mlflow(settings, shared),
@@ -51,7 +58,8 @@ def services(settings: ServiceSettings) -> list[Service]:
         ),
         Service(
             "worker",
-            [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL, "--name", "wavecast"],
+            # With its type named, the worker starts also while Prefect does not answer.
+            [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", "wavecast"],
             shared,
             needs="deployments",
         ),
@@ -63,6 +71,7 @@ def environment(settings: ServiceSettings) -> dict[str, str]:
     """Return the variables that make a command use these services."""
     variables = {
         **SILENT,
+        **PATIENT,
         **ENVIRONMENT,
         "WAVECAST_DATA": str(data_dir()),
         "PREFECT_HOME": str(data_dir() / "prefect"),

@@ -1,4 +1,4 @@
-"""Names of files among the artifacts of a run, which arrive unchanged at every kind of store.
+"""Names and places of files among the artifacts of a run: the names arrive unchanged at every store.
 
 MLflow's client puts names into addresses as they are: a server decodes `%2F`, and cuts a name at `?` or `#`.
 """
@@ -8,6 +8,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from pipeline.common.files import data_dir
+from pipeline.errors import UserError
+from pipeline.tracking.store import redacted_uri
 
 ESCAPED = frozenset("%?#=\\:;&+\"'<>|*")
 """Characters with a meaning in addresses, on other systems or in pages, and the escape character itself."""
@@ -58,3 +64,24 @@ def under_name(path: Path, name: str) -> Iterator[Path]:
         named = Path(folder) / name
         named.symlink_to(path.absolute())
         yield named
+
+
+def check_place(uri: str, address: str) -> None:
+    """Check that a server names no folder of this machine for artifacts, outside those of the local store.
+
+    Args:
+        uri: the address of the store.
+        address: the address of the artifacts, as the store states it.
+
+    Raises:
+        UserError: the client of a server would read or write a folder that the server chose.
+    """
+    scheme = urlsplit(address).scheme
+    if not uri.startswith(("http://", "https://")) or scheme not in ("", "file", "models", "runs"):
+        return
+    folder = Path(url2pathname(urlsplit(address).path)).resolve()
+    own = (data_dir() / "mlflow" / "artifacts").resolve()
+    if scheme in ("models", "runs") or not folder.is_relative_to(own):
+        named = f"names {address[:200]!r} as the place of files, a folder of this machine"
+        advice = "start it with --serve-artifacts and --artifacts-destination"
+        raise UserError(f"server at {redacted_uri(uri)}: {named}; {advice}")

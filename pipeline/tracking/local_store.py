@@ -21,6 +21,8 @@ ADDRESSES = (
 )
 """Tables and columns of MLflow's store that hold addresses of artifacts."""
 ARTIFACTS = "artifacts"
+TRAINING_PAGES = "workflowType=machine_learning"
+"""Part of an address with which the MLflow UI shows the pages of trainings, not those of language models."""
 SPECIAL = frozenset("%?#")
 """Characters of a path that have a meaning in the address of a store."""
 
@@ -76,7 +78,7 @@ def newest_experiment(database: Path | None) -> str:
             found = connection.execute(query).fetchone()
     except sqlite3.Error:
         return ""
-    return f"/#/experiments/{found[0]}" if found else ""
+    return f"/#/experiments/{found[0]}/runs?{TRAINING_PAGES}" if found else ""
 
 
 def check_store(database: Path) -> None:

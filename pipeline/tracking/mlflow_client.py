@@ -13,12 +13,15 @@ from filelock import FileLock
 
 from pipeline.common.files import atomic_path
 from pipeline.errors import print_notice
-from pipeline.tracking.artifact_names import artifact_name, under_name
+from pipeline.tracking.artifact_names import artifact_name, check_place, under_name
 from pipeline.tracking.local_store import check_store, repair_moved, sqlite_address, sqlite_file
+from pipeline.tracking.pages.dataset_inputs import send_datasets
+from pipeline.tracking.pages.metric_names import tracked_name
+from pipeline.tracking.pages.run_page import page_tags, run_name
 from pipeline.tracking.run_folder import RunFolder, journal_lines
-from pipeline.tracking.run_page import page_tags, send_dataset
 from pipeline.tracking.store import (
     ENVIRONMENT,
+    TrackingUnavailable,
     artifact_root,
     redacted_uri,
     store_uri,
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes the MLflow UI open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
+MOST_DELETED = 100
+"""Most experiments of one name that may have been deleted."""
 BATCH_POINTS = 1000
 """Most points that MLflow accepts in one request."""
 
@@ -53,6 +58,9 @@ def connect(uri: str) -> "MlflowClient":
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
+    from pipeline.tracking.bounded_http import bound_answers
+
+    bound_answers()
     for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     database = sqlite_file(uri)
@@ -107,7 +115,7 @@ def send(run: RunFolder, covered: int | None) -> str:
         _find_or_create(client, uri, run, sent)
         _send_description(client, run, sent, status)
         _send_points(client, run, sent, lines)
-        _send_artifacts(client, run, sent)
+        _send_artifacts(client, uri, run, sent)
         _send_end(client, run, sent, status, lines)
     sent.pending = False
     save_sent(run, sent)
@@ -116,7 +124,7 @@ def send(run: RunFolder, covered: int | None) -> str:
 
 def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: SyncState) -> None:
     """Note the MLflow run of this folder: the noted one, else the one with its tag, else a new one."""
-    if sent.run_id and not _exists(client, sent.run_id):
+    if sent.run_id and not exists(client, sent.run_id):
         sent.renew()
     arrived = whole_lines(run, sent.journal_bytes)
     # Another journal is of a restarted training, whose curve would mix with the old one. A damaged journal
@@ -128,17 +136,20 @@ def _find_or_create(client: "MlflowClient", uri: str, run: RunFolder, sent: Sync
         return
     description = run.description()
     experiment = _experiment(client, uri, description["config"]["tracking"]["experiment"])
-    found = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.path.name}'", max_results=1)
+    name, began_ms = run.path.name, description["created_ms"]
+    # Trainings with the same settings have the same name, in another home or after a folder was deleted.
+    same = f"tags.`{RUN_TAG}` = '{name}' and attributes.start_time = {began_ms}"
+    found = client.search_runs([experiment], same, max_results=1)
     if found:
         sent.run_id = found[0].info.run_id
     else:
-        name = run.path.name
-        began_ms = description["created_ms"]
-        sent.run_id = client.create_run(experiment, began_ms, {RUN_TAG: name}, run_name=name).info.run_id
+        marks = {RUN_TAG: name}
+        created = client.create_run(experiment, began_ms, marks, run_name=run_name(description))
+        sent.run_id = created.info.run_id
     save_sent(run, sent)
 
 
-def _exists(client: "MlflowClient", run_id: str) -> bool:
+def exists(client: "MlflowClient", run_id: str) -> bool:
     """Return whether the store has the run and it is not deleted."""
     from mlflow.exceptions import MlflowException
 
@@ -158,8 +169,8 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    label, number = name, 1
-    while True:
+    for number in range(1, MOST_DELETED):
+        label = name if number == 1 else f"{name}-{number}"
         found = client.get_experiment_by_name(label)
         if found is None:
             try:
@@ -175,8 +186,7 @@ def _experiment(client: "MlflowClient", uri: str, name: str) -> str:
                 return created
         if found.lifecycle_stage == "active":
             return str(found.experiment_id)
-        number += 1
-        label = f"{name}-{number}"
+    raise TrackingUnavailable(f"store at {redacted_uri(uri)}: no experiment {name!r} can be made there")
 
 
 def _send_description(
@@ -188,11 +198,14 @@ def _send_description(
     present = tags(description, status) | page_tags(description, status)
     if present == sent.tags:
         return
+    settings: dict[str, str] = {}
     if not sent.tags:
-        send_dataset(client, sent.run_id, run)
+        send_datasets(client, sent.run_id, run)
+        known = client.get_run(sent.run_id).data.params  # MLflow rejects another value of a parameter
+        settings = {key: value for key, value in parameters(description).items() if key not in known}
     client.log_batch(
         sent.run_id,
-        params=[Param(key, value) for key, value in parameters(description).items()],
+        params=[Param(key, value) for key, value in settings.items()],
         tags=[RunTag(key, value) for key, value in present.items()],
     )
     sent.tags = present
@@ -202,7 +215,7 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
     from mlflow.entities import Metric
 
     points = [
-        Metric(key, value, line["time_ms"], line["step"])
+        Metric(tracked_name(key), value, line["time_ms"], line["step"])
         for line in journal_lines(lines[sent.journal_bytes :])[0]
         for key, value in line["metrics"].items()
     ]
@@ -213,12 +226,30 @@ def _send_points(client: "MlflowClient", run: RunFolder, sent: SyncState, lines:
         save_sent(run, sent)
 
 
-def _send_artifacts(client: "MlflowClient", run: RunFolder, sent: SyncState) -> None:
-    for path, name, stamp in new_files(run, sent):
+def artifact_repository(uri: str, address: str) -> Any:
+    """Return MLflow's repository of the artifacts at an address of the store, within `tracking_errors`.
+
+    The address is checked and used at once: the store is not asked for it again.
+
+    Raises:
+        UserError: see `pipeline.tracking.artifact_names.check_place`.
+    """
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    check_place(uri, address)
+    return get_artifact_repository(address, tracking_uri=uri)
+
+
+def _send_artifacts(client: "MlflowClient", uri: str, run: RunFolder, sent: SyncState) -> None:
+    waiting = list(new_files(run, sent))
+    if not waiting:
+        return
+    repository = artifact_repository(uri, client.get_run(sent.run_id).info.artifact_uri)
+    for path, name, stamp in waiting:
         safe = PurePosixPath(artifact_name(name))
         folder = safe.parent.as_posix()
         with under_name(path, safe.name) as named:
-            client.log_artifact(sent.run_id, str(named), None if folder == "." else folder)
+            repository.log_artifact(str(named), None if folder == "." else folder)
         sent.artifacts[name] = stamp
         save_sent(run, sent)
 
@@ -230,11 +261,11 @@ def _send_end(
     from mlflow.entities import Metric
 
     step = max((line["step"] for line in journal_lines(lines)[0]), default=0)
-    written_ms = _written_ms(run)
-    figures = numbers(status)
+    at_ms = written_ms(run)
+    figures = numbers(run, status)
     changed = [key for key, value in figures.items() if sent.summary.get(key) != value]
     if changed:
-        client.log_batch(sent.run_id, [Metric(key, figures[key], written_ms, step) for key in changed])
+        client.log_batch(sent.run_id, [Metric(key, figures[key], at_ms, step) for key in changed])
         sent.summary = figures
         save_sent(run, sent)
     if status["status"] != sent.status:
@@ -242,11 +273,11 @@ def _send_end(
             client.update_run(sent.run_id, "RUNNING")
         else:
             ended = "FINISHED" if status["status"] == "finished" else "FAILED"
-            client.set_terminated(sent.run_id, ended, written_ms)
+            client.set_terminated(sent.run_id, ended, at_ms)
         sent.status = status["status"]
 
 
-def _written_ms(run: RunFolder) -> int:
+def written_ms(run: RunFolder) -> int:
     """Return the time when status.json was written, in ms, which is equal in every upload."""
     path = run.path / "status.json"
     return path.stat().st_mtime_ns // 1_000_000 if path.exists() else int(run.description()["created_ms"])

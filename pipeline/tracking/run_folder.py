@@ -10,6 +10,7 @@ artifacts/       pictures, sounds, evaluation
 tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
 
+import functools
 import json
 import os
 import time
@@ -25,6 +26,9 @@ from pipeline.common.hashing import digest_json
 from pipeline.config.renamed import earlier_names
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, print_notice
+
+ADDED_TO_TRAINING: dict[str, Any] = {"start_from": None, "ema": 0.0}
+"""Settings of `train` that earlier releases did not have, with the values that change nothing."""
 
 
 class RunDescription(TypedDict):
@@ -132,7 +136,7 @@ class RunFolder:
         try:
             return dict(read_json(path, "status of a run", RunStatus, "the run is resumed to write it again"))
         except UserError as problem:
-            print_notice(str(problem))
+            _notice_once(str(problem))
             return {"status": "running"}
 
     def set_status(self, status: str, **summary: Any) -> None:
@@ -193,6 +197,12 @@ class RunFolder:
         return lines
 
 
+@functools.cache
+def _notice_once(line: str) -> None:
+    """Print a notice, once in this process: a status is read again and again."""
+    print_notice(line)
+
+
 def journal_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
     """Return the valid lines in these bytes of a journal, and the number of damaged ones."""
     lines, damaged = [], 0
@@ -218,8 +228,9 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
         variant: name of the variant; empty is the name of the configuration.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
-    if config.train.start_from is None:
-        del settings["train"]["start_from"]
+    for added, default in ADDED_TO_TRAINING.items():
+        if settings["train"][added] == default:  # folders of releases without the setting keep their names
+            del settings["train"][added]
     label = f"{config.name}-{variant}" if variant else config.name
     earlier = {section: earlier_names(section, values) for section, values in settings.items()}
     folder, begun_earlier = (

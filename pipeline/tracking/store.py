@@ -9,6 +9,7 @@ import re
 import socket
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from pipeline.common.files import atomic_path, data_dir
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line
 from pipeline.tracking.local_store import (
     local_folder,
     newest_experiment,
@@ -33,11 +34,18 @@ ENVIRONMENT = {
     # An unavailable server costs seconds, not the quarter of an hour of MLflow's defaults.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    # Neither may a server name another place, nor the time until the next try.
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
+    "MLFLOW_HTTP_RESPECT_RETRY_AFTER_HEADER": "false",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 CALLERS_MISTAKES = ("INVALID_PARAMETER_VALUE", "RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS")
 """Error codes of MLflow for a wrong call, in contrast to an unavailable store."""
+LONGEST_USE_S = 600.0
+"""Longest use of a store in one `tracking_errors`, in seconds; what is not sent by then is sent later."""
+_ends: dict[object, float] = {}
+"""The ends of the uses in progress, in any thread: MLflow moves files in threads of its own."""
 MODEL_IN_ARTIFACTS = "artifacts/model"
 """Path of the model folder in an MLflow model that `pipeline.registry.registration.register` makes."""
 
@@ -94,31 +102,48 @@ def redacted_uri(uri: str) -> str:
 
 @contextmanager
 def tracking_errors(uri: str) -> Iterator[None]:
-    """Convert all errors in using the store into a `TrackingUnavailable` of one line.
+    """Convert all errors in using the store into a `TrackingUnavailable` of one line, and bound its time.
 
     MLflow lets through errors of requests, SQLAlchemy, the operating system and its own, and none of them
     may end a training; only what it calls a wrong parameter is the caller's mistake, a plain `UserError`.
     """
+    use = object()
+    _ends[use] = time.monotonic() + LONGEST_USE_S
     try:
         yield
     except UserError:
         raise
     except Exception as problem:
-        message = f"tracking server at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
+        kind = "store" if sqlite_file(uri) else "tracking server"
+        message = f"{kind} at {redacted_uri(uri)} is unavailable ({_reason(problem)})"
         if getattr(problem, "error_code", "") in CALLERS_MISTAKES:
             raise UserError(f"{redacted_uri(uri)}: {_reason(problem)}") from None
         raise TrackingUnavailable(message) from None
+    finally:
+        del _ends[use]
+
+
+def seconds_left(longest_s: float) -> float:
+    """Return the time that one request may take: ``longest_s``, or what is left of the use of the store."""
+    ends = max(tuple(_ends.values()), default=None)
+    return longest_s if ends is None else min(longest_s, ends - time.monotonic())
 
 
 def _reason(problem: BaseException) -> str:
-    """Return the operating system's message at the bottom of a chain of exceptions, else the top one's."""
+    """Return the operating system's message at the bottom of a chain of exceptions, else the top one's.
+
+    MLflow's own sentence on a failed request says less than the exception at the bottom.
+    """
     words = str(problem) or type(problem).__name__
+    unnamed = re.search(r"failed with (timeout )?exception", words) is not None
     cause: BaseException | None = problem
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:
-            words = cause.strerror
+            words, unnamed = cause.strerror, False
+        elif isinstance(cause, sqlite3.Error) or (unnamed and str(cause)):
+            words = str(cause)
         cause = cause.__cause__ or cause.__context__
-    return redacted_uri(" ".join(words.split()))[:200]
+    return one_line(redacted_uri(" ".join(words[:1_000].split()))[:200])
 
 
 @dataclass(frozen=True)

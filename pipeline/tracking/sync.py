@@ -5,13 +5,13 @@ neither stops a training nor loses its record.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from pipeline.errors import UserError, print_notice
+from pipeline.errors import UserError, print_notice, reason_of
 from pipeline.tracking.mlflow_client import send, store_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import TrackingUnavailable, redacted_uri, serve_ui, store_uri
@@ -83,29 +83,32 @@ def try_sync(run: RunFolder, covered: int | None = None) -> bool:
     """
     try:
         sync(run, covered)
-    except UserError as problem:
-        print_notice(f"{problem}; the run is kept in {run.path}, to be sent later")
+    except (UserError, OSError) as problem:
+        print_notice(f"{reason_of(problem)}; the run is kept in {run.path}, to be sent later")
         return False
     return True
 
 
-def sync_pending(runs_dir: Path) -> list[str]:
-    """Send unsent data of earlier runs in a folder of runs; return the names of the sent runs.
+def sync_pending(runs_dir: Path, leave: Path | None = None) -> list[str]:
+    """Send unsent data of earlier runs in a folder of runs, but not of ``leave``.
 
-    Where nothing waits it costs a look at a small file for each run. A run that another process is training
-    or sending is left to it. An unavailable store is tried once and reported in one line.
+    Returns the names of the sent runs. Where nothing waits it costs a look at a small file for each run. A
+    run that another process is training or sending is left to it. An unavailable store is tried once and
+    reported in one line.
     """
     sent: list[str] = []
     away: set[str] = set()
-    for note in sorted(runs_dir.glob("*/tracking.json")):
-        run, uri = RunFolder(note.parent), ""
+    folders = (path.parent for path in sorted(runs_dir.glob("*/run.json")))
+    for run in (RunFolder(folder) for folder in folders if folder != leave):
+        uri = ""
         try:
             if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
                 sent.append(run.path.name)
                 print_notice(f"{run.path.name}: sent to the tracking server at {uri}")
-        except UserError as problem:
-            print_notice(f"{problem}; {run.path.name} is sent another time")
-            away.add(uri)
+        except (UserError, OSError) as problem:
+            print_notice(f"{reason_of(problem)}; {run.path.name} is sent another time")
+            if isinstance(problem, TrackingUnavailable):
+                away.add(uri)
     return sent
 
 
@@ -123,13 +126,26 @@ def _send_later(run: RunFolder) -> bool:
 
 
 class Syncer:
-    """Background upload of a training's run, so that the training never waits for a server.
+    """Upload of a training's run in a thread, as far as the training requests it.
 
     A failure is reported once on standard error; later requests try again.
     """
 
-    def __init__(self, run: RunFolder) -> None:
+    def __init__(
+        self,
+        run: RunFolder,
+        before: Callable[[], object] = lambda: None,
+        after: Callable[[bool], object] = lambda sent: None,
+    ) -> None:
+        """Start the thread.
+
+        Args:
+            run: the run.
+            before: called once by the thread, before it waits for the first request.
+            after: called by the thread after each upload, with whether it succeeded.
+        """
         self._run = run
+        self._before, self._after = before, after
         self._newest: int | None = None
         self._sent = True
         self._reported = False
@@ -144,44 +160,49 @@ class Syncer:
         self._newest = covered
         self._requested.set()
 
-    def close(self, timeout_s: float = 60.0) -> bool:
-        """Send the rest and the present status; return whether everything was sent.
+    def close(self) -> bool:
+        """Send the rest and the present status; return whether everything was sent."""
+        self.stop(None)
+        return self._sent
 
-        Waits at most ``timeout_s``; what is not sent by then is sent by `sync_pending` another time.
-        """
+    def stop(self, timeout_s: float | None) -> None:
+        """Send what was requested, for at most ``timeout_s`` seconds; None waits for its end."""
         self._closing.set()
         self._requested.set()
         self._thread.join(timeout_s)
-        if self._thread.is_alive():
-            self._report(f"tracking server at {redacted_uri(store_of(self._run))} is unavailable (no answer)")
-            return False
-        return self._sent
 
     def _work(self) -> None:
+        try:
+            self._before()
+        except Exception as problem:
+            print_notice(f"earlier runs are sent another time ({reason_of(problem)})")
         self._requested.wait()
         if self._newest is None:  # closed without a request: there is nothing to record
             return
-        with sending(self._run, wait_s=-1):
-            while not self._closing.is_set():
-                self._requested.clear()
+        try:
+            with sending(self._run, wait_s=-1):
+                while not self._closing.is_set():
+                    self._requested.clear()
+                    self._attempt()
+                    self._closing.wait(PAUSE_S)
+                    self._requested.wait()
                 self._attempt()
-                self._closing.wait(PAUSE_S)
-                self._requested.wait()
-            self._attempt()
+        except OSError as problem:  # the lock cannot be made: a full disk
+            self._fail(problem)
 
     def _attempt(self) -> None:
-        """Send once; no failure stops the training."""
+        """Send once; no failure ends the thread."""
         try:
             finished = self._run.status()["status"] == "finished"
             send(self._run, None if finished else self._newest)
             self._sent = True
         except Exception as problem:
-            self._sent = False
-            self._report(str(problem) or type(problem).__name__)
+            self._fail(problem)
+        self._after(self._sent)
 
-    def _report(self, problem: str) -> None:
+    def _fail(self, problem: Exception) -> None:
+        self._sent = False
         if not self._reported:
-            print_notice(
-                f"{problem}; the training continues, and its record in {self._run.path} is sent later"
-            )
+            kept = f"the training continues, and its record in {self._run.path} is sent later"
+            print_notice(f"{reason_of(problem)}; {kept}")
         self._reported = True

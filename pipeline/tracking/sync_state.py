@@ -13,11 +13,15 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from pipeline.common.files import read_json, write_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
+from pipeline.tracking.pages.dataset_inputs import source_names
+from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
 
-NO_PARAMETERS = ("tracking", "promotion", "variants")
+NO_PARAMETERS = ("run", "tracking", "promotion", "variants")
 """Sections of a configuration that do not change the run itself."""
+FIRST_LAYOUT = 1
+"""Scheme of names of the releases whose notes have no `layout`."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""
 
@@ -35,6 +39,7 @@ class SyncState:
         journal_digest: SHA-256 of those bytes; they can only change when the run was begun anew.
         tags, summary, status: as they arrived.
         artifacts: size and modification time, in ns, of the files that arrived.
+        layout: the scheme of names that figures were sent under, see `pipeline.tracking.pages.metric_names`.
     """
 
     uri: str
@@ -47,11 +52,19 @@ class SyncState:
     summary: dict[str, float] = field(default_factory=dict)
     status: str = ""
     artifacts: dict[str, list[int]] = field(default_factory=dict)
+    layout: int = LAYOUT
 
     def renew(self) -> None:
         """Reset everything except the server and the pending state."""
         fresh = SyncState(self.uri, pending=self.pending, covered=self.covered)
         self.__dict__.update(fresh.__dict__)
+
+
+class Compared(TypedDict):
+    """The parts of `evaluation.json` that baselines are compared in."""
+
+    model: dict[str, float | None]
+    baselines: dict[str, dict[str, float | None]]
 
 
 class SentNote(TypedDict, total=False):
@@ -67,6 +80,7 @@ class SentNote(TypedDict, total=False):
     summary: dict[str, float]
     status: str
     artifacts: dict[str, list[int]]
+    layout: int
 
 
 def load_sent(run: RunFolder, uri: str) -> SyncState:
@@ -77,13 +91,18 @@ def load_sent(run: RunFolder, uri: str) -> SyncState:
         uri: the server's address without passwords.
 
     Returns:
-        The note. Without a readable note for this server, it states that nothing was sent.
+        The note. Without a readable note for this server, it states that nothing was sent. A note of
+        another scheme of names keeps only the id of the run on the server.
     """
     try:
-        sent = SyncState(**_read_note(run))
+        sent = SyncState(**{"layout": FIRST_LAYOUT, **_read_note(run)})
     except (UserError, TypeError):
         return SyncState(uri)
-    return sent if sent.uri == uri else SyncState(uri, covered=sent.covered)
+    if sent.uri != uri:
+        return SyncState(uri, covered=sent.covered)
+    if sent.layout != LAYOUT:  # the same run on the server receives all figures under their present names
+        return SyncState(uri, sent.run_id, sent.pending, sent.covered)
+    return sent
 
 
 def save_sent(run: RunFolder, sent: SyncState) -> None:
@@ -97,9 +116,13 @@ def save_sent(run: RunFolder, sent: SyncState) -> None:
 
 
 def has_pending(run: RunFolder) -> bool:
-    """Return whether a part of the run is not sent yet."""
+    """Return whether a part of the run is not sent yet.
+
+    A training that has written curves was to be sent. Where it could not even write a note, as on a full
+    disk, the note is missing.
+    """
     if not _note(run).exists():
-        return False
+        return run.journal.exists()
     status = run.status()["status"]
     try:
         note = _read_note(run)
@@ -109,8 +132,13 @@ def has_pending(run: RunFolder) -> bool:
 
 
 def parameters(description: dict[str, Any]) -> dict[str, str]:
-    """Return the run's settings with dotted keys, without the tracking server, which may have a password."""
+    """Return the run's settings with dotted keys.
+
+    The tracking server, which may have a password, is left out. Local inputs are named by their last part.
+    """
     config = {key: x for key, x in description["config"].items() if key not in NO_PARAMETERS}
+    if "inputs" in config.get("corpus", {}):
+        config["corpus"] = {**config["corpus"], "inputs": source_names(config["corpus"]["inputs"])}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
     return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 
@@ -127,13 +155,30 @@ def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
     """
     facts = {key: x for key, x in status.items() if key not in ("status", "summary")}
     facts |= {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
-    return {f"wavecast.{key}": str(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
+    return {f"wavecast.{key}": printable(value)[:TEXT_LIMIT] for key, value in _flat(facts)}
 
 
-def numbers(status: dict[str, Any]) -> dict[str, float]:
-    """Return the summary figures that can be metrics."""
+def numbers(run: RunFolder, status: dict[str, Any]) -> dict[str, float]:
+    """Return the figures of a run's end by their names in MLflow: those of its summary and of the baselines.
+
+    Args:
+        run: the run.
+        status: the content of status.json.
+    """
     summary = status.get("summary", {}).items()
-    return {key: x for key, x in summary if isinstance(x, int | float) and not isinstance(x, bool)}
+    own = {key: x for key, x in summary if isinstance(x, int | float) and not isinstance(x, bool)}
+    return {**_baselines(run), **{tracked_name(key): float(value) for key, value in own.items()}}
+
+
+def _baselines(run: RunFolder) -> dict[str, float]:
+    """Return the figures of the baselines in the run's evaluation; none before it is evaluated."""
+    path = run.artifacts / "evaluation.json"
+    if not path.exists():
+        return {}
+    try:
+        return baseline_figures(read_json(path, "evaluation", Compared))
+    except UserError:  # a damaged one is reported, and made again, by the evaluation
+        return {}
 
 
 def whole_lines(run: RunFolder, covered: int | None) -> bytes:

@@ -18,6 +18,7 @@ from pipeline.common.files import atomic_path, read_regular
 from pipeline.common.hashing import checksum
 from pipeline.errors import UserError, print_notice
 from pipeline.model.build import Network
+from pipeline.training.averaging import WeightAverage
 
 TRAILER = b"\nwavecast-checksum:"
 LONGEST_CHECKSUM = 64
@@ -35,6 +36,7 @@ class Position:
         state: the carried hidden state; empty at the beginning of an epoch.
         best_valid: lowest validation loss so far, in nats per step.
         best_epoch: epoch of the lowest validation loss.
+        best_is_average: whether that loss is of the averaged weights.
         elapsed_s: seconds spent in the loop, over all restarts.
         skipped: updates skipped because their loss or gradient was not finite.
         skipped_in_row: updates skipped since the last update that was not.
@@ -51,6 +53,7 @@ class Position:
     state: tuple[Tensor, ...] = ()
     best_valid: float = float("inf")
     best_epoch: int = -1
+    best_is_average: bool = False
     elapsed_s: float = 0.0
     skipped: int = 0
     skipped_in_row: int = 0
@@ -67,6 +70,7 @@ def save_checkpoint(
     optimizer: torch.optim.Optimizer,
     position: Position,
     journal_size: int,
+    average: WeightAverage | None = None,
 ) -> None:
     """Write a checkpoint, atomically.
 
@@ -76,6 +80,7 @@ def save_checkpoint(
         optimizer: its state is written.
         position: progress of the training.
         journal_size: bytes of the journal that belong to the training up to this point.
+        average: the average of the weights, if there is one.
     """
     content = {
         "weights": network.state_dict(),
@@ -84,6 +89,7 @@ def save_checkpoint(
         "random": torch.get_rng_state(),
         "random_cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "journal_size": journal_size,
+        "average": average.state_dict() if average else None,
     }
     save_tensors(path, content)
 
@@ -126,6 +132,7 @@ def restore_newest(
     network: Network,
     optimizer: torch.optim.Optimizer,
     device: torch.device,
+    average: WeightAverage | None = None,
 ) -> tuple[Position, int]:
     """Restore the checkpoint ``last``, or ``previous`` if that is damaged, which then takes its place.
 
@@ -133,26 +140,31 @@ def restore_newest(
         UserError: both are damaged, or the last is and there is no previous one.
     """
     try:
-        return restore_checkpoint(last, network, optimizer, device)
+        return restore_checkpoint(last, network, optimizer, device, average)
     except UserError as problem:
         if not previous.exists():
             raise
         print_notice(f"{problem.args[0].partition(';')[0]}; training resumes from the one before it")
-    restored = restore_checkpoint(previous, network, optimizer, device)
+    restored = restore_checkpoint(previous, network, optimizer, device, average)
     previous.replace(last)
     return restored
 
 
 def restore_checkpoint(
-    path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    average: WeightAverage | None = None,
 ) -> tuple[Position, int]:
-    """Restore weights, optimiser and random state from a checkpoint.
+    """Restore weights, optimiser, random state and the average of the weights from a checkpoint.
 
     Args:
         path: the checkpoint.
         network: receives the weights.
         optimizer: receives its state.
         device: where the tensors are loaded to.
+        average: receives the averaged weights, if there is an average.
 
     Returns:
         The position in the training, and the journal's size in bytes.
@@ -167,21 +179,28 @@ def restore_checkpoint(
         torch.set_rng_state(content["random"].cpu())
         if content["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all([state.cpu() for state in content["random_cuda"]])
+        if average:
+            average.load_state_dict(content["average"])
         return Position(**content["position"]), int(content["journal_size"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as problem:
         raise _damaged(path, problem) from None
 
 
 def restore_weights(
-    path: Path, network: Network, optimizer: torch.optim.Optimizer, device: torch.device
+    path: Path,
+    network: Network,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    average: WeightAverage | None = None,
 ) -> None:
-    """Restore weights and optimiser only, after a training has diverged.
+    """Restore weights, their average and the optimiser only, after a training has diverged.
 
     Args:
         path: the checkpoint.
         network: receives the weights.
         optimizer: receives its state.
         device: where the tensors are loaded to.
+        average: receives the averaged weights, if there is an average.
 
     Raises:
         UserError: the checkpoint is damaged.
@@ -189,6 +208,8 @@ def restore_weights(
     content = read_checkpoint(path, device)
     network.load_state_dict(content["weights"])
     optimizer.load_state_dict(content["optimizer"])
+    if average:
+        average.load_state_dict(content["average"])
 
 
 def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:

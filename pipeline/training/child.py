@@ -1,31 +1,57 @@
 """Training of a run folder in a child process, which can be killed without the process that started it."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import IO
 
-from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.errors import TrainingInterrupted, UserError, print_notice
 from pipeline.tracking.run_folder import RunFolder
 
 POLL_SECONDS = 2.0
 """Time between two calls of the observer, in seconds."""
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def train_in_child(run: Path, observe: Callable[[], None] = lambda: None) -> None:
+def train_in_child(
+    run: Path,
+    observe: Callable[[], None] = lambda: None,
+    threads: int | None = None,
+    among_others: bool = False,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Train a run in a child process.
 
     Args:
         run: the run folder.
-        observe: called every `POLL_SECONDS` while the child trains, and when it has ended.
+        observe: called every `POLL_SECONDS` while the child trains, and when it has ended. An exception that
+            it raises ends the child.
+        threads: number of processor threads of the child; None leaves the environment's.
+        among_others: whether other children train at the same time. The lines that the child prints then
+            begin with the name of the run, and an interrupt from the keyboard reaches this process only.
+        environment: variables that the child has beside those of this process.
 
     Raises:
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
     command = [sys.executable, "-m", "pipeline.training", str(run)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
+    variables = {**os.environ, **(environment or {})}
+    if threads is not None:
+        variables |= dict.fromkeys(THREAD_VARIABLES, str(threads))
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE if among_others else None,
+        start_new_session=among_others,
+        env=variables,
+    ) as child:
+        if child.stderr is not None:
+            threading.Thread(target=_pass_on, args=(child.stderr, run.name), daemon=True).start()
         try:
             code = _exit_code(child, observe)
         except BaseException:
@@ -36,7 +62,13 @@ def train_in_child(run: Path, observe: Callable[[], None] = lambda: None) -> Non
         raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
     if code:
         reason = RunFolder(run).status().get("reason", "its message is above")
-        raise UserError(f"{run}: training failed ({reason})")
+        raise UserError(f"{run}: training failed ({str(reason).removeprefix(f'{run}: ')})")
+
+
+def _pass_on(lines: IO[bytes], name: str) -> None:
+    """Print what a child prints on standard error, with the name of its run."""
+    for line in lines:
+        print_notice(f"{name}: {line.decode(errors='replace').rstrip().removeprefix('wavecast: ')}")
 
 
 def _exit_code(child: "subprocess.Popen[bytes]", observe: Callable[[], None]) -> int:

@@ -20,24 +20,25 @@ from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.data.store.disk import require_space
 from pipeline.errors import UserError
-from pipeline.evaluation.nll import score
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model
 from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import (
     Position,
     keep_previous,
     read_checkpoint,
     restore_newest,
     save_checkpoint,
-    save_tensors,
 )
+from pipeline.training.kernels import describe_kernels
 from pipeline.training.optimiser import make_optimizer
-from pipeline.training.start import gain_of_start, load_start, starting_model
+from pipeline.training.start import facts_of_start, gain_of_start, load_start, starting_model
 from pipeline.training.step import Training, log, log_every, out_of_time, update
+from pipeline.training.validation import keep_if_best, validate, validation_bits, validation_nats
 
 CHECKPOINT_COPIES = 11
 """Bytes of a training's files in units of its weights.
@@ -45,6 +46,8 @@ CHECKPOINT_COPIES = 11
 The last checkpoint, the one before it and the one being written hold weights and two moments each. The best
 weights and the model folder hold the weights.
 """
+CHECKPOINT_COPIES_OF_AVERAGE = 3
+"""The same for the averaged weights, which each of the three checkpoints holds."""
 
 
 def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda covered: None) -> None:
@@ -80,7 +83,8 @@ def _bytes_to_write(training: Training) -> int:
     present = (folder.last_checkpoint, folder.previous_checkpoint, folder.best_checkpoint)
     there = sum(path.stat().st_size for path in present if path.exists())
     weights: int = sum(each.nbytes for each in training.network.state_dict().values())
-    return max(0, CHECKPOINT_COPIES * weights - there)
+    copies = CHECKPOINT_COPIES + (CHECKPOINT_COPIES_OF_AVERAGE if training.config.ema else 0)
+    return max(0, copies * weights - there)
 
 
 def begin(
@@ -124,14 +128,22 @@ def begin(
     )
     training.updates_per_epoch = len(epoch_plan(training, 0))
     require_space(folder.path, _bytes_to_write(training), "this training")
+    if config.train.ema:
+        training.average = WeightAverage(network, config.train.ema)
     journal_size = 0
     resumed = folder.last_checkpoint.exists()
     if resumed:
         training.position, journal_size = restore_newest(
-            folder.last_checkpoint, folder.previous_checkpoint, network, training.optimizer, device
+            folder.last_checkpoint,
+            folder.previous_checkpoint,
+            network,
+            training.optimizer,
+            device,
+            training.average,
         )
     folder.truncate_journal(journal_size)
-    facts = {**describe_device(device), "environment": describe_environment()}
+    facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
+    facts |= describe_kernels(network, device, config.train.precision)
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not resumed:
         if start is None:
@@ -139,8 +151,10 @@ def begin(
         else:
             began = time.monotonic()
             load_start(network, start)
-            _keep_if_best(training, _valid_nats(training))
+            keep_if_best(training, validation_nats(training))
             training.position.elapsed_s += time.monotonic() - began
+        if training.average:  # of the weights that the training starts with
+            training.average = WeightAverage(network, config.train.ema)
         _checkpoint(training)
     return training
 
@@ -187,49 +201,32 @@ def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None
     """Validate, keep the best weights, and decide whether training continues."""
     position, config = training.position, training.config
     began = time.monotonic()
-    valid = _valid_nats(training)
-    position.elapsed_s += time.monotonic() - began
     position.epoch += 1
     position.update = 0
     position.state = ()
-    _keep_if_best(training, valid)
-    training.folder.append(
-        position.total_updates,
-        {"valid/nats_per_step": valid, "time/epoch_end_s": position.elapsed_s},
-    )
+    figures = validate(training)
+    position.elapsed_s += time.monotonic() - began
+    bits = validation_bits(training, figures["valid/nats_per_step"])
+    recorded = {**figures, **bits, "time/epoch_end_s": position.elapsed_s}
+    training.folder.append(position.total_updates, recorded)
     if report:
-        report(f"epoch {position.epoch}: valid {valid:.3f} nats/step (best {position.best_valid:.3f})")
+        shown = ", ".join(f"{value:.3f}" for value in figures.values())
+        report(f"epoch {position.epoch}: valid {shown} nats/step (best {position.best_valid:.3f})")
     impatient = position.epoch - position.best_epoch >= config.patience_epochs
     position.finished = position.epoch >= config.epochs or impatient or out_of_time(training)
     _checkpoint(training)
-
-
-def _valid_nats(training: Training) -> float:
-    scores = score(
-        training.network,
-        split_rows(training.dataset, "valid", training.device),
-        training.framing,
-        training.normaliser,
-        exact=False,
-        discrete=training.config.loss == "discrete",
-    )
-    return scores.nats_per_step
-
-
-def _keep_if_best(training: Training, valid: float) -> None:
-    position = training.position
-    if valid < position.best_valid:
-        position.best_valid, position.best_epoch = valid, position.epoch
-        save_tensors(training.folder.best_checkpoint, {"weights": training.network.state_dict()})
-        if not position.total_updates:
-            position.start_valid = valid
 
 
 def _checkpoint(training: Training) -> None:
     covered = training.folder.journal_size()
     keep_previous(training.folder.last_checkpoint, training.folder.previous_checkpoint)
     save_checkpoint(
-        training.folder.last_checkpoint, training.network, training.optimizer, training.position, covered
+        training.folder.last_checkpoint,
+        training.network,
+        training.optimizer,
+        training.position,
+        covered,
+        training.average,
     )
     training.on_checkpoint(covered)
 
@@ -248,6 +245,7 @@ def _finish(training: Training, config: RunConfig) -> None:
         "best_epoch": position.best_epoch,
         "valid_nats_per_step": position.best_valid,
         "elapsed_s": round(position.elapsed_s, 1),
+        **facts_of_start(training),
     }
     if training.dataset.representation.rows_are_samples:
         facts["loudest_level"] = loudest_level(training.dataset)
@@ -255,6 +253,7 @@ def _finish(training: Training, config: RunConfig) -> None:
     summary = {
         "valid_nats_per_step": position.best_valid,
         "best_epoch": position.best_epoch,
+        **({"best_weights": "average" if position.best_is_average else "last"} if config.train.ema else {}),
         "skipped_updates": position.skipped,
         "elapsed_s": position.elapsed_s,
         "stopped_by_time": position.epoch < config.train.epochs and out_of_time(training),

@@ -1,5 +1,6 @@
 """Progress of a training in another process, read from the journal of its run folder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,13 @@ def _figures_text(figures: dict[str, float], validations: list[dict[str, Any]]) 
     if "train/nats_per_step" in figures:
         parts.append(f"{figures['train/nats_per_step']:.5g} nats per step in training")
     if validations:
-        best = min(line["metrics"]["valid/nats_per_step"] for line in validations)
+        best = min(validation_loss(line["metrics"]) for line in validations)
         parts.append(f"{figures['valid/nats_per_step']:.5g} nats per step in validation (best {best:.5g})")
     if "train/steps_per_second" in figures:
         parts.append(f"{figures['train/steps_per_second']:,.0f} steps/s")
     return parts
+
+
+def validation_loss(metrics: Mapping[str, float]) -> float:
+    """Return the lower loss of weights and averaged weights in a line of the journal with a validation."""
+    return min(metrics["valid/nats_per_step"], metrics.get("valid/ema_nats_per_step", float("inf")))

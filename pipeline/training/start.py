@@ -3,7 +3,6 @@
 The new model keeps the other's normalisation, so that at update 0 both give every sample the same likelihood.
 """
 
-import math
 from typing import Any
 
 import torch
@@ -34,29 +33,55 @@ def load_start(network: Network, start: TrainedModel) -> None:
         raise UserError(f"the model that the training starts from is damaged ({reason})") from None
 
 
+def first_training(start: TrainedModel) -> dict[str, Any]:
+    """Return the record of the training from new weights with which a chain of trainings began.
+
+    Args:
+        start: the model that the last of them starts from.
+
+    Returns:
+        Its `run`, `elapsed_s` and `valid_nats_per_step`, as far as they are recorded.
+    """
+    kept = start.trained.get("from_new_weights")
+    found = kept if isinstance(kept, dict) else start.trained
+    return {name: found[name] for name in ("run", "elapsed_s", "valid_nats_per_step") if name in found}
+
+
+def facts_of_start(training: Training) -> dict[str, Any]:
+    """Return what the new model's folder notes of its start; empty for a training that started anew."""
+    start = starting_model(training.folder)
+    return {} if start is None else {"from_new_weights": first_training(start)}
+
+
 def gain_of_start(training: Training) -> dict[str, Any]:
     """Return what a training gained over the model that it started from, for the run's summary.
 
     Returns:
-        The validation loss at the start and its reduction in nats per step, for quantised input also in bits
-        per sample; the minutes; and the minutes and the loss of the other model's own training. Empty for a
-        training that started anew.
+        The minutes, the validation loss at the start and its reduction in nats per step, for quantised input
+        also in bits per sample; and the recorded minutes and loss of the training from new weights
+        (`start_anew_...`), on the validation recordings of then. Empty for a training that started anew.
     """
     position = training.position
     start = starting_model(training.folder)
     if start is None or position.start_valid is None:
         return {}
-    gain = {
+    gain: dict[str, Any] = {
         "start_valid_nats_per_step": position.start_valid,
         "start_gained_nats_per_step": position.start_valid - position.best_valid,
         "start_minutes": position.elapsed_s / 60,
     }
-    if start.representation.quantised:
-        size = training.framing.target_size
-        # The discrete loss is of the integers themselves, the density one of normalised values.
-        step = 1.0 if training.config.loss == "discrete" else start.quantisation_step
-        for name, nats in (("start", position.start_valid), ("end", position.best_valid)):
-            gain[f"start_valid_bits_at_{name}"] = (nats / size - math.log(step)) / math.log(2)
+    losses = {"start": position.start_valid, "end": position.best_valid}
+    anew = first_training(start)
+    if isinstance(anew.get("elapsed_s"), int | float):
+        gain["start_anew_minutes"] = anew["elapsed_s"] / 60
+        gain["start_anew_run"] = str(anew.get("run", ""))
+    if isinstance(loss := anew.get("valid_nats_per_step"), int | float):
+        gain["start_anew_valid_nats_per_step"] = losses["anew"] = float(loss)
+    for name, nats in losses.items():
+        per_value = nats / training.framing.target_size
+        bits = start.representation.bits_per_sample(per_value, start.normalisation)
+        if bits is not None:
+            gain[f"start_valid_bits_at_{name}"] = bits
     minutes = start.trained.get("elapsed_s")
     if isinstance(minutes, int | float):
         gain["start_minutes_of_the_other"] = minutes / 60

@@ -17,8 +17,9 @@ from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
-from pipeline.model.likelihood import log_likelihood
+from pipeline.model.likelihood import training_loss
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, restore_weights
 from pipeline.training.optimiser import learning_rate
 
@@ -46,6 +47,7 @@ class Training:
     normalisation: Normalisation
     updates_per_epoch: int
     on_checkpoint: Callable[[int], None]
+    average: WeightAverage | None = None
 
     @property
     def total_updates(self) -> int:
@@ -79,8 +81,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
     before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
     with weight_noise(network, training.config.weight_noise):
         with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
-            distribution, after = network(batch.inputs, before)
-        loss = -log_likelihood(distribution, batch, training.normaliser, discrete).sum() / steps
+            loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
@@ -90,6 +91,8 @@ def update(training: Training, batch: Batch, state: State) -> State:
     if not np.isfinite(loss_value) or not np.isfinite(norm_value):
         return _skip(training, len(batch.keep))
     training.optimizer.step()
+    if training.average:
+        training.average.update(network)
     position.skipped_in_row = 0
     sums = (loss_value * steps, steps, norm_value, 1.0)
     position.window = [old + new for old, new in zip(position.window, sums, strict=True)]
@@ -108,7 +111,11 @@ def _skip(training: Training, lanes: int) -> State:
                 "the last checkpoint; reduce train.learning_rate"
             )
         restore_weights(
-            training.folder.last_checkpoint, training.network, training.optimizer, training.device
+            training.folder.last_checkpoint,
+            training.network,
+            training.optimizer,
+            training.device,
+            training.average,
         )
         position.rollbacks += 1
         position.skipped_in_row = 0

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from pipeline.tracking.comparison import send_pending
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync import Syncer, sync_pending
+from pipeline.tracking.sender import background_sender
 from pipeline.training.loop import train
 
 
@@ -19,12 +20,10 @@ def train_here(run: Path) -> Path:
     Raises:
         UserError: the run cannot be trained, see `pipeline.training.loop.train`.
     """
-    sync_pending(run.parent)
     folder = RunFolder(run)
-    if folder.status()["status"] != "finished":
-        syncer = Syncer(folder)
-        try:
-            train(folder, syncer.request)
-        finally:
-            syncer.close()
+    if folder.status()["status"] == "finished":
+        send_pending(run.parent.parent)
+        return folder.model
+    with background_sender(folder) as request:  # it first sends what waits of earlier runs
+        train(folder, request)
     return folder.model

@@ -1,6 +1,5 @@
 """The flows: the same functions as without Prefect, with the same results and the same errors."""
 
-import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, VariantsFailed
 from pipeline.stages import run_stages, start_stage
+from pipeline.tracking.comparison_folder import read_summary
 from tests.helpers.sounds import write_noisy_tones
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -49,7 +49,7 @@ def finished_once(tmp_path_factory: pytest.TempPathFactory, prefect_server: None
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WAVECAST_DATA", str(folder / "data"))
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        return Finished(config, json.loads(run_as_flow(config).read_text()), folder / "data")
+        return Finished(config, read_summary(run_as_flow(config)), folder / "data")
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_variant_that_fails_does_not_stop_the_others(
     with pytest.raises(VariantsFailed, match=r"variant bad failed \(.*cuda:99") as failed:
         run(config)
     assert failed.value.exit_code == 1
-    summary = json.loads(failed.value.summary.read_text())
+    summary = read_summary(failed.value.summary)
     assert list(summary["runs"]) == list(summary["evaluations"]) == ["good"]
     assert "cuda:99" in summary["failed"]["bad"]
     assert summary["promotion"]["version"] is not None
@@ -129,7 +129,7 @@ def test_the_flow_does_what_the_plain_functions_do(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WAVECAST_DATA", str(tmp_path))
-    plain = json.loads(run_stages(finished.config).read_text())
+    plain = read_summary(run_stages(finished.config))
     assert finished.summary["evaluations"] == plain["evaluations"]
 
 
@@ -140,7 +140,7 @@ def test_a_second_run_on_unchanged_recordings_trains_nothing_and_keeps_the_champ
 
     (run,) = finished.summary["runs"].values()
     trained = (Path(run) / "last.pt").stat().st_mtime_ns
-    second = json.loads(run_as_flow(finished.config).read_text())
+    second = read_summary(run_as_flow(finished.config))
     assert (Path(run) / "last.pt").stat().st_mtime_ns == trained
     assert second["runs"] == finished.summary["runs"]
     assert not second["promotion"]["promoted"]
@@ -167,6 +167,27 @@ def test_the_predict_flow_continues_each_recording(finished: Finished, tmp_path:
         context, continued = soundfile.info(recording), soundfile.info(output)
         assert continued.frames == context.frames + 2000
         assert continued.samplerate == 8000
+    assert latest_flow_run("predict").startswith("predict with the champion 2")
+
+
+def test_the_evaluate_flow_returns_the_evaluations_and_is_named_by_its_run(finished: Finished) -> None:
+    from flows.evaluate import evaluate_runs
+
+    (run,) = finished.summary["runs"].values()
+    assert evaluate_runs([Path(run)]) == [Path(run) / "artifacts" / "evaluation.json"]
+    assert latest_flow_run("evaluate").startswith(f"evaluate {Path(run).name} 2")
+
+
+def latest_flow_run(flow: str) -> str:
+    """Return the name of a flow's newest run."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowFilter, FlowFilterName
+    from prefect.client.schemas.sorting import FlowRunSort
+
+    named = FlowFilter(name=FlowFilterName(any_=[flow]))
+    with get_client(sync_client=True) as client:
+        (newest,) = client.read_flow_runs(flow_filter=named, sort=FlowRunSort.START_TIME_DESC, limit=1)
+    return str(newest.name)
 
 
 def test_recordings_that_cannot_be_read_are_named_after_the_others_are_done(

@@ -228,5 +228,5 @@ def assert_tracked_champion(data: Path) -> None:
     client = MlflowClient(f"sqlite:///{data}/mlflow/mlflow.db")
     (tracked,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     assert tracked.info.status == "FINISHED"
-    assert "test_bits_per_sample" in tracked.data.metrics
+    assert "bits_per_sample/test" in tracked.data.metrics
     assert client.get_model_version_by_alias("wavecast-nightly", "champion").run_id == tracked.info.run_id

@@ -72,6 +72,6 @@ def test_a_training_that_fails_by_its_settings_is_not_tried_again(tmp_path: Path
 
     diverging = ("train.learning_rate=1e30", "train.clip_norm=1e30", "train.warmup_updates=0")
     began = datetime.now(UTC)
-    with pytest.raises(UserError, match=r"lower train\.learning_rate"):
+    with pytest.raises(UserError, match=r"reduce train\.learning_rate"):
         train_models(configuration(tmp_path, "train.epochs=12", *diverging))
     assert starts_of_training(began) == 1

@@ -42,6 +42,8 @@ class Handler(BaseHTTPRequestHandler):
         with suppress(BrokenPipeError, ConnectionResetError):
             (answers.pop(0) if len(answers) > 1 else answers[0])(self)
 
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
+
     def log_message(self, *_: object) -> None:
         pass
 

@@ -14,6 +14,7 @@ from pipeline.features.representations import representation_of
 from pipeline.model.build import build_network
 from pipeline.model.storage import save_model
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.pages.metric_names import tracked_name
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.tracking.sync import store_uri
 
@@ -51,8 +52,9 @@ def mirrored(run: RunFolder, uri: str | None = None) -> Any:
 
 
 def points(run: RunFolder, key: str, uri: str | None = None) -> list[tuple[int, float, int]]:
-    """The points of a curve as MLflow has them: step, value, time in ms."""
-    history = connect(store_uri(uri)).get_metric_history(mirrored(run, uri).info.run_id, key)
+    """The points of a curve of the journal as MLflow has them: step, value, time in ms."""
+    name = tracked_name(key)
+    history = connect(store_uri(uri)).get_metric_history(mirrored(run, uri).info.run_id, name)
     return sorted((point.step, point.value, point.timestamp) for point in history)
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pipeline.errors import print_line
 from pipeline.services.settings import ServiceSettings
 from pipeline.services.status import local_time, status
 
@@ -18,12 +19,12 @@ def print_up(runs: ServiceSettings, wanted: ServiceSettings, already: bool) -> N
         print("The services are running already.")
         if runs != wanted:
             print("They keep their settings; to change these: wavecast down, then wavecast up again.")
-    print(f"MLflow     {runs.mlflow_address}")
-    print(f"Prefect    {runs.prefect_address}")
-    print(f"recordings {runs.recordings}")
+    print_line(f"MLflow     {runs.mlflow_address}")
+    print_line(f"Prefect    {runs.prefect_address}")
+    print_line(f"recordings {runs.recordings}")
     if runs.inbox:
-        print(f"inbox      {runs.inbox}: {runs.new_minutes:g} minutes of new recordings start a run")
-    print(f"schedule   {runs.cron} ({runs.timezone}), configuration {runs.config}")
+        print_line(f"inbox      {runs.inbox}: {runs.new_minutes:g} minutes of new recordings start a run")
+    print_line(f"schedule   {runs.cron} ({runs.timezone}), configuration {runs.config}")
     due = status().get("runs", {}).get("due", [])
     if due:
         print(f"next run   {local_time(due[0]['time'])}")
@@ -39,15 +40,15 @@ def print_status(found: dict[str, Any]) -> None:
         again = f", started again {facts['restarts']} times" if facts["restarts"] else ""
         print(f"{name:<12} {words}{again}")
     for name, address in found.get("addresses", {}).items():
-        print(f"{name:<12} {address}")
+        print_line(f"{name:<12} {address}")
     runs = found.get("runs", {})
     if "problem" in runs:
-        print(runs["problem"])
+        print_line(runs["problem"])
     for kind in ("running", "due", "failed"):
         for run in runs.get(kind, []):
             message = f": {run['message']}" if kind == "failed" and run["message"] else ""
-            print(f"{kind:<12} {local_time(run['time'])}  {run['name']}{message}")
+            print_line(f"{kind:<12} {local_time(run['time'])}  {run['name']}{message}")
     for champion in found["champions"] or ["none yet"]:
-        print(f"{'champion':<12} {champion}")
+        print_line(f"{'champion':<12} {champion}")
     disk = found["disk"]
-    print(f"{'disk':<12} {disk['free_bytes'] / 1e9:.1f} GB free at {disk['folder']}")
+    print_line(f"{'disk':<12} {disk['free_bytes'] / 1e9:.1f} GB free at {disk['folder']}")

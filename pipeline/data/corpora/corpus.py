@@ -98,15 +98,16 @@ def _found(config: CorpusConfig, mirror: Mirror) -> Corpus:
     open_ones = [source.here for source in named.sources if source.group is None]
     by_path = config.group in ("auto", "folder") or config.speaker_pattern is not None
     found = assign(open_ones, config, named.base) if open_ones and by_path else None
-    sources = _completed(named.sources, found)
-    given, published, remarks = _published(sources, found, config)
+    completed = _completed(named.sources, found)
+    given, published, remarks = _published(completed, found, config)
     sources, in_order, more = _one_by_one(given, config)
     layouts = dict(found.layouts) if found else {}
     if from_tables := sum(source.group is not None for source in named.sources):
         layouts = (
             {"tables": from_tables, **(layouts if any(found.groups) else {})} if found else {"tables": 1}
         )
-    head = _headline(sources, layouts, found, remarks)
+    trained = bool(published) and any(source.split == "train" for source in completed)
+    head = _headline(sources, layouts, found, trained)
     return Corpus(
         sources,
         (head, *(found.remarks if found else ()), *remarks, *more, *_side_remark(named)),
@@ -201,14 +202,15 @@ def _have_an_order(sources: Sequence[Source]) -> bool:
 
 
 def _headline(
-    sources: Sequence[Source], layouts: Mapping[str, int], found: Assignment | None, remarks: Sequence[str]
+    sources: Sequence[Source], layouts: Mapping[str, int], found: Assignment | None, trained: bool
 ) -> str:
+    """Return the line on a corpus; ``trained``: its training split is used, also where others are drawn."""
     groups = len({source.group for source in sources if source.group})
     name = ", ".join(layouts) or ("recordings" if found is None else "")
     unit = found.unit if found and set(found.layouts) == set(layouts) else "groups"
     who = f"{groups} {unit[:-1] if groups == 1 else unit}" if groups else f"{len(sources)} recordings"
-    splits = Counter(source.split for source in sources if source.split)
-    given = [split for split in SPLITS if splits[split]]
+    there = {source.split for source in sources if source.split} | ({"train"} if trained else set())
+    given = [split for split in SPLITS if split in there]
     how = f"splits {'/'.join(given)} as {'published' if found and found.splits else 'given'}" if given else ""
     return f"{name or 'recordings'}: {who}, {how or 'splits drawn'}"
 

@@ -28,7 +28,7 @@ def run_on_cluster(shards: Iterable[Shard], address: str, stored: bytes) -> Iter
     Raises:
         UserError: `distributed` is not installed, or the scheduler or its workers cannot be reached.
     """
-    client = _connect(address)
+    client = connect_to_cluster(address)
     try:
         with_stored = client.scatter(stored, broadcast=True) if stored else b""
         most = AHEAD * max(1, sum(client.nthreads().values()))
@@ -67,7 +67,12 @@ def _finished(shard: Shard, future: Any, stored: bytes) -> Shard:
     return shard
 
 
-def _connect(address: str) -> Any:
+def connect_to_cluster(address: str) -> Any:
+    """Return a client of the Dask scheduler at `dask://HOST:PORT`, which has at least one worker.
+
+    Raises:
+        UserError: `distributed` is not installed, or the scheduler or its workers cannot be reached.
+    """
     try:
         from distributed import Client
     except ImportError:

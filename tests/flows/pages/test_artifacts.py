@@ -35,6 +35,7 @@ def summary(text: str = "it is better") -> dict[str, Any]:
         "parameters": {"gru": {"recurrent": 1824}},
         "evaluations": {"gru": evaluation},
         "promotion": {"name": text, "version": 3, "promoted": True, "champion": 3, "why": text},
+        "gains": {"gru": text},
         "failed": {"lstm": text},
         "pages": [text],
     }
@@ -48,6 +49,7 @@ def test_the_page_has_figures_decision_and_failures() -> None:
     assert "| baseline: FLAC |  |  | 8.000 |" in page
     assert "version 3 became champion: it is better" in page
     assert "Variant lstm: it is better" in page
+    assert "**Cost and gain.** gru: it is better" in page
     assert "wavecast ui" in page
 
 

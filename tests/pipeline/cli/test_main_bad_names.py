@@ -1,5 +1,6 @@
 """Every verb on names of any kind, on places that cannot be read or written, on models that are none."""
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -53,27 +54,42 @@ def test_any_name_will_do(
     assert not (tmp_path / "bad").exists()
 
 
+EVIL = [
+    *("\x1b]0;x\x07", "\u202egnp\u2066", "a\nb\r", "\x9b31m", "[red]x", "[x](javascript:alert(1))"),
+    *("<img src=x onerror=alert(1)>", "**b** `c` | #d", '=1+1,";\t', "$x_{$%s", "\u2028"),
+]
+"""Names with what terminals, tables, Markdown, HTML, spreadsheets and addresses take for more than a name."""
+
+
 @pytest.mark.parametrize("verb", [*SUFFIXES, "doctor", "prepare"])
 def test_no_name_controls_the_terminal(
-    wavecast: Run, verb: str, sound_model: Path, good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wavecast: Run, verb: str, sound_model: Path, good: Path, tmp_path: Path
 ) -> None:
     """What is printed for people has each control character, and each change of direction, as an escape."""
-    folder = tmp_path / "a\x1b]0;x\x07\u202e\u2066[red]\nb"
+    folder = tmp_path / "in\x1b[31m"
     folder.mkdir()
-    source = shutil.copy(good, folder / "\x1b[31m.wav")
+    source = good
     if verb == "decompress":
-        wavecast(*arguments("compress", source, folder / "good.wcz", sound_model))
-        source = folder / "good.wcz"
-    (folder / "bad.wav").write_bytes(b"no sound")
-    for output in (folder / f"out{SUFFIXES.get(verb, '')}", folder / "no" / "such.kind"):
-        calls: dict[str, list[object]] = {
-            "doctor": ["doctor", source, folder / "bad.wav", "-m", sound_model],
-            "prepare": ["prepare", folder, "--set", "corpus.group=recording"],
-        }
-        outcome = wavecast(*(calls.get(verb) or arguments(verb, source, output, sound_model)))
-        printed = outcome.out + outcome.error
-        assert "[31m" in printed or "a\\x1b" in printed
-        assert not [mark for mark in "\x1b\x07\u202e\u2066" if mark in printed]
+        source = good.with_suffix(".wcz")
+        wavecast(*arguments("compress", good, source, sound_model))
+    for name in EVIL if verb != "spectrogram" else EVIL[:3]:
+        shutil.copy(source, folder / f"{name}{source.suffix}")
+        (folder / f"{name} bad{source.suffix}").write_bytes(b"no sound")
+    output = tmp_path / f"out{'.csv' if verb == 'score' else ''}"
+    calls: dict[str, list[object]] = {
+        "doctor": ["doctor", folder, *folder.iterdir(), "-m", sound_model],
+        "prepare": ["prepare", folder, "--set", "corpus.group=recording"],
+    }
+    call = calls.get(verb) or arguments(verb, folder, output, sound_model, "--overwrite")
+    outcome = wavecast(*call)
+    printed = outcome.out + outcome.error
+    assert "x1b" in printed
+    assert not [mark for mark in "\x1b\x07\x9b\r\u202e\u2066\u2028" if mark in printed]
+    if verb not in ("spectrogram", "prepare"):
+        assert "[red]x" in printed
+    outcome = wavecast(call[0], "--json", *call[1:])
+    assert json.loads(outcome.out)
+    assert outcome.out.isascii()
 
 
 @pytest.fixture

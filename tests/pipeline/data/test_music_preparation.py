@@ -143,6 +143,12 @@ def test_midi_files_are_grouped_and_split_like_any_recordings(tmp_path: Path) ->
     assert len(set(by_piece.group)) == 16
 
 
+def test_the_progress_of_midi_files_is_counted(tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    prepare(music_config(composers_folder(tmp_path / "music")), progress=lambda *counts: seen.append(counts))
+    assert seen == [(done, 16) for done in range(1, 17)]
+
+
 def test_a_table_gives_midi_files_their_splits_and_groups(tmp_path: Path) -> None:
     composers_folder(tmp_path, 3, 1)
     rows = [

@@ -1,5 +1,7 @@
 """What every kind of input promises: rows, rates, values and the way back."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -150,3 +152,10 @@ def test_capabilities_are_those_of_the_kind() -> None:
         BINS: (False, False, True, False, True),
         NOTES: (False, False, False, True, False),
     }
+
+
+def test_a_uniform_density_of_16_bit_samples_takes_16_bits() -> None:
+    representation, normalisation = representation_of(WAVEFORM), Normalisation((20.0,), (1_234.0,))
+    width = 65_536 * representation.quantisation_step(normalisation)
+    assert representation.bits_per_sample(math.log(width), normalisation) == pytest.approx(16)
+    assert representation_of(NOTES).bits_per_sample(1.0, normalisation) is None

@@ -1,6 +1,8 @@
 """What arrives in the inbox: complete and good files become recordings, bad ones are quarantined."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -138,3 +140,37 @@ def test_a_damaged_state_is_made_again(watched: IngestSettings, checker: Checker
     ingest = Ingest(watched, checker)
     looks(ingest)
     assert ingest.state.waiting_seconds == 1.0
+
+
+TAKE_IN = """
+import sys
+from pathlib import Path
+from pipeline.ingest.checking import Checker
+from pipeline.ingest.ingest import Ingest, IngestSettings, alone
+
+settings = IngestSettings(Path(sys.argv[1]), Path(sys.argv[2]), "nights", settle_seconds=0.0)
+with alone(settings.inbox), Checker() as checker:
+    ingest = Ingest(settings, checker)
+    for _ in range(3):
+        print(*ingest.look().remarks, sep="\\n")
+"""
+
+
+def test_of_two_processes_at_once_one_waits_and_no_file_is_torn_or_taken_twice(
+    watched: IngestSettings,
+) -> None:
+    expected = {}
+    for number in range(20):
+        path = write_sound(watched.inbox / f"{number}.wav", tone(8_000, number))
+        expected[path.name] = path.read_bytes()
+    command = [sys.executable, "-c", TAKE_IN, str(watched.inbox), str(watched.recordings)]
+    both = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
+    ]
+    outcomes = [process.communicate(timeout=60) for process in both]
+    assert {process.returncode for process in both} == {0}
+    waited = [error for _, error in outcomes if "waiting for another process" in error]
+    assert len(waited) == 1
+    remarks = [line for out, _ in outcomes for line in out.splitlines() if "accepted" in line]
+    assert len(remarks) == len(set(remarks)) == len(expected)
+    assert {path.name: path.read_bytes() for path in watched.recordings.iterdir()} == expected

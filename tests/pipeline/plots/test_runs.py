@@ -1,5 +1,6 @@
 """The pictures, read back as pixels: what was asked for is where it should be."""
 
+import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -170,6 +171,15 @@ def test_the_best_model_stands_out_not_the_best_baseline(tmp_path: Path) -> None
 def test_bars_of_equal_and_of_negative_values_can_be_drawn(values: list[float], tmp_path: Path) -> None:
     comparison(tmp_path / "bars.png", [(f"{i}", x) for i, x in enumerate(values)], "nats per step")
     assert where(pixels(tmp_path / "bars.png"), COLOURS[0]).sum() > 500
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values", [[9.0, math.inf, 10.0], [math.nan, 9.0, 10.0], [math.inf, math.nan, math.nan]]
+)
+def test_a_diverged_model_has_no_bar_and_hides_no_other(values: list[float], tmp_path: Path) -> None:
+    comparison(tmp_path / "bars.png", [(f"{i}", x) for i, x in enumerate(values)], "bits per sample")
+    assert len(bars_of(pixels(tmp_path / "bars.png"))) == sum(map(math.isfinite, values))
 
 
 def test_importing_plots_imports_no_drawing_library() -> None:

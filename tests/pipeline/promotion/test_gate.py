@@ -98,12 +98,28 @@ def test_models_of_another_corpus_do_not_contend_and_leave_the_held_out_recordin
 
 
 @pytest.mark.slow
-def test_a_growing_corpus_adds_its_new_groups_to_the_held_out_ones(config: RunConfig, corpus: Path) -> None:
+def test_new_groups_are_held_out_once_a_model_with_them_is_champion(config: RunConfig, corpus: Path) -> None:
     groups = contend(config, 4)["figures"]["groups"]
+    write_voices(corpus, count=20, seconds=0.1, first=20)
+    kept = contend(config, 5)
+    assert (kept["promoted"], kept["figures"]["groups"]) == (False, groups)
+    promoted = contend(config, 2)
+    assert (promoted["promoted"], promoted["figures"]["groups"]) == (True, groups)
+    after = contend(config, 3)
+    assert (after["promoted"], after["new"]) == (False, True)
+    assert after["figures"]["groups"] > groups
+    again = contend(config, 3)
+    assert not again["new"]
+
+
+@pytest.mark.slow
+def test_too_few_groups_to_decide_grow_with_those_of_challengers(corpus: Path) -> None:
+    config = contest_config(corpus, "promotion.fewest_groups=13")
+    assert contend(config, 4)["figures"]["groups"] < 13
     write_voices(corpus, count=20, seconds=0.1, first=20)
     result = contend(config, 2)
     assert result["promoted"], result["why"]
-    assert result["figures"]["groups"] > groups
+    assert result["figures"]["groups"] >= 13
 
 
 @pytest.mark.slow

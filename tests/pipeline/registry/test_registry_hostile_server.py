@@ -1,12 +1,14 @@
 """Names that a tracking server answers never become paths."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline.errors import UserError
 from pipeline.registry.catalogue import registered_versions, run_folder_name
 from pipeline.registry.registry import fetch_model
 from tests.helpers.broken_server import Answer, Server, serving, whole
@@ -51,12 +53,21 @@ def as_json(value: object) -> Answer:
 def test_a_model_is_cached_below_the_data_folder_whatever_it_is_called(
     name: str, sound_model: Path, own_data_dir: Path
 ) -> None:
+    place = own_data_dir / "mlflow" / "artifacts" / "model"  # the one folder that a server may name
+    shutil.copytree(sound_model, place)
     with serving() as server:
-        address = answers_of(name, sound_model.as_uri())(server)
+        address = answers_of(name, place.as_uri())(server)
         found = fetch_model("models:/innocent@champion", uri=address)
         (version,) = registered_versions(address)
     assert found.resolve().parent == own_data_dir.resolve() / "models-cache"
     assert version.run_name == ""
+
+
+def test_a_server_names_no_folder_to_read(sound_model: Path) -> None:
+    with serving() as server:
+        address = answers_of("innocent", sound_model.as_uri())(server)
+        with pytest.raises(UserError, match="a folder of this machine"):
+            fetch_model("models:/innocent@champion", uri=address)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)

@@ -73,7 +73,7 @@ def test_a_killed_run_crashes_and_the_next_one_continues(
     for process in (worker, *worker.children(recursive=True)):
         os.kill(process.pid, signal.SIGKILL)
     until(
-        "the crash", 200, lambda: any("heartbeat" in str(run["message"]) for run in found()["runs"]["failed"])
+        "the crash", 300, lambda: any("heartbeat" in str(run["message"]) for run in found()["runs"]["failed"])
     )
     assert found()["services"]["worker"]["restarts"] == 1
     assert checkpoint.exists()

@@ -1,19 +1,14 @@
 """The services on PostgreSQL: databases are made, and mistakes are one sentence."""
 
-import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
 from pipeline.errors import UserError
 from pipeline.services.databases import make_databases
-
-FOUND = [*Path("/usr/lib/postgresql").glob("*/bin/initdb"), *filter(None, [shutil.which("initdb")])]
+from tests.helpers.clusters.postgresql import FOUND, postgresql
 
 
 def test_a_server_that_does_not_answer_is_one_sentence() -> None:
@@ -30,36 +25,8 @@ def test_a_server_that_does_not_answer_is_one_sentence() -> None:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not FOUND:
         pytest.skip("PostgreSQL is not installed")
-    binaries = Path(FOUND[0]).parent
-    folder = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL does not run as root.
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}
-    if user:
-        shutil.chown(folder, "postgres")
-        for above in list(folder.parents)[:3]:
-            above.chmod(above.stat().st_mode | 0o011)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-
-    def run(name: str, *arguments: str) -> None:
-        command = [str(binaries / name), "-D", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder, **user)  # type: ignore[call-overload]
-
-    run("initdb", "-A", "trust", "-U", "admin")
-    run(
-        "pg_ctl",
-        "-w",
-        "-o",
-        f"-p {port} -k {folder} -c listen_addresses=127.0.0.1",
-        "-l",
-        f"{folder}/log",
-        "start",
-    )
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        run("pg_ctl", "-m", "immediate", "stop")
+    with postgresql(tmp_path_factory.mktemp("postgres")) as running:
+        yield running.place
 
 
 @pytest.mark.slow

@@ -73,3 +73,19 @@ def test_stopping_ends_the_children_as_well() -> None:
     (child,) = parent.children()
     each.stop()
     assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+
+
+def test_what_a_killed_process_leaves_is_ended_before_the_next_start() -> None:
+    code = (
+        "import subprocess, sys; subprocess.run([sys.executable, '-S', '-c', 'import time; time.sleep(60)'])"
+    )
+    each = Running(Service("server", [sys.executable, "-S", "-c", code]))
+    until(lambda: each.process is not None, each)
+    assert each.process is not None
+    parent = psutil.Process(each.process.pid)
+    until(lambda: len(parent.children()) == 1, each)
+    (child,) = parent.children()
+    parent.kill()
+    until(lambda: each.restarts == 1, each)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    each.stop()

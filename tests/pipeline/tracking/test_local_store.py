@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, text
 
 from pipeline.errors import UserError
 from pipeline.tracking.local_store import (
+    TRAINING_PAGES,
     check_store,
     local_folder,
     newest_experiment,
@@ -69,6 +70,7 @@ def test_a_damaged_store_is_one_sentence(tmp_path: Path, fresh_store: Path) -> N
 def test_the_user_interface_opens_at_the_newest_run(run: RunFolder, local_store: Path) -> None:
     assert newest_experiment(local_store) == ""
     sync(run)
-    assert newest_experiment(local_store) == f"/#/experiments/{mirrored(run).info.experiment_id}"
+    page = f"/#/experiments/{mirrored(run).info.experiment_id}/runs?{TRAINING_PAGES}"
+    assert newest_experiment(local_store) == page
     connect(store_uri()).delete_experiment(mirrored(run).info.experiment_id)
     assert newest_experiment(local_store) == ""

@@ -29,7 +29,8 @@ def test_everything_of_a_run_is_mirrored(run: RunFolder) -> None:
     run.set_status("finished", summary={"test_bits_per_sample": 6.5, "comment": "good", "skipped": 0})
     sync(run)
     seen = mirrored(run)
-    assert seen.info.run_name == run.path.name
+    assert seen.info.run_name == "gru 227, 20 diagonal, first"
+    assert seen.data.tags["wavecast.run"] == run.path.name
     assert seen.info.status == "FINISHED"
     assert seen.info.start_time == run.description()["created_ms"]
     assert seen.data.params["model.cell"] == "gru"
@@ -38,7 +39,7 @@ def test_everything_of_a_run_is_mirrored(run: RunFolder) -> None:
     assert seen.data.tags["wavecast.device"] == "CPU, 2 threads"
     assert seen.data.tags["wavecast.parameters.all"] == "7"
     assert points(run, LOSS) == journal_points(run, LOSS)
-    assert [(step, value) for step, value, _ in points(run, "test_bits_per_sample")] == [(40, 6.5)]
+    assert [(step, value) for step, value, _ in points(run, "bits_per_sample/test")] == [(40, 6.5)]
     assert seen.data.metrics["skipped"] == 0
     assert artifact_names(run) == {"evaluation.json", "sounds"}
     assert artifact_names(run, "sounds") == {"sounds/a.wav"}
@@ -59,7 +60,9 @@ def test_statuses_follow_the_run(run: RunFolder) -> None:
 def test_parameters_are_shortened_and_hold_no_address() -> None:
     uri = store_uri()
     run = start_run(
-        RunConfig.model_validate({"corpus": {"inputs": [Path(LONG_TEXT)]}, "tracking": {"uri": uri}}),
+        RunConfig.model_validate(
+            {"corpus": {"inputs": [Path("/secret") / LONG_TEXT]}, "tracking": {"uri": uri}}
+        ),
         Path("dataset.json"),
         "fingerprint",
     )
@@ -67,6 +70,11 @@ def test_parameters_are_shortened_and_hold_no_address() -> None:
     parameters = mirrored(run).data.params
     assert 0 < len(parameters["corpus.inputs"]) <= 6_000
     assert uri not in str(parameters)
+    assert "secret" not in parameters["corpus.inputs"], "no path of this machine"
+    (run.path / "tracking.json").unlink()
+    run.set_status("running", device="another")
+    sync(run)
+    assert mirrored(run).data.tags["wavecast.device"] == "another", "parameters are not sent twice"
 
 
 def test_values_that_are_no_numbers_arrive(run: RunFolder) -> None:
@@ -91,7 +99,7 @@ def test_sent_twice_is_there_once(run: RunFolder) -> None:
     sync(run)
     assert mirrored(run).data.to_dictionary() == before.data.to_dictionary()
     assert points(run, LOSS) == journal_points(run, LOSS)
-    assert len(points(run, "test_bits_per_sample")) == 1
+    assert len(points(run, "bits_per_sample/test")) == 1
 
 
 def test_only_new_lines_and_changed_files_are_sent(run: RunFolder) -> None:

@@ -5,7 +5,6 @@ MLflow is the real one on SQLite; an unavailable server is a loopback port witho
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -55,7 +54,7 @@ def test_requests_return_at_once_and_close_sends_the_rest(run: RunFolder) -> Non
     assert syncer.close()
     assert points(run, LOSS) == journal_points(run, LOSS)
     assert mirrored(run).info.status == "FINISHED"
-    assert mirrored(run).data.metrics["best_epoch"] == 3
+    assert mirrored(run).data.metrics["time/best_epoch"] == 3
 
 
 def test_the_background_sender_stops_at_the_checkpoint(run: RunFolder) -> None:
@@ -107,22 +106,6 @@ def test_an_unavailable_server_is_reported_once_and_nothing_is_lost(
     assert mirrored(run).info.status == "FINISHED"
     assert sync_pending(run.path.parent) == []
     assert capfd.readouterr().err == ""
-
-
-def test_a_server_that_never_answers_does_not_hold_a_training_up(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen()
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        syncer = Syncer(run)
-        syncer.request(run.journal_size())
-        began = time.monotonic()
-        assert not syncer.close(timeout_s=0.5)
-        assert time.monotonic() - began < 5
-    assert "is sent later" in capfd.readouterr().err
-    assert json.loads((run.path / "tracking.json").read_text())["pending"]
 
 
 def test_sync_raises_and_try_sync_tells(run: RunFolder, away: str, capfd: pytest.CaptureFixture[str]) -> None:

@@ -13,6 +13,7 @@ from pipeline.config.run import RunConfig
 from pipeline.data.dataset import open_dataset
 from pipeline.errors import UserError
 from pipeline.model.storage import load_model
+from pipeline.registry.catalogue import validation_bits
 from pipeline.stages import prepare_stage
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.loop import begin, epoch_plan, train
@@ -60,6 +61,8 @@ def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None
     assert valid[-1] < valid[0] - 1
     assert run.status()["summary"]["valid_nats_per_step"] == min(valid)
     assert load_model(run.model).input.sample_rate == 8000
+    bits = [line["metrics"].get("valid/density_bits_per_sample") for line in run.lines()]
+    assert min(each for each in bits if each is not None) == pytest.approx(validation_bits(run.model))
 
 
 @pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru", "chung2014-lstm", "mingru"])

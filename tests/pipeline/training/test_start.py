@@ -10,7 +10,9 @@ from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.evaluation.nll import score
 from pipeline.model.storage import load_model
 from pipeline.promotion.starting import choose_start
+from pipeline.reports.html import run_page
 from pipeline.stages import prepare_stage
+from pipeline.tracking.pages.start_gain import start_gain
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.loop import begin, train
 from tests.helpers.sounds import write_noisy_tones
@@ -67,6 +69,35 @@ def test_at_update_0_every_sample_is_as_likely_as_under_the_other_model(corpus: 
     assert summary["start_gained_nats_per_step"] >= 0
     assert summary["start_valid_bits_at_end"] <= summary["start_valid_bits_at_start"]
     assert bits_by_model(second.model, prepared) == pytest.approx(summary["valid_nats_per_step"])
+
+
+def test_a_chain_of_trainings_keeps_the_record_of_the_one_from_new_weights(corpus: Path) -> None:
+    first = start(config_for(corpus, "train.epochs=1"))
+    train(first)
+    runs = [first]
+    for number in (1, 2):
+        settings = (f"train.start_from={runs[-1].path}", "train.epochs=1", f"name=next-{number}")
+        runs.append(start(config_for(corpus, *settings)))
+        choose_start(runs[-1])
+        train(runs[-1])
+    summary = runs[2].status()["summary"]
+    recorded = load_model(first.model).trained
+    assert summary["start_anew_run"] == first.path.name
+    assert summary["start_anew_minutes"] == recorded["elapsed_s"] / 60
+    assert summary["start_anew_valid_nats_per_step"] == recorded["valid_nats_per_step"]
+    gain = start_gain(runs[2].status())
+    assert gain is not None
+    assert gain.gained == pytest.approx(
+        summary["start_valid_bits_at_start"] - summary["start_valid_bits_at_end"]
+    )
+    assert f"as recorded of {first.path.name}" in gain.sentence
+    assert [row.loss for row in gain.rows] == [
+        summary[f"start_valid_bits_at_{name}"] for name in ("start", "end", "anew")
+    ]
+    assert start_gain(first.status()) is None
+    page = run_page(runs[2])
+    assert f"as recorded of {first.path.name}" in page
+    assert "the model that it started from" not in run_page(first)
 
 
 def test_it_resumes_exactly_and_keeps_the_deadline(corpus: Path) -> None:

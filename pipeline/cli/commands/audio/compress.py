@@ -26,10 +26,11 @@ def compress(
     Compression is best at the model's rate. `wavecast decompress` with the same model restores all samples
     exactly. Tags and the container format are not kept.
     """
-    found = find_sounds(sounds)
+    rejected: list[Place] = []
+    found = find_sounds(sounds, rejected)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, rejected, results = coding_model(model), list[Place](), list[dict[str, Any]]()
+    coding, results = coding_model(model), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
     from pipeline.compression.pcm_files import flac_size
 

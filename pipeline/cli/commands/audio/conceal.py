@@ -71,7 +71,8 @@ def conceal(
 
     method = method or ("model" if model else "blend")
     source = GapSource(loss_trace, gaps, packet_ms / 1000, min_gap_ms / 1000)
-    paths = find_sounds(sounds)
+    rejected: list[Place] = []
+    paths = find_sounds(sounds, rejected)
     many = is_many(sounds, paths)
     if many and (plot or loss_trace or gaps):
         raise UserError("--loss-trace, --gaps and --plot apply to one recording; name one", 2)
@@ -82,7 +83,6 @@ def conceal(
     how = filler(method, trained, seed)
     rate = trained.audio.sample_rate if trained else None
     results = dict(zip(paths, outputs, strict=True))
-    rejected: list[Place] = []
     with progress_bar("gaps") as bar:
         task = bar.add_task("conceal", total=None, note="")
 

@@ -26,14 +26,15 @@ def decompress(
 
     The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. Files in a folder are .wav.
     """
-    found = find_sounds(files)
+    rejected: list[Place] = []
+    found = find_sounds(files, rejected)
     many = is_many(files, found)
     targets = dict(zip(found, output_paths(found, output, ".wav", many, overwrite), strict=True))
     from pipeline.compression.pcm_files import check_format
 
     for target in targets.values():
         check_format(target)
-    coding, rejected, results = coding_model(model), list[Place](), list[dict[str, Any]]()
+    coding, results = coding_model(model), list[dict[str, Any]]()
     from pipeline.compression.codec import decompress_sound
 
     def work(place: Place) -> Any:

@@ -106,7 +106,8 @@ def predict(
 
     join = JoinOptions(trim_end, context, crossfade)
     sampling = SamplingOptions(takes, seed, temperature, noise_scale, mode)
-    sounds = find_sounds(recordings)
+    rejected: list[Place] = []
+    sounds = find_sounds(recordings, rejected)
     many = is_many(recordings, sounds)
     suffix = ".mid" if all(is_midi(sound) for sound in sounds) else ".wav"
     places = place_results(sounds, output, suffix, many)
@@ -115,7 +116,6 @@ def predict(
         check_prediction(place, seconds, takes, picture, overwrite)
         check_replacing(take_paths(place, takes), files_of(sounds))
     targets = dict(zip(sounds, zip(places, pictures, strict=True), strict=True))
-    rejected: list[Place] = []
     load = functools.cache(lambda: _load(model))
     if many:  # a model that cannot be loaded is reported once, not for each recording
         load()

@@ -86,7 +86,8 @@ def score(
     thresholds.check_quantile(quantile)
     held = thresholds.read_threshold(threshold) if threshold else None
     table = read_labels(labels) if labels else {}
-    recordings = find_sounds(sounds) if sounds or not table else list(table)
+    rejected: list[Place] = []
+    recordings = find_sounds(sounds, rejected) if sounds or not table else list(table)
     marks = labels_of(recordings, table) if labels else {}
     if output is not None:
         check_scores_output(output, overwrite)
@@ -107,7 +108,6 @@ def score(
         with local_copy(path) as local:
             return score_with_picture(trained, local, window_s, pictures.get(path), held)
 
-    rejected: list[Place] = []
     scores: dict[Place, RecordingScore] = {}
     verdicts: dict[Place, thresholds.Verdict] = {}
     for path, found in each_sound(recordings, work, rejected):

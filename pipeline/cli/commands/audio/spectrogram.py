@@ -64,10 +64,10 @@ def spectrogram(
     from pipeline.export.spectrogram_files import write_spectrogram
 
     analysis = _analysis(config, settings, linear)
-    found = find_sounds(sounds)
+    rejected: list[Place] = []
+    found = find_sounds(sounds, rejected)
     many = is_many(sounds, found)
     pictures, arrays = _places(found, output, array, many, overwrite)
-    rejected: list[Place] = []
 
     def work(sound: Place) -> dict[str, Any]:
         with local_copy(sound) as local:

@@ -10,8 +10,8 @@ EXAMPLES = ["ui", "ui --port 5001"]
 def ui(*, port: Annotated[int, Parameter(help="Port on the loopback address.")] = 5000) -> None:
     """Serve MLflow's user interface with all runs and models on this machine, until stopped."""
     from pipeline.common.files import data_dir
+    from pipeline.tracking.comparison import send_pending
     from pipeline.tracking.store import serve_ui
-    from pipeline.tracking.sync import sync_pending
 
-    sync_pending(data_dir() / "runs")
+    send_pending(data_dir())
     serve_ui(port=port)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from pipeline.cli.arguments import Json
+from pipeline.errors import print_line
 
 EXAMPLES = [
     "data list",
@@ -72,7 +73,7 @@ def fetch(
             {"name": public.name, "folder": str(folder), "corpus": str(top_folder(folder)), "new": new}
         )
         if not json:
-            print(f"{public.name}  {folder}{'' if new else '  (fetched before)'}")
+            print_line(f"{public.name}  {folder}{'' if new else '  (fetched before)'}")
             print(f"licence: {public.licence}; `wavecast data show {public.name}` has the citation")
     emit(fetched, json, lambda: _print_next(chosen, fetched))
 
@@ -136,7 +137,7 @@ def _print_facts(facts: dict[str, Any]) -> None:
         if name in ("at_most_bytes", "unpacked_times"):
             continue
         shown = "\n            ".join(value) if isinstance(value, tuple) else value
-        print(f"{name:<12}{'unknown' if shown is None and name != 'folder' else shown or 'not fetched'}")
+        print_line(f"{name:<12}{'unknown' if shown is None and name != 'folder' else shown or 'not fetched'}")
 
 
 def _print_next(chosen: list[Any], fetched: list[dict[str, Any]]) -> None:
@@ -147,6 +148,6 @@ def _print_next(chosen: list[Any], fetched: list[dict[str, Any]]) -> None:
     notes = [corpus for public, corpus in zip(chosen, corpora, strict=True) if public.kind == "music"]
     sounds = [corpus for corpus in corpora if corpus not in notes]
     if sounds:
-        print(f"next: wavecast prepare {' '.join(sounds)}")
+        print_line(f"next: wavecast prepare {' '.join(sounds)}")
     for corpus in notes:
-        print(f"next: wavecast run music {corpus}")
+        print_line(f"next: wavecast run music {corpus}")

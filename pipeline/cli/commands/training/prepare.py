@@ -56,12 +56,14 @@ def prepare(
 ) -> None:
     """Convert recordings into a data set; those converted before are not converted again."""
     from pipeline.cli.output import print_dataset, print_dry_run
-    from pipeline.stages import dry_run_stage, prepare_stage
+    from pipeline.data.dry_run import dry_run as look
+    from pipeline.stages import prepare_stage, require_inputs
 
     places = {"workers": workers, "shards": shards}
     chosen = (*settings, *(f"preparation.{name}={value}" for name, value in places.items() if value))
     configured = config_of(config, chosen, recordings)
     if dry_run:
-        print_dry_run(dry_run_stage(configured), json, recordings)
+        require_inputs(configured)
+        print_dry_run(look(configured), json, recordings)
         return
     print_dataset(prepare_stage(configured, reread), json, recordings)

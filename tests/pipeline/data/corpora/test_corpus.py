@@ -49,6 +49,12 @@ def test_what_was_found_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_training_split_of_which_validation_is_drawn_is_named(tmp_path: Path) -> None:
+    remarks = corpus_of(published("VoiceBank-DEMAND", tmp_path / "voicebank")).remarks
+    assert remarks[0].endswith(", splits train/test as published")
+    assert any("no valid split is published" in remark for remark in remarks)
+
+
 def test_a_part_of_a_corpus_is_the_same_corpus(tmp_path: Path) -> None:
     root = published("LibriSpeech", tmp_path / "LibriSpeech")
     part = corpus_of(root, root / "train-clean-100")

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.helpers.builders import speakers_folder, write_sound
 from tests.helpers.cli import Run
@@ -72,3 +73,11 @@ def test_a_folder_of_somebodys_recordings_is_prepared(wavecast: Run, tmp_path: P
     made = wavecast("prepare", tmp_path / "mine", *RATE, "--json")
     assert made.code == 0, made.error
     assert set(json.loads(made.out)["minutes"]) == {"train", "valid", "test"}
+
+
+def test_missing_recordings_are_named_as_they_were_given(
+    wavecast: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    missing = wavecast("prepare", "nowhere")
+    assert (missing.code, missing.error) == (1, "wavecast: nowhere: no such file or folder\n")

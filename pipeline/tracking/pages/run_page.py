@@ -1,19 +1,12 @@
-"""What the MLflow UI shows of a run beside its curves: source, user, colour, description and data set.
+"""What the MLflow UI shows of a run beside its curves: name, source, user, colour and description.
 
 The names of the tags are MLflow's own; its pages read them.
 """
 
 import getpass
-import json
-from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline.common.files import read_json
-from pipeline.errors import UserError
-from pipeline.tracking.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
+from pipeline.errors import printable
 
 COLOURS = ("#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#e377c2")
 CELL_COLOURS = {"gru": 0, "tanh": 1, "lstm": 2, "mingru": 3}
@@ -23,6 +16,8 @@ FIGURES = {
     "nats_per_step": "nats per step",
 }
 """Ends of the names of summary figures that the description shows, with their words."""
+SIGNS = frozenset("\\`*_{}[]()<>#+!|&:.@~")
+"""Characters with a meaning in Markdown, in HTML or in addresses."""
 
 
 def page_tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
@@ -47,14 +42,44 @@ def page_tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, 
     return found
 
 
+def run_name(description: dict[str, Any]) -> str:
+    """Return a readable name: what was trained on what. The run folder's name, with its hash, is a tag.
+
+    Args:
+        description: the content of run.json.
+
+    Example:
+        `gru 227, 8 autoregressive, digits`; a variant with a name of its own is written before it.
+    """
+    config, variant = description["config"], description["variant"]
+    model = config["model"]
+    stated = {"", config["name"], model["cell"], model["head"], model.get("covariance")}
+    own = "" if variant in stated else f"{variant}: "
+    return f"{own}{_network(model)}, {_head(model)}, {config['name']}"
+
+
+def _network(model: dict[str, Any]) -> str:
+    budget = model.get("parameter_budget")
+    size = f"of {budget:,} weights" if budget else str(model["hidden_size"])
+    layers = f"{model['num_layers']} x " if model.get("num_layers", 1) > 1 else ""
+    kind = " encoder-decoder" if model.get("architecture") == "encoder-decoder" else ""
+    return f"{model['cell']}{kind} {layers}{size}"
+
+
+def _head(model: dict[str, Any]) -> str:
+    if model["head"] != "gaussian_mixture":
+        return str(model["head"]).replace("_", " ")
+    return f"{model['mixture_components']} {model['covariance']}"
+
+
 def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     """Return the Markdown description of a run: what was trained, its figures, and where the report is."""
     config = description["config"]
     model, data = config["model"], config["input"]
     kind = data["kind"] if "sample_rate" not in data else f"{data['kind']} at {data['sample_rate']:,} Hz"
     lines = [
-        f"**{_plain(description['variant'] or config['name'])}**: {model['cell']}, {model['hidden_size']} "
-        f"units, {_plain(model['head'])}, on {kind}. Data set `{description['fingerprint']}`.",
+        f"**{plain(description['variant'] or config['name'])}**: {plain(_network(model))}, "
+        f"{plain(_head(model))}, on {kind}. Data set `{description['fingerprint']}`.",
     ]
     figures = [
         (name[: -len(end)].rstrip("_") or "figure", words, value)
@@ -64,39 +89,11 @@ def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     ]
     if figures:
         lines += ["", "| split | figure | value |", "|---|---|---:|"]
-        lines += [f"| {_plain(split)} | {words} | {value:.3f} |" for split, words, value in figures]
+        lines += [f"| {plain(split)} | {words} | {value:.3f} |" for split, words, value in figures]
         lines += ["", "The artifact `report.html` has plots, sounds and the baselines."]
     elif status.get("reason"):
-        lines += ["", f"Failed: {_plain(str(status['reason']))}"]
+        lines += ["", f"Failed: {plain(str(status['reason']))}"]
     return "\n".join(lines)
-
-
-def send_dataset(client: "MlflowClient", run_id: str, run: RunFolder) -> None:
-    """Send the data set as MLflow's input of the run: name, fingerprint, source and sizes of the splits."""
-    from mlflow.entities import Dataset, DatasetInput, InputTag
-
-    description = run.description()
-    try:
-        content = read_json(run.dataset, "prepared data set", dict)
-    except UserError:  # a run whose data set was deleted is sent without it
-        return
-    recordings = content.get("recordings", [])
-    profile = {
-        "recordings": dict(Counter(each["split"] for each in recordings)),
-        "groups": {
-            split: len({each["group"] for each in recordings if each["split"] == split})
-            for split in ("train", "valid", "test")
-        },
-    }
-    names = [str(place).rstrip("/").rpartition("/")[2] for place in description["config"]["corpus"]["inputs"]]
-    dataset = Dataset(
-        name=", ".join(names)[:100] or "recordings",
-        digest=description["fingerprint"],
-        source_type="local",
-        source=json.dumps({"names": names}),
-        profile=json.dumps(profile),
-    )
-    client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
 
 def _user() -> str:
@@ -115,6 +112,6 @@ def _colour(variant: str, cell: str) -> str:
     return COLOURS[place]
 
 
-def _plain(text: str) -> str:
-    """Return a text in which Markdown and HTML mean nothing."""
-    return "".join(f"&#{ord(sign)};" if sign in "\\`*_{}[]()<>#+!|&\n" else sign for sign in text)
+def plain(text: str) -> str:
+    """Return a text in which Markdown, HTML, addresses and control characters mean nothing."""
+    return "".join(f"&#{ord(sign)};" if sign in SIGNS else sign for sign in printable(text))

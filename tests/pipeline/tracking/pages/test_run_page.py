@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.tracking.run_page import describe, page_tags
+from pipeline.tracking.pages.run_page import describe, page_tags, run_name
 
+HEAD = {"mixture_components": 8, "covariance": "autoregressive"}
 DESCRIPTION: dict[str, Any] = {
     "variant": "gru",
     "fingerprint": "0123456789abcdef",
     "config": {
         "name": "demo",
-        "model": {"cell": "gru", "hidden_size": 227, "head": "gaussian_mixture"},
+        "model": {"cell": "gru", "hidden_size": 227, "head": "gaussian_mixture", **HEAD},
         "input": {"kind": "waveform", "sample_rate": 16_000},
         "corpus": {"inputs": ["/home/me/speech"]},
     },
@@ -21,6 +22,22 @@ DESCRIPTION: dict[str, Any] = {
 def test_figures_stand_in_a_table() -> None:
     status = {"status": "finished", "summary": {"test_bits_per_sample": 9.3612, "best_epoch": 8}}
     assert "| test | bits per sample | 9.361 |" in describe(DESCRIPTION, status)
+
+
+@pytest.mark.parametrize(
+    ("variant", "changes", "name"),
+    [
+        ("gru", {}, "gru 227, 8 autoregressive, demo"),
+        ("demo", {"num_layers": 2}, "gru 2 x 227, 8 autoregressive, demo"),
+        ("wide", {"parameter_budget": 169_000}, "wide: gru of 169,000 weights, 8 autoregressive, demo"),
+        ("gru", {"head": "bernoulli"}, "gru 227, bernoulli, demo"),
+    ],
+)
+def test_a_run_is_named_after_what_was_trained_on_what(
+    variant: str, changes: dict[str, Any], name: str
+) -> None:
+    config = {**DESCRIPTION["config"], "model": {**DESCRIPTION["config"]["model"], **changes}}
+    assert run_name({**DESCRIPTION, "variant": variant, "config": config}) == name
 
 
 def test_the_papers_cells_have_colours_of_their_own() -> None:

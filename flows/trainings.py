@@ -1,0 +1,62 @@
+"""Trainings of a flow: one after the other, or several at once with `run.workers`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from prefect import get_run_logger
+from prefect.client.schemas.objects import State
+from prefect.futures import as_completed
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows import tasks
+from pipeline.config.run import RunConfig
+from pipeline.stages import is_trained, start_stage
+from pipeline.training.runners import count_slots
+
+
+def train_each(
+    config: RunConfig, dataset: Path, names: Sequence[str], prepared: State[Path]
+) -> Iterator[tuple[str, Path, State[Path]]]:
+    """Train the variants of a run, and yield each when its training has ended.
+
+    With workers, a thread of this process waits for each training, which is a process of this machine or of a
+    cluster. Prefect's own settings, and its temporary server, need not be known there.
+
+    Args:
+        config: the run's configuration; `run.workers` states how many are trained at once.
+        dataset: the prepared data set.
+        names: of the variants.
+        prepared: state of the preparation, which the trainings come after.
+
+    Yields:
+        The variant, its run folder, and the state of its training.
+    """
+    if config.run.workers is None:
+        for name in names:
+            run = _started(config, dataset, name)
+            yield name, run, tasks.train(run, config.run, return_state=True, wait_for=[prepared])
+        return
+    runs = {name: _started(config, dataset, name) for name in names}
+    stop = Event()
+    runner: Any = ThreadPoolTaskRunner(max_workers=count_slots(config.run))
+    with runner:
+        try:
+            waiting: dict[Any, str] = {}
+            for name, run in runs.items():
+                parameters = {"run": run, "where": config.run, "stop": stop}
+                waiting[runner.submit(tasks.train, parameters, wait_for=[prepared])] = name
+            for future in as_completed(list(waiting)):
+                future.wait()
+                name = waiting[future]
+                yield name, runs[name], future.state
+        finally:
+            stop.set()
+
+
+def _started(config: RunConfig, dataset: Path, name: str) -> Path:
+    run = start_stage(config, dataset, name)
+    if is_trained(run):
+        get_run_logger().info("nothing is new for %s: nothing is trained", run.name)
+    return run

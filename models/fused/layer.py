@@ -1,0 +1,237 @@
+"""A recurrent layer over a sequence as a function of torch's autograd, computed in compiled loops."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from models.fused import threads
+from models.fused.cells import CompiledCell
+from models.fused.gradients import Sums
+from models.fused.half import as_words
+from models.fused.memory import empty, zeros
+from models.fused.products import Array, Shape, even, pack_columns, pack_rows, padded
+from models.fused.tiles import LANES
+
+_ROWS = 64
+"""Most sequences in one part of a loop over steps: their sums stay in the second cache."""
+
+
+class Weights(NamedTuple):
+    """Weights of a layer: W (G H, D), U (G H, H), one or two biases (G H), peepholes (3, H) of an LSTM."""
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias: Tensor
+    second_bias: Tensor | None
+    peephole: Tensor | None
+
+
+def run_layer(
+    cell: CompiledCell, weights: Weights, inputs: Tensor, state: tuple[Tensor, ...], half: bool = False
+) -> tuple[Tensor, Tensor | None]:
+    """Run a layer over a sequence.
+
+    Args:
+        cell: its equations.
+        weights: of the type of the inputs and the state.
+        inputs: (B, T, D).
+        state: the state before, (B, H) for each part.
+        half: round what products read to bfloat16; for float32 alone, where `has_half_products`.
+
+    Returns:
+        The hidden states (B, T, H), and the last cell (B, H) of an LSTM.
+    """
+    parts = [part for part in (inputs, *weights, *state) if part is not None]
+    if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
+        second = state[1] if len(state) > 1 else None
+        found: tuple[Tensor, Tensor | None] = _apply(cell, half, inputs, *weights, state[0], second)
+        return found
+    run = _forward(cell, weights, inputs, state, half, keep=False)
+    return run.hidden, run.last_cell
+
+
+class _Run(NamedTuple):
+    """A forward pass, with all that the backward pass reads of it."""
+
+    shape: Shape
+    before: Array
+    constants: Array
+    kept: Array
+    hidden: Tensor
+    last_cell: Tensor | None
+
+
+def _forward(
+    cell: CompiledCell,
+    weights: Weights,
+    inputs: Tensor,
+    state: tuple[Tensor, ...],
+    half: bool,
+    keep: bool,
+) -> _Run:
+    batch, steps, width = inputs.shape
+    size = weights.weight_hh.shape[1]
+    shape, kept_steps = (batch, steps, width, size), steps if keep else 1
+    x = _array(inputs)
+    kind = x.dtype
+    packed = _pack(cell, _array(weights.weight_ih), _array(weights.weight_hh), half)
+    constants = _constants(cell, weights, size, peeps=len(state) > 1)
+    before = np.concatenate([_flat(part) for part in state])
+    kept = empty(batch * kept_steps * cell.kept * size + LANES, kind)
+    out = empty(batch * steps * size, kind)
+    flat = x.reshape(-1)
+
+    def some_rows(part: tuple[int, int]) -> None:
+        cell.forward(shape, flat, before, packed, constants, out, kept, kept_steps, *part)
+
+    threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
+    hidden = torch.from_numpy(out).view(batch, steps, size)
+    last = None
+    if len(state) > 1:
+        last = torch.from_numpy(kept[:-LANES].reshape(batch, kept_steps, cell.kept, size)[:, -1, -1].copy())
+    return _Run(shape, before, constants, kept, hidden, last)
+
+
+def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array, half: bool) -> Array:
+    """Return panels (panels, terms, LANES) of the rows of [W, U], flat; both begin at an even term."""
+    width, size = even(weight_ih.shape[1]), weight_hh.shape[1]
+    terms, panels = width + even(size), cell.panels(size)
+    packed = zeros(panels * terms * LANES, weight_ih.dtype)
+    first_row = panel = 0
+    for gates in cell.blocks:
+        rows = slice(first_row, first_row + gates * size)
+        for weights, term in ((weight_ih, 0), (weight_hh, width)):
+            pack_rows(weights[rows], packed.reshape(panels, terms, LANES), panel, term)
+        first_row, panel = rows.stop, panel + padded(gates * size) // LANES
+    return as_words(packed) if half else packed
+
+
+class _Steps(torch.autograd.Function):
+    """All steps of a layer, with their gradient."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        cell: CompiledCell,
+        half: bool,
+        inputs: Tensor,
+        weight_ih: Tensor,
+        weight_hh: Tensor,
+        bias: Tensor,
+        second_bias: Tensor | None,
+        peephole: Tensor | None,
+        hidden: Tensor,
+        last_cell: Tensor | None,
+    ) -> tuple[Tensor, Tensor | None]:
+        weights = Weights(weight_ih, weight_hh, bias, second_bias, peephole)
+        state = (hidden,) if last_cell is None else (hidden, last_cell)
+        run = _forward(cell, weights, inputs, state, half, keep=True)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(inputs, *weights, *state, run.hidden)
+        ctx.cell, ctx.half, ctx.parts, ctx.spent = cell, half, len(state), False
+        ctx.run = run._replace(hidden=torch.empty(0), last_cell=None)  # saved above, without a cycle
+        return run.hidden, run.last_cell
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_hidden: Tensor | None, grad_cell: Tensor | None) -> tuple[Any, ...]:
+        inputs, *saved, hidden = ctx.saved_tensors
+        weights, state = Weights(*saved[:5]), tuple(saved[5:])
+        cell, run = ctx.cell, ctx.run
+        if ctx.spent:  # an earlier pass back has overwritten what this one needs
+            run = _forward(cell, weights, inputs, state, ctx.half, keep=True)
+        ctx.spent = True
+        batch, steps, width, size = run.shape
+        out = _flat(hidden)
+        grad_out = np.zeros_like(out) if grad_hidden is None else _flat(grad_hidden)
+        grad_before = np.zeros((ctx.parts, batch, size), out.dtype)
+        if grad_cell is not None:
+            grad_before[1] = grad_cell.numpy()
+        rows = even(cell.gates * size)
+        packed = zeros(padded(size) * rows, out.dtype)
+        pack_columns(_array(weights.weight_hh), packed.reshape(-1, rows, LANES), 0)
+        if ctx.half:
+            packed = as_words(packed)
+        on_biases = np.zeros((batch, cell.sums * size), out.dtype)
+        tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
+        flat = grad_before.reshape(-1)
+
+        def some_rows(part: tuple[int, int]) -> None:
+            cell.backward(run.shape, grad_out, *tables, flat, *part)
+
+        threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
+        sums = Sums(run.kept, batch, steps, cell.kept, size, ctx.half)
+        wanted = ctx.needs_input_grad
+        before = tuple(torch.from_numpy(part) for part in grad_before)
+        on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
+        return (
+            None,
+            None,
+            sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[2] else None,
+            _in_order(cell, sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.gates))
+            if wanted[3]
+            else None,
+            _state_weight_gradient(cell, sums, run, out) if wanted[4] else None,
+            on_bias,
+            on_second if wanted[6] else None,
+            _peephole_gradient(sums, run) if wanted[7] else None,
+            before[0],
+            before[1] if ctx.parts > 1 else None,
+        )
+
+
+_apply: Any = _Steps.apply
+
+
+def _state_weight_gradient(cell: CompiledCell, sums: Sums, run: _Run, out: Array) -> Tensor:
+    """Return the gradient of U (G H, H)."""
+    size = sums.size
+    before = sums.before(out, run.before[: sums.batch * size])
+    if cell.candidate_reads is None:
+        return sums.product(before, size, cell.first_state_block, cell.gates).contiguous()
+    read = sums.inputs(run.kept, cell.kept * size)._replace(first=cell.candidate_reads * size)
+    most = cell.gates - 1
+    return torch.cat([sums.product(before, size, 0, most), sums.product([read], size, most, 1)])
+
+
+def _bias_gradients(cell: CompiledCell, sums: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Return the gradients of the biases (G H) beside W and beside U."""
+    rows, first = cell.gates * size, cell.first_state_block * size
+    return _in_order(cell, sums[:rows]), sums[first : first + rows].clone()
+
+
+def _peephole_gradient(sums: Sums, run: _Run) -> Tensor:
+    """Return (3, H): the sums' gradients of i and f times the cells before, that of o times those after."""
+    shape = (sums.batch, sums.steps, -1, sums.size)
+    grads = torch.from_numpy(sums.values[:-LANES]).view(shape)
+    cells = grads[:, :, 4]
+    first = torch.from_numpy(run.before).view(2, sums.batch, sums.size)[1]
+    later = (grads[:, 1:, :2] * cells[:, :-1, None]).sum((0, 1))
+    pair = later + (grads[:, 0, :2] * first[:, None]).sum(0)
+    return torch.cat([pair, (grads[:, :, 3] * cells).sum((0, 1))[None]])
+
+
+def _in_order(cell: CompiledCell, found: Tensor) -> Tensor:
+    """Return the gradient of W's rows in their own order."""
+    if cell.input_order == tuple(range(cell.gates)):
+        return found.contiguous()
+    blocks = found.chunk(cell.gates)
+    return torch.cat([blocks[cell.input_order.index(block)] for block in range(cell.gates)])
+
+
+def _constants(cell: CompiledCell, weights: Weights, size: int, peeps: bool) -> Array:
+    biases = [_array(bias) for bias in (weights.bias, weights.second_bias) if bias is not None]
+    peephole = np.zeros((3, size) if peeps else 0, biases[0].dtype)
+    return cell.constants(biases, peephole if weights.peephole is None else _array(weights.peephole))
+
+
+def _array(tensor: Tensor) -> Array:
+    array: Array = tensor.detach().contiguous().numpy()
+    return array
+
+
+def _flat(tensor: Tensor) -> Array:
+    return _array(tensor).reshape(-1)

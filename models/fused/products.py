@@ -1,0 +1,208 @@
+"""Matrix products by tiles, over rows of flat arrays, and the layouts of weights that they read."""
+
+from typing import Any
+
+from numba import types
+from numba.extending import overload
+from numpy.typing import NDArray
+
+from models.compiled.simd import compiled, inlined
+from models.fused.half import multiply_words
+from models.fused.tiles import LANES, MOST_ROWS, tile_of_four, tile_of_most, tile_of_one
+
+Array = NDArray[Any]
+Shape = tuple[int, int, int, int]
+"""B, T, D, H."""
+
+_DEPTH = 128
+"""Terms that a weight gradient adds in one go: so many rows of a panel stay in the first cache."""
+
+
+@inlined
+def padded(size: int) -> int:
+    """Return the multiple of LANES from ``size`` on."""
+    return (size + LANES - 1) // LANES * LANES
+
+
+@inlined
+def even(count: int) -> int:
+    """Return the even number from ``count`` on: packed weights have a whole number of pairs of terms."""
+    return count + count % 2
+
+
+@inlined
+def copy(source: Array, target: Array, count: int) -> None:
+    """Copy the first numbers of a flat array."""
+    for i in range(count):
+        target[i] = source[i]
+
+
+@inlined
+def add(source: Array, target: Array, count: int) -> None:
+    """Add the first numbers of a flat array to those of another."""
+    for i in range(count):
+        target[i] += source[i]
+
+
+@compiled
+def multiply_floats(
+    x: Array,
+    x0: int,
+    x_row: int,
+    rows: int,
+    w: Array,
+    w0: int,
+    w_panel: int,
+    panels: int,
+    terms: int,
+    start: Array,
+    s0: int,
+    s_row: int,
+    out: Array,
+    o0: int,
+    o_row: int,
+) -> None:
+    """Write start + x w, for rows of ``terms`` numbers and weights in panels (panels, terms, LANES).
+
+    All arrays are flat. Each comes with the place of its first number, and with its stride between rows or
+    panels. A ``start`` of stride 0 is one row for all.
+    """
+    for panel in range(panels):
+        at, column = w0 + panel * w_panel, panel * LANES
+        r = 0
+        while rows - r >= MOST_ROWS:
+            tile_of_most(
+                x, x0 + r * x_row, x_row, 1, w, at, LANES,
+                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
+            )  # fmt: skip
+            r += MOST_ROWS
+        while rows - r >= 4:
+            tile_of_four(
+                x, x0 + r * x_row, x_row, 1, w, at, LANES,
+                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
+            )  # fmt: skip
+            r += 4
+        while rows - r >= 1:
+            tile_of_one(
+                x, x0 + r * x_row, x_row, 1, w, at, LANES,
+                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
+            )  # fmt: skip
+            r += 1
+
+
+def multiply(*arguments: Any) -> None:
+    """Do what `multiply_floats` does, or `multiply_words` where the weights are words."""
+    form = multiply_floats if arguments[4].dtype.kind == "f" else multiply_words
+    form(*arguments)
+
+
+@overload(multiply, strict=False)
+def _multiply(
+    x: Any,
+    x0: Any,
+    x_row: Any,
+    rows: Any,
+    w: Any,
+    w0: Any,
+    w_panel: Any,
+    panels: Any,
+    terms: Any,
+    start: Any,
+    s0: Any,
+    s_row: Any,
+    out: Any,
+    o0: Any,
+    o_row: Any,
+) -> Any:
+    form = multiply_floats if isinstance(w.dtype, types.Float) else multiply_words
+
+    def run(
+        x: Any,
+        x0: int,
+        x_row: int,
+        rows: int,
+        w: Any,
+        w0: int,
+        w_panel: int,
+        panels: int,
+        terms: int,
+        start: Any,
+        s0: int,
+        s_row: int,
+        out: Any,
+        o0: int,
+        o_row: int,
+    ) -> None:
+        form(x, x0, x_row, rows, w, w0, w_panel, panels, terms, start, s0, s_row, out, o0, o_row)
+
+    return run
+
+
+@compiled
+def add_outer_products(
+    a: Array,
+    a0: int,
+    a_outer: int,
+    a_inner: int,
+    width: int,
+    g: Array,
+    g0: int,
+    g_outer: int,
+    g_inner: int,
+    outer: int,
+    inner: int,
+    out: Array,
+    o0: int,
+    o_row: int,
+    first_panel: int,
+    last_panel: int,
+) -> None:
+    """Add to out[i, m] the sum of a[n, i] g[n, m] over all n = (outer, inner), for some panels of m.
+
+    All arrays are flat. ``a`` and ``g`` come with their strides of both indices. ``width`` is rounded up to a
+    multiple of four, so the rows of ``out`` from ``width`` on, and those of ``a``, may be anything.
+    """
+    for block in range(outer):
+        for begin in range(0, inner, _DEPTH):
+            terms = min(_DEPTH, inner - begin)
+            a1, g1 = a0 + block * a_outer + begin * a_inner, g0 + block * g_outer + begin * g_inner
+            for panel in range(first_panel, last_panel):
+                at, to = g1 + panel * LANES, o0 + panel * LANES
+                i = 0
+                while width - i >= MOST_ROWS:
+                    tile_of_most(
+                        a, a1 + i, 1, a_inner, g, at, g_inner,
+                        out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
+                    )  # fmt: skip
+                    i += MOST_ROWS
+                while width > i:
+                    tile_of_four(
+                        a, a1 + i, 1, a_inner, g, at, g_inner,
+                        out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
+                    )  # fmt: skip
+                    i += 4
+
+
+@compiled
+def pack_rows(weights: Array, packed: Array, first_panel: int, first_term: int) -> None:
+    """Write weights (M, K) to panels (panels, terms, LANES), from a panel and a term on.
+
+    A lane is a row of the weights, so a product with the panels is one with the transposed weights.
+    """
+    rows, terms = weights.shape
+    for begin in range(0, rows, LANES):
+        to = packed[first_panel + begin // LANES]
+        for k in range(terms):
+            for lane in range(min(LANES, rows - begin)):
+                to[first_term + k, lane] = weights[begin + lane, k]
+
+
+@compiled
+def pack_columns(weights: Array, packed: Array, first_term: int) -> None:
+    """Write weights (M, K) to panels (padded(K) / LANES, all M, LANES), from a term on."""
+    terms, columns = weights.shape
+    for panel in range(packed.shape[0]):
+        lanes = min(LANES, columns - panel * LANES)
+        for m in range(terms):
+            for lane in range(lanes):
+                packed[panel, first_term + m, lane] = weights[m, panel * LANES + lane]

@@ -1,0 +1,134 @@
+"""Blocks of rows in which heads are trained: their layout, and products on them.
+
+A block is an array (numbers, ROWS): what is computed of a row lies in one column, so that every loop over a
+number is one over rows side by side, and none adds up a vector. All arrays are flat.
+"""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from models.compiled.simd import compiled, inlined
+from models.fused.products import copy
+from models.fused.tiles import LANES, MOST_ROWS, tile_of_four, tile_of_most
+
+Array = NDArray[Any]
+
+ROWS = 64
+"""Rows of a block, a multiple of LANES."""
+
+
+@inlined
+def fill(target: Array, number: float, count: int) -> None:
+    """Write a number to the first places of a flat array."""
+    kept = target.dtype.type(number)
+    for i in range(count):
+        target[i] = kept
+
+
+@compiled
+def product(
+    x: Array,
+    x0: int,
+    x_row: int,
+    x_term: int,
+    rows: int,
+    w: Array,
+    w0: int,
+    w_term: int,
+    panels: int,
+    terms: int,
+    start: Array,
+    s0: int,
+    s_row: int,
+    s_panel: int,
+    out: Array,
+    o0: int,
+    o_row: int,
+) -> None:
+    """Write start + x w for ``rows``, rounded up to a multiple of four, and panels of LANES columns.
+
+    All arrays are flat. Each comes with the place of its first number and its strides between rows, terms and
+    panels. A ``start`` with strides 0 is the same for all.
+    """
+    r = 0
+    while r < rows:
+        most = rows - r >= MOST_ROWS
+        for panel in range(panels):
+            column = panel * LANES
+            if most:
+                tile_of_most(
+                    x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
+                    start, s0 + r * s_row + panel * s_panel, s_row,
+                    out, o0 + r * o_row + column, o_row, terms,
+                )  # fmt: skip
+            else:
+                tile_of_four(
+                    x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
+                    start, s0 + r * s_row + panel * s_panel, s_row,
+                    out, o0 + r * o_row + column, o_row, terms,
+                )  # fmt: skip
+        r += MOST_ROWS if most else 4
+
+
+@compiled
+def load_columns(source: Array, first: int, last: int, block: Array, width: int) -> None:
+    """Write rows ``first`` to ``last`` of a matrix (N, width) to a block; what is left of it becomes 0."""
+    zero = block.dtype.type(0)
+    for j in range(width):
+        column = block[j * ROWS : (j + 1) * ROWS]
+        for r in range(ROWS):
+            column[r] = source[first + r, j] if r < last - first else zero
+
+
+@compiled
+def load_hidden(
+    hidden: Array,
+    strides: tuple[int, int, int],
+    first: int,
+    last: int,
+    width: int,
+    across: Array,
+    lengthwise: Array,
+) -> None:
+    """Write hidden vectors and a 1 behind each: a vector a column of ``across``, and a row of ``lengthwise``.
+
+    ``strides`` are T, and the distances in ``hidden`` between sequences and between steps.
+    """
+    steps, of_sequence, of_step = strides
+    row = lengthwise.size // ROWS
+    fill(lengthwise, 0.0, lengthwise.size)
+    for r in range(last - first):
+        at = (first + r) // steps * of_sequence + (first + r) % steps * of_step
+        copy(hidden[at:], lengthwise[r * row :], width)
+        fill(lengthwise[r * row + width :], 1.0, 1)
+    for j in range(width + 1):
+        column = across[j * ROWS : (j + 1) * ROWS]
+        for r in range(ROWS):
+            column[r] = lengthwise[r * row + j]
+
+
+@compiled
+def load_mask(
+    mask: Array, first: int, last: int, factor: float, size: int, present: Array, weight: Array
+) -> None:
+    """Write a mask as numbers (D) of a block, and the factor of each row: 0 where nothing is present."""
+    everything = mask.size == 0
+    fill(weight, 0.0, ROWS)
+    fill(present, 1.0 if everything else 0.0, size * ROWS)
+    for r in range(last - first):
+        if everything:
+            weight[r] = factor
+        else:
+            for n in range(size):
+                if mask[first + r, n]:
+                    present[n * ROWS + r] = 1.0
+                    weight[r] = factor
+
+
+@compiled
+def store_rows(block: Array, first: int, last: int, width: int, target: Array) -> None:
+    """Write a block to rows ``first`` to ``last`` of a matrix (N, width)."""
+    for r in range(last - first):
+        for j in range(width):
+            target[first + r, j] = block[j * ROWS + r]

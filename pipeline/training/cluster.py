@@ -1,0 +1,117 @@
+"""Trainings on the workers of a Dask cluster.
+
+The workers need wavecast of the same version and the data folder under the same path. A worker trains in a
+child process, which ends with the worker. Dask gives the training of a lost worker to another one, where it
+resumes from its last checkpoint.
+"""
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+from filelock import FileLock, Timeout
+
+from pipeline.common.files import data_dir
+from pipeline.data.preparing.cluster import connect_to_cluster
+from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.training.child import POLL_SECONDS, train_in_child
+
+PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
+"""Variables of the environment that a training on a worker has as well."""
+FREE_SECONDS = 60
+"""Longest wait until the process of a lost worker has left its run."""
+
+
+def count_threads(address: str) -> int:
+    """Return the number of tasks that the workers of a cluster run at the same time.
+
+    Raises:
+        UserError: the cluster cannot be reached.
+    """
+    client = connect_to_cluster(address)
+    try:
+        threads: int = sum(client.nthreads().values())
+        return max(1, threads)
+    finally:
+        client.close()
+
+
+def train_on_cluster(run: Path, address: str, threads: int | None, observe: Callable[[], None]) -> None:
+    """Train a run on a worker of a cluster, and wait for its end.
+
+    Args:
+        run: the run folder, under this path on every worker.
+        address: `dask://HOST:PORT` of the scheduler.
+        threads: processor threads of the training; None leaves those of the worker.
+        observe: called every two seconds; an exception that it raises ends the training.
+
+    Raises:
+        UserError: the training failed, or the cluster cannot be used.
+        TrainingInterrupted: the workers that trained the run, or the scheduler, were lost.
+    """
+    client = connect_to_cluster(address)
+    from distributed import KilledWorker
+    from distributed.client import FutureCancelledError
+
+    variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    variables["WAVECAST_DATA"] = str(data_dir().absolute())
+    key = f"train-{run.name}-{uuid4().hex[:8]}"
+    task = client.submit(train_on_worker, str(run.absolute()), threads, variables, key=key, pure=False)
+    try:
+        while not task.done():
+            observe()
+            with suppress(TimeoutError):
+                task.result(POLL_SECONDS)
+        observe()
+        task.result()
+    except KilledWorker:
+        raise TrainingInterrupted(
+            f"{run}: the workers that trained it were lost; repeat the command"
+        ) from None
+    except FutureCancelledError:
+        raise TrainingInterrupted(f"{run}: the Dask scheduler was lost; repeat it") from None
+    finally:
+        with suppress(Exception):  # of a scheduler that is lost
+            task.cancel(force=True)
+        client.close()
+
+
+def train_on_worker(run: str, threads: int | None, variables: dict[str, str]) -> None:
+    """Train a run in a child process of this worker.
+
+    Args:
+        run: path of the run folder.
+        threads: processor threads of the child.
+        variables: the child's environment, beside that of the worker.
+
+    Raises:
+        UserError: the worker does not have the run folder, or the training failed.
+        TrainingInterrupted: the child was killed.
+    """
+    folder = Path(run)
+    if not (folder / "run.json").exists():
+        raise UserError(
+            f"{folder}: the Dask worker on {socket.gethostname()} does not have this folder; "
+            "all workers need the data folder under the same path"
+        )
+    _wait_until_free(folder)
+    train_in_child(folder, _end_if_cancelled, threads, among_others=True, environment=variables)
+
+
+def _wait_until_free(folder: Path) -> None:
+    """Wait until the process of a lost worker, which ends by itself, has released the run."""
+    with suppress(Timeout), FileLock(folder / ".training.lock", timeout=FREE_SECONDS):
+        return
+
+
+def _end_if_cancelled() -> None:
+    """Raise an exception if the cluster no longer wants the task that this thread runs."""
+    from distributed import get_worker
+
+    worker = get_worker()
+    task = worker.state.tasks.get(worker.get_current_task())
+    if task is None or task.state in ("cancelled", "resumed"):
+        raise TrainingInterrupted("the training was cancelled")

@@ -1,0 +1,114 @@
+"""Trainings of several runs at once, in processes of this machine or on a Dask cluster.
+
+A training is a unit of work of minutes or hours. Its process may be lost: it then resumes from its last
+checkpoint in another process, which on a cluster may be one of another machine.
+"""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from pipeline.config.runners import RunnersConfig
+from pipeline.data.preparing.execution import usable_processors
+from pipeline.errors import TrainingInterrupted, print_notice
+from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.child import train_in_child
+
+MOST_LOSSES = 3
+"""Processes of one training that may be lost before it counts as failed."""
+
+
+class Stopped(Exception):
+    """A training was ended because the process that wants its result stops; it can be resumed."""
+
+
+def train_run(run: Path, where: RunnersConfig, observe: Callable[[], None] = lambda: None) -> None:
+    """Train a run where the settings state, unless it is finished.
+
+    Args:
+        run: the run folder.
+        where: workers and threads. With workers, a training whose process was lost is resumed.
+        observe: called every two seconds while the run is trained; an exception that it raises ends the
+            training.
+
+    Raises:
+        UserError: the training failed, or the cluster cannot be used.
+        TrainingInterrupted: the training's process was lost, with workers for `MOST_LOSSES` times.
+    """
+    if RunFolder(run).status()["status"] == "finished":
+        return None
+    losses = 0
+    while True:
+        try:
+            return _train_once(run, where, observe)
+        except TrainingInterrupted as problem:
+            losses += 1
+            if where.workers is None or losses == MOST_LOSSES:
+                raise
+            print_notice(f"{problem.args[0].partition(';')[0]}; it resumes from its last checkpoint")
+
+
+def _train_once(run: Path, where: RunnersConfig, observe: Callable[[], None]) -> None:
+    if isinstance(where.workers, str):
+        from pipeline.training.cluster import train_on_cluster
+
+        train_on_cluster(run, where.workers, where.threads, observe)
+        return
+    threads = where.threads
+    if threads is None and where.workers is not None:
+        threads = max(1, usable_processors() // where.workers)
+    train_in_child(run, observe, threads, among_others=where.workers is not None)
+
+
+def count_slots(where: RunnersConfig) -> int:
+    """Return the number of trainings at the same time.
+
+    Raises:
+        UserError: the cluster cannot be reached.
+    """
+    if isinstance(where.workers, str):
+        from pipeline.training.cluster import count_threads
+
+        return count_threads(where.workers)
+    return where.workers or 1
+
+
+def train_all(runs: Iterable[Path], where: RunnersConfig) -> Iterator[tuple[Path, Exception | None]]:
+    """Train runs, and yield each when its training has ended, with the exception of a failed one.
+
+    Args:
+        runs: run folders. Without workers each is taken when the one before it was trained.
+        where: workers and threads.
+    """
+    if where.workers is None:
+        for run in runs:
+            try:
+                train_run(run, where)
+            except Exception as problem:
+                yield run, problem
+            else:
+                yield run, None
+        return
+    stop = threading.Event()
+    with ThreadPoolExecutor(count_slots(where), thread_name_prefix="training") as pool:
+        futures = {pool.submit(train_run, run, where, stop_when(stop)): run for run in runs}
+        try:
+            for future in as_completed(futures):
+                failure = future.exception()
+                if failure is not None and not isinstance(failure, Exception):
+                    raise failure
+                yield futures[future], failure
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def stop_when(event: threading.Event) -> Callable[[], None]:
+    """Return an observer that ends its training when the event is set."""
+
+    def observe() -> None:
+        if event.is_set():
+            raise Stopped
+
+    return observe
