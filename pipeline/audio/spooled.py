@@ -45,7 +45,9 @@ class SpooledSamples:
     def empty(cls, beside: Path) -> Self:
         """Return a spool without samples, for `append`; see `of_blocks`."""
         folder = next((above for above in beside.absolute().parents if above.is_dir()), None)
-        return cls(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=folder and str(folder)))
+        return cls(
+            tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES, dir=None if folder is None else str(folder))
+        )
 
     def append(self, block: Samples) -> None:
         """Add samples (n,) after the last."""

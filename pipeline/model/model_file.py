@@ -117,6 +117,10 @@ def settings_of(
 
 def damaged(folder: Path, problem: object) -> UserError:
     """Return the `UserError` of one line for a model folder that cannot be used."""
+    if isinstance(problem, ValidationError):
+        first = problem.errors(include_url=False, include_context=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        problem = f"{key}: {first['msg']}" if key else first["msg"]
     reason = " ".join(str(problem).split())[:200]
     return UserError(f"{folder}: damaged model ({reason})")
 

@@ -85,7 +85,7 @@ def load_model(folder: Path, device: str | torch.device = "cpu") -> TrainedModel
     def build() -> Network:
         return _network(folder, input_config, model_config, normalisation, weights, device)
 
-    return TrainedModel(input_config, model_config, normalisation, trained, build, lambda: weights)
+    return TrainedModel(input_config, model_config, normalisation, trained, build, lambda: weights, folder)
 
 
 def _network(

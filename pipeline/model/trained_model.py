@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class TrainedModel:
         trained: facts on the training: data set, steps, validation figure.
         build: makes the network, in evaluation mode, on its device.
         weights: its parameters and buffers by name.
+        folder: where it was read from, for messages.
     """
 
     input: InputConfig
@@ -51,6 +53,7 @@ class TrainedModel:
     trained: dict[str, Any]
     build: Callable[[], Network]
     weights: Callable[[], Weights]
+    folder: Path | None = None
 
     @classmethod
     def of(
@@ -125,7 +128,9 @@ class TrainedModel:
                 residual=model.residual,
             )
         except (KeyError, IndexError, ValueError, StopIteration) as problem:
-            raise UserError(f"damaged model: its weights do not fit its configuration ({problem})") from None
+            name = "" if self.folder is None else f"{self.folder}: "
+            reason = f"its weights do not fit its configuration ({problem})"
+            raise UserError(f"{name}damaged model: {reason}") from None
 
     @property
     def device(self) -> torch.device:

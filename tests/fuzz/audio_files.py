@@ -19,6 +19,10 @@ CONTAINERS = {  # suffix: libsndfile's name and the encodings
     "au": ("AU", ("PCM_16", "ULAW")),
     "w64": ("W64", ("PCM_16",)),
     "caf": ("CAF", ("PCM_16", "ALAC_16")),
+    "rf64": ("RF64", ("PCM_16", "FLOAT")),
+    "opus": ("OGG", ("OPUS",)),
+    "nist": ("NIST", ("PCM_16", "ULAW")),
+    "voc": ("VOC", ("PCM_16", "ULAW")),
 }
 
 
@@ -36,7 +40,7 @@ def audio(suffix: str, folder: Path) -> Attempt:
     """Read a mutated recording to its end."""
     container, encodings = CONTAINERS[suffix]
     whole = [encoded(container, encoding) for encoding in encodings]
-    mutate = mutate_ogg if suffix == "ogg" else mutate_bytes
+    mutate = mutate_ogg if container == "OGG" else mutate_bytes
 
     def attempt(draw: Random, folder: Path) -> None:
         path = folder / f"sound.{suffix}"

@@ -19,6 +19,7 @@ from pipeline.errors import UserError
 from pipeline.model.model_file import read_model_file
 from pipeline.model.storage import load_model, save_model
 from tests.helpers.builders import tiny_model
+from tests.helpers.commands import saved_model
 
 
 @pytest.fixture
@@ -131,3 +132,17 @@ def test_deep_nesting_is_one_sentence(folder: Path) -> None:
     assert "nested too deeply" in rejection(folder)
     (folder / "config.json").write_text('{"a":' * 100_000)
     assert "nested too deeply" in rejection(folder)
+
+
+def test_a_damaged_folder_is_named_in_one_short_sentence(tmp_path: Path) -> None:
+    """Also where the damage shows only when the model is first used."""
+    for name, size in (("a-text", "many"), ("other-sizes", 10**9)):
+        folder = saved_model(tmp_path / name)
+        content = json.loads((folder / "config.json").read_text())
+        content["model"]["hidden_size"] = size
+        del content["checksum"]
+        write_json(folder / "config.json", content)
+        with pytest.raises(UserError, match=f"{name}: damaged model") as caught:
+            _ = load_model(folder).compiled
+        assert "pydantic" not in str(caught.value)
+        assert len(str(caught.value)) < len(str(folder)) + 200
