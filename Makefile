@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORPUS ?=
 BIN := .venv/bin
 
-.PHONY: demo test setup check audit docs lock clean
+.PHONY: demo test setup check audit docs screenshots lock clean
 
 setup: .venv/installed
 
@@ -39,6 +39,10 @@ audit: setup
 # The site in site/; a broken link or an unknown reference is an error.
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# Pictures of the pages in docs/images, from small trainings with real servers; needs Chromium.
+screenshots: setup
+	$(BIN)/python docs/screenshots
 
 # After changing dependencies in pyproject.toml. The lock names no index, so it works behind any.
 lock: setup

@@ -5,6 +5,7 @@ graphs that live at once therefore never share any.
 """
 
 from collections import OrderedDict
+from threading import RLock
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _MOST_SIZES = 16
 _ALIGNMENT = 64
 
 _free: OrderedDict[int, list[NDArray[Any]]] = OrderedDict()
+_lock = RLock()  # memory may return while its own thread is inside
 
 
 class _Loan:
@@ -26,9 +28,10 @@ class _Loan:
         self.__array_interface__ = memory.__array_interface__
 
     def __del__(self) -> None:
-        stack = _free.get(len(self.memory))
-        if stack is not None:
-            stack.append(self.memory)
+        with _lock:
+            stack = _free.get(len(self.memory))
+            if stack is not None:
+                stack.append(self.memory)
 
 
 def empty(count: int, like: Any) -> NDArray[Any]:
@@ -40,13 +43,13 @@ def empty(count: int, like: Any) -> NDArray[Any]:
     """
     kind = np.dtype(like)
     size = count * kind.itemsize + _ALIGNMENT
-    stack = _free.setdefault(size, [])
-    _free.move_to_end(size)
-    if len(_free) > _MOST_SIZES:
-        _free.popitem(last=False)
-    try:
-        memory = stack.pop()
-    except IndexError:
+    with _lock:
+        stack = _free.setdefault(size, [])
+        _free.move_to_end(size)
+        if len(_free) > _MOST_SIZES:
+            _free.popitem(last=False)
+        memory = stack.pop() if stack else None
+    if memory is None:
         memory = np.empty(size, np.uint8)
     begin = -memory.ctypes.data % _ALIGNMENT
     return np.asarray(_Loan(memory))[begin : begin + count * kind.itemsize].view(kind)

@@ -68,6 +68,10 @@ class OpenRecording(Protocol):
     """An open recording; `blocks` may be run through once.
 
     Attributes:
+        info: facts of the header.
+        notes: what is odd but harmless.
+        holds_int16: whether samples are 16-bit integers, which `int16` gives bit for bit.
+        holds_float64: whether samples are floats of 64 bits.
         seekable: whether `skip` moves to a frame without decoding those before it, with the same samples.
     """
 
@@ -78,7 +82,15 @@ class OpenRecording(Protocol):
     seekable: bool
 
     def blocks(self, dtype: str) -> Iterator[npt.NDArray[Any]]:
-        """Yield non-empty arrays (N, C), floats with 1 as full scale; raises `RecordingRejected`."""
+        """Yield non-empty arrays (N, C) of a type, front to back.
+
+        Args:
+            dtype: `float32` or `float64`, with 1 as full scale; `int16` only where ``holds_int16``. The
+                recording holds more than `float32` can only where ``holds_float64``.
+
+        Raises:
+            RecordingRejected: the recording is damaged or ends early, which may show only at its end.
+        """
 
     def skip(self, frames: int) -> None:
         """Let `blocks` begin ``frames`` after the first; only where it is ``seekable``."""

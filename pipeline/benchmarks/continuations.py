@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
-from pipeline.audio.short_time import frames_of
 from pipeline.common.progress import shown
 from pipeline.errors import UserError
+from pipeline.features.short_time import frames_of
 from pipeline.generation.continuation import Continuation
 from pipeline.generation.generate import continue_samples
 from pipeline.generation.options import DEFAULT_NOISE_SCALE, DEFAULT_TEMPERATURE, SamplingOptions

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.audio.pcm import resample, to_float
-from pipeline.audio.short_time import frames_of, short_time_magnitudes
+from pipeline.features.short_time import frames_of, short_time_magnitudes
 
 Sound = npt.NDArray[np.int16]
 Mask = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import INT16_SCALE
-from pipeline.audio.short_time import short_time_magnitudes
+from pipeline.features.short_time import short_time_magnitudes
 from pipeline.generation.context import ContextRows, Rows
 
 if TYPE_CHECKING:

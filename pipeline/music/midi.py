@@ -26,6 +26,7 @@ VELOCITY = 80
 MAX_STEPS = 1 << 20  # 36 hours at 8 steps a second; a longer claim is a damaged file
 TICKS_PER_QUARTER = 480
 SUFFIXES = (".mid", ".midi")
+READ_SUFFIXES = (*SUFFIXES, ".kar", ".rmi")
 MOST_BYTES = 1 << 21
 """Longest MIDI file. A parsed file takes 200 times its size in memory."""
 LONGEST_WAIT = (1 << 28) - 1

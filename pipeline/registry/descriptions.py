@@ -7,7 +7,7 @@ at different times. Each replaces its own section.
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.tracking.pages.comparison_page import report_link
+from pipeline.tracking.pages.comparison_page import report_address
 from pipeline.tracking.pages.run_page import plain, run_name
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sync_state import numbers
@@ -49,12 +49,12 @@ def _section(description: str, title: str) -> str:
     return rest.strip() if found else ""
 
 
-def version_facts(run: RunFolder, run_id: str) -> tuple[str, dict[str, str]]:
+def version_facts(run: RunFolder, page: str) -> tuple[str, dict[str, str]]:
     """Return the Markdown section on a version's model, and its tags: the figures and the kind of input.
 
     Args:
         run: the run that trained it.
-        run_id: MLflow's id of that run.
+        page: address of that run's page within the MLflow UI.
     """
     description, status = run.description(), run.status()
     settings = description["config"]["input"]
@@ -63,7 +63,7 @@ def version_facts(run: RunFolder, run_id: str) -> tuple[str, dict[str, str]]:
     figures = {name: value for name, value in numbers(run, status).items() if name in FIGURES}
     lines = [
         f"**{plain(run_name(description))}**, on {kind}. Data set `{description['fingerprint']}`.",
-        f"[Run](#/runs/{run_id})" + _report(run, run_id),
+        f"[Run]({page})" + _report(run, page),
     ]
     if figures:
         lines += ["", "| figure | value |", "|---|---:|"]
@@ -72,9 +72,9 @@ def version_facts(run: RunFolder, run_id: str) -> tuple[str, dict[str, str]]:
     return "\n".join(lines), {**tags, "input": kind, **_parameters(status)}
 
 
-def _report(run: RunFolder, run_id: str) -> str:
+def _report(run: RunFolder, page: str) -> str:
     there = (run.artifacts / "report.html").exists()
-    return f", [report with plots and sounds]({report_link(run_id)})" if there else ""
+    return f", [report with plots and sounds]({report_address(page)})" if there else ""
 
 
 def _parameters(status: dict[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from pipeline.registry.references import not_registered
 from pipeline.registry.registry import found_or_none
 from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import RUN_TAG, connect, send, store_of
+from pipeline.tracking.pages.comparison_page import run_address
 from pipeline.tracking.pages.metric_names import recorded_metrics
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, store_uri, tracking_errors
@@ -81,7 +82,8 @@ def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: s
 
 def _describe_version(client: "MlflowClient", version: "ModelVersion", run: RunFolder, run_id: str) -> None:
     """Write the figures of a version into its description and tags, unless they are there."""
-    text, tags = version_facts(run, run_id)
+    experiment = client.get_run(run_id).info.experiment_id
+    text, tags = version_facts(run, run_address(experiment, run_id))
     description = with_section(version.description, MODEL, text)
     if description != version.description:
         client.update_model_version(version.name, version.version, description)

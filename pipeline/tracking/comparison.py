@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import UserError, print_notice
 from pipeline.tracking.comparison_folder import SUMMARY, read_summary
 from pipeline.tracking.mlflow_client import artifact_repository, connect, exists, send, store_of, written_ms
-from pipeline.tracking.pages.comparison_page import COLUMNS, best_first, describe_comparison, table
+from pipeline.tracking.pages.comparison_page import (
+    COLUMNS,
+    best_first,
+    describe_comparison,
+    run_address,
+    table,
+)
 from pipeline.tracking.pages.dataset_inputs import send_datasets
 from pipeline.tracking.pages.run_page import page_tags
 from pipeline.tracking.run_folder import RunFolder
@@ -130,11 +136,13 @@ def _send_tags(
     """Send the description with the table, the source and the user."""
     from mlflow.entities import RunTag
 
+    experiment = client.get_run(sent.run_id).info.experiment_id
+    pages = {name: run_address(experiment, run_id) for name, run_id in ids.items()}
     present = {
         **page_tags(first.description(), first.status()),
         "mlflow.source.name": f"wavecast run ({summary['name']})",
         "mlflow.runColor": OWN_COLOUR,
-        "mlflow.note.content": describe_comparison(summary, ids, sent.run_id),
+        "mlflow.note.content": describe_comparison(summary, pages, sent.run_id),
     }
     if present != sent.tags:
         client.log_batch(sent.run_id, tags=[RunTag(key, value) for key, value in present.items()])

@@ -3,21 +3,27 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.common.places import is_remote
+from pipeline.common.text import duration
 from pipeline.data.corpora.opening import open_source
 from pipeline.data.corpora.source import Source
 from pipeline.data.preparing.planning import Stretch
 from pipeline.data.store.disk import free_bytes, require_space
-from pipeline.errors import RecordingRejected
+from pipeline.errors import RecordingRejected, print_notice
 from pipeline.features.representation import SoundRepresentation
 
 MOST_HEADERS = 256
 """Headers that are read; of more recordings, as many are taken at equal distances."""
 MOST_GROWTH = 64
-"""Rows of 16-bit samples have at most this many bytes for each of a file, of speech coded at 4 kbit/s."""
+"""Bytes of 16-bit samples for each of a file, of speech coded at 4 kbit/s. Silence has hundreds."""
+NOTED_GROWTH, NOTED_BYTES = 32, 1 << 28
+"""Rows that are larger than both, the one relative to the files, are announced."""
 
 
 def require_space_for_rows(folder: Path, stretches: Sequence[Stretch], sound: SoundRepresentation) -> None:
-    """Check that the rows of what is to be converted fit on the disk.
+    """Check that the rows of what is to be converted fit on the disk, and announce unusually many.
+
+    Headers of remote recordings are read only where the files suggest that the disk is too small.
 
     Args:
         folder: of the row store.
@@ -29,11 +35,19 @@ def require_space_for_rows(folder: Path, stretches: Sequence[Stretch], sound: So
     """
     bytes_per_second = sound.row_rate_hz * sound.row_width * sound.row_dtype.itemsize
     widening = max(1.0, bytes_per_second / 32_000)
-    if sum(stretch.bytes for stretch in stretches) * MOST_GROWTH * widening < free_bytes(folder):
-        return
+    packed = sum(stretch.bytes for stretch in stretches)
     sources = [item.source for stretch in stretches if stretch.shard for item in stretch.shard.items]
-    needed = round(_estimated_seconds(sources) * bytes_per_second)
+    remote = any(is_remote(source.path) for source in sources)
+    if remote and packed * MOST_GROWTH * widening < free_bytes(folder):
+        return
+    seconds = _estimated_seconds(sources)
+    needed = round(seconds * bytes_per_second)
     require_space(folder, needed, f"the conversion of {len(sources):,} recordings")
+    if needed > max(NOTED_BYTES, NOTED_GROWTH * packed * widening):
+        print_notice(
+            f"files of {packed / 1e6:,.1f} MB hold {duration(seconds)} of sound: "
+            f"about {needed / 1e9:,.2f} GB of rows are written below {folder}"
+        )
 
 
 def _estimated_seconds(sources: Sequence[Source]) -> float:

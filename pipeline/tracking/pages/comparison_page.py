@@ -54,7 +54,7 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
 
     Args:
         summary: content of `summary.json`.
-        runs: MLflow's ids of the variants' runs by name.
+        runs: addresses of the pages of the variants' runs by name, see `run_address`.
         own_run: MLflow's id of the comparison.
     """
     evaluations = summary["evaluations"]
@@ -77,16 +77,26 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
 
 def _markdown_table(summary: Mapping[str, Any], runs: Mapping[str, str]) -> list[str]:
     """Return the lines of the table, the best variant in bold, with links to the runs and their reports."""
-    ids = [runs[name] for name in best_first(summary)]
+    pages = [runs[name] for name in best_first(summary)]
     lines = [f"| {' | '.join([*COLUMNS, 'pages'])} |", "|---|---:|---:|---:|---:|---|"]
     for number, (name, *figures) in enumerate(table(summary)):
-        run = ids[number] if number < len(ids) else ""
-        links = f"[run](#/runs/{run}), [report]({report_link(run)})" if run else ""
+        run = pages[number] if number < len(pages) else ""
+        links = f"[run]({run}), [report]({report_address(run)})" if run else ""
         label = plain(name) if number else f"**{plain(name)}**"
         lines.append(f"| {' | '.join([label, *figures, links])} |")
     return lines
 
 
-def report_link(run_id: str) -> str:
-    """Return the address of a run's report within the MLflow UI."""
-    return f"#/runs/{run_id}/artifacts/{REPORT}"
+def run_address(experiment: str, run_id: str) -> str:
+    """Return the address of a run's page within the MLflow UI.
+
+    Args:
+        experiment: MLflow's id of the experiment.
+        run_id: MLflow's id of the run.
+    """
+    return f"#/experiments/{experiment}/runs/{run_id}"
+
+
+def report_address(run: str) -> str:
+    """Return the address of a run's report, from that of its page."""
+    return f"{run}/artifacts/{REPORT}"

@@ -179,10 +179,14 @@ def measure(home: Path, database: PostgreSQL, count: int, seed: int) -> tuple[li
             wrong.append(f"{len(runs)} trainings, {len(matrix.trained)} were due")
         if matrix.most_trainings > 1:
             wrong.append(f"{matrix.most_trainings} trainings ran at once")
-        for fault in filter(lambda each: each.flow_run, matrix.done):
-            ended = ask(f"{api}/flow_runs/{fault.flow_run}")
-            fault.outcome = ended["state_type"]
-            log(f"{fault.target} {fault.kind}, {fault.during}: {ended['state']['message']}")
+        hit = [fault for fault in matrix.done if fault.flow_run]
+        for number, fault in enumerate(hit):
+            if any(later.flow_run == fault.flow_run for later in hit[number + 1 :]):
+                fault.outcome = "WENT ON"
+            else:
+                ended = ask(f"{api}/flow_runs/{fault.flow_run}")
+                fault.outcome = ended["state_type"]
+                log(f"{fault.target} {fault.kind}, {fault.during}: {ended['state']['message']}")
     finally:
         matrix.end_fault()
         log(table(matrix.done))

@@ -225,3 +225,17 @@ def test_the_tempo_of_playing_makes_no_new_data_set(tmp_path: Path) -> None:
     first = prepared(music_config(tmp_path))
     assert prepared(music_config(tmp_path, slower)).path == first.path
     assert sum(prepared(music_config(tmp_path, finer)).length) == 2 * sum(first.length)
+
+
+def test_midi_in_riff_files_is_prepared_like_the_same_midi_without(tmp_path: Path) -> None:
+    composers_folder(tmp_path / "plain")
+    for file in sorted((tmp_path / "plain").rglob("*.mid")):
+        data = file.read_bytes()
+        chunk = b"RMIDdata" + len(data).to_bytes(4, "little") + data
+        wrapped = tmp_path / "riff" / file.parent.name / f"{file.stem}.rmi"
+        wrapped.parent.mkdir(parents=True, exist_ok=True)
+        wrapped.write_bytes(b"RIFF" + len(chunk).to_bytes(4, "little") + chunk)
+    plain, riff = (prepared(music_config(tmp_path / name)) for name in ("plain", "riff"))
+    for piece in ("composer-0/0", "composer-7/1"):
+        assert np.array_equal(rows_of(riff, f"{piece}.rmi"), rows_of(plain, f"{piece}.mid"))
+    assert not [record for record in manifest_of(riff) if record.refused]

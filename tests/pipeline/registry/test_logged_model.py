@@ -33,7 +33,7 @@ def test_a_version_carries_its_figures_beside_the_decision(run: RunFolder) -> No
     assert json.loads(model.tags[VERSIONS_TAG]) == [{"name": "digits", "version": 1}]
     assert version.tags["bits_per_sample/test"] == "6.5000"
     assert "| bits per sample, test split | 6.500 |" in version.description
-    assert f"(#/runs/{run_id})" in version.description
+    assert f"/runs/{run_id})" in version.description
     assert "wavecast predict" in client.get_registered_model("digits").description
 
     note("digits", 1, "kept", Decision("margin", "the gain is below the margin"), 1)

@@ -72,7 +72,10 @@ def test_variants_have_one_parent_after_any_number_of_runs() -> None:
     assert found.info.status == "FINISHED"
     text = found.data.tags["mlflow.note.content"]
     assert "| **lstm** | 1,824 | 6.500 | +1.500 |" in text
-    assert all(f"#/runs/{each.info.run_id}/artifacts/report.html" in text for each in children)
+    for each in children:
+        assert (
+            f"#/experiments/{each.info.experiment_id}/runs/{each.info.run_id}/artifacts/report.html" in text
+        )
     assert "<b>" not in text
     files = {file.path for file in client.list_artifacts(parent)}
     assert files == {"comparison.csv", "learning_curves.png", "summary.json"}

@@ -150,9 +150,9 @@ def predict(
 
 def is_midi(path: Place) -> bool:
     """Return whether the name is that of a MIDI file."""
-    from pipeline.music.midi import SUFFIXES
+    from pipeline.music.midi import READ_SUFFIXES
 
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in READ_SUFFIXES
 
 
 def _load(model: str) -> tuple[Any, str]:

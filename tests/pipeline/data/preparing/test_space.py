@@ -9,7 +9,7 @@ from pipeline.data.preparation import prepare
 from pipeline.data.preparing import space
 from pipeline.data.store import disk
 from pipeline.errors import UserError
-from tests.helpers.builders import run_config, write_sound
+from tests.helpers.builders import noise, run_config, write_sound
 
 
 @pytest.mark.parametrize("count", [3, 600])
@@ -34,3 +34,17 @@ def test_nothing_is_converted_where_the_rows_do_not_fit(
     with pytest.raises(UserError, match="too little disk space: the conversion of 1 recordings"):
         prepare(run_config(tmp_path))
     assert not conversions
+
+
+def test_much_sound_in_small_files_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Silence of any length fits into a small FLAC file."""
+    monkeypatch.setattr(space, "NOTED_BYTES", 1 << 20)
+    write_sound(tmp_path / "speech.flac", noise(700_000))
+    prepare(run_config(tmp_path / "speech.flac"))
+    assert "of rows are written" not in capsys.readouterr().err
+    silence = write_sound(tmp_path / "silence.flac", np.zeros(8_000 * 120, np.int16))
+    assert silence.stat().st_size < 20_000
+    prepare(run_config(tmp_path / "silence.flac"))
+    assert "MB hold 2.0 min of sound: about 0.00 GB of rows are written" in capsys.readouterr().err

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.audio.short_time import frames_of, short_time_magnitudes
+from pipeline.features.short_time import frames_of, short_time_magnitudes
 
 
 @pytest.mark.parametrize("length", [0, 3, 8, 21])
