@@ -52,7 +52,7 @@ def load_bounds(lower: Array, upper: Array, first: int, last: int, block: Array,
 def add_interval(
     components: int,
     size: int,
-    floor: np.float32,
+    floor: float,
     bounds: Array,
     mask: Array,
     mean: Array,
@@ -100,7 +100,7 @@ def add_interval(
 
 @compiled
 def _replace_wide(
-    floor: np.float32,
+    floor: float,
     bounds: Array,
     step: int,
     mean: Array,

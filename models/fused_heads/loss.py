@@ -110,7 +110,9 @@ def _compute(
     flat, strides = _flat(hidden)
     targets, mask = _matrix(steps.targets, size, kind), _matrix(steps.mask, size, np.bool_)
     data = Data(flat, strides, targets, mask, w, log_prob, grad_hidden)
-    bounds = None if steps.bounds is None else tuple(_matrix(x, size, np.float64) for x in steps.bounds)
+    bounds = None
+    if steps.bounds is not None:
+        bounds = _matrix(steps.bounds[0], size, np.float64), _matrix(steps.bounds[1], size, np.float64)
     predictor = None
     if head.predictor is not None:
         predictor = _matrix(steps.history[..., -order:], order, kind), _basis(*head.predictor, kind)
@@ -131,8 +133,8 @@ def _compute(
     grad_bias = np.empty(len(bias), kind)
     add_parts(grad_parts, len(parts), row, width, grad_weight, grad_bias)
     total = torch.tensor(log_prob.sum(dtype=np.float64) * factor, dtype=hidden.dtype)
-    found = grad_hidden.reshape(hidden.shape), grad_weight, grad_bias
-    return (total, *map(torch.from_numpy, found))
+    of_hidden, of_weight, of_bias = map(torch.from_numpy, (grad_hidden, grad_weight, grad_bias))
+    return total, of_hidden.view(hidden.shape), of_weight, of_bias
 
 
 def _parts(count: int) -> list[tuple[int, int]]:
