@@ -26,7 +26,7 @@ from pipeline.config.runners import ONE_AT_A_TIME, RunnersConfig
 from pipeline.errors import TrainingInterrupted
 from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.training.runners import stop_when
+from pipeline.training.processes.runners import stop_when
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 Value = TypeVar("Value")

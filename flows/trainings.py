@@ -13,7 +13,7 @@ from prefect.task_runners import ThreadPoolTaskRunner
 from flows import tasks
 from pipeline.config.run import RunConfig
 from pipeline.stages import is_trained, start_stage
-from pipeline.training.runners import count_slots
+from pipeline.training.processes.runners import count_slots
 
 
 def train_each(

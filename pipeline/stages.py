@@ -20,7 +20,7 @@ from pipeline.errors import RecordingRejected, UserError, print_notice, raise_fa
 from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
 from pipeline.tracking.comparison_folder import write_summary
 from pipeline.tracking.run_folder import RunFolder, start_run
-from pipeline.training.runners import train_all, train_run
+from pipeline.training.processes.runners import train_all, train_run
 
 if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
@@ -135,7 +135,7 @@ def train_stage(
     Args:
         run: the run folder.
         observe: called every two seconds while the child trains, and when it has ended.
-        where: on this machine or on a cluster, see `pipeline.training.runners.train_run`.
+        where: on this machine or on a cluster, see `pipeline.training.processes.runners.train_run`.
 
     Raises:
         UserError: the training failed; its own message is on standard error already.

@@ -28,9 +28,9 @@ def test_minutes_and_bits_stand_beside_those_of_the_recorded_training_from_new_w
     assert gain is not None
     assert gain.gained == 0.25
     assert gain.sentence == (
-        "3.0 min of training from the weights of wavecast-nightly/1 improved the validation loss by 0.250 bits "
-        "per sample, from 9.500 to 9.250. A training from new weights took 12.5 min and reached 9.750 on the "
-        "validation recordings of then, as recorded of nightly-1"
+        "3.0 min of training from the weights of wavecast-nightly/1 improved the validation loss by 0.250 "
+        "bits per sample, from 9.500 to 9.250. A training from new weights took 12.5 min and reached 9.750 "
+        "on the validation recordings of then, as recorded of nightly-1"
     )
     assert [(row.minutes, row.loss) for row in gain.rows] == [(None, 9.5), (3.0, 9.25), (12.5, 9.75)]
     assert "of then, as recorded of nightly-1" in describe(DESCRIPTION, status() | FIGURE)

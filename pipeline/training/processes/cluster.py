@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from pipeline.common.files import data_dir
 from pipeline.data.preparing.cluster import connect_to_cluster
 from pipeline.errors import TrainingInterrupted, UserError
-from pipeline.training.child import POLL_SECONDS, train_in_child
+from pipeline.training.processes.child import POLL_SECONDS, train_in_child
 
 PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
 """Variables of the environment that a training on a worker has as well."""

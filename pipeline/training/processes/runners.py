@@ -13,7 +13,7 @@ from pipeline.config.runners import RunnersConfig
 from pipeline.data.preparing.execution import usable_processors
 from pipeline.errors import TrainingInterrupted, print_notice
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.training.child import train_in_child
+from pipeline.training.processes.child import train_in_child
 
 MOST_LOSSES = 3
 """Processes of one training that may be lost before it counts as failed."""
@@ -51,7 +51,7 @@ def train_run(run: Path, where: RunnersConfig, observe: Callable[[], None] = lam
 
 def _train_once(run: Path, where: RunnersConfig, observe: Callable[[], None]) -> None:
     if isinstance(where.workers, str):
-        from pipeline.training.cluster import train_on_cluster
+        from pipeline.training.processes.cluster import train_on_cluster
 
         train_on_cluster(run, where.workers, where.threads, observe)
         return
@@ -68,7 +68,7 @@ def count_slots(where: RunnersConfig) -> int:
         UserError: the cluster cannot be reached.
     """
     if isinstance(where.workers, str):
-        from pipeline.training.cluster import count_threads
+        from pipeline.training.processes.cluster import count_threads
 
         return count_threads(where.workers)
     return where.workers or 1

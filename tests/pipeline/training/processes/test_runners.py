@@ -16,7 +16,7 @@ from pipeline.config.runners import RunnersConfig
 from pipeline.errors import UserError
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import train
-from pipeline.training.runners import Stopped, count_slots, stop_when, train_all, train_run
+from pipeline.training.processes.runners import Stopped, count_slots, stop_when, train_all, train_run
 from tests.helpers.clusters.dask_cluster import local_cluster
 from tests.helpers.sounds import write_noisy_tones
 from tests.pipeline.training.test_loop import config_for, start
