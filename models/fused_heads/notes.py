@@ -28,6 +28,6 @@ def notes(size: int, vectors: Array, outputs: Array, log_odds: Array) -> None:
             small = exp(-abs(x))
             probability = (one if x > zero else small) / (one + small)
             found = y[r] * x - (x if x > zero else zero) - log1p(small)
-            exists = present[r] > zero and weight[r] != zero
-            log_prob[r] += found if exists else zero
-            own[r] = (y[r] - probability) * weight[r] if exists else zero
+            counted = present[r] * weight[r]
+            log_prob[r] += found if counted != zero else zero
+            own[r] = (y[r] - probability) * counted if counted != zero else zero
