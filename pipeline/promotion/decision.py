@@ -129,7 +129,7 @@ def decide(
     for name, gain in gains.items():
         p_value = float(p_values.get(name, 1.0))
         verdict, reason = _verdict(gain, p_value, minutes, names, rule, unit)
-        size = f"{len(names)} group(s), {minutes:.1f} min"
+        size = f"{len(names)} held-out group(s), {minutes:.1f} min"
         if name not in finite:
             decisions[name] = Decision(
                 verdict, f"{reason}: {size}", unit, groups=len(names), recordings=recordings, minutes=minutes
@@ -163,7 +163,7 @@ def first(scored: Sequence[Scored], unit: str, reason: str) -> Decision:
     recordings = sum(each.count > 0 for each in scored)
     if not math.isfinite(bits):
         return Decision("first", reason, unit)
-    why = f"{reason}: {bits:.4f} bits per {unit} over {len(names)} group(s), {minutes:.1f} min"
+    why = f"{reason}: {bits:.4f} bits per {unit} over {len(names)} held-out group(s), {minutes:.1f} min"
     return Decision("first", why, unit, bits, groups=len(names), recordings=recordings, minutes=minutes)
 
 
