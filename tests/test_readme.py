@@ -79,7 +79,7 @@ def the_pages_open(folder: Path) -> None:
         try:
             assert process.stdout is not None
             address = process.stdout.readline().split()[0]
-            assert address == "http://127.0.0.1:5000"
+            assert address.startswith("http://127.0.0.1:5000/#/experiments/")
             deadline = time.monotonic() + 120
             while True:
                 try:

@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.music.midi import KEYS, write_midi
 from tests.conftest import PROJECT_ROOT
 from tests.helpers.builders import speakers_folder, tone, write_sound
+from tests.helpers.corpora.published_layouts import PUBLISHED
 
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -60,8 +61,9 @@ def write_shown_files(blocks: list[Block], folder: Path) -> None:
 
 
 def write_inputs(folder: Path) -> None:
-    """Write what the pages suppose to be there: recordings of speakers, a talk, pieces of music."""
+    """Write what the pages suppose to be there: recordings of speakers, a talk, a corpus, pieces of music."""
     speakers_folder(folder / "recordings")
+    next(corpus for corpus in PUBLISHED if corpus.name == "LibriSpeech").make(folder / "LibriSpeech")
     write_sound(folder / "talk.wav", tone(44_100), 44_100)
     random = np.random.default_rng(0)
     for name in ("piece", *(f"pieces/{number}" for number in range(12))):

@@ -1,4 +1,4 @@
-"""One bad input never stops a batch: the others are done, each failure is one line, and the exit code is 1."""
+"""One bad input never stops a batch: the others are done, each failure is a line, and the exit code is 1."""
 
 import json
 import os
