@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from models.convolution import ConvolutionFrontend
 from models.distributions.distribution import Distribution
@@ -19,6 +20,7 @@ class Predictor(nn.Module):
         frontend: causal convolutions between the inputs and the recurrent layers, if any.
         companding_step: where given, the recurrent layers read each input twice, unchanged and companded with
             this quantisation step (see `compand`); not with a front-end.
+        output_dropout: share of the hidden values that are dropped before the head while training.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class Predictor(nn.Module):
         head: nn.Module,
         frontend: ConvolutionFrontend | None = None,
         companding_step: float | None = None,
+        output_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.output_dropout = output_dropout
         self.companding_step = companding_step
         self.seen = seen
         self.frontend = frontend
@@ -65,7 +69,7 @@ class Predictor(nn.Module):
             state after.
         """
         hidden, state = self._hidden(inputs, state)
-        return hidden, inputs, state
+        return dropout(hidden, self.output_dropout, self.training), inputs, state
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
         """Run one step with the same results as `forward`.

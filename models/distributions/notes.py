@@ -163,6 +163,11 @@ class BernoulliHead(nn.Module):
         super().__init__()
         self.projection = nn.Linear(hidden_size, target_size)
 
+    @torch.no_grad()
+    def start_at(self, log_odds: Tensor) -> None:
+        """Let the notes start at these log odds (D,), whatever the hidden values, which start near zero."""
+        self.projection.bias.copy_(log_odds)
+
     def forward(self, hidden: Tensor, inputs: Tensor) -> BernoulliNotes:
         """Return distributions of batch shape (...) for hidden vectors (..., H); ``inputs`` are unused."""
         with torch.autocast(hidden.device.type, enabled=False):
@@ -187,6 +192,12 @@ class NadeHead(nn.Module):
         for weight in (self.encoder_weight, self.decoder_weight):
             nn.init.normal_(weight, std=1 / math.sqrt(nade_hidden))
         self.register_load_state_dict_pre_hook(_present_names)  # type: ignore[no-untyped-call]
+
+    @torch.no_grad()
+    def start_at(self, log_odds: Tensor) -> None:
+        """Let the notes start at these log odds (D,), for hidden units that start at 1/2."""
+        note_bias, _ = self.projection.bias.split(self.sizes)
+        note_bias.copy_(log_odds - self.decoder_weight.sum(1) / 2)
 
     def forward(self, hidden: Tensor, inputs: Tensor) -> NadeNotes:
         """Return distributions of batch shape (...) for hidden vectors (..., H); ``inputs`` are unused."""

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from models.distributions.distribution import Distribution
 from models.encoder_decoder.attention import BilinearAttention, pack_memory, unpack_memory
@@ -37,6 +38,7 @@ class EncoderDecoder(nn.Module):
         decode_steps: M.
         attention_steps: C, or 0 for no attention.
         learned_initial_state: of the encoder; the decoder's comes from the encoder.
+        output_dropout: share of the decoder's outputs that are dropped before the head while training.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class EncoderDecoder(nn.Module):
         layer_norm: bool = False,
         residual: bool = False,
         learned_initial_state: bool = False,
+        output_dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.output_dropout = output_dropout
         self.seen = input_rows * width
         self.decode_steps = decode_steps
         self.attention_steps = attention_steps
@@ -113,6 +117,7 @@ class EncoderDecoder(nn.Module):
                 drawn = self.head(self._decode(inputs, encoded, block, course)[0], inputs).sample()
             inputs = mix_in_samples(inputs, drawn, course, self.sampling_probability)
         hidden, after = self._decode(inputs, encoded, block, course)
+        hidden = dropout(hidden, self.output_dropout, self.training)
         return hidden, inputs, (*encoded.after, *after, course.phase)
 
     def advance(self, inputs: Tensor, state: State) -> State:

@@ -50,6 +50,8 @@ class ModelConfig(Section):
     """Number of stacked recurrent layers."""
     dropout: Fraction = 0.0
     """Dropout probability between recurrent layers during training. With one layer it has no effect."""
+    output_dropout: Fraction = 0.0
+    """Dropout probability between the last recurrent layer and the head during training."""
     layer_norm: bool = False
     """Apply layer normalisation to the outputs of each recurrent layer."""
     residual: bool = False

@@ -24,8 +24,9 @@ class TrainConfig(Section):
     """Number of sequences in an update."""
     bptt_steps: Positive = 100
     """Steps of truncated back-propagation through time: the length of a chunk."""
-    optimizer: Literal["adam", "adamw", "rmsprop"] = "adam"
-    """Optimiser."""
+    optimizer: Literal["adam", "adamw", "rmsprop", "chung2014-rmsprop"] = "adam"
+    """Optimiser. `chung2014-rmsprop` is RMSProp as the authors released it: momentum 0.9, squared gradients
+    averaged with 0.95, and a denominator of at least 0.01. It has no weight decay."""
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
     """Highest learning rate, reached after the warm-up."""
     schedule: Literal["constant", "linear", "cosine"] = "cosine"

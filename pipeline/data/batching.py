@@ -19,6 +19,9 @@ from pipeline.features.normaliser import Normaliser
 
 EMPTY = -1
 
+STEPS_MULTIPLE = 20
+"""A batch that is shorter than its plan's chunks has a multiple of these steps, so that lengths are few."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -101,7 +104,7 @@ class Batch:
     """One update's data on the device.
 
     Attributes:
-        inputs: (B, T, D_in) normalised.
+        inputs: (B, T, D_in) normalised; T is at most the plan's, less where all recordings end before.
         targets: (B, T, D) normalised; zero where masked.
         stored: (B, T, D) targets as stored, for the exact likelihood.
         mask: (B, T, D) which targets exist; None where all do, as in most updates.
@@ -129,15 +132,16 @@ def batches(
         recording = torch.from_numpy(plan.recording[update]).to(data.rows.device)
         first_step = torch.from_numpy(plan.first_step[update]).to(data.rows.device)
         length = torch.where(recording >= 0, data.length[recording], 0)
-        stretch, exists = framing.gather(
-            data.rows, data.offset[recording], length, first_step, plan.chunk_steps
-        )
+        left = np.where(plan.recording[update] == EMPTY, 0, lengths[plan.recording[update]])
+        left = left - plan.first_step[update] * framing.hop
+        # No lane needs more steps than the longest: the chorales of an update end long before 200 steps.
+        longest = -(-int(framing.steps(int(left.max()))) // STEPS_MULTIPLE) * STEPS_MULTIPLE
+        chunk_steps = min(plan.chunk_steps, max(longest, STEPS_MULTIPLE))
+        stretch, exists = framing.gather(data.rows, data.offset[recording], length, first_step, chunk_steps)
         stretch, exists = stretch.to(device, non_blocking=True), exists.to(device, non_blocking=True)
         values = normaliser.normalise(stretch).masked_fill(~exists[:, :, None], 0.0)
         inputs, targets, mask = framing.split(values, exists)
-        left = np.where(plan.recording[update] == EMPTY, 0, lengths[plan.recording[update]])
-        left = left - plan.first_step[update] * framing.hop
-        predicted = int(left.clip(0, plan.chunk_steps * framing.hop).sum()) * framing.width
+        predicted = int(left.clip(0, chunk_steps * framing.hop).sum()) * framing.width
         if framing.unscored:
             begins = (plan.first_step[update] == 0) & (left > 0)
             mask = mask.clone()

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from models.convolution import ConvolutionFrontend
+from models.distributions.notes import BernoulliHead, NadeHead
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.head_kinds import head_kind
 from models.heads import AutoregressiveMixtureHead
@@ -65,14 +66,17 @@ def _build(
     )
     if model.architecture == "encoder-decoder":
         layers |= {"decode_steps": model.decode_steps, "attention_steps": model.attention_steps}
+        layers |= {"output_dropout": model.output_dropout}
         return EncoderDecoder(window, width, model.cell, hidden_size, head=head, **layers)
     if not model.convolutions:
         features = window * width * (2 if model.companding else 1)
         recurrent = RecurrentStack(model.cell, features, hidden_size, **layers)
-        return Predictor(window * width, recurrent, head, companding_step=step if model.companding else None)
+        companding_step = step if model.companding else None
+        return Predictor(window * width, recurrent, head, None, companding_step, model.output_dropout)
     frontend = ConvolutionFrontend(window, representation.hop, width, model.convolutions)
     recurrent = RecurrentStack(model.cell, frontend.output_size, hidden_size, **layers)
-    return Predictor(frontend.input_rows * width, recurrent, head, frontend)
+    seen = frontend.input_rows * width
+    return Predictor(seen, recurrent, head, frontend, output_dropout=model.output_dropout)
 
 
 def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) -> nn.Module:
@@ -82,15 +86,18 @@ def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) 
 
 
 def start_head(network: Network, dataset: Dataset) -> None:
-    """Initialise an autoregressive head with the training split's linear predictor.
+    """Initialise a head with what the training split tells without a network.
 
-    Other heads stay unchanged.
+    An autoregressive head starts at the split's linear predictor, a head of notes at how often each note
+    sounds. Other heads stay unchanged.
 
     Args:
         network: its head is changed in place.
         dataset: the prepared data set.
     """
     head = network.head
+    if isinstance(head, BernoulliHead | NadeHead):
+        head.start_at(_log_odds_of_notes(dataset))
     if not isinstance(head, AutoregressiveMixtureHead):
         return
     from pipeline.audio.linear_prediction import (
@@ -106,3 +113,16 @@ def start_head(network: Network, dataset: Dataset) -> None:
     )
     # x = m + s v turns sum a x into an offset beside sum a v.
     head.start_at(coefficients, residual_std, float(coefficients.sum() - 1) * mean / std)
+
+
+def _log_odds_of_notes(dataset: Dataset) -> torch.Tensor:
+    """Return the log odds (D,) that each note sounds at a step of the training split.
+
+    Half a step is added to both counts, so that a note that never sounds keeps a finite value.
+    """
+    sounding, steps = torch.zeros(dataset.representation.row_width, dtype=torch.float64), 0
+    for index in dataset.require("train"):
+        rows = dataset.recording_rows(int(index))
+        sounding += rows.double().sum(0)
+        steps += len(rows)
+    return torch.log((sounding + 0.5) / (steps - sounding + 0.5)).float()

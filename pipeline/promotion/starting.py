@@ -17,7 +17,7 @@ from pipeline.registry.registry import FILES, FoundModel, find_model
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import store_uri
 
-UNTRAINED_SETTINGS = ("dropout", "parameter_budget")
+UNTRAINED_SETTINGS = ("dropout", "output_dropout", "parameter_budget")
 """Settings of the network that change neither its weights nor its likelihoods."""
 
 

@@ -19,7 +19,7 @@ from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.data.store.disk import require_space
-from pipeline.errors import UserError
+from pipeline.errors import UserError, print_notice
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
@@ -146,6 +146,10 @@ def begin(
     facts |= describe_kernels(network, device, config.train.precision)
     folder.set_status("running", **facts, parameters=_parameter_counts(network))
     if not resumed:
+        if config.model.dropout and config.model.num_layers == 1:
+            print_notice(
+                "model.dropout has no effect with one layer; model.output_dropout acts before the head"
+            )
         if start is None:
             start_head(network, dataset)
         else:

@@ -98,3 +98,17 @@ def test_the_papers_own_cells_have_exactly_its_number_of_parameters(
 def test_the_three_models_are_equally_large() -> None:
     counts = [speech_model(cell, units).recurrent_parameter_count() for cell, (units, _) in PAPER.items()]
     assert max(counts) / min(counts) < 1.005
+
+
+def test_output_dropout_is_before_the_head_and_only_in_training() -> None:
+    torch.manual_seed(0)
+    predictor = Predictor(
+        20, RecurrentStack("gru", 20, 50), GaussianMixtureHead(50, 10, 3, 1e-6), output_dropout=0.4
+    )
+    inputs, state = torch.randn(4, 30, 20), predictor.initial_state(4)
+    whole, _, after = predictor.eval().hidden_vectors(inputs, state)
+    dropped, _, kept = predictor.train().hidden_vectors(inputs, state)
+    zero = dropped == 0
+    assert 0.35 < zero.float().mean().item() < 0.45
+    torch.testing.assert_close(dropped[~zero], whole[~zero] / 0.6)
+    torch.testing.assert_close(after, kept)

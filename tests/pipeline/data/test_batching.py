@@ -189,6 +189,15 @@ def test_a_full_batch_needs_no_mask_and_a_partial_one_has_it() -> None:
     assert partial.values == int(partial.mask.sum()) == 26
 
 
+@pytest.mark.parametrize(("longest", "steps"), [(19, 20), (45, 60), (99, 100), (100, 100), (230, 100)])
+def test_a_batch_is_hardly_longer_than_its_longest_stretch(longest: int, steps: int) -> None:
+    data = join_rows(recordings_of(WAVEFORM, [3 * longest, 30]))
+    plan = whole_plan(np.array([longest, 10]), 2, 100)
+    first, *_ = batches(plan, data, framing_of(WAVEFORM), normaliser_of(WAVEFORM))
+    assert first.inputs.shape[1] == first.targets.shape[1] == steps
+    assert first.values == 3 * min(longest, 100) + 30
+
+
 def test_batches_begin_at_any_update() -> None:
     data = join_rows(recordings_of(WAVEFORM, [200, 170, 90]))
     plan = carried_plan(np.array([67, 57, 30]), 3, 4, np.array([2, 0, 1]))

@@ -228,3 +228,19 @@ def test_an_autoregressive_head_begins_at_the_training_splits_linear_predictor(
     residual_std = float(np.sqrt(predictor.residual_weight @ predictor.residual_std**2))
     widths = distribution.scale[0, 0, :, 0].numpy() * float(normaliser.std) / normaliser.unit
     assert widths.min() < residual_std < widths.max()
+
+
+@pytest.mark.parametrize("head", ["bernoulli", "nade"])
+@torch.no_grad()
+def test_a_head_of_notes_begins_at_how_often_each_note_sounds(head: str, tmp_path: Path) -> None:
+    random, often = np.random.default_rng(0), np.linspace(0, 0.9, KEYS)
+    rolls = [(random.random((300, KEYS)) < often).astype(np.uint8) for _ in range(6)]
+    dataset = dataset_of(tmp_path, {"train": rolls[:4], "valid": rolls[4:5], "test": rolls[5:]}, NOTES)
+    network = build_network(NOTES, ModelConfig(head=head, hidden_size=6), dataset.normalisation)
+    start_head(network, dataset)
+    rest = torch.zeros(1, network.head.projection.in_features), torch.zeros(1, KEYS)
+    found = network.head(*rest).expectation()[0].numpy()
+    # The hidden units of NADE start near 1/2, not at it.
+    np.testing.assert_allclose(
+        found, np.concatenate(rolls[:4]).mean(0), atol=0.01 if head == "bernoulli" else 0.2
+    )
