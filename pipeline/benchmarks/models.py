@@ -1,23 +1,35 @@
-"""Timings of the models' parts, in ratios: cells of Chung et al. (2014) against the library's, and heads.
+"""Timings of updates and of cells at the paper's sizes, in ratios to PyTorch's own kernels.
 
-The rounds of both alternate, since a shared machine's speed drifts. Medians are compared.
+The rounds of two ways alternate, since a shared machine's speed drifts. Medians of their ratios are
+compared. Inputs are random: the time of an update does not depend on their values.
 """
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from models.fused_heads.choice import compiled_head
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
 from models.predictor import Predictor
 from models.recurrent.cells import CELLS, Cell
 from models.recurrent.stack import RecurrentStack
+from pipeline.benchmarks.plain_loop import plain_update
 from pipeline.benchmarks.timing import alternating_seconds
+from pipeline.config.inputs import WaveformConfig
+from pipeline.data.batching import Batch
+from pipeline.features.normalisation import Normalisation
+from pipeline.features.normaliser import Normaliser
+from pipeline.features.representations import representation_of
+from pipeline.model.likelihood import log_likelihood, training_loss
 
-ROUNDS = 25
+ROUNDS = 15
 INPUTS, OUTPUTS, ORDER = 20, 10, 32
+SHAPES = ((32, 100), (64, 48))
+"""Sequences and steps of an update."""
 FLOOR = 1e-3
 HEADS: dict[str, Callable[[int], nn.Module]] = {
     "diagonal, 20": lambda units: GaussianMixtureHead(units, OUTPUTS, 20, FLOOR),
@@ -29,20 +41,119 @@ HEADS: dict[str, Callable[[int], nn.Module]] = {
 def bench_models(device: str = "cpu") -> dict[str, Any]:
     """Measure ratios of times at the paper's sizes, for every cell that is registered with a size.
 
-    ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell over that of
-    the library's kernel of the same width and depth. ``heads``: head, loss and their gradients as a share of
-    a whole update of each library cell, 32 sequences of 100 steps.
+    Args:
+        device: `cpu` or `cuda`.
+
+    Returns:
+        ``updates``: for each cell, head, shape of the batch and number of threads, how many times as fast a
+        whole update is as a plain PyTorch update with the library's kernel of the same width and depth,
+        ``times_plain``, and the part of the update that head, loss and their gradients take,
+        ``head_share``. ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell
+        over that of the library's kernel.
     """
     sized = [cell for cell in CELLS.values() if cell.size]
-    cells = {cell.name: _cell_ratio(cell, device) for cell in sized if cell.timed_against}
-    heads = {
-        f"{cell.name}, {name}": _head_share(cell, name, device)
+    counts = sorted({1, torch.get_num_threads()}) if device == "cpu" else [torch.get_num_threads()]
+    updates: list[dict[str, Any]] = [
+        {"cell": cell.name, "head": head, "sequences": batch, "steps": steps, "threads": threads}
+        for threads in counts
+        for batch, steps in SHAPES
         for cell in sized
-        if cell.is_torchs
-        for name in HEADS
+        for head in HEADS
+    ]
+    for row in updates:
+        with _threads(row["threads"]):
+            row |= _update_ratios(CELLS[row["cell"]], row, device)
+    cells = {cell.name: _cell_ratio(cell, device) for cell in sized if cell.timed_against}
+    return {"what": f"sizes of Chung et al. (2014), {device}", "updates": updates, "cells": cells}
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Compute with this number of threads inside."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _update_ratios(cell: Cell, row: dict[str, Any], device: str) -> dict[str, float]:
+    """Return `times_plain` and `head_share` of one row of the table."""
+    shape = row["sequences"], row["steps"]
+    batch = _random_batch(*shape, device)
+    network = _network(cell.name, cell, row["head"], device)
+    plain = _network(cell.timed_against or cell.name, cell, row["head"], device)
+    optimizer = torch.optim.Adam(plain.parameters())
+    hidden = torch.randn(*shape, network.recurrent.hidden_size, device=device)
+    seconds = alternating_seconds(
+        ROUNDS,
+        _update(network, batch),
+        lambda: plain_update(plain, optimizer, batch.inputs, batch.targets),
+        _head_alone(network.head, hidden, batch),
+        warm_up=2,
+    )
+    ours, theirs, head = (statistics.median(times) for times in seconds)
+    ratios = [b / a for a, b in zip(seconds[0], seconds[1], strict=True)]
+    rate = shape[0] * shape[1] / ours
+    return {
+        "times_plain": statistics.median(ratios),
+        "head_share": head / ours,
+        "steps_per_second": rate,
+        "plain_steps_per_second": shape[0] * shape[1] / theirs,
     }
-    what = f"sizes of Chung et al. (2014), {device}, {torch.get_num_threads()} threads"
-    return {"what": what, "cells": cells, "heads": heads}
+
+
+def _update(network: Predictor, batch: Batch) -> Callable[[], None]:
+    """Return an update as the training does it: loss, gradients, clipping, Adam."""
+    optimizer = torch.optim.Adam(network.parameters(), fused=True)
+    normaliser, state = _normaliser(batch.inputs.device), network.initial_state(len(batch.inputs))
+
+    def run() -> None:
+        loss, _ = training_loss(network, batch, state, normaliser, False, batch.values / OUTPUTS)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        loss.item()
+
+    return run
+
+
+def _head_alone(head: nn.Module, values: Tensor, batch: Batch) -> Callable[[], None]:
+    """Return the part of an update that is the head's: its loss and gradients for given hidden values."""
+    hidden = values.requires_grad_()
+    normaliser = _normaliser(values.device)
+    compiled = compiled_head(head)
+
+    def run() -> None:
+        hidden.grad = None
+        if compiled is None:
+            loss = -log_likelihood(head(hidden, batch.inputs), batch, normaliser, False).mean()
+        else:
+            from models.fused_heads.loss import Steps, log_likelihood_sum
+
+            steps = Steps(batch.targets, None, batch.inputs, None)
+            loss = log_likelihood_sum(compiled, hidden, steps, -OUTPUTS / batch.values)
+        torch.autograd.backward(loss)
+
+    return run
+
+
+def _random_batch(sequences: int, steps: int, device: str) -> Batch:
+    inputs = torch.randn(sequences, steps, ORDER, device=device)
+    targets = torch.randn(sequences, steps, OUTPUTS, device=device)
+    lanes = torch.zeros(sequences, dtype=torch.long, device=device)
+    return Batch(inputs, targets, targets, None, targets.numel(), lanes.bool(), lanes)
+
+
+def _normaliser(device: torch.device) -> Normaliser:
+    return Normaliser(representation_of(WaveformConfig()), Normalisation((0.0,), (1.0,)), device)
+
+
+def _network(name: str, sized: Cell, head: str, device: str) -> Predictor:
+    stack = _stack(name, sized)
+    return Predictor(INPUTS, stack, HEADS[head](stack.hidden_size)).to(device)
 
 
 def _cell_ratio(cell: Cell, device: str) -> float:
@@ -58,7 +169,8 @@ def _cell_ratio(cell: Cell, device: str) -> float:
 
         return run
 
-    ours, library = _medians(pass_through(cell.name), pass_through(str(cell.timed_against)))
+    ways = pass_through(cell.name), pass_through(str(cell.timed_against))
+    ours, library = (statistics.median(times) for times in alternating_seconds(ROUNDS, *ways, warm_up=2))
     return ours / library
 
 
@@ -67,33 +179,3 @@ def _stack(name: str, sized: Cell) -> RecurrentStack:
     assert sized.size is not None
     units, layers = sized.size
     return RecurrentStack(name, INPUTS, units, layers)
-
-
-def _head_share(cell: Cell, head_name: str, device: str) -> float:
-    stack = _stack(cell.name, cell)
-    units = stack.hidden_size
-    network = Predictor(INPUTS, stack, HEADS[head_name](units)).to(device)
-    optimizer = torch.optim.Adam(network.parameters(), fused=True)
-    inputs = torch.randn(32, 100, ORDER, device=device)
-    targets = torch.randn(32, 100, OUTPUTS, device=device)
-    state = network.initial_state(32)
-    hidden = torch.randn(32, 100, units, device=device, requires_grad=True)
-
-    def update() -> None:
-        distribution, _ = network(inputs, state)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(-distribution.log_prob(targets).mean())
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-
-    def head_alone() -> None:
-        hidden.grad = None
-        torch.autograd.backward(-network.head(hidden, inputs).log_prob(targets).mean())
-
-    alone, whole = _medians(head_alone, update)
-    return alone / whole
-
-
-def _medians(*runs: Callable[[], None]) -> list[float]:
-    """Return the median seconds of each."""
-    return [statistics.median(times) for times in alternating_seconds(ROUNDS, *runs, warm_up=2)]

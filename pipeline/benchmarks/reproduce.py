@@ -143,12 +143,13 @@ def _music_by_piece(sets: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _timings(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"| {figures['what']} | ratio |"
-    yield "|---|---:|"
-    for name, ratio in figures["cells"].items():
-        yield _row(f"{name}: time over the library's kernel", f"{ratio:.2f}")
-    for name, share in figures["heads"].items():
-        yield _row(f"{name}: head and loss of an update", f"{share:.0%}")
+    yield f"{figures['what']}; updates, and a plain PyTorch loop's time over theirs:\n"
+    yield "| cell | head | sequences x steps | threads | times as fast | head and loss |"
+    yield "|---|---|---|---:|---:|---:|"
+    for row in figures["updates"]:
+        shape = f"{row['sequences']} x {row['steps']}"
+        ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}"
+        yield _row(row["cell"], row["head"], shape, str(row["threads"]), *ratios)
     yield ""
 
 

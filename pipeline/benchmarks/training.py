@@ -11,22 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
-from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
-from torch.utils.data import DataLoader
-from torch.utils.data import Dataset as TorchDataset
-
-from models.distributions.mixture import DiagonalMixture
-from models.fused.choice import torch_kernels
+from pipeline.benchmarks.plain_loop import plain_updates
 from pipeline.benchmarks.timing import alternating_seconds
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import batches
-from pipeline.data.dataset import Dataset, open_dataset
+from pipeline.data.dataset import open_dataset
 from pipeline.data.preparation import prepare
-from pipeline.features.framing import Framing
-from pipeline.model.build import Network
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import begin, epoch_plan
 from pipeline.training.step import Training, update
@@ -55,7 +45,7 @@ def bench_train(config: RunConfig, dataset_path: Path) -> dict[str, Any]:
         run = RunFolder(Path(folder))
         ours = begin(config, dataset, run, lambda covered: None)
         plain = begin(config, dataset, RunFolder(Path(folder) / "plain"), lambda covered: None)
-        ways = (_several(_our_updates(ours)), _several(_plain_updates(plain)))
+        ways = (_several(_our_updates(ours)), _several(plain_updates(plain)))
         seconds = alternating_seconds(ROUNDS, *ways)
     steps = config.train.batch_size * config.train.bptt_steps * UPDATES_A_ROUND
     ours_rate, plain_rate = (steps / statistics.median(times) for times in seconds)
@@ -88,65 +78,6 @@ def _our_updates(training: Training) -> Iterator[None]:
         for batch in batches(plan, training.data, training.framing, training.normaliser):
             state = update(training, batch, state)
             yield
-
-
-class _Chunks(TorchDataset[tuple[Tensor, Tensor]]):
-    """Item i is a chunk of windows and targets, copied from the memory map when it is requested."""
-
-    def __init__(self, dataset: Dataset, framing: Framing, steps: int) -> None:
-        self.dataset = dataset
-        self.framing = framing
-        self.rows = steps * framing.hop + framing.window
-        self.starts = [
-            (int(index), start)
-            for index in dataset.require("train")
-            for start in range(0, int(dataset.length[index]) - self.rows, self.rows - framing.window)
-        ]
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    def __getitem__(self, item: int) -> tuple[Tensor, Tensor]:
-        index, start = self.starts[item]
-        begin_row = int(self.dataset.offset[index]) + start
-        stretch = np.array(self.dataset.rows[begin_row : begin_row + self.rows], np.float32)
-        mean, std = self.dataset.normalisation.mean, self.dataset.normalisation.std
-        stretch *= self.dataset.representation.unit
-        values = (torch.from_numpy(stretch) - torch.tensor(mean)) / torch.tensor(std)
-        framing = self.framing
-        inputs = values[: -framing.hop].unfold(0, framing.window, framing.hop).transpose(1, 2).flatten(1)
-        return inputs, values[framing.window :].reshape(len(inputs), -1)
-
-
-def _plain_updates(training: Training) -> Iterator[None]:
-    config, network = training.config, training.network
-    optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
-    loader = DataLoader(
-        _Chunks(training.dataset, training.framing, config.bptt_steps),
-        config.batch_size,
-        shuffle=True,
-        drop_last=True,
-    )
-    while True:
-        for inputs, targets in loader:
-            with torch_kernels():
-                _plain_update(network, optimizer, inputs.to(training.device), targets.to(training.device))
-            yield
-
-
-def _plain_update(
-    network: Network, optimizer: torch.optim.Optimizer, inputs: Tensor, targets: Tensor
-) -> None:
-    distribution, _ = network(inputs, network.initial_state(len(inputs)))
-    if type(distribution) is DiagonalMixture:
-        components = Independent(Normal(distribution.mean, distribution.scale), 1)
-        distribution = MixtureSameFamily(Categorical(logits=distribution.logits), components)
-    loss = -distribution.log_prob(targets).mean()
-    optimizer.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    loss.item()
 
 
 def bench_prepare(config: RunConfig) -> dict[str, Any]:

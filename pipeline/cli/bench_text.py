@@ -33,6 +33,27 @@ def print_generation_bench(rows: list[dict[str, Any]], as_json: bool) -> None:
     Console().print(table)
 
 
+def print_models_bench(figures: dict[str, Any], as_json: bool) -> None:
+    """Print the speed of updates, a line for each cell, head, shape and number of threads; then of cells."""
+    if as_json:
+        write_json_text(figures)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"updates, {figures['what']}", title_justify="left")
+    for heading in ("cell", "head", "batch x steps", "threads", "steps/s", "x plain loop", "head"):
+        table.add_column(heading, justify="left" if heading in ("cell", "head") else "right")
+    for row in figures["updates"]:
+        shape, rate = f"{row['sequences']} x {row['steps']}", f"{row['steps_per_second']:,.0f}"
+        ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}"
+        table.add_row(row["cell"], row["head"], shape, str(row["threads"]), rate, *ratios)
+    Console().print(table)
+    print("\ntime of a cell's own layer over that of the library's")
+    for name, ratio in figures["cells"].items():
+        print(f"  {name:16} {ratio:.2f}")
+
+
 def print_bench(figures: dict[str, Any], as_json: bool) -> None:
     """Print timings: a line for each figure."""
     if as_json:

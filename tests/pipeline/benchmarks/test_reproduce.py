@@ -42,13 +42,19 @@ def test_a_study_writes_every_table_and_trains_nothing_twice(
     tmp_path: Path, local_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bench_models, "ROUNDS", 1)
+    monkeypatch.setattr(bench_models, "SHAPES", ((4, 6),))
     speech, music = speakers_folder(tmp_path / "speech"), write_music(tmp_path / "music")
     report = study(speech, music, TINY)
     text = report.read_text()
-    for heading in (*HEADINGS.values(), "Music, nats per step", "Time"):
+    for heading in (
+        *HEADINGS.values(),
+        "Music, nats per step",
+        "Music, nats per step, mean over pieces",
+        "Time",
+    ):
         assert f"### {heading}\n" in text
     tables = [block for block in text.split("### ") if block]
-    assert len(tables) == len(HEADINGS) + 2
+    assert len(tables) == len(HEADINGS) + 3
     for table in tables:
         lines = [line for line in table.splitlines()[2:] if line]
         columns = {line.count("|") for line in lines}

@@ -51,11 +51,11 @@ def bench_prepare(
 
 @bench.command(name="models")
 def bench_models(*, json: Json = False) -> None:
-    """Measure the cells of Chung et al. (2014) against the library's kernels, and the cost of each head."""
+    """Measure updates of every cell and head, with 1 and all threads, against a plain PyTorch loop."""
     from pipeline.benchmarks.models import bench_models as run_bench
-    from pipeline.cli.bench_text import print_bench
+    from pipeline.cli.bench_text import print_models_bench
 
-    print_bench(run_bench(), json)
+    print_models_bench(run_bench(), json)
 
 
 @bench.command(name="conceal")
