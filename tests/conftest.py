@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from zlib import crc32
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,23 @@ settings.load_profile("unhurried")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make most parameters of a test that is marked as thinned slow: the first stays, and one in n others.
+
+    Which ones depends on their names alone, so that it is always the same and every kind is among them.
+    """
+    begun: set[str] = set()
+    for item in items:
+        mark = item.get_closest_marker("thinned")
+        if mark is None:
+            continue
+        test = item.nodeid.partition("[")[0]
+        if test in begun and crc32(item.name.encode()) % mark.args[0]:
+            item.add_marker("slow")
+        begun.add(test)
 
 
 @pytest.fixture(scope="session")

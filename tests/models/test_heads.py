@@ -58,6 +58,7 @@ def clipped_noise(count: int) -> Tensor:
     return (3 * noise).clamp(-1, 1 - STEP)
 
 
+@pytest.mark.thinned(7)
 @HEADS
 @pytest.mark.parametrize("sound", [digital_silence, full_scale_square_wave])
 @pytest.mark.parametrize("reduced", [False, True], ids=["float32", "bfloat16"])
@@ -89,6 +90,7 @@ def test_training_on_constant_sound_never_blows_up(
     assert all(math.isfinite(loss) and loss >= lowest for loss in losses)
 
 
+@pytest.mark.thinned(3)
 @HEADS
 @pytest.mark.parametrize("sound", [digital_silence, full_scale_square_wave, clipped_noise])
 @pytest.mark.parametrize("discrete", [False, True], ids=["density", "discrete"])

@@ -49,6 +49,7 @@ def brute_force(
     ).double()
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize(
     ("max_distance", "target_steps", "ends"), [(3, 9, [3, 4, 5, 6]), (6, 4, [6]), (2, 3, [2, 4, 6])]

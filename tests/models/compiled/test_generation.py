@@ -54,6 +54,7 @@ def how(**changes: Any) -> dict[str, Any]:
     return {**scaling, **usual, "limiter_limit": None, "limiter_memory": 0.0, **changes}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("batch", [1, 3, 9])
 @pytest.mark.parametrize("covariance", COVARIANCES)
 @pytest.mark.parametrize("cell", ["tanh", "gru", "lstm"])
@@ -71,6 +72,7 @@ def test_it_generates_what_a_loop_in_torch_does(cell: str, covariance: str, batc
     assert 0 < wide.mean() < 1
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("mode", ["mean", "likely"])
 @pytest.mark.parametrize("covariance", COVARIANCES)
 def test_modes_without_random_numbers(covariance: str, mode: str) -> None:

@@ -61,6 +61,7 @@ def written_out(network: EncoderDecoder, inputs: Tensor) -> DiagonalMixture:
     return joined(distributions)
 
 
+@pytest.mark.thinned(2)
 @every_cell
 @every_form
 @torch.no_grad()
@@ -76,6 +77,7 @@ def test_a_run_over_all_steps_is_the_definition_written_out(
             assert_same(alone, written_out(network, inputs[row]))
 
 
+@pytest.mark.thinned(2)
 @every_cell
 @every_form
 @torch.no_grad()

@@ -60,6 +60,7 @@ def fine(path: Path) -> bool:
     return True
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("verb", [verb for verb in SUFFIXES if verb != "spectrogram"])
 def test_a_file_is_done_whole_or_rejected_in_a_line(
     wavecast: Run, verb: str, sample: list[Path], sound_model: Path, tmp_path: Path

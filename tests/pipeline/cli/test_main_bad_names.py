@@ -29,6 +29,7 @@ NAMES = [
 ]
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("verb", SUFFIXES)
 def test_any_name_will_do(
     wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -61,6 +62,7 @@ EVIL = [
 """Names with what terminals, tables, Markdown, HTML, spreadsheets and addresses take for more than a name."""
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("verb", [*SUFFIXES, "doctor", "prepare"])
 def test_no_name_controls_the_terminal(
     wavecast: Run, verb: str, sound_model: Path, good: Path, tmp_path: Path
@@ -126,6 +128,7 @@ def test_unreadable_input_is_reported(
     assert not list(tmp_path.glob("*new*"))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("verb", [*SUFFIXES, "generate", "export", "report"])
 def test_unwritable_output_is_reported(
     wavecast: Run, verb: str, good: Path, sound_model: Path, tmp_path: Path, places: dict[str, Path | str]

@@ -59,6 +59,7 @@ def one_long_pass(model: TrainedModel, recording: NDArray[np.int16]) -> tuple[fl
     return nats, bits
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize(("lanes", "chunk_steps"), [(1, 1), (1, 1000), (2, 3), (4, 7), (9, 5), (32, 200)])

@@ -82,6 +82,7 @@ def test_the_step_written_out_is_the_predictors(case: str) -> None:
     assert all(name == "history" or vars(distribution)[name].numel() == 0 for name in left_out)
 
 
+@pytest.mark.thinned(5)
 @each_case
 def test_a_file_agrees_with_torch_for_any_batch(case: str, tmp_path: Path) -> None:
     onnxruntime = runtime()

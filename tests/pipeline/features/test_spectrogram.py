@@ -121,6 +121,7 @@ def test_sound_from_frames_has_nearly_these_frames(spectrogram: Spectrogram) -> 
     assert distance_db(spectrogram.frames(samples), frames) < BOUND_DB[spectrogram.n_mels]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("spectrogram", SETTINGS, ids=str)
 def test_speech_from_frames_has_nearly_these_frames(spectrogram: Spectrogram, shared_data: Path) -> None:
     import soundfile

@@ -36,6 +36,7 @@ def rows_of(run: FreeRun, count: int) -> Rows:
     return np.concatenate(list(run.rows(count)), 1)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("mode", ["sample", "mean", "likely"])
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("length", [0, 7, 1_234])

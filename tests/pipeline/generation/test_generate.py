@@ -56,6 +56,7 @@ def one_long_pass(model: TrainedModel, rows: Tensor) -> tuple[DiagonalMixture, t
     return distributions, model.network(inputs[:, :-1], state)[1] if steps else state
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("config", [WAVEFORM, OTHER_FRAMING], ids=["20, 10", "5, 16"])
 @pytest.mark.parametrize("length", LENGTHS)
@@ -107,6 +108,7 @@ def test_generated_samples_are_context_as_a_recording_is(config: InputConfig) ->
     assert int((continuation.int() - expected.int()).abs().max()) <= 1  # where rounding falls either way
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
 @pytest.mark.parametrize("context", [0, 1, 19, 20, 21])
 @pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 25])
@@ -144,6 +146,7 @@ def test_without_temperature_and_noise_the_seed_does_not_matter() -> None:
     assert np.array_equal(first, other)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("config", [WAVEFORM, FRAMES], ids=lambda config: config.kind)
 @pytest.mark.parametrize("length", [0, 1, 99, 100, 101, 4_000, 4_081])
 @pytest.mark.parametrize("count", [1, 80, 800, 988])

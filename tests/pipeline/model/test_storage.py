@@ -60,6 +60,7 @@ def sealed(folder: Path) -> None:
     changed(folder, lambda content: content.update(weights=weights))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("layers", [1, 2])
 @pytest.mark.parametrize("config", INPUTS, ids=["samples", "other framing", "mel", "linear"])
@@ -218,6 +219,7 @@ DAMAGES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize(
     "settings",

@@ -78,6 +78,7 @@ def test_the_seam_separates_context_and_continuation(tmp_path: Path) -> None:
     assert not where(without, ADDED_COLOUR).any()
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("steps", [0, 1, 2, 5_000])
 @pytest.mark.parametrize("density", [0.0, 0.05, 1.0])

@@ -77,6 +77,7 @@ def test_the_seam_is_drawn_at_its_time(
     )
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("count", [1, 5, 300, 100_000])
 @pytest.mark.filterwarnings("error")
 def test_every_length_and_silence_can_be_drawn(count: int, tmp_path: Path) -> None:

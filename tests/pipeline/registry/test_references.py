@@ -88,6 +88,7 @@ def test_a_renamed_model_and_one_of_a_deleted_run_are_still_found(run: RunFolder
     assert weights(fetch_model()) == weights(run.model)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("reference", "printed"),
     [

@@ -69,6 +69,7 @@ def test_what_stretches_add_up_to_is_the_score_of_the_whole(kind: str, block: in
         assert bits == pytest.approx(found.bits_per_sample)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("chunk_steps", [1, 7, 100])
 def test_chunks_and_blocks_change_nothing(kind: str, chunk_steps: int) -> None:

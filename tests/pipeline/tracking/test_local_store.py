@@ -38,6 +38,7 @@ def test_the_address_leads_to_the_file_and_back(name: str, tmp_path: Path) -> No
     assert sqlite_file(sqlite_address(database)) == database
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", NAMES)
 def test_a_moved_store_finds_its_artifacts_and_is_repaired(
     name: str, tmp_path: Path, fresh_store: Path, capsys: pytest.CaptureFixture[str]

@@ -65,6 +65,7 @@ def test_training_lowers_the_loss_and_leaves_a_whole_model(corpus: Path) -> None
     assert min(each for each in bits if each is not None) == pytest.approx(validation_bits(run.model))
 
 
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("cell", ["tanh", "gru", "lstm", "chung2014-gru", "chung2014-lstm", "mingru"])
 @pytest.mark.parametrize("state", ["carried", "reset"])
 def test_an_interrupted_run_ends_with_the_same_weights(
@@ -79,6 +80,7 @@ def test_an_interrupted_run_ends_with_the_same_weights(
     interrupted_is_uninterrupted(config_for(corpus, *settings), own_data_dir, monkeypatch)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "settings",
     [

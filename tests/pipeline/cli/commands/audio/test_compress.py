@@ -33,6 +33,7 @@ def round_trip(coding: CodingModel, source: Path, folder: Path, suffix: str = ".
     return done.bytes_after
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("channels", [1, 2, 5])
 @pytest.mark.parametrize(
     ("encoding", "depth"), [("PCM_U8", 8), ("PCM_16", 16), ("PCM_24", 24), ("PCM_32", 32)]
@@ -98,6 +99,7 @@ def examined(coding: CodingModel, source: Path) -> IntegerSound | None:
         return None
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", readable())
 def test_the_beginning_of_every_readable_file(
     tmp_path: Path, shared_data: Path, coding: CodingModel, name: str

@@ -135,6 +135,7 @@ def test_a_picture_shows_a_tone_in_the_right_place(tmp_path: Path) -> None:
     assert np.median(rows) / len(picture) == pytest.approx(0.25, abs=0.08)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("content", [np.zeros(8000, np.int16), noise(1), noise(20)])
 @pytest.mark.parametrize("changes", [{}, LINEAR])
 def test_silence_and_the_shortest_sounds_have_a_picture(

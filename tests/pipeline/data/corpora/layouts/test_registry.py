@@ -36,6 +36,7 @@ def ways_to_name(root: Path, elsewhere: Path, files: list[str]) -> Iterator[tupl
     yield "table", [elsewhere / "table.csv"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("laid", [*PUBLISHED, *ONE_READER], ids=lambda laid: laid.name)
 def test_speakers_and_splits_are_those_of_the_corpus_however_it_is_named(laid: Laid, tmp_path: Path) -> None:
     root = laid.make(tmp_path / "data" / "corpus")
