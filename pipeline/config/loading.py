@@ -137,7 +137,7 @@ def _problems_of_space(config: RunConfig) -> list[str]:
     problems = []
     for key, distribution in config.tuning.space.items():
         section = key.partition(".")[0]
-        if section in SHARED or section == "input" and key != "input.window" or key in OTHER_LOSS:
+        if section in SHARED or (section == "input" and key != "input.window") or key in OTHER_LOSS:
             problems.append(
                 f"tuning.space: {key}: trials are compared by their validation loss, which needs the same "
                 f"data, steps and loss; search input.window, train.* or model.*, but not "
