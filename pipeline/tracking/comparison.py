@@ -24,15 +24,18 @@ from pipeline.tracking.pages.run_page import page_tags
 from pipeline.tracking.parents.parent_run import (
     OWN_COLOUR,
     adopt,
+    figures_of,
     find_or_create,
     send_figures,
     send_files,
     send_tags,
 )
+from pipeline.tracking.parents.search_folder import RECORD
+from pipeline.tracking.parents.search_run import try_send_search
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import redacted_uri, tracking_errors
 from pipeline.tracking.sync import sending, sync_pending
-from pipeline.tracking.sync_state import has_pending, load_sent, numbers, save_sent
+from pipeline.tracking.sync_state import has_pending, load_sent, save_sent
 
 COMPARISON_TAG = "wavecast.comparison"
 
@@ -85,7 +88,7 @@ def send_comparison(folder: Path) -> str:
             send_files(client, uri, record, sent, _table_and_pictures(record, summary, Path(scratch)))
             best = children[best_first(summary)[0]]
             step = max((line["step"] for line in best.lines()), default=0)
-            send_figures(client, record, sent, _figures(best), written_ms(best), step)
+            send_figures(client, record, sent, figures_of(best), written_ms(best), step)
             client.set_terminated(sent.run_id, "FINISHED", _written_ms(folder))
         sent.pending = False
         save_sent(record, sent)
@@ -93,11 +96,12 @@ def send_comparison(folder: Path) -> str:
 
 
 def send_pending(home: Path, leave: Path | None = None) -> list[str]:
-    """Send unsent runs but ``leave``, and comparisons, of a data folder; return the names of those sent."""
+    """Send unsent runs but ``leave``, comparisons and searches of a data folder; return the names of those
+    sent."""
     names = sync_pending(home / "runs", leave)
-    for note in sorted((home / "reports").glob("*/tracking.json")):
+    for note in (*sorted(home.glob("reports/*/tracking.json")), *sorted(home.glob("tuning/*/tracking.json"))):
         if has_pending(RunFolder(note.parent)):
-            try_send_comparison(note.parent)
+            (try_send_search if (note.parent / RECORD).exists() else try_send_comparison)(note.parent)
             if not has_pending(RunFolder(note.parent)):
                 names.append(note.parent.name)
     return names
@@ -120,15 +124,6 @@ def _page(summary: dict[str, Any], ids: dict[str, str], experiment: str, own_run
         "mlflow.source.name": f"wavecast run ({summary['name']})",
         "mlflow.runColor": OWN_COLOUR,
         "mlflow.note.content": describe_comparison(summary, pages, own_run),
-    }
-
-
-def _figures(best: RunFolder) -> dict[str, float]:
-    """Return the figures of the best variant, which are those of the comparison."""
-    return {
-        name: value
-        for name, value in numbers(best, best.status()).items()
-        if name.startswith(("bits_per_sample/", "nats_per_step/"))
     }
 
 

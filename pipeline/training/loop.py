@@ -19,7 +19,7 @@ from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, open_dataset, split_rows
 from pipeline.data.store.disk import require_space
-from pipeline.errors import UserError
+from pipeline.errors import TrainingDiverged, UserError
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.model.limiter import loudest_level
@@ -73,7 +73,7 @@ def train(folder: RunFolder, on_checkpoint: Callable[[int], None] = lambda cover
     except Timeout:
         raise UserError(f"{folder.path}: another process is training this run") from None
     except UserError as problem:
-        folder.set_status("failed", reason=str(problem))
+        folder.set_status("failed", reason=str(problem), diverged=isinstance(problem, TrainingDiverged))
         raise
 
 
@@ -235,7 +235,8 @@ def _finish(training: Training, config: RunConfig) -> None:
     """Write the model folder from the best weights and mark the run as finished."""
     position = training.position
     if position.best_epoch < 0:
-        raise UserError(f"{training.folder.path}: no validation loss was finite; reduce train.learning_rate")
+        reason = "no validation loss was finite; reduce train.learning_rate"
+        raise TrainingDiverged(f"{training.folder.path}: {reason}")
     weights = read_checkpoint(training.folder.best_checkpoint, torch.device("cpu")).get("weights", {})
     facts: dict[str, Any] = {
         "run": training.folder.path.name,

@@ -12,7 +12,7 @@ from pipeline.common.devices import device_use
 from pipeline.config.training import TrainConfig
 from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
-from pipeline.errors import UserError
+from pipeline.errors import TrainingDiverged
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
@@ -67,7 +67,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
         The state after the batch, detached; the initial state after a skipped update.
 
     Raises:
-        UserError: the loss stays non-finite after several returns to the last checkpoint.
+        TrainingDiverged: the loss stays non-finite after several returns to the last checkpoint.
     """
     position, network = training.position, training.network
     rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
@@ -106,7 +106,7 @@ def _skip(training: Training, lanes: int) -> State:
     position.skipped_in_row += 1
     if position.skipped_in_row >= SKIPS_BEFORE_ROLLBACK:
         if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
-            raise UserError(
+            raise TrainingDiverged(
                 f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
                 "the last checkpoint; reduce train.learning_rate"
             )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pipeline.tracking.mlflow_client import artifact_repository, exists
 from pipeline.tracking.pages.dataset_inputs import send_datasets
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync_state import SyncState, save_sent
+from pipeline.tracking.sync_state import TEXT_LIMIT, SyncState, numbers, save_sent
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -74,6 +74,16 @@ def send_tags(client: "MlflowClient", record: RunFolder, sent: SyncState, presen
         save_sent(record, sent)
 
 
+def send_parameters(client: "MlflowClient", run_id: str, settings: Mapping[str, str]) -> None:
+    """Send the parameters that the run does not have yet: MLflow rejects another value of one."""
+    from mlflow.entities import Param
+
+    known = client.get_run(run_id).data.params
+    missing = [Param(key, value[:TEXT_LIMIT]) for key, value in settings.items() if key not in known]
+    if missing:
+        client.log_batch(run_id, params=missing)
+
+
 def send_files(
     client: "MlflowClient", uri: str, record: RunFolder, sent: SyncState, paths: Iterable[Path]
 ) -> None:
@@ -86,6 +96,15 @@ def send_files(
         repository.log_artifact(str(path))
         sent.artifacts[path.name] = stamp
         save_sent(record, sent)
+
+
+def figures_of(best: RunFolder) -> dict[str, float]:
+    """Return the losses and bits of a child by their names in MLflow, which its parent shows as its own."""
+    return {
+        name: value
+        for name, value in numbers(best, best.status()).items()
+        if name.startswith(("bits_per_sample/", "nats_per_step/"))
+    }
 
 
 def send_figures(

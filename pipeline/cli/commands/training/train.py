@@ -48,10 +48,10 @@ def train(
             print_remarks(read_corpus(dataset)["remarks"])
         run = start_stage(chosen, dataset)
     train_here(run)
-    print_run(run, _register(run) if register else None, json)
+    print_run(run, register_model(run) if register else None, json)
 
 
-def _register(run: Path) -> str | None:
+def register_model(run: Path) -> str | None:
     """Return the name and version that the model got, None where it could not be registered now."""
     from pipeline.registry.registration import register
     from pipeline.tracking.run_folder import RunFolder
