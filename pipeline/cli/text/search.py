@@ -50,7 +50,8 @@ def print_search(facts: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    title = f"{len(facts['trials'])} trials, the best first"
+    count = len(facts["trials"])
+    title = f"{count} trials, the best first" if count > 1 else "1 trial"
     table = Table(title=title, title_justify="left")
     for heading in columns(facts["space"]):
         justify: Literal["left", "right"] = "left" if heading == "end" else "right"

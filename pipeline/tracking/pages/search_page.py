@@ -56,7 +56,7 @@ def end_text(trial: Mapping[str, Any]) -> str:
         return f"pruned after epoch {trial['epochs']}"
     if trial["state"] == "failed":
         return f"failed ({trial.get('reason', 'no reason is known')})"
-    return f"trained for {trial['epochs']} epochs"
+    return f"trained for {trial['epochs']} {'epoch' if trial['epochs'] == 1 else 'epochs'}"
 
 
 def setting_text(value: Any) -> str:
