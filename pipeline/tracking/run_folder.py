@@ -202,6 +202,19 @@ class RunFolder:
         return lines
 
 
+class ReadOnlyRun(RunFolder):
+    """A run as processes see it that train it beside the one that writes; they write nothing."""
+
+    def set_status(self, status: str, **summary: Any) -> None:
+        """Write nothing."""
+
+    def append(self, step: int, metrics: dict[str, float]) -> None:
+        """Write nothing."""
+
+    def truncate_journal(self, size: int) -> None:
+        """Change nothing."""
+
+
 @functools.cache
 def _notice_once(line: str) -> None:
     """Print a notice, once in this process: a status is read again and again."""

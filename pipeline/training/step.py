@@ -22,6 +22,7 @@ from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, restore_weights
 from pipeline.training.optimiser import learning_rate
+from pipeline.training.ranks.group import ALONE, Ranks
 
 POINTS_PER_CURVE = 1_000
 """Largest number of logged points; with more, the tracking server's pages are slow."""
@@ -48,6 +49,8 @@ class Training:
     updates_per_epoch: int
     on_checkpoint: Callable[[int], None]
     average: WeightAverage | None = None
+    ranks: Ranks = ALONE
+    lanes: int = 0
 
     @property
     def total_updates(self) -> int:
@@ -79,11 +82,17 @@ def update(training: Training, batch: Batch, state: State) -> State:
     steps = max(batch.values, 1) / training.framing.target_size
     discrete = training.config.loss == "discrete"
     before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
+    bfloat16 = training.config.precision == "bfloat16"
     with weight_noise(network, training.config.weight_noise):
-        with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
+        with (
+            training.ranks.own_draws(training.config.seed, position.total_updates, training.device),
+            torch.autocast(training.device.type, torch.bfloat16, bfloat16),
+        ):
             loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+    own_steps = batch.values / training.framing.target_size
+    loss, steps = training.ranks.join_gradients(network.parameters(), loss.detach(), steps, own_steps)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
     position.update += 1
     position.total_updates += 1
