@@ -109,7 +109,7 @@ def begin(
     folder.truncate_journal(journal_size)
     facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
     facts |= describe_kernels(network, device, config.train.precision)
-    folder.set_status("running", **facts, parameters=_parameter_counts(network))
+    folder.set_status("running", **facts, ranks=ranks.size, parameters=_parameter_counts(network))
     if not resumed:
         if start is None:
             start_head(network, dataset)

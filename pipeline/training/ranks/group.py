@@ -32,7 +32,7 @@ LONGEST_WAIT = timedelta(days=14)
 at once."""
 UNTIL_ENDED_S = 30.0
 """Time in which the launcher ends a rank whose neighbour was lost, in seconds."""
-UNTIL_FIRST_SPEAKS_S = 5.0
+UNTIL_FIRST_SPEAKS_S = 60.0
 """Time after which a mistake that rank 0 has not found as well is reported by another rank, in seconds."""
 PARENT_S = 1.0
 
