@@ -28,6 +28,10 @@ class TrainingInterrupted(UserError):
     """A training process was ended from outside; the same call resumes it."""
 
 
+class TrainingDiverged(UserError):
+    """The loss of a training stays non-finite, as it would if the training was repeated."""
+
+
 class VariantsFailed(UserError):
     """Some variants of a run failed; the others are trained, compared and reported in ``summary``."""
 

@@ -43,6 +43,7 @@ SECTIONS = (
     "samples",
     "tracking",
     "promotion",
+    "tuning",
 )
 OWN = ("wavecast", "pipeline", "models", "flows")
 NO_CODE = re.compile(r"```.*?```", re.DOTALL)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from models.head_kinds import COVARIANCES, HEADS
 from models.recurrent.cells import CELLS
@@ -61,7 +62,7 @@ def default_of(field: FieldInfo) -> str:
     """Return a field's default as YAML would have it."""
     if field.is_required():
         return "required"
-    value = field.get_default(call_default_factory=True)
+    value = to_jsonable_python(field.get_default(call_default_factory=True))
     written = {None: "null", True: "true", False: "false"}
     text = written[value] if value is None or isinstance(value, bool) else str(value)
     return f"`{text}`" if text else "empty"

@@ -16,7 +16,10 @@ from typing import Any
 from cyclopts import App, Group
 
 GROUPS = {
-    "training": ("Train on recordings", ["demo", "data", "prepare", "train", "evaluate", "run", "config"]),
+    "training": (
+        "Train on recordings",
+        ["demo", "data", "prepare", "train", "tune", "evaluate", "run", "config"],
+    ),
     "audio": (
         "Apply a model to recordings",
         ["predict", "generate", "score", "conceal", "compress", "decompress", "spectrogram"],

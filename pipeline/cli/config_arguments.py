@@ -1,5 +1,7 @@
 """Settings and recordings as arguments of the commands that train."""
 
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -55,6 +57,31 @@ def config_of(config: Path, settings: tuple[str, ...], recordings: Sequence[str 
     changed = loaded.model_dump(mode="json")
     changed["corpus"]["inputs"] = inputs
     return validated(changed, str(config))
+
+
+def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Place, ...]]:
+    """Return configuration and recordings; the first name may be a configuration.
+
+    It is one if it ends in .yaml or .yml, or if it is the name of an included configuration. If a file or
+    folder has that name, too, it is a configuration only if other names follow; a notice is printed then.
+    """
+    from pipeline.common.places import place_of
+    from pipeline.config.loading import included_configs
+
+    paths = tuple(map(place_of, named))
+    if not named or config != Path("base"):
+        return config, paths
+    first, rest = named[0], paths[1:]
+    if first.lower().endswith((".yaml", ".yml")):
+        return Path(first), rest
+    if first not in included_configs():
+        return config, paths
+    if os.path.lexists(first):
+        other = f"`./{first}` means the folder" if rest else f"`--config {first}` means the configuration"
+        meaning = "a configuration" if rest else "recordings"
+        print(f"wavecast: {first} is read as {meaning}; {other}", file=sys.stderr)
+        return (Path(first), rest) if rest else (config, paths)
+    return Path(first), rest
 
 
 def demo_recordings() -> Path:

@@ -23,7 +23,7 @@ from pipeline.errors import UserError, one_line
 
 LONGEST_MESSAGE = 400
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-RESUMABLE = frozenset(("demo", "data", "prepare", "train", "run", "study"))
+RESUMABLE = frozenset(("demo", "data", "prepare", "train", "tune", "run", "study"))
 
 
 def build_app(names: Sequence[str] = ()) -> App:

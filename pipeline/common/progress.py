@@ -21,10 +21,10 @@ from rich.progress import (
 Item = TypeVar("Item")
 
 
-def progress_bar(unit: str) -> Progress:
+def progress_bar(unit: str, visible: bool = True) -> Progress:
     """Return a bar on standard error with count, a `note` field, time spent and time left.
 
-    Only the main thread has one, since a terminal shows one at a time.
+    Only the main thread has one, since a terminal shows one at a time, and with ``visible=False`` nobody.
     Use it as a context manager; add a task with ``bar.add_task(description, total=..., note="")``.
     """
     return Progress(
@@ -38,7 +38,9 @@ def progress_bar(unit: str) -> Progress:
         TextColumn("left"),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=not sys.stderr.isatty() or threading.current_thread() is not threading.main_thread(),
+        disable=not visible
+        or not sys.stderr.isatty()
+        or threading.current_thread() is not threading.main_thread(),
         transient=True,
     )
 

@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,21 @@ from pipeline.common.files import read_regular
 from pipeline.config.inputs import KINDS, READ_LATER, row_settings
 from pipeline.config.renamed import present_names
 from pipeline.config.run import RunConfig
+from pipeline.config.tuning import DISTRIBUTIONS
+from pipeline.config.types import Scalar
 from pipeline.config.yaml_text import MOST_BYTES, MOST_DEPTH, parse_yaml
 from pipeline.errors import UserError, one_line
 
-SHARED = ("name", "corpus", "preparation", "run", "evaluate", "tracking", "promotion", "variants")
+SHARED = ("name", "corpus", "preparation", "run", "evaluate", "tracking", "promotion", "tuning", "variants")
 """Sections of which a run has one for all its variants."""
+
+OTHER_LOSS = ("model.architecture", "model.convolutions", "model.decode_steps", "train.loss")
+"""Settings of `model` and `train` with which the validation loss measures something else."""
+WHOLE = ("variants", "space")
+"""Keys whose content a file replaces as a whole."""
+
+UNION_TAGS = frozenset((*KINDS, *DISTRIBUTIONS))
+"""What pydantic puts between keys where it reports a problem of one kind among several."""
 
 MOST_PROBLEMS = 20
 """Problems of one file that are listed."""
@@ -48,7 +58,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> RunC
         if key.count(".") > MOST_DEPTH:
             raise UserError(f"--set {_cut(override)}: a key of too many parts", exit_code=2)
         change = nested({key.strip(): _parse(value, f"--set {_cut(override)}")})
-        changes = merge(changes, _present(change))
+        changes = merge(changes, _present(change), whole=())
     if not overrides:
         return validated(settings, str(found))
     try:
@@ -78,6 +88,7 @@ def validated(settings: Mapping[str, Any], where: str) -> RunConfig:
             variant_config(config, name)
         except UserError as problem:
             problems.append(str(problem))
+    problems += _problems_of_space(config)
     if problems:
         raise UserError("; ".join(problems), exit_code=2)
     return config
@@ -105,6 +116,40 @@ def variant_config(config: RunConfig, variant: str) -> RunConfig:
     if shared:
         raise _not_shared(variant, shared)
     return changed
+
+
+def trial_config(config: RunConfig, changes: Mapping[str, Scalar]) -> RunConfig:
+    """Return the configuration of one trial of a search, without variants and without a search.
+
+    Args:
+        config: the configuration that is searched.
+        changes: values of the searched settings by dotted key.
+
+    Raises:
+        UserError: they do not fit the configuration.
+    """
+    settings = {**config.model_dump(mode="json"), "variants": {}, "tuning": {"space": {}}}
+    return validated(merge(settings, nested(changes)), "tuning.space")
+
+
+def _problems_of_space(config: RunConfig) -> list[str]:
+    """Return what is wrong with the space of a search: unknown settings, and values that do not fit."""
+    problems = []
+    for key, distribution in config.tuning.space.items():
+        section = key.partition(".")[0]
+        if section in SHARED or (section == "input" and key != "input.window") or key in OTHER_LOSS:
+            problems.append(
+                f"tuning.space: {key}: trials are compared by their validation loss, which needs the same "
+                f"data, steps and loss; search input.window, train.* or model.*, but not "
+                f"{', '.join(OTHER_LOSS)}"
+            )
+            continue
+        for value in distribution.examples():
+            try:
+                trial_config(config, {key: value})
+            except UserError as problem:
+                problems.append(str(problem))
+    return list(dict.fromkeys(problems))[:MOST_PROBLEMS]
 
 
 def _not_shared(variant: str, keys: Sequence[str]) -> UserError:
@@ -140,12 +185,15 @@ def included_configs() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
-def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge(
+    base: Mapping[str, Any], changes: Mapping[str, Any], whole: Collection[str] = WHOLE
+) -> dict[str, Any]:
     """Return settings with changes, merged section by section.
 
     Args:
         base: sections with their keys.
         changes: sections with their keys. A section with another `kind` replaces the one in ``base``.
+        whole: keys whose content is replaced, not merged.
 
     Example:
         >>> merge({"model": {"cell": "gru", "window": 20}}, {"model": {"cell": "lstm"}})
@@ -159,7 +207,7 @@ def merge(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
         same_kind = isinstance(old, Mapping) and isinstance(value, Mapping)
         if same_kind and "kind" in old:  # type: ignore[operator]
             same_kind = value.get("kind", old["kind"]) == old["kind"]  # type: ignore[index]
-        merged[key] = merge(old, value) if same_kind and key != "variants" else value  # type: ignore[arg-type]
+        merged[key] = merge(old, value, whole) if same_kind and key not in whole else value  # type: ignore[arg-type]
     return merged
 
 
@@ -169,7 +217,7 @@ def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in dotted.items():
         for part in reversed(key.split(".")):
             value = {part: value}
-        tree = merge(tree, value)
+        tree = merge(tree, value, whole=())
     return tree
 
 
@@ -207,7 +255,7 @@ def _problems(error: ValidationError, where: str) -> str:
     found = []
     problems = error.errors(include_url=False)
     for problem in problems[:MOST_PROBLEMS]:
-        key = _cut(".".join(str(part) for part in problem["loc"] if part not in KINDS))
+        key = _cut(".".join(str(part) for part in problem["loc"] if part not in UNION_TAGS))
         if problem["type"] == "extra_forbidden":
             found.append(f"{key}: unknown key{_suggestion(problem['loc'])}")
         elif problem["type"] == "value_error":
@@ -223,7 +271,7 @@ def _problems(error: ValidationError, where: str) -> str:
 
 def _suggestion(location: tuple[int | str, ...]) -> str:
     """Return a suggestion for a misspelt key: one of the same section, else one of another."""
-    *section, name = (str(part) for part in location if part not in KINDS)
+    *section, name = (str(part) for part in location if part not in UNION_TAGS)
     keys = list(_keys(RunConfig))
     for known in ([key for key in keys if key[:-1] == section], keys):
         close = difflib.get_close_matches(name, [key[-1] for key in known], n=1)

@@ -17,7 +17,8 @@ from pipeline.config.preparation import PreparationConfig
 from pipeline.config.promotion import PromotionConfig
 from pipeline.config.runners import RunnersConfig
 from pipeline.config.training import TrainConfig
-from pipeline.config.types import Fraction, Positive, Section, Seed, Split
+from pipeline.config.tuning import TuningConfig
+from pipeline.config.types import Fraction, Positive, Scalar, Section, Seed, Split
 
 RESERVED_ALIASES = ("champion", "previous", "latest")
 DEFAULT_NAME = "wavecast"
@@ -31,7 +32,6 @@ def _not_reserved(name: str) -> str:
     return name
 
 
-Scalar = bool | int | float | str | None
 VariantName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$"), AfterValidator(_not_reserved)]
 
 
@@ -145,6 +145,7 @@ class RunConfig(Section):
     samples: SamplesConfig = SamplesConfig()
     tracking: TrackingConfig = TrackingConfig()
     promotion: PromotionConfig = PromotionConfig()
+    tuning: TuningConfig = TuningConfig()
     variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
     (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation

@@ -11,6 +11,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[int, Field(ge=2_000, le=384_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Split = Literal["train", "valid", "test"]
+Scalar = bool | int | float | str | None
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 

@@ -68,6 +68,8 @@ def _state(
     again = f"Resume it: `wavecast train --resume {run.path}`."
     if state == "failed":
         yield Finding("problem", "failed", f"It failed: {status.get('reason', 'no reason is known')}", again)
+    elif state == "pruned":
+        yield Finding("fine", "pruned", f"A search has ended it early: {status.get('reason', '')}.", again)
     elif state == "finished" and not (run.model / "config.json").is_file():
         what = "It is finished, but its model is missing."
         yield Finding("problem", "model", what, "Delete the folder and train again.")

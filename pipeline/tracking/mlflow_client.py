@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Makes the MLflow UI open on curves and models, not on the traces of language models."""
 RUN_TAG = "wavecast.run"
+ENDS = {"finished": "FINISHED", "pruned": "KILLED"}
+"""MLflow's words for the ends of trainings; every other one has failed."""
 MOST_DELETED = 100
 """Most experiments of one name that may have been deleted."""
 BATCH_POINTS = 1000
@@ -272,7 +274,7 @@ def _send_end(
         if status["status"] == "running":
             client.update_run(sent.run_id, "RUNNING")
         else:
-            ended = "FINISHED" if status["status"] == "finished" else "FAILED"
+            ended = ENDS.get(status["status"], "FAILED")
             client.set_terminated(sent.run_id, ended, at_ms)
         sent.status = status["status"]
 

@@ -2,7 +2,7 @@
 
 run.json         what is trained on what: configuration, data set, when it began
 journal.jsonl    the curves: a line per logged step, {"step", "time_ms", "metrics", "checksum"}
-status.json      running, finished or failed, and the summary figures
+status.json      running, finished, failed or pruned (a trial that a search has ended early), and the figures
 last.pt, best.pt checkpoints; previous.pt is the last but one, until the training is finished
 model/           the trained model: config.json, model.safetensors
 start/           a copy of the model that the training started from; start.json says which, or why none
@@ -145,7 +145,7 @@ class RunFolder:
         """Write status.json.
 
         Args:
-            status: `running`, `finished` or `failed`.
+            status: `running`, `finished`, `failed` or `pruned`.
             **summary: figures and facts, added to those of earlier calls.
         """
         write_json(self.path / "status.json", {**self.status(), **summary, "status": status})
@@ -200,6 +200,19 @@ class RunFolder:
         if damaged:
             print_notice(f"{self.journal}: {damaged} of its lines are damaged and are left out of the curves")
         return lines
+
+
+class ReadOnlyRun(RunFolder):
+    """A run as processes see it that train it beside the one that writes; they write nothing."""
+
+    def set_status(self, status: str, **summary: Any) -> None:
+        """Write nothing."""
+
+    def append(self, step: int, metrics: dict[str, float]) -> None:
+        """Write nothing."""
+
+    def truncate_journal(self, size: int) -> None:
+        """Change nothing."""
 
 
 @functools.cache

@@ -18,7 +18,7 @@ from pipeline.tracking.pages.dataset_inputs import source_names
 from pipeline.tracking.pages.metric_names import LAYOUT, baseline_figures, tracked_name
 from pipeline.tracking.run_folder import RunFolder
 
-NO_PARAMETERS = ("run", "tracking", "promotion", "variants")
+NO_PARAMETERS = ("run", "tracking", "promotion", "tuning", "variants")
 """Sections of a configuration that do not change the run itself."""
 FIRST_LAYOUT = 1
 """Scheme of names of the releases whose notes have no `layout`."""

@@ -1,6 +1,7 @@
 """Training of one run folder in a child process: `python -m pipeline.training RUN`.
 
-The process ends when its standard input is closed, so it does not outlive the process that started it.
+The process ends when its standard input is closed, so it does not outlive the process that started it. With
+`--ranks` it is one of several that `torchrun` or `pipeline.training.processes.ranked` has started.
 """
 
 import os
@@ -10,17 +11,24 @@ import threading
 from pathlib import Path
 
 from pipeline.errors import UserError, one_line
+from pipeline.training.ranks.group import joined
 from pipeline.training.tracked import train_here
 
 
-def main(run: str) -> None:
+def main(run: str, as_rank: bool = False) -> None:
     """Train the run; a user's error is one line on standard error, with the command line's exit code."""
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
+        if as_rank:
+            with joined() as ranks:
+                train_here(Path(run), ranks)
+            return
+        threading.Thread(target=_stop_with_parent, daemon=True).start()
         train_here(Path(run))
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
+        if as_rank:  # the process that started the ranks reports it
+            sys.exit(130)
         _fail("stopped; run the same command again to resume", 130)
     except OSError as problem:
         _fail(f"{problem.filename or run}: {problem.strerror or problem}", 1)
@@ -38,4 +46,4 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], as_rank="--ranks" in sys.argv[2:])

@@ -12,7 +12,7 @@ from pipeline.common.devices import device_use
 from pipeline.config.training import TrainConfig
 from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
-from pipeline.errors import UserError
+from pipeline.errors import TrainingDiverged
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
@@ -22,6 +22,7 @@ from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, restore_weights
 from pipeline.training.optimiser import learning_rate
+from pipeline.training.ranks.group import ALONE, Ranks
 
 POINTS_PER_CURVE = 1_000
 """Largest number of logged points; with more, the tracking server's pages are slow."""
@@ -48,6 +49,8 @@ class Training:
     updates_per_epoch: int
     on_checkpoint: Callable[[int], None]
     average: WeightAverage | None = None
+    ranks: Ranks = ALONE
+    lanes: int = 0
 
     @property
     def total_updates(self) -> int:
@@ -67,7 +70,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
         The state after the batch, detached; the initial state after a skipped update.
 
     Raises:
-        UserError: the loss stays non-finite after several returns to the last checkpoint.
+        TrainingDiverged: the loss stays non-finite after several returns to the last checkpoint.
     """
     position, network = training.position, training.network
     rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
@@ -79,11 +82,17 @@ def update(training: Training, batch: Batch, state: State) -> State:
     steps = max(batch.values, 1) / training.framing.target_size
     discrete = training.config.loss == "discrete"
     before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
+    bfloat16 = training.config.precision == "bfloat16"
     with weight_noise(network, training.config.weight_noise):
-        with torch.autocast(training.device.type, torch.bfloat16, training.config.precision == "bfloat16"):
+        with (
+            training.ranks.own_draws(training.config.seed, position.total_updates, training.device),
+            torch.autocast(training.device.type, torch.bfloat16, bfloat16),
+        ):
             loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
+    own_steps = batch.values / training.framing.target_size
+    loss, steps = training.ranks.join_gradients(network.parameters(), loss.detach(), steps, own_steps)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
     position.update += 1
     position.total_updates += 1
@@ -106,7 +115,7 @@ def _skip(training: Training, lanes: int) -> State:
     position.skipped_in_row += 1
     if position.skipped_in_row >= SKIPS_BEFORE_ROLLBACK:
         if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
-            raise UserError(
+            raise TrainingDiverged(
                 f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
                 "the last checkpoint; reduce train.learning_rate"
             )

@@ -7,7 +7,7 @@ from typing import Any, get_args
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from pipeline.config.run import RunConfig
 
@@ -65,6 +65,7 @@ def _setting(
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined:  # a kind of input, which has to be named
         default = get_args(field.annotation)[0]
+    default = to_jsonable_python(default)
     schema = model.model_json_schema()["properties"][name]
     return {
         "key": key,

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.common.files import data_dir
-from pipeline.tracking.comparison import PARENT_TAG, send_comparison, send_pending, try_send_comparison
+from pipeline.tracking.comparison import send_comparison, send_pending, try_send_comparison
 from pipeline.tracking.comparison_folder import read_summary, write_summary
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.parents.parent_run import PARENT_TAG
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import store_uri
 from tests.helpers.tracked_runs import add_model, free_port, new_run

@@ -1,15 +1,12 @@
 """`wavecast run`: the whole pipeline, from recordings to a champion."""
 
-import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json
-from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of
-from pipeline.common.places import Place, place_of
+from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of, split_configuration
 from pipeline.errors import VariantsFailed
 
 if TYPE_CHECKING:
@@ -37,30 +34,6 @@ def run(
     config, names = split_configuration(config, recordings)
     chosen = config_of(config, settings, names)
     run_and_print(chosen, prefect, json, quiet=json)
-
-
-def split_configuration(config: Path, named: tuple[str, ...]) -> tuple[Path, tuple[Place, ...]]:
-    """Return configuration and recordings; the first name may be a configuration.
-
-    It is one if it ends in .yaml or .yml, or if it is the name of an included configuration. If a file or
-    folder has that name, too, it is a configuration only if other names follow; a notice is printed then.
-    """
-    from pipeline.config.loading import included_configs
-
-    paths = tuple(map(place_of, named))
-    if not named or config != Path("base"):
-        return config, paths
-    first, rest = named[0], paths[1:]
-    if first.lower().endswith((".yaml", ".yml")):
-        return Path(first), rest
-    if first not in included_configs():
-        return config, paths
-    if os.path.lexists(first):
-        other = f"`./{first}` means the folder" if rest else f"`--config {first}` means the configuration"
-        meaning = "a configuration" if rest else "recordings"
-        print(f"wavecast: {first} is read as {meaning}; {other}", file=sys.stderr)
-        return (Path(first), rest) if rest else (config, paths)
-    return Path(first), rest
 
 
 def run_and_print(config: "RunConfig", prefect: bool, json: bool, quiet: bool = False) -> None:

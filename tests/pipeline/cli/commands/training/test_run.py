@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.commands.training.run import split_configuration
+from pipeline.cli.config_arguments import split_configuration
 from tests.helpers.cli import Run, refused
 
 BASE = Path("base")

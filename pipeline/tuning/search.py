@@ -1,0 +1,129 @@
+"""The search: trials are drawn in this process, and trained where `run.workers` states, several at once."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from pipeline.common.files import read_json
+from pipeline.config.loading import trial_config
+from pipeline.config.run import RunConfig
+from pipeline.config.types import Scalar
+from pipeline.errors import UserError
+from pipeline.promotion.starting import choose_start
+from pipeline.stages import PREPARE_AGAIN, Fingerprinted
+from pipeline.tracking.parents.search_folder import STUDY, SearchRecord, TrialRecord
+from pipeline.tracking.parents.search_run import try_send_search
+from pipeline.tracking.run_folder import start_run
+from pipeline.training.processes.runners import count_slots
+from pipeline.tuning.record import search_folder, write_record
+from pipeline.tuning.study import LABEL, RUN, SearchStudy
+from pipeline.tuning.trial import record_of, train_trial
+
+if TYPE_CHECKING:
+    import optuna
+
+OnTrial = Callable[[TrialRecord, SearchRecord], None]
+
+
+def run_search(
+    config: RunConfig, dataset: Path, variant: str = "", on_trial: OnTrial = lambda trial, record: None
+) -> tuple[Path, SearchRecord]:
+    """Train the trials of a search that are not trained yet, and return its folder and record.
+
+    Args:
+        config: the configuration that is searched, without variants.
+        dataset: the prepared data set.
+        variant: name of the variant that the configuration is of, for the name of the search.
+        on_trial: called when a trial has ended.
+
+    Raises:
+        UserError: nothing is to be searched, Optuna is not installed, another process runs this search, the
+            cluster cannot be used, or every trial failed.
+    """
+    if not config.tuning.space:
+        raise UserError("tuning.space is empty: name the settings to search", exit_code=2)
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
+    folder = search_folder(config, fingerprint, variant)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".search.lock", timeout=0):
+            search = _Search(config, dataset, fingerprint, folder, on_trial)
+            search.run()
+            record = search.record()
+    except Timeout:
+        raise UserError(f"{folder}: another process runs this search") from None
+    try_send_search(folder)
+    if not record["best"]:
+        reasons = [trial.get("reason", "no reason is known") for trial in record["trials"]]
+        raise UserError(f"no trial was trained to its end (the last: {reasons[-1]})")
+    return folder, record
+
+
+class _Search:
+    """A search in progress."""
+
+    def __init__(
+        self, config: RunConfig, dataset: Path, fingerprint: str, folder: Path, on_trial: OnTrial
+    ) -> None:
+        self.config, self.dataset, self.fingerprint = config, dataset, fingerprint
+        self.folder, self.on_trial = folder, on_trial
+        self.slots = count_slots(config.run)
+        self.study = SearchStudy(folder / STUDY, config.tuning, parallel=self.slots > 1)
+        self.stop = threading.Event()
+        self.sending = True
+
+    def run(self) -> None:
+        """Train all trials, as many at once as there are slots."""
+        trials = self.study.next_trials()
+        waiting: dict[Future[None], str] = {}
+        with ThreadPoolExecutor(self.slots, thread_name_prefix="trial") as pool:
+            try:
+                more = True
+                while more or waiting:
+                    while more and len(waiting) < self.slots:
+                        if (found := next(trials, None)) is None:
+                            more = False
+                            break
+                        if future := self._submitted(pool, *found):
+                            waiting[future] = found[0].user_attrs[LABEL]
+                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                        label = waiting.pop(future)
+                        future.result()
+                        self._report(label)
+            finally:
+                self.stop.set()
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _submitted(
+        self, pool: ThreadPoolExecutor, trial: "optuna.Trial", settings: dict[str, Scalar]
+    ) -> Future[None] | None:
+        """Start a trial; return None for one whose settings do not fit together, which has failed."""
+        try:
+            config = trial_config(self.config, settings)
+        except UserError as problem:
+            self.study.fail(trial, lost=False, reason=str(problem))
+            self._report(trial.user_attrs[LABEL])
+            return None
+        run = start_run(config, self.dataset, self.fingerprint, trial.user_attrs[LABEL])
+        choose_start(run)
+        trial.set_user_attr(RUN, run.path.name)
+        return pool.submit(train_trial, self.study, trial, run.path, self.config.run, self.stop)
+
+    def record(self) -> SearchRecord:
+        """Write and return the record of the trials that have ended."""
+        ended = [
+            record_of(trial.user_attrs, trial.params, self.folder.absolute().parents[1] / "runs")
+            for trial in self.study.trials()
+            if trial.state.is_finished()
+        ]
+        return write_record(self.folder, self.config, self.fingerprint, ended)
+
+    def _report(self, label: str) -> None:
+        record = self.record()
+        (trial,) = (each for each in record["trials"] if each["label"] == label)
+        self.on_trial(trial, record)
+        self.sending = self.sending and try_send_search(self.folder, ended=False)
