@@ -29,8 +29,11 @@ from pipeline.errors import UserError, print_notice
 
 MOST_JOURNAL_BYTES = 1 << 30
 """Longest journal: some millions of lines."""
-ADDED_TO_TRAINING: dict[str, Any] = {"start_from": None, "ema": 0.0}
-"""Settings of `train` that earlier releases did not have, with the values that change nothing."""
+ADDED_SETTINGS: dict[str, dict[str, Any]] = {
+    "train": {"start_from": None, "ema": 0.0},
+    "model": {"output_dropout": 0.0},
+}
+"""Settings that earlier releases did not have, by section, with the values that change nothing."""
 
 
 class RunDescription(TypedDict):
@@ -246,9 +249,10 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
         variant: name of the variant; empty is the name of the configuration.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
-    for added, default in ADDED_TO_TRAINING.items():
-        if settings["train"][added] == default:  # folders of releases without the setting keep their names
-            del settings["train"][added]
+    for section, added in ADDED_SETTINGS.items():
+        for name, default in added.items():
+            if settings[section][name] == default:  # folders of releases without the setting keep their names
+                del settings[section][name]
     label = f"{config.name}-{variant}" if variant else config.name
     earlier = {section: earlier_names(section, values) for section, values in settings.items()}
     folder, begun_earlier = (

@@ -18,6 +18,6 @@ def study(
     settings: Settings = (),
 ) -> None:
     """Reproduce every comparison in the documentation and print its tables; this needs hours on a CPU."""
-    from pipeline.benchmarks.reproduce import study as run_study
+    from pipeline.benchmarks.study.speech import study as run_study
 
     print(run_study(speech, music, settings).read_text(), end="")

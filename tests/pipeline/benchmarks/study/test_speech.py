@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pipeline.benchmarks.models as bench_models
-from pipeline.benchmarks.reproduce import HEADINGS, SPEECH_PARTS, study
+from pipeline.benchmarks.study.speech import HEADINGS, SPEECH_PARTS, study
 from pipeline.common.files import data_dir, read_json
 from pipeline.errors import UserError
 from pipeline.music.midi import KEYS
