@@ -125,6 +125,7 @@ def test_a_variant_that_fails_does_not_stop_the_others(
     assert "Traceback" not in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_flow_does_what_the_plain_functions_do(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

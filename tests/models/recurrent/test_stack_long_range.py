@@ -95,6 +95,7 @@ def test_gated_units_learn_to_add_within_50_steps(cell: str) -> None:
     assert error_of_learning(cell, 50, GATED_LEARNING_RATE, 500) < LEARNT
 
 
+@pytest.mark.slow
 def test_tanh_units_do_not_learn_to_add_within_50_steps() -> None:
     errors = [error_of_learning("chung2014-tanh", 50, rate, 500) for rate in TANH_LEARNING_RATES]
     assert UNLEARNT < min(errors) < 1.1 * BASELINE

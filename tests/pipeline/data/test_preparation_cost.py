@@ -237,6 +237,7 @@ def assert_flat(sounds: list[NDArray[np.int16]], tmp_path: Path, suffix: str) ->
     assert ten - one < added / 4
 
 
+@pytest.mark.slow
 def test_memory_stays_flat_when_the_corpus_grows_tenfold(tmp_path: Path) -> None:
     assert_flat([noise(400_000, seed) for seed in range(12)], tmp_path, ".wav")
 

@@ -7,17 +7,34 @@ from cyclopts import Parameter
 
 from pipeline.cli.config_arguments import Settings
 
-EXAMPLES = ["study speech/", "study speech/ --music sets/ --set train.epochs=20"]
+EXAMPLES = ["study speech/", "study --music sets/ --budget night", "study --music sets/ --rates 3 --seeds 2"]
 
 
 def study(
-    speech: Annotated[Path, Parameter(help="Folder of recordings, with one subfolder for each speaker.")],
+    speech: Annotated[
+        Path | None, Parameter(help="Folder of recordings, with one subfolder for each speaker.")
+    ] = None,
     /,
     *,
     music: Annotated[Path | None, Parameter(help="Folder of data sets of music, .mat or .npz.")] = None,
+    rates: Annotated[int, Parameter(help="Learning rates to try for each unit and set of music.")] = 10,
+    seeds: Annotated[int, Parameter(help="Trainings with the best learning rate, each with its seed.")] = 3,
+    budget: Annotated[
+        str, Parameter(help="Time of all trainings on music together: 10m, 3h or night. Default: no limit.")
+    ] = "",
     settings: Settings = (),
 ) -> None:
-    """Reproduce every comparison in the documentation and print its tables; this needs hours on a CPU."""
-    from pipeline.benchmarks.study.speech import study as run_study
+    """Reproduce the comparisons in the documentation and print their tables; this needs hours on a CPU.
 
-    print(run_study(speech, music, settings).read_text(), end="")
+    The same command resumes an interrupted study, and repeats no finished training.
+    """
+    from pipeline.benchmarks.study.music import Protocol
+    from pipeline.benchmarks.study.reproduce import minutes_of
+    from pipeline.benchmarks.study.reproduce import study as run_study
+    from pipeline.errors import UserError, print_notice
+
+    if rates < 1 or seeds < 1:
+        raise UserError("--rates and --seeds must be at least 1", exit_code=2)
+    minutes = minutes_of(budget) if budget else None
+    report = run_study(speech, music, settings, Protocol(rates, seeds), minutes, print_notice)
+    print(report.read_text(), end="")

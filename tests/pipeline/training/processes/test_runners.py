@@ -49,6 +49,7 @@ def expected_models(configs: list[RunConfig], folder: Path, monkeypatch: pytest.
         return [model_of(run) for run in runs]
 
 
+@pytest.mark.slow
 def test_two_workers_give_the_same_models_as_one_process(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,147 @@
+"""The protocol of Chung et al. (2014) on sets of music.
+
+For each set and unit: the best of several learning rates by the validation loss, then further trainings with
+it that differ in the seed. The weights of the best validation loss are scored on the test split, which
+nothing else reads. Finished trainings are not repeated, and a killed one resumes from its checkpoint.
+"""
+
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.common.devices import choose_device
+from pipeline.common.files import read_json, write_json
+from pipeline.config.loading import trial_config, variant_config
+from pipeline.config.run import RunConfig
+from pipeline.config.types import Split
+from pipeline.data.dataset import open_dataset, split_rows
+from pipeline.evaluation.nll import score
+from pipeline.model.storage import load_model
+from pipeline.stages import PREPARE_AGAIN, Fingerprinted, prepare_stage
+from pipeline.tracking.parents.search_folder import best_run
+from pipeline.tracking.run_folder import RunFolder, start_run
+from pipeline.training.processes.runners import train_all
+from pipeline.tuning.search import run_search
+
+FIGURES = "study.json"
+"""Figures of a run, among its artifacts."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How each unit is trained on each set.
+
+    Attributes:
+        rates: trials of the search for the learning rate.
+        seeds: trainings with the best rate, that of the search among them.
+        minutes: time in the training loop of a single training; None for no limit.
+    """
+
+    rates: int = 10
+    seeds: int = 3
+    minutes: float | None = None
+
+    def trainings(self, cells: int) -> int:
+        """Return the number of trainings of a number of pairs of set and unit."""
+        return cells * (self.rates + self.seeds - 1)
+
+
+Report = Callable[[str], None]
+
+
+def study_music(
+    sets: Mapping[str, RunConfig], protocol: Protocol, report: Report = lambda line: None
+) -> dict[str, Any]:
+    """Train and score every variant of the configurations of several sets.
+
+    Args:
+        sets: configuration of each set, by its name, with the set as its input.
+        protocol: number of trials and seeds, and their time.
+        report: called with a line for each finished pair of set and unit.
+
+    Returns:
+        By set and unit: `settings`, those that were searched; `runs`, paths of the trainings, that of the
+        search first; and lists with the nats per step of each training, `valid`, `test`, `train` and
+        `test_by_piece`, the last as the mean over pieces.
+    """
+    found: dict[str, Any] = {}
+    for name, config in sets.items():
+        dataset = prepare_stage(config)
+        found[name] = {}
+        for unit in config.variants:
+            found[name][unit] = _study_unit(config, dataset, unit, protocol)
+            report(f"{name}, {unit}: {text_of(found[name][unit]['test'])} nats per step on the test split")
+    return found
+
+
+def _study_unit(config: RunConfig, dataset: Path, unit: str, protocol: Protocol) -> dict[str, Any]:
+    changes = {"train.max_minutes": protocol.minutes} if protocol.minutes else {}
+    own = variant_config(config, unit)
+    own = own.model_copy(update={"tuning": own.tuning.model_copy(update={"trials": protocol.rates})})
+    own = own.model_copy(update={"train": own.train.model_copy(update={"max_minutes": protocol.minutes})})
+    folder, record = run_search(own, dataset, unit)
+    best = best_run(folder, record)
+    (settings,) = (trial["settings"] for trial in record["trials"] if trial["label"] == record["best"])
+    runs = [best, *_trained_with_seeds(own, dataset, unit, {**settings, **changes}, protocol.seeds)]
+    figures = [_figures(RunFolder(run)) for run in runs]
+    lists = {key: [each[key] for each in figures] for key in figures[0]}
+    return {"settings": settings, "runs": [str(run) for run in runs], **lists}
+
+
+def _trained_with_seeds(
+    config: RunConfig, dataset: Path, unit: str, settings: Mapping[str, Any], seeds: int
+) -> Iterator[Path]:
+    """Yield the finished runs of all seeds but the first, which is that of the search."""
+    fingerprint = str(read_json(dataset, "prepared data set", Fingerprinted, PREPARE_AGAIN)["fingerprint"])
+    first = config.train.seed
+    runs = [
+        start_run(trial_config(config, {**settings, "train.seed": seed}), dataset, fingerprint, unit).path
+        for seed in range(first + 1, first + seeds)
+    ]
+    for _, failed in train_all(runs, config.run):
+        if failed is not None:
+            raise failed
+    yield from runs
+
+
+def _figures(run: RunFolder) -> dict[str, float]:
+    """Return the nats per step of a finished run, from the figures of an earlier call where there are any."""
+    path = run.artifacts / FIGURES
+    if path.exists():
+        return dict(read_json(path, "figures of a run"))
+    found = {"valid": float(run.status()["summary"]["valid_nats_per_step"])}
+    found["test"], found["test_by_piece"] = split_nats(run, "test")
+    found["train"], _ = split_nats(run, "train")
+    write_json(path, found)
+    return found
+
+
+def split_nats(run: RunFolder, split: Split) -> tuple[float, float]:
+    """Return nats per step of a trained run on a split: the mean over all steps, and that over pieces."""
+    config = run.config()
+    model = load_model(run.model, choose_device(config.train.device))
+    dataset = open_dataset(run.dataset, config.input)
+    data = split_rows(dataset, split, model.device)
+    scores = score(model.network, data, model.framing, model.normaliser(), exact=False)
+    scored = scores.values > 0
+    by_piece = scores.nats[scored] / scores.values[scored] * scores.target_size
+    return scores.nats_per_step, float(by_piece.mean())
+
+
+def text_of(values: list[float]) -> str:
+    """Return a mean with its standard error.
+
+    Example:
+        >>> text_of([8.5, 8.6, 8.7]), text_of([8.5])
+        ('8.60 ± 0.06', '8.50')
+    """
+    error = standard_error(values)
+    return f"{statistics.fmean(values):.2f}" + ("" if error is None else f" ± {error:.2f}")
+
+
+def standard_error(values: list[float]) -> float | None:
+    """Return the standard error of the mean of independent values; None for one value."""
+    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
