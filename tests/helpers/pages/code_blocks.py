@@ -69,6 +69,14 @@ def write_inputs(folder: Path) -> None:
     for name in ("piece", *(f"pieces/{number}" for number in range(12))):
         chords = random.integers(30, 60, (40, 1, 3)).repeat(4, 1).reshape(-1, 3)
         write_midi(folder / f"{name}.mid", np.eye(KEYS, dtype=np.uint8)[chords].max(1), 4, 120.0)
+    (folder / "sets").mkdir()
+    rolls = {f"{split}_rolls": random.random((80, KEYS)) < 0.05 for split in ("train", "valid", "test")}
+    lengths = {f"{name.partition('_')[0]}_lengths": np.full(4, 20) for name in rolls}
+    np.savez(
+        folder / "sets" / "hymns.npz",
+        **{key: roll.astype(np.uint8) for key, roll in rolls.items()},
+        **lengths,
+    )
 
 
 def run_blocks(blocks: list[Block], folder: Path) -> dict[str, Any]:
