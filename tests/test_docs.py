@@ -31,7 +31,7 @@ from tests.helpers.pages.code_blocks import (
 DOCS = PROJECT_ROOT / "docs"
 PAGES = sorted(path.relative_to(DOCS) for path in DOCS.rglob("*.md"))
 TESTED = [*(Path("docs") / page for page in PAGES), Path("README.md"), Path("CONTRIBUTING.md")]
-PROGRAMS = {"wavecast", "make", "prefect", "export", "source", "pip", "ln", "curl", "mlflow"}
+PROGRAMS = {"wavecast", "make", "prefect", "export", "source", "pip", "ln", "curl", "mlflow", "torchrun"}
 SECTIONS = (
     "corpus",
     "preparation",

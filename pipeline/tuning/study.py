@@ -5,6 +5,7 @@ again. The draws of a trial depend on the seed and the number of the trial, so t
 had not been interrupted.
 """
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -170,7 +171,9 @@ class SearchStudy:
         seed = int(np.random.SeedSequence([self.config.seed, number]).generate_state(1)[0])
         samplers = self._optuna.samplers
         if self.config.sampler == "tpe":
-            return samplers.TPESampler(seed=seed, constant_liar=self.parallel)
+            with warnings.catch_warnings():  # Optuna calls this argument experimental
+                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+                return samplers.TPESampler(seed=seed, constant_liar=self.parallel)
         return samplers.RandomSampler(seed=seed)
 
     def _pruner(self) -> Any:

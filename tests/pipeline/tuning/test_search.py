@@ -94,19 +94,18 @@ def test_workers_and_a_cluster_give_the_trials_of_one_process(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_store")
-def test_a_diverging_trial_and_settings_that_do_not_fit_leave_the_others(corpus: Path) -> None:
+def test_a_diverging_trial_leaves_the_others_and_is_not_repeated(corpus: Path) -> None:
     rates = "tuning.space.train.learning_rate={kind: choices, values: [1e30, 0.002]}"
-    unstable = ["train.clip_norm=1e30", "train.warmup_updates=0", "train.epochs=1", "tuning.trials=2"]
+    unstable = ["train.clip_norm=1e30", "train.warmup_updates=0", "tuning.trials=2"]
     _, record, _ = search(config_for(corpus, rates, *unstable))
     states = {trial["settings"]["train.learning_rate"]: trial["state"] for trial in record["trials"]}
     assert states == {1e30: "failed", 0.002: "finished"}
     reasons = [trial["reason"] for trial in record["trials"] if trial["state"] == "failed"]
     assert "reduce train.learning_rate" in reasons[0]
     assert search(config_for(corpus, rates, *unstable))[2] == [], "it would diverge again"
-    heads = "tuning.space.train.scheduled_sampling={kind: choices, values: [0.0]}"
     rates = "tuning.space.train.learning_rate={kind: choices, values: [1e30]}"
-    with pytest.raises(UserError, match="no trial was trained to its end"):
-        search(config_for(corpus, rates, heads, *unstable))
+    with pytest.raises(UserError, match=r"no trial was trained to its end .*reduce train\.learning_rate"):
+        search(config_for(corpus, rates, *unstable))
 
 
 @pytest.mark.slow

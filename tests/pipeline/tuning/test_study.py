@@ -87,7 +87,9 @@ def test_a_damaged_study_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_the_parzen_estimator_draws_from_the_space(tmp_path: Path) -> None:
-    drawn = train_all(opened(tmp_path, sampler="tpe", trials=12))
+def test_the_parzen_estimator_draws_from_the_space(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    tpe = config(sampler="tpe", trials=12)
+    drawn = train_all(SearchStudy(tmp_path / "study.db", tpe, parallel=True))
+    assert not recwarn.list
     assert len(drawn) == 12
     assert all(8 <= settings["model.hidden_size"] <= 64 for settings in drawn.values())  # type: ignore[operator]
