@@ -12,7 +12,7 @@ from pipeline.common.files import atomic_path, data_dir, expanded, read_json, wr
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
 from pipeline.data.corpora.named import find_sources
-from pipeline.errors import UserError
+from pipeline.errors import UserError, VariantsFailed, print_notice, reason_of
 from pipeline.plots.horizons import difference
 from pipeline.stages import run_stages
 
@@ -38,6 +38,7 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
 
     Raises:
         UserError: a folder or a setting cannot be used.
+        VariantsFailed: parts failed, or variants of them; the tables have the others.
     """
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():
@@ -46,13 +47,17 @@ def study(speech: Path, music: Path | None, settings: Sequence[str] = ()) -> Pat
     # All settings are checked before the first training, which may take hours.
     of_speech = {name: _config(name, speech, name, settings) for name in SPEECH_PARTS}
     of_music = {path.stem: _config("music", path, f"music-{path.stem}", settings) for path in sets}
-    found: dict[str, Any] = {name: _run(config) for name, config in of_speech.items()}
-    found["music"] = {name: _run(config) for name, config in of_music.items()}
+    failures: dict[str, str] = {}
+    found = _run_each(of_speech, failures)
+    found["music"] = _run_each(of_music, failures)
     found["timings"] = bench_models()
     report = data_dir() / "reports" / "study"
     write_json(report / "study.json", found)
     with atomic_path(report / "study.md") as temporary:
         temporary.write_text("\n".join(_tables(found)) + "\n")
+    if failures:
+        named = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise VariantsFailed(f"{named}; {report / 'study.md'} has the others", report / "study.md")
     return report / "study.md"
 
 
@@ -62,16 +67,32 @@ def _config(name: str, inputs: Path, run_name: str, settings: Sequence[str]) -> 
     return config.model_copy(update={"corpus": corpus})
 
 
-def _run(config: RunConfig) -> dict[str, Any]:
-    return dict(read_json(run_stages(config), "summary of a run"))
+def _run_each(parts: Mapping[str, RunConfig], failures: dict[str, str]) -> dict[str, Any]:
+    """Run each part, and return the summaries of those that have one; the others do not stop them.
+
+    Args:
+        parts: configurations by the names of the parts.
+        failures: receives the reason of each part that failed in whole or in part.
+    """
+    found: dict[str, Any] = {}
+    for name, config in parts.items():
+        try:
+            summary = run_stages(config)
+        except VariantsFailed as problem:
+            failures[name], summary = reason_of(problem), problem.summary
+        except (UserError, OSError) as problem:
+            failures[name] = reason_of(problem)
+            print_notice(f"{name} failed: {failures[name]}")
+            continue
+        found[name] = dict(read_json(summary, "summary of a run"))
+    return found
 
 
 def _tables(found: Mapping[str, Any]) -> Iterator[str]:
-    for name in SPEECH_PARTS[:-1]:
-        yield f"### {HEADINGS[name]}\n"
-        yield from _likelihoods(found[name])
-    yield f"### {HEADINGS['horizons']}\n"
-    yield from _horizons(found["horizons"])
+    for name in SPEECH_PARTS:
+        if name in found:
+            yield f"### {HEADINGS[name]}\n"
+            yield from (_horizons if name == "horizons" else _likelihoods)(found[name])
     if found["music"]:
         yield "### Music, nats per step\n"
         yield from _music(found["music"])
@@ -116,14 +137,17 @@ def _ahead(found: Mapping[str, Any], first: Mapping[str, Any]) -> str:
 def _music(sets: Mapping[str, Any]) -> Iterator[str]:
     yield _row("model", *sets)
     yield "|---|" + "---:|" * len(sets)
-    first = next(iter(sets.values()))["evaluations"]
     tables = [summary["evaluations"] for summary in sets.values()]
-    for name in first:
-        yield _row(name, *(f"{table[name]['model']['nats_per_step']:.2f}" for table in tables))
-    for name in next(iter(first.values()))["baselines"]:
-        found = (next(iter(table.values()))["baselines"][name]["nats_per_step"] for table in tables)
-        yield _row(name, *(f"{figure:.2f}" for figure in found))
+    for name in dict.fromkeys(name for table in tables for name in table):
+        models = (table[name]["model"] if name in table else None for table in tables)
+        yield _row(name, *map(_nats, models))
+    for name in next(iter(tables[0].values()))["baselines"]:
+        yield _row(name, *(_nats(next(iter(table.values()))["baselines"][name]) for table in tables))
     yield ""
+
+
+def _nats(figures: Mapping[str, float] | None) -> str:
+    return "" if figures is None else f"{figures['nats_per_step']:.2f}"
 
 
 def _timings(figures: Mapping[str, Any]) -> Iterator[str]:

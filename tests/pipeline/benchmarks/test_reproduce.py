@@ -9,7 +9,7 @@ import pytest
 import pipeline.benchmarks.models as bench_models
 from pipeline.benchmarks.reproduce import HEADINGS, SPEECH_PARTS, study
 from pipeline.common.files import data_dir, read_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, VariantsFailed
 from pipeline.music.midi import KEYS
 from tests.helpers.builders import speakers_folder
 
@@ -87,3 +87,21 @@ def test_a_missing_folder_is_an_error_before_any_training(which: str, tmp_path: 
         study(folders["speech"], folders["music"], TINY)
     assert "\n" not in str(printed.value)
     assert not (data_dir() / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_does_not_stop_the_others(
+    tmp_path: Path, local_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The speech has no split that can be trained on; the timings and the other set of music are there."""
+    monkeypatch.setattr(bench_models, "ROUNDS", 1)
+    speech, music = speakers_folder(tmp_path / "speech", speakers=1, recordings=1), tmp_path / "music"
+    write_music(music)
+    (music / "damaged.npz").write_bytes((music / "hymns.npz").read_bytes()[:200])
+    with pytest.raises(VariantsFailed, match=r"^speech: .*study: .*horizons: .*damaged: ") as failed:
+        study(speech, music, TINY)
+    assert "\n" not in str(failed.value)
+    text = failed.value.summary.read_text()
+    assert "| small | " in text.split("### Music, nats per step")[1]
+    assert HEADINGS["speech"] not in text
+    assert "### Time\n" in text

@@ -19,5 +19,11 @@ def study(
 ) -> None:
     """Reproduce every comparison in the documentation and print its tables; this needs hours on a CPU."""
     from pipeline.benchmarks.reproduce import study as run_study
+    from pipeline.errors import VariantsFailed
 
-    print(run_study(speech, music, settings).read_text(), end="")
+    try:
+        report = run_study(speech, music, settings)
+    except VariantsFailed as problem:
+        print(problem.summary.read_text(), end="")
+        raise
+    print(report.read_text(), end="")
