@@ -140,7 +140,7 @@ def parameters(description: dict[str, Any]) -> dict[str, str]:
     if "inputs" in config.get("corpus", {}):
         config["corpus"] = {**config["corpus"], "inputs": source_names(config["corpus"]["inputs"])}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
-    return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
+    return {key: printable(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 
 
 def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
