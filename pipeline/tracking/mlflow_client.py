@@ -59,8 +59,11 @@ def connect(uri: str) -> "MlflowClient":
     from mlflow import MlflowClient
 
     from pipeline.tracking.bounded_http import bound_answers
+    from pipeline.tracking.bounded_stores import bound_databases, bound_object_stores
 
     bound_answers()
+    bound_databases()
+    bound_object_stores()
     for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
     database = sqlite_file(uri)
