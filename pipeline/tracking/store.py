@@ -138,7 +138,7 @@ def _reason(problem: BaseException) -> str:
 
     MLflow's own sentence on a failed request says less than the exception at the bottom.
     """
-    words = str(problem).partition("\n(Background on this error")[0] or type(problem).__name__
+    words = str(problem).partition("(Background on this error")[0] or type(problem).__name__
     unnamed = re.search(r"failed with (timeout )?exception", words) is not None
     cause: BaseException | None = problem
     while cause is not None:
