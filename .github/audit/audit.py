@@ -1,8 +1,10 @@
 """Compare the locked packages with a list of known vulnerabilities, without a network.
 
 `python .github/audit/audit.py` prints one line for each locked version that an advisory affects, and exits
-with 1 if there is any. An old list is a warning. `python .github/audit/audit.py --refresh FOLDER` replaces the list by the advisories
-on locked packages below a folder: a clone of https://github.com/pypa/advisory-database, or the unpacked
+with 1 if there is any. An old list is a warning.
+
+`python .github/audit/audit.py --refresh FOLDER` replaces the list by the advisories on locked packages
+below a folder: a clone of https://github.com/pypa/advisory-database, or the unpacked
 https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip. Both hold files in the OSV format
 (https://ossf.github.io/osv-schema).
 """
