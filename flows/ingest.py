@@ -11,7 +11,7 @@ from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 
 from flows.deployments import ENOUGH, INGEST, NIGHTLY, scheduled_config
-from pipeline.errors import UserError
+from pipeline.errors import UserError, one_line, print_line, reason_of
 from pipeline.features.representations import representation_of
 from pipeline.ingest.checking import Checker
 from pipeline.ingest.ingest import Ingest, IngestSettings, Look, alone
@@ -67,15 +67,16 @@ def _ask_for_training(ingest: Ingest, look: Look) -> None:
 
 
 def _log(remark: str) -> None:
-    print(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {remark}", flush=True)
+    print_line(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {remark}", flush=True)
 
 
 if __name__ == "__main__":
     try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         stored = read_settings()
         if stored is None or stored.inbox is None:
             raise UserError("no inbox is watched: run `wavecast up`")
         watch(stored)
-    except UserError as problem:
-        print(f"wavecast: {problem}", file=sys.stderr)
-        sys.exit(problem.exit_code)
+    except (UserError, OSError) as problem:
+        print(f"wavecast: {one_line(reason_of(problem))}", file=sys.stderr)
+        sys.exit(problem.exit_code if isinstance(problem, UserError) else 1)

@@ -8,10 +8,12 @@ from typing import Any
 from prefect import get_run_logger
 from prefect.client.schemas.objects import State
 from prefect.futures import as_completed
+from prefect.states import Failed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows import tasks
 from pipeline.config.run import RunConfig
+from pipeline.errors import UserError, one_line, reason_of
 from pipeline.stages import is_trained, start_stage
 from pipeline.training.processes.runners import count_slots
 
@@ -31,14 +33,24 @@ def train_each(
         prepared: state of the preparation, which the trainings come after.
 
     Yields:
-        The variant, its run folder, and the state of its training.
+        The variant, its run folder, and the state of its training; a failed state without a folder where
+        the training cannot begin.
     """
     if config.run.workers is None:
         for name in names:
             run = _started(config, dataset, name)
-            yield name, run, tasks.train(run, config.run, return_state=True, wait_for=[prepared])
+            if isinstance(run, State):
+                yield name, Path(), run
+            else:
+                yield name, run, tasks.train(run, config.run, return_state=True, wait_for=[prepared])
         return
-    runs = {name: _started(config, dataset, name) for name in names}
+    runs = dict[str, Path]()
+    for name in names:
+        run = _started(config, dataset, name)
+        if isinstance(run, State):
+            yield name, Path(), run
+        else:
+            runs[name] = run
     stop = Event()
     runner: Any = ThreadPoolTaskRunner(max_workers=count_slots(config.run))
     with runner:
@@ -55,8 +67,13 @@ def train_each(
             stop.set()
 
 
-def _started(config: RunConfig, dataset: Path, name: str) -> Path:
-    run = start_stage(config, dataset, name)
-    if is_trained(run):
-        get_run_logger().info("nothing is new for %s: nothing is trained", run.name)
+def _started(config: RunConfig, dataset: Path, name: str) -> Path | State[Path]:
+    """Return the run folder of a variant, or a failed state where it cannot be used."""
+    try:
+        run = start_stage(config, dataset, name)
+        if is_trained(run):
+            get_run_logger().info("nothing is new for %s: nothing is trained", run.name)
+    except (UserError, OSError) as problem:
+        get_run_logger().error("%s failed: %s", name or config.name, one_line(reason_of(problem)))
+        return Failed(message=reason_of(problem), data=problem)
     return run

@@ -2,6 +2,7 @@
 
 import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +62,26 @@ def raise_failures(failures: Mapping[str, Exception], summary: Path) -> None:
     if failures:
         named = "; ".join(f"variant {name} failed ({reason_of(x)})" for name, x in failures.items())
         raise VariantsFailed(f"{named}; the other variants are finished, see {summary}", summary)
+
+
+@contextmanager
+def noting_failure(variant: str, failures: dict[str, Exception], count: int) -> Iterator[None]:
+    """Note and report an exception of one variant of a run, so that the others go on.
+
+    Args:
+        variant: its name.
+        failures: receives the exception.
+        count: number of variants; the exception of the last one that is left is raised.
+    """
+    try:
+        yield
+    except Exception as problem:
+        failures[variant] = problem
+        if len(failures) == count:
+            raise
+        if not isinstance(problem, UserError | OSError):
+            traceback.print_exception(problem)
+        print_notice(f"variant {variant} failed: {reason_of(problem)}")
 
 
 RejectionCode = Literal[

@@ -4,8 +4,7 @@ prepare -> train each variant -> evaluate each -> promote the best -> report
 """
 
 import sys
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,14 @@ from pipeline.config.loading import variant_config
 from pipeline.config.run import RunConfig
 from pipeline.config.runners import ONE_AT_A_TIME, RunnersConfig
 from pipeline.data.preparation import prepare
-from pipeline.errors import RecordingRejected, UserError, print_notice, raise_failures, reason_of
+from pipeline.errors import (
+    RecordingRejected,
+    UserError,
+    noting_failure,
+    print_notice,
+    raise_failures,
+    reason_of,
+)
 from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, read_temporal_sensitivity
 from pipeline.tracking.comparison_folder import write_summary
 from pipeline.tracking.run_folder import RunFolder, start_run
@@ -270,21 +276,21 @@ def run_stages(config: RunConfig) -> Path:
     check_splits(config, dataset)
     names, runs = variants(config), dict[str, Path]()
     failures: dict[str, Exception] = {}
-    for run, failed in train_all((start_stage(config, dataset, name) for name in names), config.run):
-        variant = RunFolder(run).description()["variant"] if config.variants else ""
-        try:
+    started: dict[Path, str] = {}
+
+    def start_each() -> Iterator[Path]:
+        for name in names:
+            with noting_failure(name, failures, len(names)):
+                run = start_stage(config, dataset, name)
+                started[run] = name
+                yield run
+
+    for run, failed in train_all(start_each(), config.run):
+        with noting_failure(started[run], failures, len(names)):
             if failed is not None:
                 raise failed
             evaluate_stage(run)
-        except Exception as problem:
-            failures[variant] = problem
-            if len(failures) == len(names):
-                raise
-            if not isinstance(problem, UserError | OSError):
-                traceback.print_exception(problem)
-            print_notice(f"variant {variant} failed: {reason_of(problem)}")
-        else:
-            runs[variant] = run
+            runs[started[run]] = run
     in_order = [runs[name] for name in names if name in runs]  # with workers they end in any order
     summary = report_stage(config, dataset, in_order, promote_stage(config, in_order), failures)
     raise_failures(failures, summary)

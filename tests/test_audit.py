@@ -1,9 +1,12 @@
 """The locked versions are compared with known vulnerabilities, from files in the repository alone."""
 
+import importlib
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,6 +34,23 @@ def test_an_affected_version_is_named_with_its_advisory_and_the_fix(tmp_path: Pa
     assert "mlflow 2.10.1: PYSEC-2024-51" not in done.stdout
 
 
+def loaded() -> Any:
+    """The script as a module."""
+    sys.path.insert(0, str(AUDIT.parent))
+    try:
+        return importlib.import_module("audit")
+    finally:
+        sys.path.remove(str(AUDIT.parent))
+
+
+def test_an_old_list_is_a_warning_with_its_date() -> None:
+    warning_of_age = loaded().warning_of_age
+    content = {"newest": "2026-01-01T07:59:30Z"}
+    assert warning_of_age(content, date(2026, 4, 1)) == ""
+    assert "of 2026-01-01, 91 days old" in warning_of_age(content, date(2026, 4, 2))
+    assert warning_of_age({**content, "refreshed": "2026-03-01"}, date(2026, 4, 2)) == ""
+
+
 @pytest.mark.parametrize(
     ("events", "affected", "spared"),
     [
@@ -49,11 +69,7 @@ def test_ranges_of_versions_are_those_of_the_osv_format(
     tmp_path: Path, events: list[dict[str, str]], affected: list[str], spared: list[str]
 ) -> None:
     """<https://ossf.github.io/osv-schema/#affectedranges-field>."""
-    sys.path.insert(0, str(AUDIT.parent))
-    try:
-        from audit import is_affected
-    finally:
-        sys.path.remove(str(AUDIT.parent))
+    is_affected = loaded().is_affected
     entry = {
         "ranges": [{"type": "ECOSYSTEM", "events": events}, {"type": "GIT", "events": [{"introduced": "0"}]}]
     }

@@ -1,8 +1,10 @@
 """Compare the locked packages with a list of known vulnerabilities, without a network.
 
 `python .github/audit/audit.py` prints one line for each locked version that an advisory affects, and exits
-with 1 if there is any. `python .github/audit/audit.py --refresh FOLDER` replaces the list by the advisories
-on locked packages below a folder: a clone of https://github.com/pypa/advisory-database, or the unpacked
+with 1 if there is any. An old list is a warning.
+
+`python .github/audit/audit.py --refresh FOLDER` replaces the list by the advisories on locked packages
+below a folder: a clone of https://github.com/pypa/advisory-database, or the unpacked
 https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip. Both hold files in the OSV format
 (https://ossf.github.io/osv-schema).
 """
@@ -12,6 +14,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,8 @@ from packaging.version import InvalidVersion, Version
 HERE = Path(__file__).resolve().parent
 LIST = HERE / "advisories.json"
 LOCK = HERE.parents[1] / "requirements.lock"
+OLD_DAYS = 90
+"""Age of the list from which a warning is printed: advisories of that time may be missing."""
 
 
 def locked(lock: Path) -> dict[str, set[str]]:
@@ -150,8 +155,24 @@ def refresh(folder: Path, packages: dict[str, set[str]]) -> None:
         sys.exit(f"{folder}: holds no advisory on a locked package; name a folder of OSV files")
     newest = max(entry["modified"] for entry in found)
     entries = ",\n".join(json.dumps(entry) for entry in sorted(found, key=lambda entry: entry["id"]))
-    LIST.write_text(f'{{"newest": {json.dumps(newest)}, "advisories": [\n{entries}\n]}}\n')
+    dates = f'"refreshed": "{date.today()}", "newest": {json.dumps(newest)}'
+    LIST.write_text(f'{{{dates}, "advisories": [\n{entries}\n]}}\n')
     print(f"{LIST.name}: {len(found)} advisories, the newest of {newest[:10]}")
+
+
+def warning_of_age(content: dict[str, Any], today: date) -> str:
+    """Return a warning where the list is older than `OLD_DAYS`; empty where it is not.
+
+    Args:
+        content: the list. A list without the date of its refresh is as old as its newest advisory.
+        today: the present date.
+    """
+    made = date.fromisoformat(content.get("refreshed", content["newest"])[:10])
+    days = (today - made).days
+    if days <= OLD_DAYS:
+        return ""
+    missing = f"the list is of {made}, {days} days old: later advisories are missing"
+    return f"warning: {missing}; SECURITY.md states how to refresh it"
 
 
 def main() -> None:
@@ -170,6 +191,8 @@ def main() -> None:
     print(*lines, sep="\n", end="\n" if lines else "")
     count = f"{sum(map(len, packages.values()))} locked versions, {len(content['advisories'])} advisories"
     print(f"{count} up to {content['newest'][:10]}: {len(lines)} findings")
+    if warning := warning_of_age(content, date.today()):
+        print(warning, file=sys.stderr)
     sys.exit(bool(lines))
 
 

@@ -71,8 +71,11 @@ def continuation_table(
         themselves; `recordings`, how many were long enough; and `markdown`, the tables to read.
 
     Raises:
-        UserError: no recording is longer than ``seconds`` and one second of context.
+        UserError: no recording is longer than ``seconds`` and one second of context, or there are fewer than
+            two takes to rank.
     """
+    if takes < 2:
+        raise UserError(f"{takes} takes cannot be ranked: give --takes 2 or more", 2)
     rate = model.audio.sample_rate
     pairs = [pair for samples in recordings if (pair := _cut(samples, seconds, rate))]
     if not pairs:

@@ -27,6 +27,7 @@ from pipeline.errors import RecordingRejected, UserError, one_line
 if TYPE_CHECKING:
     from pipeline.audio.decode import Samples
 
+Named = TypeVar("Named", bound=Place | str)
 Result = TypeVar("Result")
 ARGUMENTS = 2
 
@@ -191,9 +192,11 @@ def files_of(sounds: Sequence[Place]) -> list[Path]:
 
 
 def each_sound(
-    sounds: Sequence[Place], work: Callable[[Place], Result], refused: list[Place]
-) -> Iterator[tuple[Place, Result]]:
-    """Do ``work`` on each sound and yield its result; failures are reported in one line each and noted.
+    sounds: Sequence[Named], work: Callable[[Named], Result], refused: list[Named]
+) -> Iterator[tuple[Named, Result]]:
+    """Do ``work`` on each sound, or other named thing, and yield its result.
+
+    Failures are reported in one line each, and noted in ``refused``.
 
     A failure is a rejected recording, and where others are left to do also a result that cannot be written.
     A wrong argument (a `UserError` of exit code 2) is wrong for all sounds and ends it.
@@ -217,7 +220,7 @@ def each_sound(
         refused.append(sound)
 
 
-def _report(sound: Place, reason: str) -> None:
+def _report(sound: Place | str, reason: str) -> None:
     place = "" if reason.startswith(str(sound)) else f"{sound}: "
     print(f"wavecast: {one_line(place + reason)}", file=sys.stderr)
 

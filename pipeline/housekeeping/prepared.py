@@ -1,5 +1,6 @@
 """Prepared data sets that no run, no decision about champions and no registered model refers to."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -43,7 +44,7 @@ def _references(home: Path) -> bytes:
     """Return the text of everything that may name a data set."""
     texts = [path.read_bytes() for pattern in REFERRING for path in home.glob(pattern) if path.is_file()]
     database = home / "mlflow" / "mlflow.db"
-    if database.is_file():
+    if os.path.lexists(database):  # what is no file cannot be read, and then nothing is removed
         with closing(read_only(database)) as connection:
             found = connection.execute(
                 "select value from params where key = 'data_fingerprint'"

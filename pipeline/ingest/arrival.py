@@ -59,6 +59,16 @@ def files_below(folder: Path) -> Iterator[tuple[Path, Stamp]]:
                     yield Path(parent, name), Stamp(found.st_size, found.st_mtime_ns)
 
 
+def others_below(folder: Path) -> Iterator[Path]:
+    """Yield the links, devices and pipes below a folder, which are never taken in."""
+    for parent, folders, names in os.walk(folder):
+        for name in sorted((*folders, *names)):
+            with suppress(OSError):
+                mode = Path(parent, name).lstat().st_mode
+                if not (name.startswith(".") or stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    yield Path(parent, name)
+
+
 def stamp_of(path: Path) -> Stamp | None:
     """Return the stamp of a file, None where there is none."""
     try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.common.files import atomic_path, data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.data.corpora.side_files import is_side_file
-from pipeline.ingest.arrival import Arrivals, Stamp, stamp_of
+from pipeline.ingest.arrival import Arrivals, Stamp, others_below, stamp_of
 from pipeline.ingest.checking import Checker
 from pipeline.ingest.moving import move
 from pipeline.ingest.state import State
@@ -84,6 +84,9 @@ class Ingest:
                 changed |= self._take(path, stamp, result.remarks)
             except OSError as problem:
                 self._say_once(f"{path}: cannot be taken in ({problem.strerror or problem})", result.remarks)
+        for path in others_below(self.settings.inbox):
+            what = "a link, a device or a pipe, not a file"
+            self._say_once(f"{path}: cannot be taken in ({what})", result.remarks)
         settled, settling = self._recordings.look()
         for path, stamp in settled.items():
             if not self.state.knows(path, stamp):

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pipeline.promotion.decision import Decision
 from pipeline.registry.champions import note_decision
+from pipeline.tracking.pages.run_page import plain
 
 OUTCOMES = {
     "first": "became the champion",
@@ -37,12 +38,19 @@ def note(
         "decided": datetime.now().astimezone().isoformat(sep=" ", timespec="seconds"),
         "figures": json.dumps(decision.figures()),
     }
-    note_decision(name, version, _description(outcome, decision, champion), tags, uri)
+    note_decision(name, version, describe_decision(outcome, decision, champion), tags, uri)
 
 
-def _description(outcome: str, decision: Decision, champion: int | None) -> str:
+def describe_decision(outcome: str, decision: Decision, champion: int | None) -> str:
+    """Return the Markdown section on a decision, for the description of the version that it is about.
+
+    Args:
+        outcome: a key of `OUTCOMES`.
+        decision: with its figures.
+        champion: number of the version that it was compared with.
+    """
     against = "" if champion is None else f" (compared with version {champion})"
-    text = f"This version {OUTCOMES[outcome]}{against}: {decision.why}.\n"
+    text = f"This version {OUTCOMES[outcome]}{against}: {plain(decision.why)}.\n"
     rows = [
         (f"bits per {decision.unit}", _figure(decision.bits)),
         ("of the champion then", _figure(decision.champion_bits)),
@@ -52,7 +60,7 @@ def _description(outcome: str, decision: Decision, champion: int | None) -> str:
         ("held-out groups", str(decision.groups)),
         ("held-out recordings", str(decision.recordings)),
         ("held-out minutes", f"{decision.minutes:.1f}"),
-        ("worst group", f"{decision.worst_group} ({_figure(decision.worst_gain)})"),
+        ("worst group", f"{plain(decision.worst_group)} ({_figure(decision.worst_gain)})"),
     ]
     if decision.bits is None:
         return text

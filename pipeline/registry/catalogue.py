@@ -82,13 +82,13 @@ def registered_versions(uri: str) -> list[RegisteredVersion]:
 
 def _read_tables(database: Path) -> list[RegisteredVersion] | None:
     """Read MLflow's own tables; None where they are laid out otherwise than expected."""
+    aliases: dict[tuple[str, int], list[str]] = {}
     try:
         with closing(read_only(database)) as connection:
-            aliases: dict[tuple[str, int], list[str]] = {}
             for name, version, alias in connection.execute(
                 "select name, version, alias from registered_model_aliases order by alias"
             ):
-                aliases.setdefault((name, int(version)), []).append(alias)
+                aliases.setdefault((str(name), int(version)), []).append(str(alias))
             rows = connection.execute(
                 "select v.name, v.version, v.run_id, t.value from model_versions v"
                 " left join model_version_tags t on t.name = v.name and t.version = v.version and t.key = ?"
@@ -96,18 +96,18 @@ def _read_tables(database: Path) -> list[RegisteredVersion] | None:
                 " order by v.creation_time desc, v.version desc",
                 (RUN_TAG,),
             ).fetchall()
-    except sqlite3.Error:
+        return [
+            RegisteredVersion(
+                str(name),
+                int(version),
+                str(run_id or ""),
+                run_folder_name(run),
+                tuple(aliases.get((str(name), int(version)), ())),
+            )
+            for name, version, run_id, run in rows
+        ]
+    except (sqlite3.Error, ValueError, TypeError):  # SQLite has values of any type in any column
         return None
-    return [
-        RegisteredVersion(
-            name,
-            int(version),
-            run_id or "",
-            run_folder_name(run),
-            tuple(aliases.get((name, int(version)), ())),
-        )
-        for name, version, run_id, run in rows
-    ]
 
 
 def run_folder_name(tag: str | None) -> str:

@@ -4,9 +4,10 @@ The description of a version has two sections, the model's figures and the decis
 at different times. Each replaces its own section.
 """
 
+import shlex
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.errors import UserError, printable
 from pipeline.tracking.pages.comparison_page import report_address
 from pipeline.tracking.pages.run_page import plain, run_name
 from pipeline.tracking.run_folder import RunFolder
@@ -62,7 +63,7 @@ def version_facts(run: RunFolder, page: str) -> tuple[str, dict[str, str]]:
     kind = f"{settings['kind']}{rate}"
     figures = {name: value for name, value in numbers(run, status).items() if name in FIGURES}
     lines = [
-        f"**{plain(run_name(description))}**, on {kind}. Data set `{description['fingerprint']}`.",
+        f"**{plain(run_name(description))}**, on {kind}. Data set {plain(description['fingerprint'])}.",
         f"[Run]({page})" + _report(run, page),
     ]
     if figures:
@@ -103,8 +104,9 @@ def model_text(name: str, run: RunFolder) -> str:
             "recordings. Each version states its figures and the decision on it.",
             "",
             "```sh",
-            f"wavecast predict RECORDING --model {name}@champion",
-            f"mlflow models serve --model-uri models:/{name}@champion --env-manager local",
+            f"wavecast predict RECORDING --model {shlex.quote(printable(f'{name}@champion'))}",
+            f"mlflow models serve --model-uri {shlex.quote(printable(f'models:/{name}@champion'))} "
+            "--env-manager local",
             "```",
         ]
     )

@@ -1,4 +1,4 @@
-"""Rendering of the template `page.html`; all values are escaped."""
+"""Rendering of the template `page.html`; all values are escaped, also marks of the direction of text."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 from models.head_kinds import HEADS
 from models.recurrent.cells import find_cell
 from pipeline.common.text import duration
+from pipeline.errors import printable
 
 
 def render(**facts: Any) -> str:
@@ -19,6 +20,7 @@ def render(**facts: Any) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters |= {
         "span": duration,
@@ -28,6 +30,16 @@ def render(**facts: Any) -> str:
         "head_gives": _head_gives,
     }
     return environment.get_template("page.html").render(best=_best, ordered=_ordered, **facts)
+
+
+def _shown(value: Any) -> Any:
+    """Return a value of the page with control characters and direction marks as escapes, except line ends.
+
+    What macros of the template return is kept: it was made of values that this function has seen.
+    """
+    if type(value) is not str:
+        return value
+    return "\n".join(map(printable, value.split("\n")))
 
 
 def _cell_label(name: str) -> str:

@@ -18,7 +18,8 @@ from pipeline.services.databases import make_databases
 from pipeline.services.settings import HOST, ServiceSettings, read_settings, services_dir, write_settings
 from pipeline.services.supervisor import STOP_SECONDS
 from pipeline.services.table import services
-from pipeline.tracking.store import use_server
+from pipeline.tracking.local_store import check_store, sqlite_file
+from pipeline.tracking.store import local_store_uri, use_server
 
 WAIT_SECONDS = 300.0
 
@@ -70,13 +71,16 @@ def configure(settings: ServiceSettings) -> None:
     """Check what can be checked without starting anything, and keep the settings for the supervisor.
 
     Raises:
-        UserError: a port is taken, or the database cannot be used.
+        UserError: a port is taken, or the database or the local store cannot be used.
     """
     for port, option in ((settings.mlflow_port, "--mlflow-port"), (settings.prefect_port, "--prefect-port")):
         _check_port(port, option)
     services(settings)  # raises for an address that cannot be used
+    own = sqlite_file(local_store_uri())
     if settings.database is not None:
         make_databases(settings.database)
+    elif own is not None and own.exists():
+        check_store(own)  # MLflow would end again and again
     write_settings(settings)
     use_server(settings.mlflow_address if settings.shared_store else None)
 

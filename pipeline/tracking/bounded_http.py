@@ -39,6 +39,8 @@ ANSWER = Limits(20.0, 1 << 25)
 DOWNLOAD = Limits(600.0, 1 << 31)
 """Limits of a file, which MLflow writes to the disk in parts."""
 _limits: ContextVar[Limits] = ContextVar("limits", default=ANSWER)
+_ends: ContextVar[float] = ContextVar("ends", default=math.inf)
+"""End of a request with its repetitions, which `urllib3` makes after an error."""
 
 
 def bound_answers() -> None:
@@ -69,11 +71,14 @@ class BoundedAdapter(request_utils.TCPKeepAliveHTTPAdapter):  # type: ignore[mis
             OSError: the answer is compressed, so that its size is not known.
         """
         request.headers["Accept-Encoding"] = "identity"
-        token = _limits.set(DOWNLOAD if stream else ANSWER)
+        limits = DOWNLOAD if stream else ANSWER
+        upload_s = int(request.headers.get("Content-Length", "0")) / UPLOAD_BYTES_PER_S
+        token, end = _limits.set(limits), _ends.set(time.monotonic() + limits.seconds + upload_s)
         try:
             response: Response = HTTPAdapter.send(self, request, stream, *rest, **options)
         finally:
             _limits.reset(token)
+            _ends.reset(end)
         encoding = response.headers.get("Content-Encoding", "identity")
         if encoding != "identity":
             response.close()
@@ -87,7 +92,7 @@ class _BoundedStream(io.RawIOBase):
     def __init__(self, stream: io.RawIOBase, connection: socket) -> None:
         self._stream, self._connection, self._limits = stream, connection, _limits.get()
         self._pause_s = connection.gettimeout()
-        self._ends = time.monotonic() + seconds_left(self._limits.seconds)
+        self._ends = min(_ends.get(), time.monotonic() + seconds_left(self._limits.seconds))
         self._received = 0
 
     def readable(self) -> bool:

@@ -45,7 +45,13 @@ def sqlite_file(uri: str) -> Path | None:
 
 
 def read_only(database: Path) -> sqlite3.Connection:
-    """Return a connection that only reads; use it with `contextlib.closing`."""
+    """Return a connection that only reads; use it with `contextlib.closing`.
+
+    Raises:
+        sqlite3.OperationalError: there is no regular file. SQLite would wait for a pipe.
+    """
+    if not database.is_file():
+        raise sqlite3.OperationalError("not a file")
     return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True, timeout=20)
 
 
@@ -82,7 +88,11 @@ def newest_experiment(database: Path | None) -> str:
 
 
 def check_store(database: Path) -> None:
-    """Raise `UserError` where SQLite finds the store damaged."""
+    """Raise `UserError` where the store is no file, or SQLite finds it damaged."""
+    advice = "the runs are still in their folders: rename the file, and they are sent and registered anew"
+    if not database.is_file():
+        what = "a folder, a device or a pipe, not a file"
+        raise UserError(f"{database}: damaged store of runs and models ({what}); {advice}")
     try:
         with closing(read_only(database)) as connection:
             (found,) = connection.execute("pragma quick_check(1)").fetchone()
@@ -92,7 +102,6 @@ def check_store(database: Path) -> None:
         found = str(problem)
     if found != "ok":
         reason = " ".join(str(found).split())[:120]
-        advice = "the runs are still in their folders: rename the file, and they are sent and registered anew"
         raise UserError(f"{database}: damaged store of runs and models ({reason}); {advice}")
 
 

@@ -56,18 +56,22 @@ BATCH_POINTS = 1000
 def connect(uri: str) -> "MlflowClient":
     """Return a client of the store at ``uri``; a missing local store is created. Call it within
     `tracking_errors`."""
+    database = sqlite_file(uri)
+    if database and database.exists():
+        check_store(database)  # before MLflow, whose import takes seconds
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
     from pipeline.tracking.bounded_http import bound_answers
+    from pipeline.tracking.bounded_stores import bound_databases, bound_object_stores
 
     bound_answers()
+    bound_databases()
+    bound_object_stores()
     for logger in ("mlflow", "alembic", "urllib3"):  # the caller reports failures in one line
         logging.getLogger(logger).setLevel(logging.CRITICAL)
-    database = sqlite_file(uri)
     if database and database.exists():
-        check_store(database)
         repair_moved(database)
     elif database:
         _create(database, uri)

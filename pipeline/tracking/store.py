@@ -19,6 +19,7 @@ from typing import NoReturn
 from pipeline.common.files import atomic_path, data_dir
 from pipeline.errors import UserError, one_line
 from pipeline.tracking.local_store import (
+    check_store,
     local_folder,
     newest_experiment,
     read_only,
@@ -138,7 +139,7 @@ def _reason(problem: BaseException) -> str:
 
     MLflow's own sentence on a failed request says less than the exception at the bottom.
     """
-    words = str(problem) or type(problem).__name__
+    words = str(problem).partition("(Background on this error")[0] or type(problem).__name__
     unnamed = re.search(r"failed with (timeout )?exception", words) is not None
     cause: BaseException | None = problem
     while cause is not None:
@@ -244,7 +245,8 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
         port: the TCP port.
 
     Raises:
-        UserError: the store is a server, which has its own user interface, or the port is in use.
+        UserError: the store is a server, which has its own user interface, the port is in use, or the store
+            is damaged.
     """
     uri = store_uri()
     root = artifact_root(uri)
@@ -261,6 +263,7 @@ def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:
             raise UserError(message) from None
     database = sqlite_file(uri)
     if database and database.exists():
+        check_store(database)
         repair_moved(database)
     page = f"http://{host}:{port}{newest_experiment(database)}"
     print(f"{page}  (starts in about ten seconds; Ctrl-C stops it)", flush=True)

@@ -22,6 +22,8 @@ NO_PARAMETERS = ("run", "tracking", "promotion", "tuning", "variants")
 """Sections of a configuration that do not change the run itself."""
 FIRST_LAYOUT = 1
 """Scheme of names of the releases whose notes have no `layout`."""
+MOST_NOTE_BYTES = 1 << 25
+"""Longest note: some 100,000 artifacts."""
 TEXT_LIMIT = 500
 """Most characters of a parameter or tag that every release of MLflow accepts."""
 
@@ -140,7 +142,7 @@ def parameters(description: dict[str, Any]) -> dict[str, str]:
     if "inputs" in config.get("corpus", {}):
         config["corpus"] = {**config["corpus"], "inputs": source_names(config["corpus"]["inputs"])}
     facts = {"variant": description["variant"], "data_fingerprint": description["fingerprint"]}
-    return {key: str(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
+    return {key: printable(value)[:TEXT_LIMIT] for key, value in _flat({**config, **facts})}
 
 
 def tags(description: dict[str, Any], status: dict[str, Any]) -> dict[str, str]:
@@ -216,7 +218,9 @@ def new_files(run: RunFolder, sent: SyncState) -> Iterator[tuple[Path, str, list
 
 
 def _read_note(run: RunFolder) -> dict[str, Any]:
-    note: dict[str, Any] = read_json(_note(run), "note on what was sent", SentNote)
+    note: dict[str, Any] = read_json(
+        _note(run), "note on what was sent", SentNote, most_bytes=MOST_NOTE_BYTES
+    )
     return note
 
 

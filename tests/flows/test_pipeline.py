@@ -108,15 +108,18 @@ def give_training(finished: Finished, config: RunConfig, variant: str) -> None:
 def test_a_variant_that_fails_does_not_stop_the_others(
     kind: str, finished: Finished, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """The bad variant is the first, so the good one must be trained after it."""
+    """The bad variants are the first, so the good one must be trained after them."""
     from flows.pipeline import run_as_flow
 
     run = {"flow": run_as_flow, "plain": run_stages}[kind]
-    changed = {"bad": {"train.device": "cuda:99"}, "good": {}}
+    changed = {"bad": {"train.device": "cuda:99"}, f"{kind}-run": {}, "good": {}}
     config = finished.config.model_copy(update={"variants": changed})
+    dataset = Path(finished.summary["dataset"])
+    (start_stage(config, dataset, f"{kind}-run") / "run.json").write_text("{}")
     give_training(finished, config, "good")
     with pytest.raises(VariantsFailed, match=r"variant bad failed \(.*cuda:99") as failed:
         run(config)
+    assert "run.json" in str(failed.value)
     assert failed.value.exit_code == 1
     summary = read_summary(failed.value.summary)
     assert list(summary["runs"]) == list(summary["evaluations"]) == ["good"]

@@ -18,6 +18,7 @@ from pipeline.config.loading import trial_config, variant_config
 from pipeline.config.run import RunConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import open_dataset, split_rows
+from pipeline.errors import UserError, reason_of
 from pipeline.evaluation.nll import score
 from pipeline.model.storage import load_model
 from pipeline.stages import PREPARE_AGAIN, Fingerprinted, prepare_stage
@@ -53,13 +54,14 @@ Report = Callable[[str], None]
 
 
 def study_music(
-    sets: Mapping[str, RunConfig], protocol: Protocol, report: Report = lambda line: None
+    sets: Mapping[str, RunConfig], protocol: Protocol, failures: dict[str, str], report: Report
 ) -> dict[str, Any]:
     """Train and score every variant of the configurations of several sets.
 
     Args:
         sets: configuration of each set, by its name, with the set as its input.
         protocol: number of trials and seeds, and their time.
+        failures: receives the reason of each set or unit that failed, by name.
         report: called with a line for each finished pair of set and unit.
 
     Returns:
@@ -69,11 +71,23 @@ def study_music(
     """
     found: dict[str, Any] = {}
     for name, config in sets.items():
-        dataset = prepare_stage(config)
-        found[name] = {}
+        try:
+            dataset = prepare_stage(config)
+        except (UserError, OSError) as problem:
+            failures[name] = reason_of(problem)
+            report(f"{name} failed: {failures[name]}")
+            continue
+        units: dict[str, Any] = {}
         for unit in config.variants:
-            found[name][unit] = _study_unit(config, dataset, unit, protocol)
-            report(f"{name}, {unit}: {text_of(found[name][unit]['test'])} nats per step on the test split")
+            try:
+                units[unit] = _study_unit(config, dataset, unit, protocol)
+            except (UserError, OSError) as problem:
+                failures[f"{name}, {unit}"] = reason_of(problem)
+                report(f"{name}, {unit} failed: {reason_of(problem)}")
+            else:
+                report(f"{name}, {unit}: {text_of(units[unit]['test'])} nats per step on the test split")
+        if units:
+            found[name] = units
     return found
 
 

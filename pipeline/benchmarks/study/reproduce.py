@@ -11,7 +11,7 @@ from pipeline.benchmarks.study.speech import config_for, speech_configs, speech_
 from pipeline.benchmarks.study.verdicts import music_tables
 from pipeline.common.files import atomic_path, data_dir, expanded, write_json
 from pipeline.data.corpora.named import find_sources
-from pipeline.errors import UserError
+from pipeline.errors import UserError, VariantsFailed
 from pipeline.plots.runs import learning_curve
 from pipeline.reports.run_artifacts import learning_curve as curve_of
 from pipeline.tracking.environment import describe_environment
@@ -44,6 +44,7 @@ def study(
 
     Raises:
         UserError: a folder or a setting cannot be used.
+        VariantsFailed: parts failed, or variants of them; the tables have the others.
     """
     if speech is None and music is None:
         raise UserError("nothing to study: name a folder of recordings, or --music and its sets", exit_code=2)
@@ -60,8 +61,9 @@ def study(
         chosen = Protocol(chosen.rates, chosen.seeds, round(budget_minutes / max(1, trainings), 3))
     found: dict[str, Any] = {"environment": describe_environment(), "settings": list(settings)}
     found["protocol"] = {"rates": chosen.rates, "seeds": chosen.seeds, "minutes": chosen.minutes}
-    found |= study_speech(of_speech)
-    found["music"] = study_music(of_music, chosen, report)
+    failures: dict[str, str] = {}
+    found |= study_speech(of_speech, failures)
+    found["music"] = study_music(of_music, chosen, failures, report)
     if of_speech:
         found["timings"] = bench_models()
     folder = data_dir() / "reports" / "study"
@@ -71,6 +73,9 @@ def study(
     write_json(folder / "study.json", found)
     with atomic_path(folder / "study.md") as temporary:
         temporary.write_text("\n".join(_tables(found)) + "\n")
+    if failures:
+        named = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
+        raise VariantsFailed(f"{named}; {folder / 'study.md'} has the others", folder / "study.md")
     return folder / "study.md"
 
 

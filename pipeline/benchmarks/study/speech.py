@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.common.files import expanded, read_json
 from pipeline.config.loading import load_config
 from pipeline.config.run import RunConfig
+from pipeline.errors import UserError, VariantsFailed, print_notice, reason_of
 from pipeline.plots.horizons import difference
 from pipeline.stages import run_stages
 
@@ -42,18 +43,33 @@ def config_for(name: str, inputs: Path, run_name: str, settings: Sequence[str]) 
     return config.model_copy(update={"corpus": corpus})
 
 
-def study_speech(configs: Mapping[str, RunConfig]) -> dict[str, Any]:
-    """Return the summary of the run of each part; see `pipeline.stages.run_stages`."""
-    return {name: dict(read_json(run_stages(config), "summary of a run")) for name, config in configs.items()}
+def study_speech(configs: Mapping[str, RunConfig], failures: dict[str, str]) -> dict[str, Any]:
+    """Run each part, and return the summaries of those that have one; the others do not stop them.
+
+    Args:
+        configs: configurations by the names of the parts.
+        failures: receives the reason of each part that failed in whole or in part.
+    """
+    found: dict[str, Any] = {}
+    for name, config in configs.items():
+        try:
+            summary = run_stages(config)
+        except VariantsFailed as problem:
+            failures[name], summary = reason_of(problem), problem.summary
+        except (UserError, OSError) as problem:
+            failures[name] = reason_of(problem)
+            print_notice(f"{name} failed: {failures[name]}")
+            continue
+        found[name] = dict(read_json(summary, "summary of a run"))
+    return found
 
 
 def speech_tables(found: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the lines of the tables of all parts, in Markdown."""
-    for name in SPEECH_PARTS[:-1]:
-        yield f"### {HEADINGS[name]}\n"
-        yield from _likelihoods(found[name])
-    yield f"### {HEADINGS['horizons']}\n"
-    yield from _horizons(found["horizons"])
+    """Yield the lines of the tables of all parts that were run, in Markdown."""
+    for name in SPEECH_PARTS:
+        if name in found:
+            yield f"### {HEADINGS[name]}\n"
+            yield from (_horizons if name == "horizons" else _likelihoods)(found[name])
 
 
 def _likelihoods(summary: Mapping[str, Any]) -> Iterator[str]:

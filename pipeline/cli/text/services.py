@@ -48,7 +48,8 @@ def print_status(found: dict[str, Any]) -> None:
         for run in runs.get(kind, []):
             message = f": {run['message']}" if kind == "failed" and run["message"] else ""
             print_line(f"{kind:<12} {local_time(run['time'])}  {run['name']}{message}")
-    for champion in found["champions"] or ["none yet"]:
+    champions = ["unknown"] if found["champions"] is None else found["champions"]
+    for champion in champions or ["none yet"]:
         print_line(f"{'champion':<12} {champion}")
     disk = found["disk"]
     print_line(f"{'disk':<12} {disk['free_bytes'] / 1e9:.1f} GB free at {disk['folder']}")

@@ -1,16 +1,15 @@
 """A public set, fetched into a folder: downloaded, checked, unpacked, and put in its place in one step."""
 
-import json
 import shutil
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.filesize import decimal
+from typing_extensions import TypedDict
 
-from pipeline.common.files import data_dir, write_json
+from pipeline.common.files import data_dir, read_json, write_json
 from pipeline.common.hashing import digest_file
 from pipeline.common.locks import announced_lock
 from pipeline.data.public.answers import Patience
@@ -23,6 +22,15 @@ from pipeline.errors import UserError, one_line
 MARKER = ".wavecast-set.json"
 UNPACKED = "unpacked"
 RECORDED = ".recorded-hashes.json"
+MOST_RECORD_BYTES = 1 << 20
+
+
+class Marker(TypedDict, total=False):
+    """The types of those facts in a fetched folder's mark that are read again."""
+
+    name: str
+    sha256: str | None
+    files: int
 
 
 def public_data() -> Path:
@@ -72,7 +80,7 @@ def fetch(
 
 def holds_set(public: PublicSet, folder: Path) -> bool:
     """Return whether a folder carries the mark of the set, without a look at its files."""
-    return bool(_read(folder / MARKER).get("name") == public.name)
+    return bool(_read(folder / MARKER, Marker).get("name") == public.name)
 
 
 def is_fetched(public: PublicSet, folder: Path) -> bool:
@@ -86,10 +94,10 @@ def is_fetched(public: PublicSet, folder: Path) -> bool:
     remedy = "move it away, or name another place with --to"
     if not holds_set(public, folder):
         raise UserError(f"{folder}: exists already and was not fetched by wavecast; {remedy}")
-    marker = _read(folder / MARKER)
+    marker = _read(folder / MARKER, Marker)
     if public.sha256 not in (None, marker.get("sha256")):
         raise UserError(f"{folder}: holds another version of {public.name}; {remedy}")
-    found, fetched = sum(1 for path in folder.rglob("*") if path.is_file()) - 1, int(marker.get("files", 0))
+    found, fetched = sum(1 for path in folder.rglob("*") if path.is_file()) - 1, marker.get("files", 0)
     if found < fetched:
         advice = "delete the folder to fetch it again"
         raise UserError(f"{folder}: {fetched - found:,} of {fetched:,} files are missing; {advice}")
@@ -133,7 +141,7 @@ def _unpack(public: PublicSet, file: Path, folder: Path) -> Unpacked:
 
 def _record(name: str, contents: str, place: Path, report: Report) -> None:
     """Record the hash of a set for which none is known, and compare it with the one of an earlier fetch."""
-    recorded = _read(place / RECORDED)
+    recorded = _read(place / RECORDED, dict[str, str])
     before = recorded.get(name)
     if before == contents:
         report(f"{name}: no hash is published; its files are those that were fetched here before")
@@ -166,10 +174,9 @@ def _check_room(public: PublicSet, work: Path) -> None:
         )
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path, shape: Any) -> Any:
     """Return a mapping from a JSON file of this module; empty where there is none or it is damaged."""
     try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
+        return read_json(path, "record of fetched sets", shape, most_bytes=MOST_RECORD_BYTES)
+    except UserError:
         return {}
-    return found if isinstance(found, dict) else {}

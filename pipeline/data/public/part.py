@@ -1,6 +1,5 @@
 """A file that was downloaded in part, and the continuation of its download."""
 
-import json
 import os
 import re
 import time
@@ -11,10 +10,12 @@ from pathlib import Path
 import requests
 import urllib3
 
-from pipeline.common.files import write_json
+from pipeline.common.files import read_json, write_json
 from pipeline.data.public.answers import Interrupted, Patience, Unavailable, open_answer
+from pipeline.errors import UserError
 
 PIECE_BYTES = 1 << 18
+MOST_NOTE_BYTES = 1 << 16
 Advance = Callable[[int, int | None], None]
 """Called with the bytes that are there, and with the size of the file where it is known."""
 
@@ -158,10 +159,12 @@ def _validator(answer: requests.Response) -> str | None:
     return tag if tag and not tag.startswith("W/") else answer.headers.get("last-modified")
 
 
-def _read_note(path: Path) -> dict[str, str]:
+def _read_note(path: Path) -> dict[str, str | None]:
     """Return the note about a version; empty where there is none or it is damaged."""
     try:
-        noted = json.loads(path.read_text())
-    except (OSError, ValueError):
+        noted: dict[str, str | None] = read_json(
+            path, "note about a download", dict[str, str | None], most_bytes=MOST_NOTE_BYTES
+        )
+    except UserError:
         return {}
-    return noted if isinstance(noted, dict) else {}
+    return noted

@@ -80,7 +80,7 @@ def describe(description: dict[str, Any], status: dict[str, Any]) -> str:
     kind = data["kind"] if "sample_rate" not in data else f"{data['kind']} at {data['sample_rate']:,} Hz"
     lines = [
         f"**{plain(description['variant'] or config['name'])}**: {plain(_network(model))}, "
-        f"{plain(_head(model))}, on {kind}. Data set `{description['fingerprint']}`.",
+        f"{plain(_head(model))}, on {kind}. Data set {plain(description['fingerprint'])}.",
     ]
     figures = [
         (name[: -len(end)].rstrip("_") or "figure", words, value)

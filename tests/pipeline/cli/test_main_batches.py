@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.builders import tone, write_sound
-from tests.helpers.cli import Run
+from tests.helpers.cli import Run, refused
 from tests.helpers.commands import SUFFIXES, arguments
 
 
@@ -47,3 +47,20 @@ def test_the_others_are_done(wavecast: Run, verb: str, good: Path, sound_model: 
         return
     assert len(outcome.error.splitlines()) == len(bad)
     assert len(content["recordings"] if verb == "score" else content) == 2
+
+
+@pytest.mark.parametrize("measured", ["conceal", "continuations"])
+def test_a_benchmark_measures_the_others(
+    wavecast: Run, measured: str, good: Path, sound_model: Path, tmp_path: Path
+) -> None:
+    bad = bad_inputs(tmp_path / "bad")
+    long = write_sound(tmp_path / "long.wav", tone(12_000, 1))
+    options = {"conceal": ["--seconds", "0.4"], "continuations": ["--seconds", "0.02", "--takes", "2"]}
+    outcome = wavecast("bench", measured, "--json", "-m", sound_model, *options[measured], *bad, long)
+    assert outcome.code == 1
+    assert json.loads(outcome.out)["recordings"] == 1
+    assert len([line for line in outcome.error.splitlines() if line.startswith("wavecast: ")]) == len(bad)
+    nothing = wavecast("bench", measured, "-m", sound_model, *bad)
+    assert (nothing.code, nothing.out) == (1, "")
+    if measured == "continuations":
+        refused(wavecast("bench", measured, "-m", sound_model, long, "--takes", "1"), 2, "--takes 2")

@@ -1,6 +1,7 @@
 """What arrives in the inbox: complete and good files become recordings, bad ones are quarantined."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -140,6 +141,31 @@ def test_a_damaged_state_is_made_again(watched: IngestSettings, checker: Checker
     ingest = Ingest(watched, checker)
     looks(ingest)
     assert ingest.state.waiting_seconds == 1.0
+
+
+def test_none_of_many_bad_files_stops_the_others(
+    watched: IngestSettings, checker: Checker, own_data_dir: Path
+) -> None:
+    inbox = watched.inbox
+    good = write_sound(inbox / "z.wav", tone(8_000)).read_bytes()
+    bad = {"cut.wav": good[:30], "empty.wav": b"", "garbage.wav": b"x" * 3_000}
+    bad |= {"\x1b[31m\u202e\n.wav": b"x", os.fsdecode(b"\xff.wav"): b"x", f"{'n' * 251}.wav": b"x"}
+    for name, content in bad.items():
+        (inbox / name).write_bytes(content)
+    (inbox / "folder.wav").mkdir()
+    os.mkfifo(inbox / "pipe.wav")
+    (inbox / "broken.wav").symlink_to("nowhere")
+    (inbox / "endless.wav").symlink_to("/dev/zero")
+    ingest = Ingest(watched, checker)
+    remarks = looks(ingest, 3)
+    assert "z.wav: accepted (1.0 s)" in remarks
+    assert len([remark for remark in remarks if ": rejected (" in remark]) == len(bad) - 1
+    # A name that leaves no room for that of the reason stays where it is, like what is no file.
+    left = {f"{'n' * 251}.wav", "pipe.wav", "broken.wav", "endless.wav"}
+    assert len([remark for remark in remarks if "cannot be taken in" in remark]) == len(left)
+    assert len(remarks) == 1 + len(bad) - 1 + len(left)
+    assert {path.name for path in inbox.iterdir()} == left | {"folder.wav"}
+    assert (own_data_dir / "quarantine" / "empty.wav").is_file()
 
 
 TAKE_IN = """

@@ -13,6 +13,7 @@ from pipeline.promotion.gate import promote
 from pipeline.promotion.history import History
 from pipeline.registry.registration import champion, list_models
 from pipeline.tracking.mlflow_client import connect
+from pipeline.tracking.pages.run_page import plain
 from pipeline.tracking.store import store_uri
 from tests.helpers.contests import contend, contest_config, made, write_voices
 
@@ -60,7 +61,7 @@ def test_a_better_model_becomes_champion_and_a_weaker_one_does_not(config: RunCo
     assert (third["promoted"], third["verdict"], third["champion"]) == (False, "worse", 2)
     assert champion_version() == 2
     note = described(3)
-    assert third["why"] in note.description
+    assert plain(third["why"]) in note.description
     assert note.tags["wavecast.promotion.outcome"] == "kept"
     assert json.loads(note.tags["wavecast.promotion.figures"])["verdict"] == "worse"
     assert [event.action for event in History("wavecast").events()] == ["first", "promoted", "kept"]

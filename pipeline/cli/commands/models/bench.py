@@ -1,12 +1,17 @@
 """Benchmark this machine: training, preparation and generation, against a plain PyTorch loop."""
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from pipeline.cli.arguments import Json, Model, Sounds
 from pipeline.cli.config_arguments import Config, Settings, config_of, demo_recordings
+
+if TYPE_CHECKING:
+    from pipeline.audio.decode import Samples
+    from pipeline.common.places import Place
 
 BenchRecordings = Annotated[
     tuple[Path, ...], Parameter(help="Folders or sound files (default: the recordings of the demo).")
@@ -73,14 +78,15 @@ def bench_conceal(
     """Measure how well gaps of 10 to 80 ms are filled: the model, silence, repetition, linear prediction."""
     from pipeline.benchmarks.concealment import concealment_table
     from pipeline.cli.chosen_model import load_chosen
-    from pipeline.cli.inputs import find_sounds, read_sound
     from pipeline.cli.output import emit
 
     trained, _ = load_chosen(model, "cpu")
     rate = trained.audio.sample_rate
-    sounds = [read_sound(path, rate)[: round(seconds * rate)] for path in find_sounds(recordings)]
-    table = concealment_table(trained, sounds, losses=losses)
+    sounds, rejected = _read_sounds(recordings, rate)
+    table = concealment_table(trained, [x[: round(seconds * rate)] for x in sounds], losses=losses)
     emit(table, json, lambda: print(table["markdown"]))
+    if rejected:
+        sys.exit(1)
 
 
 @bench.command(name="continuations")
@@ -97,16 +103,16 @@ def bench_continuations(
 
     The recordings should be ones that the model was not trained on.
     """
-    import json as json_format
-
     from pipeline.benchmarks.continuations import continuation_table
-    from pipeline.cli.inputs import find_sounds, read_sound
+    from pipeline.cli.output import emit
     from pipeline.registry.registry import load
 
     trained = load(model)
-    sounds = [read_sound(path, trained.audio.sample_rate) for path in find_sounds(recordings)]
+    sounds, rejected = _read_sounds(recordings, trained.audio.sample_rate)
     table = continuation_table(trained, sounds, seconds, takes=takes)
-    print(json_format.dumps(table, indent=2) if json else table["markdown"])
+    emit(table, json, lambda: print(table["markdown"]))
+    if rejected:
+        sys.exit(1)
 
 
 @bench.command(name="generate")
@@ -117,3 +123,18 @@ def bench_generate(*, model: Model = "", json: Json = False) -> None:
     from pipeline.cli.chosen_model import load_chosen
 
     print_generation_bench(bench_generation(load_chosen(model, "cpu")[0] if model else None), json)
+
+
+def _read_sounds(named: tuple[str, ...], sample_rate: int) -> tuple[list["Samples"], list["Place"]]:
+    """Return the samples of each recording that can be read, and the others, which are reported.
+
+    Exits with code 1 where none can be read.
+    """
+    from pipeline.cli.inputs import each_sound, find_sounds, read_sound
+
+    rejected: list[Place] = []
+    found = find_sounds(named, rejected)
+    sounds = [x for _, x in each_sound(found, lambda path: read_sound(path, sample_rate), rejected)]
+    if not sounds:
+        sys.exit(1)
+    return sounds, rejected

@@ -31,10 +31,14 @@ def study(
     from pipeline.benchmarks.study.music import Protocol
     from pipeline.benchmarks.study.reproduce import minutes_of
     from pipeline.benchmarks.study.reproduce import study as run_study
-    from pipeline.errors import UserError, print_notice
+    from pipeline.errors import UserError, VariantsFailed, print_notice
 
     if rates < 1 or seeds < 1:
         raise UserError("--rates and --seeds must be at least 1", exit_code=2)
     minutes = minutes_of(budget) if budget else None
-    report = run_study(speech, music, settings, Protocol(rates, seeds), minutes, print_notice)
+    try:
+        report = run_study(speech, music, settings, Protocol(rates, seeds), minutes, print_notice)
+    except VariantsFailed as problem:
+        print(problem.summary.read_text(), end="")
+        raise
     print(report.read_text(), end="")

@@ -61,21 +61,28 @@ def fetch(
     json: Json = False,
 ) -> None:
     """Fetch sets into folders: download, check, unpack; an interrupted download is continued."""
+    from pipeline.cli.inputs import each_sound
     from pipeline.cli.output import emit
     from pipeline.data.public.contents import top_folder
     from pipeline.data.public.fetch import fetch as fetch_set
     from pipeline.data.public.table import find_set
 
-    chosen, fetched = [find_set(name) for name in dict.fromkeys(names)], list[dict[str, Any]]()
-    for public in chosen:
-        folder, new = fetch_set(public, _place(to))
-        fetched.append(
-            {"name": public.name, "folder": str(folder), "corpus": str(top_folder(folder)), "new": new}
-        )
+    chosen = {public.name: public for public in map(find_set, names)}
+    fetched, failed = list[dict[str, Any]](), list[str]()
+
+    def work(name: str) -> dict[str, Any]:
+        folder, new = fetch_set(chosen[name], _place(to))
+        return {"name": name, "folder": str(folder), "corpus": str(top_folder(folder)), "new": new}
+
+    for name, facts in each_sound(list(chosen), work, failed):
+        fetched.append(facts)
         if not json:
-            print_line(f"{public.name}  {folder}{'' if new else '  (fetched before)'}")
-            print(f"licence: {public.licence}; `wavecast data show {public.name}` has the citation")
-    emit(fetched, json, lambda: _print_next(chosen, fetched))
+            print_line(f"{name}  {facts['folder']}{'' if facts['new'] else '  (fetched before)'}")
+            print(f"licence: {chosen[name].licence}; `wavecast data show {name}` has the citation")
+    if fetched or not failed:
+        emit(fetched, json, lambda: _print_next([chosen[one["name"]] for one in fetched], fetched))
+    if failed:
+        sys.exit(1)
 
 
 def _place(to: Path | None) -> Path:

@@ -11,7 +11,7 @@ from pipeline.benchmarks.study.music import Protocol
 from pipeline.benchmarks.study.reproduce import minutes_of, study
 from pipeline.benchmarks.study.speech import HEADINGS, SPEECH_PARTS
 from pipeline.common.files import data_dir, read_json
-from pipeline.errors import UserError
+from pipeline.errors import UserError, VariantsFailed
 from pipeline.music.midi import KEYS
 from tests.helpers.builders import speakers_folder
 
@@ -105,3 +105,22 @@ def test_a_budget_is_minutes_or_hours(budget: str) -> None:
 def test_without_folders_there_is_nothing_to_study() -> None:
     with pytest.raises(UserError, match="nothing to study"):
         study(None, None)
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_does_not_stop_the_others(
+    tmp_path: Path, local_store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The speech has no split that can be trained on; the timings and the other set of music are there."""
+    monkeypatch.setattr(bench_models, "ROUNDS", 1)
+    monkeypatch.setattr(bench_models, "SHAPES", ((4, 6),))
+    speech, music = speakers_folder(tmp_path / "speech", speakers=1, recordings=1), tmp_path / "music"
+    write_music(music)
+    (music / "damaged.npz").write_bytes((music / "hymns.npz").read_bytes()[:200])
+    with pytest.raises(VariantsFailed, match=r"^speech: .*study: .*horizons: .*damaged: ") as failed:
+        study(speech, music, TINY, FEW)
+    assert "\n" not in str(failed.value)
+    text = failed.value.summary.read_text()
+    assert "| small | " in text.split("### Music, nats per step")[1]
+    assert HEADINGS["speech"] not in text
+    assert "### Time\n" in text

@@ -1,6 +1,7 @@
 """`wavecast data`: a list, the facts of one set, and a folder that the next command takes."""
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -102,3 +103,24 @@ def test_an_unknown_name_among_others_is_found_before_anything_is_fetched(
 ) -> None:
     assert wavecast("data", "fetch", "some-set", "nothing").code == 2
     assert server.requests == []
+
+
+def test_a_set_that_fails_does_not_stop_the_others(
+    wavecast: Run, server: Server, monkeypatch: pytest.MonkeyPatch, own_data_dir: Path
+) -> None:
+    address = server.answer("/Notes.mat", whole(b"notes"))
+    names = ("garbage", "foreign", "marked", "good")
+    sets = {name: set_of(b"notes", address, name=name, kind="music") for name in names}
+    sets["gone"] = set_of(b"notes", server.answer("/gone.mat", status(404)), name="gone")
+    monkeypatch.setattr(table, "all_sets", lambda: sets)
+    for name in ("garbage", "foreign", "marked"):
+        (own_data_dir / "public" / name).mkdir(parents=True)
+    os.mkfifo(own_data_dir / "public" / "marked" / ".wavecast-set.json")
+    (own_data_dir / "public" / "garbage" / ".wavecast-set.json").write_text("[" * 100_000)
+    (own_data_dir / "public" / "foreign" / "a.wav").touch()
+    outcome = wavecast("data", "fetch", "--json", "gone", *names)
+    assert outcome.code == 1
+    assert [one["name"] for one in json.loads(outcome.out)] == ["good"]
+    lines = outcome.error.splitlines()
+    for name in ("gone", "garbage", "foreign", "marked"):
+        assert [line for line in lines if f"/{name}: " in line or f" {name}: " in line], name
