@@ -211,13 +211,12 @@ def main() -> None:
     folder = Path(sys.argv[1]).absolute()
     home = folder / "home"
     (home / "recordings").mkdir(parents=True)
-    (folder / "postgresql").mkdir()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job of a shell ignores it
     for name in OTHER_SERVERS:
         os.environ.pop(name, None)
     os.environ["WAVECAST_DATA"] = str(home)
     count, seed = (int(text) for text in [*sys.argv[2:4], *("30", "1")[len(sys.argv[2:4]) :]])
-    with postgresql(folder / "postgresql") as database:
+    with postgresql() as database:
         _, wrong = measure(home, database, count, seed)
     print("\n".join(wrong) or "nothing was lost, nothing was there twice, no flow run was left running")
     sys.exit(bool(wrong))
