@@ -71,7 +71,7 @@ def test_a_comparison_is_whole_on_postgresql_and_s3(address: str, tmp_path: Path
         assert set(used) == {"training", "validation", "testing"}
         assert json.loads(used["validation"].profile)["recordings"] > 0
         assert child.info.status == "FINISHED"
-        assert {"report.html", "learning_curve.png"} <= names(client, child.info.run_id)
+        assert {"report.html", "evaluation.json", "pictures"} <= names(client, child.info.run_id)
     versions = client.search_model_versions("name='wavecast-team'")
     assert {each.run_id for each in versions} == {each.info.run_id for each in children}
     champion = client.get_model_version_by_alias("wavecast-team", "champion")
