@@ -43,6 +43,9 @@ NIGHTLY = "nightly"
 ENOUGH = "wavecast.ingest.enough"
 """The event by which the service `ingest` asks for a run."""
 
+DEPLOYED = [wavecast_pipeline.name, prepare_corpus.name]
+"""The names of the flows that have deployments."""
+
 INGEST = "wavecast.ingest"
 """The resource that the event is about."""
 
@@ -102,7 +105,8 @@ def _deploy(flow: Flow[Any, Any], name: str, description: str, config: dict[str,
 def crashed_without_heartbeat() -> Automation:
     """Return the automation by which a run whose process was killed becomes `Crashed`.
 
-    As in Prefect's guide "How to detect and respond to zombie flows".
+    As in Prefect's guide "How to detect and respond to zombie flows". Other flows on the same server are
+    left alone, since they may send heartbeats less often.
     """
     ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
     return Automation(
@@ -111,6 +115,9 @@ def crashed_without_heartbeat() -> Automation:
             after={"prefect.flow-run.heartbeat"},
             expect={"prefect.flow-run.heartbeat"} | ends,
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+            match_related=ResourceSpecification(
+                {"prefect.resource.role": "flow", "prefect.resource.name": DEPLOYED}
+            ),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,

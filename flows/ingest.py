@@ -22,15 +22,18 @@ from pipeline.services.settings import ServiceSettings, read_settings
 def watch(settings: ServiceSettings) -> None:
     """Look at the inbox again and again, for ever. A second process waits until the first has ended."""
     config = scheduled_config(settings)
+    representation = representation_of(config.input)
+    rate = representation.sound.sample_rate if representation.sound and settings.least_gain_db else None
     watched = IngestSettings(
         inbox=Path(settings.inbox or ""),
         recordings=Path(settings.recordings),
         name=config.name,
         settle_seconds=settings.settle_seconds,
         new_minutes=settings.new_minutes,
-        notes=representation_of(config.input).notes is not None,
+        notes=representation.notes is not None,
+        least_gain_db=settings.least_gain_db,
     )
-    with alone(watched.inbox), Checker(watched.notes) as checker:
+    with alone(watched.inbox), Checker(watched.notes, sample_rate=rate) as checker:
         ingest = Ingest(watched, checker)
         while True:
             look = ingest.look()

@@ -8,19 +8,22 @@ from pathlib import Path
 from pipeline.common.files import data_dir
 from pipeline.config.run import RunConfig
 from pipeline.errors import raise_failures
+from pipeline.services.table import HEARTBEAT_SECONDS
 
 
 def embedded_settings() -> None:
-    """Set Prefect up for a run without a server, before it is imported.
+    """Set Prefect up, before it is imported.
 
     Prefect's temporary server keeps its database in wavecast's data folder. A user's own settings (a
-    server's address, a profile, a home) are not changed.
+    server's address, a profile, a home) are not changed. A run with a server sends heartbeats as often as the
+    services of `wavecast up` expect them: Prefect's own interval, three minutes, looks like a killed process.
     """
     own = any(name in os.environ for name in ("PREFECT_API_URL", "PREFECT_HOME", "PREFECT_PROFILE"))
     if not own and not (Path.home() / ".prefect" / "profiles.toml").exists():
         home = data_dir() / "prefect"
         home.mkdir(parents=True, exist_ok=True)  # Prefect's server does not create parent folders
         os.environ["PREFECT_HOME"] = str(home)
+    os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS))
     os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "120")
     os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
     os.environ.setdefault("DO_NOT_TRACK", "true")

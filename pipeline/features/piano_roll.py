@@ -15,6 +15,8 @@ from pipeline.music.midi import KEYS
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from pipeline.features.normalisation import Normalisation
+
 
 @dataclass(frozen=True)
 class PianoRoll(NoteRepresentation):
@@ -41,6 +43,10 @@ class PianoRoll(NoteRepresentation):
     def quarters_per_minute(self) -> float:
         """Tempo of what is written."""
         return self.config.quarters_per_minute
+
+    def stored_bits(self, normalisation: Normalisation) -> float:
+        """Return one bit for each key."""
+        return float(self.row_width)
 
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Return 0 or 1 for each key."""

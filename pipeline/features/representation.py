@@ -134,6 +134,20 @@ class Representation(ABC):
             return None
         return (nats_per_value - math.log(self.quantisation_step(normalisation))) / math.log(2)
 
+    def stored_bits(self, normalisation: Normalisation) -> float:
+        """Return the bits of one stored row without any model, in the unit of a model's code length.
+
+        For real numbers, whose density is coded, these are the bits of an even distribution over the range of
+        the training split, of one quantisation step at least. They are infinite where the range is not known.
+
+        Args:
+            normalisation: moments of the training split.
+        """
+        if not normalisation.low:
+            return math.inf
+        ranges = zip(normalisation.low, normalisation.high, strict=True)
+        return sum(math.log2(max(high - low, self.step)) for low, high in ranges)
+
     def moments(
         self, mean: NDArray[np.float64], std: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

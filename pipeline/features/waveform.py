@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from pipeline.audio.pcm import Samples
+    from pipeline.features.normalisation import Normalisation
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class Waveform(SoundRepresentation):
     def hop(self) -> int:
         """Samples that a step predicts."""
         return self.config.hop
+
+    def stored_bits(self, normalisation: Normalisation) -> float:
+        """Return 16."""
+        return 8.0 * self.row_dtype.itemsize
 
     def to_stored(self, rows: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """Return rows rounded to 16-bit integers, and clipped to their range."""

@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.audio.decode import open_decoding
 from pipeline.audio.readers import open_file
 from pipeline.errors import RecordingRejected
+from pipeline.ingest.prediction_gain import PredictionGain
 from pipeline.music.midi import read_midi
 
 STEPS_PER_QUARTER = 4
@@ -17,13 +18,15 @@ QUARTERS_PER_SECOND = 2.0
 LONGEST_REASON = 500
 
 
-def seconds_of(path: Path, whole: bool, notes: bool) -> float:
-    """Return the length of a file.
+def measure(path: Path, whole: bool, notes: bool, sample_rate: int | None = None) -> dict[str, float]:
+    """Return the length of a file, `seconds`, and its prediction gain, `gain_db`, where that was measured.
 
     Args:
         path: the file.
         whole: decode all of it; else its header, where that states the length.
         notes: whether it is a file of notes.
+        sample_rate: at which the gain is measured of a file that is decoded; None does not measure it. A file
+            of another rate may have bands without sound, which would be predicted.
 
     Raises:
         RecordingRejected: it cannot be used.
@@ -31,20 +34,23 @@ def seconds_of(path: Path, whole: bool, notes: bool) -> float:
     if notes:
         with open_file(path) as file:
             roll, _ = read_midi(file, STEPS_PER_QUARTER)
-        return len(roll) / (STEPS_PER_QUARTER * QUARTERS_PER_SECOND)
+        return {"seconds": len(roll) / (STEPS_PER_QUARTER * QUARTERS_PER_SECOND)}
     with open_decoding(path) as recording:
         info = recording.info
         if info.frames and not whole:
-            return info.frames / info.sample_rate
-        for _ in recording.blocks(info.sample_rate):
-            pass
-        return recording.facts.samples / info.sample_rate
+            return {"seconds": info.frames / info.sample_rate}
+        gain, rate = PredictionGain(), sample_rate or info.sample_rate
+        for block in recording.blocks(rate):
+            if sample_rate:
+                gain.add(block)
+        measured = {"gain_db": gain.value_db()} if sample_rate else {}
+        return {"seconds": recording.facts.samples / rate, **measured}
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         path = Path(os.fsdecode(bytes.fromhex(request["path"])))
-        return {"seconds": seconds_of(path, request["whole"], request["notes"])}
+        return measure(path, request["whole"], request["notes"], request["sample_rate"])
     except (RecordingRejected, OSError, MemoryError) as problem:
         return {"reason": " ".join((str(problem) or type(problem).__name__).split())[:LONGEST_REASON]}
 

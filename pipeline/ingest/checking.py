@@ -1,6 +1,7 @@
 """Check of a file by decoding it in a child process, which a damaged file may crash or stall."""
 
 import json
+import math
 import os
 import select
 import subprocess
@@ -18,10 +19,17 @@ SECONDS_PER_MEGABYTE = 1.0
 
 @dataclass(frozen=True)
 class Checked:
-    """The result of a check: the length in seconds, or the reason for which the file is rejected."""
+    """The result of a check.
+
+    Attributes:
+        seconds: length of the file.
+        reason: why it is rejected; empty for a good file.
+        gain_db: prediction gain, infinite where it was not measured.
+    """
 
     seconds: float = 0.0
     reason: str = ""
+    gain_db: float = math.inf
 
 
 class Checker:
@@ -30,10 +38,16 @@ class Checker:
     Args:
         notes: whether files of notes (MIDI) are expected instead of sound.
         seconds_at_least: the time limit of a small file.
+        sample_rate: at which the prediction gain is measured; None does not measure it.
     """
 
-    def __init__(self, notes: bool = False, seconds_at_least: float = SECONDS_AT_LEAST) -> None:
-        self._notes, self._limit = notes, seconds_at_least
+    def __init__(
+        self,
+        notes: bool = False,
+        seconds_at_least: float = SECONDS_AT_LEAST,
+        sample_rate: int | None = None,
+    ) -> None:
+        self._notes, self._limit, self._sample_rate = notes, seconds_at_least, sample_rate
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Checker":
@@ -52,7 +66,12 @@ class Checker:
             whole: decode all of it; else its header, where that states the length.
         """
         limit = self._limit + SECONDS_PER_MEGABYTE * path.stat().st_size / 1e6
-        request = {"path": os.fsencode(path).hex(), "whole": whole, "notes": self._notes}
+        request = {
+            "path": os.fsencode(path).hex(),
+            "whole": whole,
+            "notes": self._notes,
+            "sample_rate": self._sample_rate,
+        }
         try:
             return Checked(**self._ask(json.dumps(request).encode() + b"\n", limit))
         except TimeoutError:

@@ -9,7 +9,7 @@ from pipeline.common.files import atomic_path, data_dir
 from pipeline.common.locks import announced_lock
 from pipeline.data.corpora.side_files import is_side_file
 from pipeline.ingest.arrival import Arrivals, Stamp, others_below, stamp_of
-from pipeline.ingest.checking import Checker
+from pipeline.ingest.checking import Checked, Checker
 from pipeline.ingest.moving import move
 from pipeline.ingest.state import State
 
@@ -28,6 +28,7 @@ class IngestSettings:
         settle_seconds: a file is complete once it is unchanged for this long, over two looks at least.
         new_minutes: a training is due when this much is new.
         notes: whether files of notes (MIDI) are expected instead of sound.
+        least_gain_db: a recording of a smaller prediction gain is rejected as noise; 0 accepts all.
     """
 
     inbox: Path
@@ -36,6 +37,7 @@ class IngestSettings:
     settle_seconds: float = 5.0
     new_minutes: float = 1.0
     notes: bool = False
+    least_gain_db: float = 1.0
 
 
 @dataclass
@@ -112,14 +114,15 @@ class Ingest:
         checked = None if side else self._checker.check(path)
         if stamp_of(path) != stamp:  # it was written to while it was checked
             return False
-        if checked and checked.reason:
+        reason = self._reason(checked) if checked else ""
+        if reason:
             target = data_dir() / "quarantine" / below
             note = target.with_name(f"{target.name}.reason.txt")
             with atomic_path(note) as temporary:
-                temporary.write_text(f"{checked.reason}\n", errors="replace")
+                temporary.write_text(f"{reason}\n", errors="replace")
             place = move(path, target)
             where = f"moved to {place}" if place else "dropped, the quarantine has it"
-            remarks.append(f"{below}: rejected ({checked.reason}); {where}")
+            remarks.append(f"{below}: rejected ({reason}); {where}")
             return False
         place = move(path, self.settings.recordings / below)
         if place is None:
@@ -132,6 +135,15 @@ class Ingest:
         length = f" ({checked.seconds:.1f} s)" if checked else ""
         remarks.append(f"{below}: accepted{renamed}{length}")
         return True
+
+    def _reason(self, checked: Checked) -> str:
+        """Return why a file is rejected, empty for a good one."""
+        if checked.reason or checked.gain_db >= self.settings.least_gain_db:
+            return checked.reason
+        return (
+            f"noise: linear prediction gains {checked.gain_db:.1f} dB, less than "
+            f"{self.settings.least_gain_db:g} dB (--least-gain-db of `wavecast up`)"
+        )
 
     def _count(self, path: Path, stamp: Stamp, remarks: list[str]) -> bool:
         """Count a file that was put into the folder of recordings; nothing is moved from there."""

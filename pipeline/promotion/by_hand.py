@@ -10,6 +10,7 @@ from pipeline.errors import UserError
 from pipeline.promotion.compare import compare
 from pipeline.promotion.contender import contender_of_version
 from pipeline.promotion.decision import Decision
+from pipeline.promotion.first_champion import decide_first
 from pipeline.promotion.gate import note_found
 from pipeline.promotion.held_out import HeldOutSet
 from pipeline.promotion.history import Action, History, folder_lock
@@ -29,7 +30,7 @@ class Chosen:
     Attributes:
         name, version: the champion now.
         before: number of the champion before; None if there was none.
-        decision: what a run would have decided, with its figures; None where there was nothing to compare.
+        decision: what a run would have decided, with its figures; None for the champion itself.
         pinned: whether the choice is pinned.
     """
 
@@ -110,7 +111,7 @@ def _choose(found: RegisteredVersion, action: Action, pin: bool, uri: str | None
     held = version_with(registered_versions(store_uri(uri)), name)
     if held is not None:
         note_found(history, held)
-    decision = _comparison(found, held, uri)
+    decision = _comparison(found, held, history, uri)
     move_champion(name, found.version, uri)
     set_pin(name, found.version if pin else None, uri)
     how = "chosen by hand, and pinned" if pin else "chosen by hand"
@@ -122,13 +123,16 @@ def _choose(found: RegisteredVersion, action: Action, pin: bool, uri: str | None
     return Chosen(name, found.version, held.version if held else None, decision, pin)
 
 
-def _comparison(found: RegisteredVersion, held: RegisteredVersion | None, uri: str | None) -> Decision | None:
+def _comparison(
+    found: RegisteredVersion, held: RegisteredVersion | None, history: History, uri: str | None
+) -> Decision | None:
     """Return what a run would decide on a version; a failure is a decision without figures."""
     try:
         challenger = contender_of_version(found, uri)
         if held is None:
-            HeldOutSet(folder_of(found.name, uri), challenger.model.input).grow(challenger)
-            return None
+            held_out = HeldOutSet(folder_of(found.name, uri), challenger.model.input)
+            held_out.grow(challenger)
+            return decide_first(challenger, [challenger], held_out, history.why_no_champion())
         if held.version == found.version:
             return None
         champion = contender_of_version(held, uri)

@@ -21,6 +21,7 @@ Name = TypeVar("Name", str, int)
 Floats = NDArray[np.float64]
 Verdict = Literal[
     "first",
+    "above-stored",
     "better",
     "incomparable",
     "other-corpus",
@@ -37,6 +38,7 @@ EXACT_GROUPS = 13
 RANDOM_FLIPS = 9_999
 """Sign flips that are drawn for more groups, with a fixed seed."""
 CONFIDENCE = 0.95
+HUGE_BITS = 1e5
 TIE = 1e-12
 """Sums that differ by less, in bits, are equal: the order of additions differs."""
 
@@ -66,7 +68,7 @@ class Decision:
 
     Attributes:
         verdict: `first` where there is no champion, `better` where the challenger may replace the champion,
-            else the first reason against it.
+            else the first reason against it (`above-stored` and `not-finite` also without a champion).
         why: the same as a sentence with the figures.
         unit: of one predicted value: `sample`, `time step` or `frame`.
         bits, champion_bits: of the two models.
@@ -155,18 +157,6 @@ def decide(
     return decisions
 
 
-def first(scored: Sequence[Scored], unit: str, reason: str) -> Decision:
-    """Return the decision on a model that has no champion to beat, with its figure, as far as it is known."""
-    names = sorted({each.group for each in scored if each.count})
-    bits = float(group_means(scored, names).mean()) if names else math.nan
-    minutes = sum(each.seconds for each in scored if each.count) / 60
-    recordings = sum(each.count > 0 for each in scored)
-    if not math.isfinite(bits):
-        return Decision("first", reason, unit)
-    why = f"{reason}: {bits:.4f} bits per {unit} over {len(names)} held-out group(s), {minutes:.1f} min"
-    return Decision("first", why, unit, bits, groups=len(names), recordings=recordings, minutes=minutes)
-
-
 def best(decisions: Mapping[Name, Decision]) -> Name:
     """Return the name of the best challenger: of those that may replace the champion, if there are any."""
     passed = {name: found for name, found in decisions.items() if found.promotes}
@@ -186,6 +176,15 @@ def group_means(scored: Sequence[Scored], names: Sequence[str]) -> Floats:
             bits[each.group] += each.bits
             count[each.group] += each.count
     return np.array([bits[name] / count[name] for name in names], np.float64)
+
+
+def bits_text(bits: float) -> str:
+    """Return a figure in bits with four decimals, a number of many digits as a power of ten.
+
+    >>> bits_text(5.25), bits_text(2e29)
+    ('5.2500', '2.00e+29')
+    """
+    return f"{bits:.4f}" if abs(bits) < HUGE_BITS else f"{bits:.2e}"
 
 
 def sign_flip_p_values(gains: Floats) -> Floats:

@@ -4,7 +4,7 @@ A comparison is decided once: while models, held-out recordings and settings are
 the champion and the recorded reason as they are.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,14 +12,14 @@ from pipeline.common.locks import announced_lock
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
 from pipeline.features.representations import representation_of
-from pipeline.promotion.compare import compare, obstacles, scores_of, usable_recordings
+from pipeline.promotion.compare import compare, obstacles
 from pipeline.promotion.contender import Contender, contender_of_run, contender_of_version
-from pipeline.promotion.decision import Decision, best, first
+from pipeline.promotion.decision import Decision, best
+from pipeline.promotion.first_champion import decide_first, first_key
 from pipeline.promotion.held_out import HeldOutSet
 from pipeline.promotion.history import Event, History, comparison_key, folder_lock
 from pipeline.promotion.places import folder_of
 from pipeline.promotion.record import note
-from pipeline.promotion.recording_bits import unit_of
 from pipeline.promotion.renamed import present_name
 from pipeline.registry.catalogue import RegisteredVersion, registered_versions
 from pipeline.registry.champions import move_champion, pinned_version, version_with
@@ -79,10 +79,9 @@ def promote(runs: Sequence[RunFolder], config: RunConfig) -> dict[str, Any]:
         gate = _Gate(name, config, History(name, uri))
         held = version_with(registered_versions(store_uri(uri)), name)
         if held is None:
-            return _result(gate, contenders, _first(gate, contenders), new=True)
+            return _result(gate, contenders, *_first(gate, contenders))
         note_found(gate.history, held)
-        event, new = _against(gate, contenders, held)
-        return _result(gate, contenders, event, new)
+        return _result(gate, contenders, *_against(gate, contenders, held))
 
 
 def note_found(history: History, held: RegisteredVersion) -> None:
@@ -93,30 +92,47 @@ def note_found(history: History, held: RegisteredVersion) -> None:
         history.append("found", held.version, held.version, held.run_name, why)
 
 
-def _first(gate: _Gate, contenders: Sequence[Contender]) -> Event:
-    """Make the best of the contenders the champion of a registered model that has none."""
-    reason = "there is no champion now" if gate.history.events() else "it is the first"
+def _first(gate: _Gate, contenders: Sequence[Contender]) -> tuple[Event, bool]:
+    """Decide on the first champion; return the event, and whether it is new.
+
+    The held-out recordings are frozen with the champion. Without one, nothing but the decision is kept.
+    """
     held_out = gate.held_out(contenders[0])
-    held_out.grow(contenders[0])
-    decisions = {}
-    for each in contenders:
-        try:
-            compared = usable_recordings(held_out, contenders)
-            decisions[each.version] = first(scores_of(each, compared), unit_of(each.model), reason)
-        except UserError:  # no exact probability of samples, or no data: then there is no figure
-            decisions[each.version] = Decision("first", reason)
-    scored = {version: found.bits for version, found in decisions.items() if found.bits is not None}
-    if scored:
-        chosen = min(scored, key=scored.__getitem__)
-    else:
-        chosen = min(contenders, key=_validation_nats_per_value).version
+    grown = held_out.grow(contenders[0], write=False)
+    keys = {each.version: first_key(each.digest, held_out.digest) for each in contenders}
+    settled = [gate.history.decision_on(key) for key in keys.values()]
+    known = [event for event in settled if event is not None and event.champion is None]
+    if len(known) == len(contenders):
+        return max(known, key=lambda event: event.when), False
+    reason = gate.history.why_no_champion()
+    decisions = {each.version: decide_first(each, contenders, held_out, reason) for each in contenders}
+    chosen = _best_first(contenders, decisions)
     winner = next(each for each in contenders if each.version == chosen)
-    note(gate.name, chosen, "first", decisions[chosen], None, gate.uri)
+    for version, decision in decisions.items():
+        if not decision.promotes:
+            note(gate.name, version, "kept", decision, None, gate.uri)
+    found = decisions[chosen]
+    others = {str(version): each.why for version, each in decisions.items() if version != chosen}
+    figures = {**found.figures(), "others": others}
+    if not found.promotes:
+        settles = list(keys.values())
+        return gate.history.append("kept", chosen, None, "", found.why, figures, settles), True
+    if grown:
+        held_out.write()
+    note(gate.name, chosen, "first", found, None, gate.uri)
     move_champion(gate.name, chosen, gate.uri)
     losers = [each.digest for each in contenders if each is not winner]
-    settled = [gate.key(loser, winner.digest, held_out.digest) for loser in losers]
-    decision = decisions[chosen]
-    return gate.history.append("first", chosen, chosen, winner.run, decision.why, decision.figures(), settled)
+    settles = [gate.key(loser, winner.digest, held_out.digest) for loser in losers]
+    return gate.history.append("first", chosen, chosen, winner.run, found.why, figures, settles), True
+
+
+def _best_first(contenders: Sequence[Contender], decisions: Mapping[int, Decision]) -> int:
+    """Return the best version of those that may become the first champion, if there are any."""
+    allowed = [each for each in contenders if decisions[each.version].promotes] or list(contenders)
+    scored = {each.version: bits for each in allowed if (bits := decisions[each.version].bits) is not None}
+    if scored:
+        return min(scored, key=scored.__getitem__)
+    return min(allowed, key=_validation_nats_per_value).version
 
 
 def _against(

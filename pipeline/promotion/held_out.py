@@ -67,10 +67,14 @@ class HeldOutSet:
         """Return a digest of the list."""
         return digest_json(sorted(each.rows_hash for each in self.recordings))
 
-    def grow(self, contender: Contender) -> int:
+    def grow(self, contender: Contender, write: bool = True) -> int:
         """Add the contender's validation recordings of new groups; return how many were added.
 
         The first call freezes the list. Nothing is added of a model whose rows have other settings.
+
+        Args:
+            contender: the model.
+            write: keep the new list; else it holds for this object alone, until `write`.
         """
         if contender.dataset is None:
             return 0
@@ -88,8 +92,18 @@ class HeldOutSet:
         ]
         if added:
             self.recordings = [*self.recordings, *added]
-            self._write()
+            if write:
+                self.write()
         return len(added)
+
+    def write(self) -> None:
+        """Keep the list."""
+        content: dict[str, Any] = {
+            "format": FORMAT,
+            "settings": self.settings,
+            "recordings": [asdict(each) for each in self.recordings],
+        }
+        write_json(self.path, {**content, "digest": _digest(content)})
 
     def suffices(self, rule: PromotionConfig, row_rate_hz: float) -> bool:
         """Return whether there are enough groups and minutes to decide."""
@@ -128,14 +142,6 @@ class HeldOutSet:
                 "freeze the champion's validation split again"
             )
         return recordings
-
-    def _write(self) -> None:
-        content: dict[str, Any] = {
-            "format": FORMAT,
-            "settings": self.settings,
-            "recordings": [asdict(each) for each in self.recordings],
-        }
-        write_json(self.path, {**content, "digest": _digest(content)})
 
 
 class HeldOutRows:

@@ -92,6 +92,11 @@ class History:
         """Return the latest event that settled a comparison, None where it is open."""
         return next((event for event in reversed(self.events()) if key in event.decided), None)
 
+    def why_no_champion(self) -> str:
+        """Return in words why the next champion has none to beat."""
+        had_one = any(event.champion is not None for event in self.events())
+        return "there is no champion now" if had_one else "it is the first"
+
     def champion_since(self, version: int) -> Event | None:
         """Return the event that made this version the champion, None if it is not the last that did."""
         last: Event | None = None

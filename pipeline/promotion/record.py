@@ -3,7 +3,7 @@
 import json
 from datetime import datetime
 
-from pipeline.promotion.decision import Decision
+from pipeline.promotion.decision import Decision, bits_text
 from pipeline.registry.champions import note_decision
 from pipeline.tracking.pages.run_page import plain
 
@@ -70,7 +70,7 @@ def describe_decision(outcome: str, decision: Decision, champion: int | None) ->
 
 
 def _figure(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else bits_text(value)
 
 
 def _interval(interval: tuple[float, float] | None) -> str:

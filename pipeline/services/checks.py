@@ -1,5 +1,6 @@
 """Checks of the settings of `wavecast up`, before anything is started."""
 
+import math
 import re
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -64,6 +65,8 @@ def check_settings(settings: ServiceSettings) -> None:
     for option, value in (("look-seconds", settings.look_seconds), ("new-minutes", settings.new_minutes)):
         if not value > 0:
             raise UserError(f"--{option} {value:g}: must be positive", 2)
+    if not 0 <= settings.least_gain_db < math.inf:
+        raise UserError(f"--least-gain-db {settings.least_gain_db:g}: must be 0 or more", 2)
     if settings.database is not None:
         database_address(settings.database, "psycopg")
     if "://" not in settings.recordings and not Path(settings.recordings).exists():

@@ -35,6 +35,7 @@ class ServiceSettings:
         look_seconds: between two looks at the inbox.
         settle_seconds: a file is complete once it is unchanged for this long.
         new_minutes: a run starts when this much is new.
+        least_gain_db: a recording of a smaller prediction gain is rejected as noise; 0 accepts all.
     """
 
     recordings: str
@@ -50,6 +51,7 @@ class ServiceSettings:
     look_seconds: float = 20.0
     settle_seconds: float = 5.0
     new_minutes: float = 1.0
+    least_gain_db: float = 1.0
 
     @property
     def mlflow_address(self) -> str:

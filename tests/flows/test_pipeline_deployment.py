@@ -158,6 +158,23 @@ def shipped_deployments() -> list[dict[str, Any]]:
     return list(yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"])
 
 
+def test_runs_from_the_command_line_send_heartbeats_before_they_are_taken_for_crashed() -> None:
+    """Prefect's own interval is longer than the silence after which a run has crashed."""
+    program = (
+        "import flows.pipeline; from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY;"
+        "from flows.deployments import SILENCE, crashed_without_heartbeat;"
+        "related = crashed_without_heartbeat().trigger.match_related.root;"
+        "print(PREFECT_FLOWS_HEARTBEAT_FREQUENCY.value(), SILENCE.seconds, *related['prefect.resource.name'])"
+    )
+    environment = {**os.environ, "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True
+    )
+    interval, silence, *flows = done.stdout.split()
+    assert 3 * int(interval) < int(silence)
+    assert flows == ["wavecast", "prepare"]
+
+
 @pytest.mark.slow
 def test_after_deploying_the_next_nights_are_planned_and_parameters_are_checked(server: Server) -> None:
     server.prefect(*STEPS[0])

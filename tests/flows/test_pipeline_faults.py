@@ -23,8 +23,7 @@ def test_after_faults_every_training_is_complete_and_once_in_mlflow(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WAVECAST_DATA", str(tmp_path / "home"))
     (tmp_path / "home" / "recordings").mkdir(parents=True)
-    (tmp_path / "postgresql").mkdir()
-    with postgresql(tmp_path / "postgresql") as database:
+    with postgresql() as database:
         faults, wrong = measure(tmp_path / "home", database, count=FAULTS, seed=3)
     assert not wrong
     assert len({(fault.target, fault.kind) for fault in faults}) == FAULTS

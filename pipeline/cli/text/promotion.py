@@ -26,8 +26,12 @@ def print_chosen(chosen: "Chosen") -> None:
     """Print the champion that was chosen by hand; what speaks against it goes to standard error."""
     decision = chosen.decision
     if decision is not None and not decision.promotes:
-        against = f"{chosen.name}/{chosen.before}"
-        warning = f"a run would not have replaced {against}: {decision.why}"
+        would = (
+            "made it the first champion"
+            if chosen.before is None
+            else f"replaced {chosen.name}/{chosen.before}"
+        )
+        warning = f"a run would not have {would}: {decision.why}"
         print(f"wavecast: warning: {one_line(warning)}", file=sys.stderr)
     elif decision is not None:
         print(one_line(decision.why))
@@ -49,7 +53,8 @@ def print_promotion(promotion: dict[str, Any]) -> None:
     """Print the decision of a run; nothing where no model could be registered."""
     if promotion["version"] is None:
         return
-    state = "champion now" if promotion["promoted"] else "champion unchanged"
+    without = "no champion yet" if promotion.get("champion") is None else "champion unchanged"
+    state = "champion now" if promotion["promoted"] else without
     name = promotion.get("name")
     version = f"{name}/{promotion['version']}" if name else f"version {promotion['version']}"
     print_line(f"{state}: {version} is the best of this run; {promotion['why']}")

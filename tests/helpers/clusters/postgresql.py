@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,16 +56,22 @@ class PostgreSQL:
 
 
 @contextmanager
-def postgresql(folder: Path) -> Iterator[PostgreSQL]:
-    """Make a server in an existing folder and start it; end it behind the block."""
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-        for above in list(folder.parents)[:3]:
-            above.chmod(above.stat().st_mode | 0o011)
-    server = PostgreSQL(folder, free_port())
-    server.run("initdb", "-A", "trust", "-U", "admin")
-    server.start()
+def postgresql() -> Iterator[PostgreSQL]:
+    """Make a server and start it; end it and delete its files behind the block.
+
+    PostgreSQL runs as another user than root, and pytest closes its own temporary folders to other users
+    whenever a second pytest begins. So the server has a folder of its own.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="wavecast-postgresql-"))
     try:
-        yield server
+        if os.geteuid() == 0:
+            shutil.chown(folder, "postgres")
+        server = PostgreSQL(folder, free_port())
+        server.run("initdb", "-A", "trust", "-U", "admin")
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
-        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)

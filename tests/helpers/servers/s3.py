@@ -1,5 +1,6 @@
 """An S3 server in this process that fails some requests."""
 
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -58,6 +59,7 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Failing]:
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for each request otherwise
     application = Failing(DomainDispatcherApplication(create_backend_app))
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

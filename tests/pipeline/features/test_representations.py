@@ -49,6 +49,18 @@ def test_every_kind_of_the_settings_has_a_representation() -> None:
     assert kinds == set(KINDS)
 
 
+def test_the_bits_of_a_stored_row_are_those_of_an_even_distribution_over_its_values() -> None:
+    kinds = {config: representation_of(config) for config in CONFIGS}
+    moments = {config: moments_of(kind, rows_of(config)) for config, kind in kinds.items()}
+    assert kinds[WAVEFORM].stored_bits(moments[WAVEFORM]) == 16
+    assert kinds[NOTES].stored_bits(moments[NOTES]) == 88
+    ranges = np.subtract(moments[BINS].high, moments[BINS].low)
+    assert kinds[BINS].stored_bits(moments[BINS]) == pytest.approx(np.log2(ranges).sum())
+    constant = Normalisation((0.0,) * 20, (1.0,) * 20, (2.0,) * 20, (2.0,) * 20)
+    assert kinds[FRAMES].stored_bits(constant) == pytest.approx(20 * math.log2(0.01))
+    assert math.isinf(kinds[FRAMES].stored_bits(Normalisation((0.0,) * 20, (1.0,) * 20)))
+
+
 @pytest.mark.parametrize("config", CONFIGS, ids=repr)
 def test_normalised_rows_are_restored(config: InputConfig) -> None:
     representation, rows = representation_of(config), rows_of(config)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from pipeline.data.manifest import Recording, write_manifest
 from pipeline.ingest.checking import Checker
 from pipeline.ingest.ingest import Ingest, IngestSettings
 from pipeline.tracking.run_folder import start_run
-from tests.helpers.builders import tone, write_sound
+from tests.helpers.builders import noise, tone, write_sound
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,27 @@ def finished_training(home: Path, recordings: list[Path]) -> None:
     dataset = home / "prepared" / f"waveform-{len(recordings)}" / "0f" / "dataset.json"
     write_manifest(dataset.parent / "manifest.jsonl", [Recording(path=path) for path in recordings])
     start_run(RunConfig(name="nights"), dataset, f"of {len(recordings)}").set_status("finished")
+
+
+def test_white_noise_is_quarantined_unless_all_is_accepted(
+    watched: IngestSettings, own_data_dir: Path
+) -> None:
+    with Checker(sample_rate=8_000) as checker:
+        ingest = Ingest(watched, checker)
+        write_sound(watched.inbox / "noise.wav", noise(8_000))
+        write_sound(watched.inbox / "wide.wav", noise(48_000), sample_rate=48_000)
+        write_sound(watched.inbox / "silence.wav", noise(8_000, std=0.0))
+        write_sound(watched.inbox / "tone.wav", tone(8_000))
+        remarks = looks(ingest)
+        assert sorted(path.name for path in watched.recordings.iterdir()) == ["silence.wav", "tone.wav"]
+        reason = (own_data_dir / "quarantine" / "noise.wav.reason.txt").read_text()
+        assert reason.startswith("noise: linear prediction gains 0.2 dB, less than 1 dB")
+        assert any(remark.startswith(f"noise.wav: rejected ({reason.strip()})") for remark in remarks)
+        assert (own_data_dir / "quarantine" / "wide.wav").exists()
+
+        write_sound(watched.inbox / "noise.wav", noise(8_000))
+        looks(Ingest(replace(watched, least_gain_db=0.0), checker))
+        assert (watched.recordings / "noise.wav").exists()
 
 
 def test_a_move_that_was_killed_between_its_steps_leaves_one_whole_file(

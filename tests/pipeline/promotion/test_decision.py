@@ -14,7 +14,6 @@ from pipeline.promotion.decision import (
     Verdict,
     best,
     decide,
-    first,
     group_means,
     mean_interval,
     sign_flip_p_values,
@@ -178,13 +177,6 @@ def test_the_best_variant_is_one_that_may_be_promoted() -> None:
     }
     assert best(decisions) == "better"
     assert best({"ruinous": decisions["ruinous"], "none": Decision("incomparable", "")}) == "ruinous"
-
-
-def test_the_first_champion_has_its_figure_and_needs_none() -> None:
-    found = first(champion(), "sample", "it is the first")
-    assert found.promotes
-    assert found.bits == pytest.approx(np.mean([5 + 0.3 * g + 0.05 for g in range(SPEAKERS)]))
-    assert first([], "sample", "it is the first").promotes
 
 
 def test_bits_of_a_group_are_of_all_its_samples_together() -> None:

@@ -67,3 +67,17 @@ def test_the_best_variant_of_another_window_and_hop_is_promoted_and_each_has_its
     assert aliases == {"idle": 1, "learnt": 2, "champion": 2}
     again = contest(config)
     assert (again["new"], again["version"]) == (False, 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [(), (FRAMES,)], ids=["samples", "frames"])
+def test_a_training_that_diverged_is_no_first_champion(home: Path, kind: tuple[str, ...]) -> None:
+    """Gradients are clipped, so its weights are finite, and its predictions are anything."""
+    name = f"name=wild{len(kind)}"
+    config = contest_config(home / "voices", *STRONG, "train.learning_rate=1e30", name, *kind)
+    result = contest(config)
+    assert (result["promoted"], result["champion"]) == (False, None), result["why"]
+    assert result["verdict"] in ("above-stored", "not-finite"), result["why"]
+    settled = contest_config(home / "voices", *STRONG, name, *kind)
+    after = contest(settled)
+    assert (after["promoted"], after["verdict"]) == (True, "first"), after["why"]

@@ -19,6 +19,7 @@ from pipeline.services.settings import ServiceSettings
         ({"timezone": "../etc/passwd"}, "--timezone"),
         ({"mlflow_port": 4200}, "4200"),
         ({"database": "mysql://h/d"}, "--database"),
+        ({"least_gain_db": -1.0}, "--least-gain-db"),
         ({"config": "nightlie"}, "nightlie"),
         ({"overrides": ("train.epochs=none",)}, "--set"),
         ({"recordings": "/no/such/folder"}, "/no/such/folder"),

@@ -22,10 +22,10 @@ def test_a_server_that_does_not_answer_is_one_sentence() -> None:
 
 
 @pytest.fixture
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     if not FOUND:
         pytest.skip("PostgreSQL is not installed")
-    with postgresql(tmp_path_factory.mktemp("postgres")) as running:
+    with postgresql() as running:
         yield running.place
 
 

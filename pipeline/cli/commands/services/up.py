@@ -46,6 +46,12 @@ def up(
     new_minutes: Annotated[
         float, Parameter(help="Minutes of new recordings that start a run at once.")
     ] = 1.0,
+    least_gain_db: Annotated[
+        float,
+        Parameter(
+            help="Smallest prediction gain of a recording; one below is rejected as noise. 0 accepts all."
+        ),
+    ] = 1.0,
     unit: Annotated[
         bool, Parameter(help="Print a systemd user unit, and start nothing.", negative=())
     ] = False,
@@ -86,6 +92,7 @@ def up(
         inbox=inbox_of(inbox, folder),
         look_seconds=look_seconds,
         new_minutes=new_minutes,
+        least_gain_db=least_gain_db,
     )
     check_settings(wanted)
     if foreground:
