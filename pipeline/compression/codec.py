@@ -17,15 +17,9 @@ from numpy.typing import NDArray
 
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
-from pipeline.compression.arithmetic_coder import (
-    MODEL_BITS,
-    Alphabet,
-    Coder,
-    check_codes,
-    exact_arithmetic,
-    fingerprint,
-)
 from pipeline.compression.container import Block, Header, coded_file, damaged, open_coded
+from pipeline.compression.first_format import Coder, fingerprint
+from pipeline.compression.network_mixture import MODEL_BITS, Alphabet, check_codes, exact_arithmetic
 from pipeline.compression.pcm_files import (
     Checksum,
     Integers,

@@ -54,7 +54,7 @@ class Header:
         model: hash of the model.
         model_name: name of the model, for messages only.
         arithmetic: hash of how the encoding machine computed the model (see
-            `pipeline.compression.arithmetic_coder.fingerprint`).
+            `pipeline.compression.first_format.fingerprint`).
         block_frames: frames of every block except the last.
         sound: rate, channels, depth, length and checksum of the recording.
     """

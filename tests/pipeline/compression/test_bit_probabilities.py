@@ -13,7 +13,7 @@ from models.distributions.constants import MAX_RAW_SCALE
 from models.distributions.mixture import Mixture
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead, MixtureHead
 from pipeline.compression import bit_probabilities as bits
-from pipeline.compression.arithmetic_coder import KINDS, Alphabet
+from pipeline.compression.network_mixture import KINDS, Alphabet
 from tests.helpers.builders import Samples, normaliser_of, tiny_model, tone
 
 INTEGERS = 65_536

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.compiled.predictor import CompiledPredictor
-from pipeline.compression.arithmetic_coder import Alphabet, Coder, check_codes, exact_arithmetic, fingerprint
+from pipeline.compression.first_format import Coder, fingerprint
+from pipeline.compression.network_mixture import Alphabet, check_codes, exact_arithmetic
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
