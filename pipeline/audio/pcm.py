@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.floating[Any]]
 INT16_SCALE = 32_768
 """Full scale of 16-bit audio: sample values are integers divided by this."""
 
+SAMPLE_BITS = 16
+
 INT16_STEP = 1 / INT16_SCALE
 """The quantisation step of 16-bit audio, as an amplitude."""
 

@@ -37,13 +37,9 @@ class Coder:
         self._mixture = self._network.mixture
         self._table = self._mixture[0]
 
-    def encode(self, places: NDArray[Any]) -> NDArray[np.uint32]:
-        """Pack places (n,) into 32-bit words."""
-        encoder = constriction.stream.queue.RangeEncoder()
-        probabilities, decisions = self.decisions(places)
-        encoder.encode(decisions.reshape(-1), _family, probabilities.reshape(-1))
-        words: NDArray[np.uint32] = encoder.get_compressed()
-        return words
+    def encode(self, places: NDArray[Any]) -> bytes:
+        """Pack places (n,) into words of 32 bits."""
+        return _packed(*self.decisions(places))
 
     def decisions(self, places: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
         """Return the probability of a 1 in each decision on places (n,), and the decisions, both (n, L)."""
@@ -62,14 +58,14 @@ class Coder:
             self._network.append(values)
         return probabilities, decisions
 
-    def decode(self, words: NDArray[np.uint32], count: int) -> NDArray[np.int64]:
+    def decode(self, data: bytes, count: int) -> NDArray[np.int64]:
         """Return the places of samples in the alphabet, (count,).
 
         Args:
-            words: what `encode` returned.
+            data: what `encode` returned.
             count: number of samples.
         """
-        decoder = constriction.stream.queue.RangeDecoder(words)
+        decoder = constriction.stream.queue.RangeDecoder(np.frombuffer(data, "<u4").astype(np.uint32))
         places = np.empty(count, np.int64)
         outputs = np.zeros(self.hop)
         for first in range(0, count, self.hop):
@@ -107,8 +103,14 @@ def fingerprint(model: TrainedModel) -> str:
     places = (noise >> np.arange(count) * 11 // count) + INT16_SCALE
     with exact_arithmetic(model):
         probabilities, decisions = coder.decisions(places)
+    found = hashlib.sha256(probabilities.astype("<f8").tobytes())
+    found.update(_packed(probabilities, decisions))
+    return found.hexdigest()
+
+
+def _packed(probabilities: NDArray[np.float64], decisions: NDArray[np.int32]) -> bytes:
+    """Return decisions as little-endian words."""
     encoder = constriction.stream.queue.RangeEncoder()
     encoder.encode(decisions.reshape(-1), _family, probabilities.reshape(-1))
-    found = hashlib.sha256(probabilities.astype("<f8").tobytes())
-    found.update(encoder.get_compressed().astype("<u4").tobytes())
-    return found.hexdigest()
+    words: NDArray[np.uint32] = encoder.get_compressed()
+    return words.astype("<u4").tobytes()

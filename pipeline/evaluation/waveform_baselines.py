@@ -10,7 +10,7 @@ import torch
 
 from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import fit_linear_predictor
-from pipeline.audio.pcm import INT16_SCALE, unused_bits
+from pipeline.audio.pcm import INT16_SCALE, SAMPLE_BITS, unused_bits
 from pipeline.common.progress import shown
 from pipeline.data.preparing.execution import usable_processors
 from pipeline.evaluation.baseline import Comparison, Figures
@@ -20,7 +20,6 @@ from pipeline.features.representation import Representation
 
 BLOCK = 1 << 18
 """Values scored at a time, so that memory stays flat."""
-SAMPLE_BITS = 16
 
 
 def are_samples(representation: Representation) -> bool:

@@ -40,7 +40,7 @@ def round_trip(model: TrainedModel, integers: NDArray[Any], depth: int = 16) -> 
         words = Coder(model, alphabet).encode(places)
         back = Coder(model, alphabet).decode(words, len(places))
     assert np.array_equal(back, places)
-    return 32 * len(words)
+    return 8 * len(words)
 
 
 def exact_bits(model: TrainedModel, samples: Samples) -> float:
