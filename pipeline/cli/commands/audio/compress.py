@@ -1,11 +1,9 @@
 """`wavecast compress`: lossless compression of recordings with a model's exact probabilities."""
 
 import sys
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-
-from pipeline.cli.arguments import Json, Model, Output, Overwrite, Sounds
+from pipeline.cli.arguments import Fast, Json, Model, Output, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
@@ -25,13 +23,7 @@ def compress(
     *,
     output: Output,
     model: Model = "",
-    fast: Annotated[
-        bool,
-        Parameter(
-            negative="",
-            help="Use the adaptive predictor alone: no model is needed, at several times the speed.",
-        ),
-    ] = False,
+    fast: Fast = False,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
