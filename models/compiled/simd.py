@@ -61,8 +61,9 @@ def _name_by_content(cache: Any, sources: str) -> None:
 
 @lru_cache
 def _sources(folder: Path) -> str:
-    """Return a hash of all files in this folder of compiled functions and in the given one."""
-    folders = sorted({Path(__file__).parent, folder})
+    """Return a hash of all files in the folders whose functions others call, and in the given one."""
+    here = Path(__file__).parent
+    folders = sorted({here, here.with_name("adaptive"), folder})
     paths = [path for each in folders for path in sorted(each.glob("*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest()
 

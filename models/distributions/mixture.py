@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from models.distributions.normal import density, interval, log_density
-from models.distributions.pruned import mixed_interval_log_prob
+from models.distributions.pruned import conditional_log_prob, mixed_interval_log_prob
 
 COLDEST = 1e-30
 """Logits divided by a smaller temperature would overflow: it counts as 0."""
@@ -114,13 +114,26 @@ class Mixture(ABC):
             >>> round(normal.interval_log_prob(0 * one, -one, one).exp().item(), 4)
             0.6827
         """
+        arguments = self._standardised(value, lower, upper)
+        # Rounding may lift a certain outcome past 1 by the last digit.
+        return mixed_interval_log_prob(*arguments, mask).clamp(max=0)
+
+    def conditional_interval_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return `interval_log_prob` of each output given those before it, (..., D).
+
+        Their sum is the joint one. The arguments are the same; outputs that are left out have 0.
+        """
+        return conditional_log_prob(*self._standardised(value, lower, upper), mask)
+
+    def _standardised(self, value: Tensor, lower: Tensor, upper: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return log weights (..., K) and bounds (..., K, D) in scales from the mean, float64."""
         exact = self.double()
         mean, inverse = exact.conditional_mean(value.double()), exact.scale.reciprocal()
         below = (lower.double().unsqueeze(-2) - mean) * inverse
         above = (upper.double().unsqueeze(-2) - mean) * inverse
-        log_weights = torch.log_softmax(exact.logits, -1)
-        # Rounding may lift a certain outcome past 1 by the last digit.
-        return mixed_interval_log_prob(log_weights, below, above, mask).clamp(max=0)
+        return torch.log_softmax(exact.logits, -1), below, above
 
     def double(self) -> "Mixture":
         """Return the same mixture in float64."""

@@ -57,6 +57,29 @@ def mixed_interval_log_prob(
     return torch.logsumexp(joint, -1)
 
 
+def conditional_log_prob(
+    log_weights: Tensor, below: Tensor, above: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Return the log-probability (..., D) of each output, given those before it, with all components.
+
+    The arguments are those of `mixed_interval_log_prob`.
+
+    Example:
+        The first output tells which of two components it is, so the second is more likely:
+
+        >>> import torch
+        >>> below, above = (torch.tensor([[x, x], [x - 9, x - 9]], dtype=torch.float64) for x in (-1.0, 1.0))
+        >>> log_weights = torch.tensor([0.5, 0.5], dtype=torch.float64).log()
+        >>> [round(x, 3) for x in conditional_log_prob(log_weights, below, above).exp().tolist()]
+        [0.341, 0.683]
+    """
+    of_outputs = log_normal_interval(below, above)
+    if mask is not None:
+        of_outputs = of_outputs.masked_fill(~mask.unsqueeze(-2), 0.0)
+    joint = torch.logsumexp(log_weights.unsqueeze(-1) + of_outputs.cumsum(-1), -2)
+    return torch.diff(joint, dim=-1, prepend=torch.zeros_like(joint[..., :1])).clamp(max=0)
+
+
 def _bound(below: Tensor, above: Tensor) -> Tensor:
     """Return an upper bound of log(Phi(above) - Phi(below)), from the density at the nearest point n.
 

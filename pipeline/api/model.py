@@ -134,14 +134,17 @@ class Model:
             window_s: length of a window, in seconds.
 
         Returns:
-            Nats per step and, for a model of samples, bits per sample.
+            Nats per step and, for a model of samples, bits per sample, alone and with adaptive experts.
 
         Raises:
             UserError: the recording cannot be used.
         """
+        from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
         from pipeline.scoring.recordings import score_samples
 
-        return score_samples(self.trained, [self._mono(recording, sample_rate)], window_s)
+        samples = self._mono(recording, sample_rate)
+        unused = unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS)
+        return score_samples(self.trained, [samples], window_s, unused)
 
     def _mono(self, recording: Recording, sample_rate: int | None) -> Samples:
         return mono_samples(recording, sample_rate, self.sample_rate)[0]

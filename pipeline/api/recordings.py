@@ -169,14 +169,20 @@ def conceal(
 
 
 def compress(
-    recording: str | Path, output: str | Path, *, model: AnyModel = "", overwrite: bool = False
+    recording: str | Path,
+    output: str | Path,
+    *,
+    model: AnyModel = "",
+    fast: bool = False,
+    overwrite: bool = False,
 ) -> "Compressed":
-    """Compress a sound file of integers without loss, by the probabilities of a model.
+    """Compress a sound file of integers without loss, by the probabilities of a model and adaptive experts.
 
     Args:
         recording: WAV, FLAC, AIFF or another file of 8- to 32-bit integers, with any channels.
         output: the file to write, as `talk.wcz`.
         model: a model's folder or name, see `predict`.
+        fast: use the adaptive experts alone, without a model.
         overwrite: replace a file that exists.
 
     Returns:
@@ -190,8 +196,8 @@ def compress(
     from pipeline.compression.codec import CodingModel, compress_sound
 
     check_overwrite(Path(output), overwrite)
-    folder, name = _folder(model)
-    return compress_sound(CodingModel.load(folder, name), Path(recording), Path(output))
+    coding = None if fast else CodingModel.load(*_folder(model))
+    return compress_sound(coding, Path(recording), Path(output))
 
 
 def decompress(
@@ -202,7 +208,7 @@ def decompress(
     Args:
         compressed: the file that `compress` wrote.
         output: sound file to write: wav, flac, aiff or w64.
-        model: the model that compressed it.
+        model: the model that compressed it, if one did.
         overwrite: replace a file that exists.
 
     Returns:
@@ -213,13 +219,13 @@ def decompress(
         RecordingRejected: the file is damaged, or was compressed by another model.
     """
     from pipeline.common.files import check_overwrite
-    from pipeline.compression.codec import CodingModel, decompress_sound
+    from pipeline.compression.codec import CodingModel, decompress_sound, needs_model
     from pipeline.compression.pcm_files import check_format
 
     check_overwrite(Path(output), overwrite)
     check_format(Path(output))
-    folder, name = _folder(model)
-    return decompress_sound(CodingModel.load(folder, name), Path(compressed), Path(output))
+    coding = CodingModel.load(*_folder(model)) if needs_model(Path(compressed)) else None
+    return decompress_sound(coding, Path(compressed), Path(output))
 
 
 def _loaded(model: AnyModel) -> Model:

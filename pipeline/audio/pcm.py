@@ -15,6 +15,8 @@ Floats = npt.NDArray[np.floating[Any]]
 INT16_SCALE = 32_768
 """Full scale of 16-bit audio: sample values are integers divided by this."""
 
+SAMPLE_BITS = 16
+
 INT16_STEP = 1 / INT16_SCALE
 """The quantisation step of 16-bit audio, as an amplitude."""
 
@@ -66,6 +68,24 @@ def resample_blocks(blocks: Iterable[Floats], from_rate: int, to_rate: int) -> I
     for block in blocks:
         yield stream.resample_chunk(block.astype(np.float32, copy=False))
     yield stream.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
+def unused_bits(combined: int, depth: int) -> int:
+    """Return how many of the lowest bits are 0 in all samples, as in 8-bit sounds that are stored in 16 bits.
+
+    Args:
+        combined: bitwise OR of all samples.
+        depth: bits of a sample.
+
+    Returns:
+        The number of bits, at most ``depth`` - 1, which it is for digital silence.
+
+    Example:
+        >>> unused_bits(512 | 1280 | -256, 16)
+        8
+    """
+    lowest = combined & -combined
+    return min(lowest.bit_length() - 1, depth - 1) if lowest else depth - 1
 
 
 def fade_in(count: int, first: float = 0.5) -> npt.NDArray[np.float64]:

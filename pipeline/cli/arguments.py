@@ -45,6 +45,10 @@ Output = Annotated[Path, Parameter(name=["--output", "-o"], help=PLACE)]
 MaybeOutput = Annotated[Path | None, Parameter(name=["--output", "-o"], help=PLACE)]
 Overwrite = Annotated[bool, Parameter(help="Replace files that exist.", negative=())]
 Json = Annotated[bool, Parameter(name="--json", help="Print the result as JSON.", negative=())]
+Fast = Annotated[
+    bool,
+    Parameter(help="Use the adaptive predictor alone: faster, and no model is needed.", negative=()),
+]
 TakesWanted = Annotated[
     int,
     Parameter(name="--takes", help="Number of continuations; NAME-1 is the nearest in level and spectrum."),

@@ -6,17 +6,16 @@ sample the components' weights are multiplied by the probability that each assig
 product of all decisions is therefore the joint probability of its samples, `Mixture.interval_log_prob`.
 
 A decoder must compute exactly the encoder's numbers, possibly on another machine. So everything is computed
-here, in float64, by sums, products and quotients in a fixed order. The C library's exp and erfc differ in
-their last digits between systems. The functions share one file because machine code is cached by file.
+here, in float64, by sums, products and quotients in a fixed order.
 """
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.compiled.simd import compiled, inlined
+from models.compiled.simd import compiled
+from pipeline.compression.normal_tail import exponential, upper_tail
 
 Floats = NDArray[np.float64]
 Mixture = tuple[Floats, Floats, Floats, Floats]
@@ -32,64 +31,10 @@ LEAST = 2.0**-24
 NOTHING = 1e-280
 """An interval whose total probability is less than this is treated as having two equally likely halves."""
 
-FARTHEST = 37.0
-"""Largest distance of a bound from the mean, in scales; the tail there is 6e-300."""
-
-LOWEST, HIGHEST = -690.0, 690.0
-"""Range of exponents; the ends of the normal numbers are just outside exp of this range."""
-
-POWERS = np.array([math.ldexp(1.0, n) for n in range(-1000, 1001)])
-LOG2_E, LN2_HIGH, LN2_LOW = 1.4426950408889634, 6.93147180369123816490e-01, 1.90821492927058770002e-10
-EXP_SERIES = np.array([1 / math.factorial(n) for n in range(14)])
-
-# R(x) (x + 4) / sqrt(2 pi) in powers of (x - 4) / (x + 4), R the Mills ratio (Shepherd and Laframboise 1981):
-# the interpolation at Chebyshev's nodes, made with 40 digits. Its relative error is below 5e-16.
-MILLS = np.array(
-    [
-        *(0.7552851304157515, -0.6078966419718931, 0.38713740074221653, -0.1865218579595672),
-        *(0.0603965748907624, -0.007540188969137313, -0.0034796923628903557, 0.0016308184878823643),
-        *(0.00013334425890372837, -0.0002310951507876874, -1.9079074883936755e-06, 3.514564458582385e-05),
-        *(7.152737509308815e-07, -5.9229798276747605e-06, -6.2620687669596e-07, 1.0270948807114341e-06),
-        *(2.662327898883562e-07, -1.6231917680473566e-07, -7.98985075256226e-08, 1.9608339140939514e-08),
-        *(1.6536044775506402e-08, -1.2845818869925269e-09, -1.7737405043949108e-09),
-    ]
-)
-MILLS_SCALE = 4.0
-
 # Rows of the table (9, K) with the state of a search. A bound b has two numbers for each component:
 # Phi(b) - [b >= mean], which is accurate in both tails, and [b >= mean].
 WEIGHT, MEAN, INVERSE, LOW, LOW_PAST, HIGH, HIGH_PAST, MIDDLE, MIDDLE_PAST = range(9)
 ROWS = 9
-
-
-@inlined
-def exponential(x: float) -> float:
-    """Return exp(x), limited to exp(-690) and exp(690), to 2e-16; NaN counts as the lowest."""
-    if not x > LOWEST:
-        x = LOWEST
-    if x > HIGHEST:
-        x = HIGHEST
-    whole = math.floor(x * LOG2_E + 0.5)
-    rest = x - whole * LN2_HIGH - whole * LN2_LOW
-    total = EXP_SERIES[13]
-    for n in range(12, -1, -1):
-        total = total * rest + EXP_SERIES[n]
-    result: float = total * POWERS[int(whole) + 1000]
-    return result
-
-
-@inlined
-def upper_tail(z: float) -> float:
-    """Return 1 - Phi(z) for z >= 0, to twelve digits."""
-    if not z < FARTHEST:
-        z = FARTHEST
-    inverse = 1.0 / (z + MILLS_SCALE)
-    place = 1.0 - 2.0 * MILLS_SCALE * inverse
-    total = MILLS[22]
-    for n in range(21, -1, -1):
-        total = total * place + MILLS[n]
-    tail: float = total * inverse * exponential(-0.5 * z * z)
-    return tail
 
 
 @compiled
@@ -213,8 +158,8 @@ def begin_sample(mixture: Mixture, kind: int, before: Floats, n: int) -> None:
 
 
 @compiled
-def right_half(table: Floats, bound: float) -> float:
-    """Return the probability that the sample lies right of ``bound``, inside the current interval."""
+def halves(table: Floats, bound: float) -> tuple[float, float]:
+    """Return the probabilities of the parts of the current interval left and right of ``bound``."""
     _place(table, bound, MIDDLE)
     left = right = 0.0
     for k in range(table.shape[1]):
@@ -222,6 +167,13 @@ def right_half(table: Floats, bound: float) -> float:
         of_right = (table[HIGH, k] - table[MIDDLE, k]) + (table[HIGH_PAST, k] - table[MIDDLE_PAST, k])
         left += table[WEIGHT, k] * max(of_left, 0.0)
         right += table[WEIGHT, k] * max(of_right, 0.0)
+    return left, right
+
+
+@compiled
+def right_half(table: Floats, bound: float) -> float:
+    """Return the probability that the sample lies right of ``bound``, given the current interval."""
+    left, right = halves(table, bound)
     if not left + right > NOTHING:
         return 0.5
     return min(max(right / (left + right), LEAST), 1.0 - LEAST)
@@ -244,10 +196,17 @@ def next_right_half(table: Floats, bit: int, bound: float) -> float:
 
 
 @compiled
-def end_sample(table: Floats, bit: int) -> None:
+def end_sample(table: Floats, bit: int) -> float:
     """Multiply the components' weights by the probability that each assigned to the sample.
 
     The weights are kept where all these probabilities are zero.
+
+    Args:
+        table: table of the search.
+        bit: the last decision.
+
+    Returns:
+        The probability of the sample, given those before it.
     """
     narrow(table, bit)
     total = 0.0
@@ -258,6 +217,7 @@ def end_sample(table: Floats, bit: int) -> None:
     if total > NOTHING:
         for k in range(table.shape[1]):
             table[WEIGHT, k] = table[MIDDLE, k] / total
+    return total
 
 
 @compiled

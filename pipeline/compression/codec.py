@@ -1,40 +1,32 @@
-"""Lossless compression of sound files with a model, and decompression.
+"""Lossless compression of sound files with a model and adaptive experts, and decompression.
 
-The model codes the 16 highest bits of every sample. The lower bits of 24- and 32-bit samples are packed by
-zlib, which removes empty bits. Each channel is coded independently. The integers are not converted: a rate or
-level that the model was not trained on increases the size, but the samples are still restored exactly.
+Each channel is coded independently. The integers are not converted: a rate or level that the model was not
+trained on increases the size, but the samples are still restored exactly.
 """
 
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
-from pipeline.compression.arithmetic_coder import (
-    MODEL_BITS,
-    Alphabet,
-    Coder,
-    check_codes,
-    exact_arithmetic,
-    fingerprint,
-)
-from pipeline.compression.container import Block, Header, coded_file, damaged, open_coded
+from pipeline.compression.channel_blocks import Decoder, coded_bits, decode_block, encode_block
+from pipeline.compression.container import FIRST_VERSION, Header, coded_file, damaged, open_coded
+from pipeline.compression.mixed_coder import MixedCoder, fingerprint
+from pipeline.compression.network_mixture import Alphabet, check_codes, exact_arithmetic
 from pipeline.compression.pcm_files import (
     Checksum,
-    Integers,
     IntegerSound,
     examine,
     integers_file,
     read_integers,
 )
-from pipeline.errors import RecordingRejected
+from pipeline.errors import RecordingRejected, UserError
 from pipeline.model.model_file import read_model_file, read_weight_bytes
 from pipeline.model.storage import load_model
 from pipeline.model.trained_model import TrainedModel
@@ -51,7 +43,7 @@ class CodingModel:
         model: model of waveforms.
         name: name by which the user chose it.
         hash: SHA-256 of its weights and settings.
-        arithmetic: hash of how this machine computes it (see `fingerprint`).
+        arithmetic: hash of how this machine computes it beside the adaptive experts (see `fingerprint`).
     """
 
     model: TrainedModel
@@ -74,6 +66,29 @@ class CodingModel:
         check_codes(model)
         return cls(model, name, _hash_of(folder), fingerprint(model))
 
+    @cached_property
+    def first_arithmetic(self) -> str:
+        """Hash of how this machine computes the model alone, as files of the first format have it."""
+        found: str = _first_format().fingerprint(self.model)
+        return found
+
+
+def _first_format() -> ModuleType:
+    """Return the module of the first format, which needs the library constriction."""
+    try:
+        from pipeline.compression import first_format
+    except ModuleNotFoundError as problem:
+        if problem.name != "constriction":
+            raise
+        raise UserError("the library constriction is missing: pip install constriction") from None
+    return first_format
+
+
+@lru_cache
+def adaptive_arithmetic() -> str:
+    """Return a hash of how this machine computes the adaptive experts without a model."""
+    return fingerprint()
+
 
 @dataclass(frozen=True)
 class Compressed:
@@ -89,14 +104,14 @@ class Compressed:
         return 8 * self.bytes_after / (self.sound.frames * self.sound.channels)
 
 
-def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compressed:
+def compress_sound(coding: CodingModel | None, source: Path, target: Path) -> Compressed:
     """Code the samples of a sound file, in constant memory.
 
     The source is read twice, first to check that it can be read to its end. That is fast compared with
     coding.
 
     Args:
-        coding: the model.
+        coding: the model; None codes with the adaptive predictor alone, which is several times faster.
         source: sound file of integers.
         target: the file to be written, which is replaced if it exists.
 
@@ -108,24 +123,42 @@ def compress_sound(coding: CodingModel, source: Path, target: Path) -> Compresse
         UserError: the target cannot be written.
     """
     sound = examine(source)
-    frames = max(1, BLOCK_FRAMES // coding.model.framing.hop) * coding.model.framing.hop
-    header = Header(coding.hash, coding.name, coding.arithmetic, frames, sound)
-    checksum, stretches = Checksum(), -(-sound.frames // frames)
-    with coded_file(target, header) as write, _coders(coding, sound) as coders:
-        for integers in shown(read_integers(source, frames), stretches, "compress"):
+    header = _header(coding, sound)
+    checksum = Checksum()
+    with coded_file(target, header) as write, _exact(coding):
+        coders = [MixedCoder(coded_bits(sound), _network(coding)) for _ in range(sound.channels)]
+        blocks = read_integers(source, header.block_frames)
+        for integers in shown(blocks, header.stretches, "compress"):
             checksum.add(integers)
             for channel, coder in enumerate(coders):
-                write(_encode(coder, integers[:, channel], sound.depth))
+                write(encode_block(coder, integers[:, channel], sound))
         if checksum.text() != sound.checksum:
             raise RecordingRejected("changed", "it changed while it was read; compress it again")
     return Compressed(sound, source.stat().st_size, target.stat().st_size)
 
 
-def decompress_sound(coding: CodingModel, source: Path, target: Path) -> IntegerSound:
+def _header(coding: CodingModel | None, sound: IntegerSound) -> Header:
+    if coding is None:
+        return Header("", "", adaptive_arithmetic(), BLOCK_FRAMES, sound)
+    frames = max(1, BLOCK_FRAMES // coding.model.framing.hop) * coding.model.framing.hop
+    return Header(coding.hash, coding.name, coding.arithmetic, frames, sound)
+
+
+def needs_model(source: Path) -> bool:
+    """Return whether a compressed recording can be decoded only with the model that compressed it.
+
+    Raises:
+        RecordingRejected: the file is no compressed recording, or is damaged.
+    """
+    with open_coded(source) as (header, _):
+        return bool(header.model)
+
+
+def decompress_sound(coding: CodingModel | None, source: Path, target: Path) -> IntegerSound:
     """Decode a compressed recording into a sound file.
 
     Args:
-        coding: the model that compressed it.
+        coding: the model that compressed it; None where it was compressed without one.
         source: the compressed recording.
         target: the file to be written, which is replaced if it exists.
 
@@ -137,78 +170,63 @@ def decompress_sound(coding: CodingModel, source: Path, target: Path) -> Integer
         UserError: the target's format cannot hold the samples, or it cannot be written.
     """
     with open_coded(source) as (header, blocks):
+        coding = coding if header.model else None
         _check_same(coding, header)
         sound = header.sound
         starts = range(0, sound.frames, header.block_frames)
-        with integers_file(target, sound) as write, _coders(coding, sound) as coders:
+        with integers_file(target, sound) as write, _exact(coding):
+            decoders = [_decoder(coding, header) for _ in range(sound.channels)]
             for start in shown(starts, len(starts), "decompress"):
                 count = min(header.block_frames, sound.frames - start)
-                columns = [_decode(coder, next(blocks), count, sound.depth) for coder in coders]
-                write(np.stack(columns, 1))
+                write(
+                    np.stack([decode_block(decoder, next(blocks), count, sound) for decoder in decoders], 1)
+                )
             next(blocks, None)  # raises where more than the blocks is in the file
         return sound
 
 
-def _check_same(coding: CodingModel, header: Header) -> None:
-    if header.model != coding.hash:
-        raise RecordingRejected(
-            "other-model",
-            f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}, but "
-            f"{coding.name} is {coding.hash[:_SHOWN_OF_HASH]}; name the former with --model",
-        )
-    if header.arithmetic != coding.arithmetic:
+def _check_same(coding: CodingModel | None, header: Header) -> None:
+    here = "" if coding is None else coding.hash
+    if header.model != here:
+        then = f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}"
+        now = "" if coding is None else f", but {coding.name} is {here[:_SHOWN_OF_HASH]}"
+        raise RecordingRejected("other-model", f"{then}{now}; name the former with --model")
+    if header.arithmetic != _arithmetic(coding, header.version):
         raise RecordingRejected(
             "other-arithmetic",
-            "this machine computes the model differently from the one that compressed, so it cannot decode "
+            "this machine computes differently from the one that compressed, so it cannot decode "
             "the samples; decompress there, or with the same versions of wavecast and its libraries",
         )
 
 
+def _arithmetic(coding: CodingModel | None, version: int) -> str:
+    if coding is None:
+        return adaptive_arithmetic()
+    return coding.first_arithmetic if version == FIRST_VERSION else coding.arithmetic
+
+
 @contextmanager
-def _coders(coding: CodingModel, sound: IntegerSound) -> Iterator[list[Coder]]:
-    """Return a coder for each channel."""
+def _exact(coding: CodingModel | None) -> Iterator[None]:
+    """Make the computations of a model reproducible."""
+    if coding is None:
+        yield
+        return
     with exact_arithmetic(coding.model):
-        alphabet = Alphabet.of(coding.model, sound.depth)
-        yield [Coder(coding.model, alphabet) for _ in range(sound.channels)]
+        yield
 
 
-def _encode(coder: Coder, integers: Integers, depth: int) -> Block:
-    """Encode one channel's integers (n,); the bits below the model's are the block's second part."""
-    below = max(0, depth - MODEL_BITS)
-    words = coder.encode((integers >> below) + (1 << (depth - below - 1)))
-    if not below:
-        return words.astype("<u4").tobytes(), b""
-    rest = integers & ((1 << below) - 1)
-    return words.astype("<u4").tobytes(), zlib.compress(rest.astype(_rest_type(below)).tobytes())
+def _network(coding: CodingModel | None) -> TrainedModel | None:
+    return None if coding is None else coding.model
 
 
-def _decode(coder: Coder, block: Block, count: int, depth: int) -> Integers:
-    below = max(0, depth - MODEL_BITS)
-    words = np.frombuffer(block[0], "<u4").astype(np.uint32)
-    try:
-        integers = coder.decode(words, count) - (1 << (depth - below - 1))
-    except (ValueError, AssertionError) as problem:
-        raise damaged(f"its samples: {problem}") from None
-    if below:
-        integers = (integers << below) + _rest(block[1], count, below)
-    return integers.astype(np.int32)
-
-
-def _rest(packed: bytes, count: int, below: int) -> NDArray[Any]:
-    """Return the lower bits of samples; never more than ``count`` are unpacked."""
-    size = count * np.dtype(_rest_type(below)).itemsize
-    unpacking = zlib.decompressobj()
-    try:
-        data = unpacking.decompress(packed, size + 1)
-    except zlib.error as problem:
-        raise damaged(f"its lower bits: {problem}") from None
-    if len(data) != size or not unpacking.eof:
-        raise damaged(f"its lower bits are not those of {count} samples")
-    return np.frombuffer(data, _rest_type(below))
-
-
-def _rest_type(below: int) -> str:
-    return "<u1" if below == 8 else "<u2"
+def _decoder(coding: CodingModel | None, header: Header) -> Decoder:
+    bits = coded_bits(header.sound)
+    if header.version != FIRST_VERSION:
+        return MixedCoder(bits, _network(coding))
+    if coding is None:
+        raise damaged("it names no model")
+    decoder: Decoder = _first_format().Coder(coding.model, Alphabet.of(coding.model, bits))
+    return decoder
 
 
 def _hash_of(folder: Path) -> str:

@@ -5,11 +5,13 @@
     4         length of the header
     8         length of the whole file
     ...       header: JSON
-    ...       blocks, for each stretch of frames one of every channel: length of the words, length of the
-              rest, the coder's words (32-bit), the rest (zlib)
+    ...       blocks, for each stretch of frames one of every channel: length of the code, length of the
+              rest, the coder's bytes, the rest (zlib)
     32        SHA-256 of all previous bytes
 
 All numbers are unsigned and little-endian. Every version begins with the magic and ends with the checksum.
+In version 1 the coder's bytes are words of 32 bits, the header names a model, and the sound has no
+`unused_bits`.
 """
 
 import json
@@ -19,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NotRequired
 
 from pydantic import with_config
 from typing_extensions import TypedDict
@@ -31,7 +33,8 @@ from pipeline.compression.pcm_files import IntegerSound
 from pipeline.errors import RecordingRejected, UserError
 
 MAGIC = b"\x89WCZ\r\n\x1a\n"  # not text, so that a transfer in text mode is detected
-VERSION = 1
+VERSION = 2
+FIRST_VERSION = 1
 _PRELUDE = struct.Struct("<8sIIQ")
 _SIZE_AT = 16
 _BLOCK = struct.Struct("<II")
@@ -43,7 +46,7 @@ _RATES, _CHANNELS, _FRAMES = range(1, 1 << 31), range(1, MAX_CHANNELS + 1), rang
 _DEPTHS = (8, 16, 24, 32)
 
 Block = tuple[bytes, bytes]
-"""A coded block of one channel: the coder's words, and the rest."""
+"""A coded block of one channel: the coder's bytes, and the rest."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,13 @@ class Header:
     """Information that a decoder needs.
 
     Attributes:
-        model: hash of the model.
+        model: hash of the model; empty where the adaptive predictor alone coded the samples.
         model_name: name of the model, for messages only.
-        arithmetic: hash of how the encoding machine computed the model (see
-            `pipeline.compression.arithmetic_coder.fingerprint`).
+        arithmetic: hash of how the encoding machine computed (see
+            `pipeline.compression.mixed_coder.fingerprint`).
         block_frames: frames of every block except the last.
-        sound: rate, channels, depth, length and checksum of the recording.
+        sound: rate, channels, depth, length and checksum of the recording, and its unused bits.
+        version: version of the format, which stands before the header.
     """
 
     model: str
@@ -64,6 +68,7 @@ class Header:
     arithmetic: str
     block_frames: int
     sound: IntegerSound
+    version: int = VERSION
 
     @property
     def stretches(self) -> int:
@@ -78,6 +83,7 @@ class _SoundFields(TypedDict):
     depth: int
     frames: int
     checksum: str
+    unused_bits: NotRequired[int]
 
 
 @with_config(extra="forbid")
@@ -109,12 +115,12 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
     """
     try:
         with atomic_path(path) as temporary, temporary.open("r+b") as file:
-            packed = json.dumps(asdict(header)).encode()
-            file.write(_PRELUDE.pack(MAGIC, VERSION, len(packed), 0) + packed)
+            packed = _packed(header)
+            file.write(_PRELUDE.pack(MAGIC, header.version, len(packed), 0) + packed)
 
             def write(block: Block) -> None:
-                words, rest = block
-                file.write(_BLOCK.pack(len(words), len(rest)) + words + rest)
+                code, rest = block
+                file.write(_BLOCK.pack(len(code), len(rest)) + code + rest)
 
             yield write
             size = file.tell() + _CHECKSUM_BYTES
@@ -123,6 +129,14 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
             file.write(_digest(file, size - _CHECKSUM_BYTES))
     except OSError as problem:
         raise UserError(f"{path}: cannot be written ({problem.strerror or problem})") from None
+
+
+def _packed(header: Header) -> bytes:
+    """Return the header in JSON, with the fields of its version."""
+    fields = asdict(header)
+    if fields.pop("version") == FIRST_VERSION:
+        del fields["sound"]["unused_bits"]
+    return json.dumps(fields).encode()
 
 
 @contextmanager
@@ -161,7 +175,7 @@ def _checked_header(file: BinaryIO) -> Header:
     if size != there or length > min(content, _MOST_HEADER_BYTES):
         raise damaged("its lengths contradict each other")
     try:
-        return _header(parse_json(file.read(length), _Fields), content - length)
+        return _header(parse_json(file.read(length), _Fields), version, content - length)
     except ValueError as problem:
         raise damaged(f"its header: {problem}") from None
 
@@ -171,16 +185,20 @@ def damaged(reason: str) -> RecordingRejected:
     return RecordingRejected("damaged", f"damaged, or not written by wavecast ({reason})")
 
 
-def _header(fields: dict[str, Any], block_bytes: int) -> Header:
+def _header(fields: dict[str, Any], version: int, block_bytes: int) -> Header:
     """Return the header; raises `ValueError` where nothing of these sizes can be in the blocks."""
-    header = Header(**{**fields, "sound": IntegerSound(**fields["sound"])})
+    if ("unused_bits" in fields["sound"]) == (version == FIRST_VERSION):
+        raise ValueError(f"unused_bits: not as in version {version}")
+    header = Header(**{**fields, "sound": IntegerSound(**fields["sound"]), "version": version})
     sound = header.sound
     for name, value, allowed in (
+        ("version", version, range(FIRST_VERSION, VERSION + 1)),
         ("block_frames", header.block_frames, _BLOCK_FRAMES),
         ("sample_rate", sound.sample_rate, _RATES),
         ("channels", sound.channels, _CHANNELS),
         ("depth", sound.depth, _DEPTHS),
         ("frames", sound.frames, _FRAMES),
+        ("unused_bits", sound.unused_bits, range(sound.depth)),
     ):
         if value not in allowed:
             raise ValueError(f"{name} {value if abs(value) < 1 << 64 else 'of many digits'} is out of range")
@@ -194,11 +212,11 @@ def _blocks(file: BinaryIO, header: Header) -> Iterator[Block]:
     left = os.fstat(file.fileno()).st_size - file.tell() - _CHECKSUM_BYTES
     for _ in range(header.stretches * header.sound.channels):
         left -= _BLOCK.size
-        words, rest = _BLOCK.unpack(file.read(_BLOCK.size)) if left >= 0 else (0, 0)
-        left -= words + rest
-        if left < 0 or words % _WORD_BYTES:
+        code, rest = _BLOCK.unpack(file.read(_BLOCK.size)) if left >= 0 else (0, 0)
+        left -= code + rest
+        if left < 0 or (header.version == FIRST_VERSION and code % _WORD_BYTES):
             raise damaged("the lengths of its blocks are wrong")
-        yield file.read(words), file.read(rest)
+        yield file.read(code), file.read(rest)
     if left:
         raise damaged(f"{left} bytes follow its last block")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from pipeline.audio.pcm import unused_bits
 from pipeline.audio.readers import open_recording
 from pipeline.audio.write import encoder
 from pipeline.common.files import atomic_path
@@ -57,6 +58,7 @@ class IntegerSound:
         depth: bits of a sample, a multiple of 8.
         frames: samples of each channel, N.
         checksum: SHA-256 of all integers, frame by frame, as little-endian 32-bit integers.
+        unused_bits: number of the lowest bits that are 0 in all integers, less than ``depth``.
     """
 
     sample_rate: int
@@ -64,6 +66,7 @@ class IntegerSound:
     depth: int
     frames: int
     checksum: str
+    unused_bits: int = 0
 
     @property
     def bytes_as_16_bit(self) -> int:
@@ -92,15 +95,19 @@ def examine(path: Path) -> IntegerSound:
     Raises:
         RecordingRejected: the file cannot be read to its end, or it holds no integers.
     """
-    checksum, frames = Checksum(), 0
+    checksum, frames, combined = Checksum(), 0, 0
     with open_recording(path) as reader:
         depth = _depth(reader.info.decoder, reader.info.container, reader.info.encoding)
         for block in reader.blocks("int32"):
-            checksum.add(block >> (32 - depth))
+            integers = block >> (32 - depth)
+            checksum.add(integers)
+            combined |= int(np.bitwise_or.reduce(integers, None, initial=0))
             frames += len(block)
         if not frames:
             raise RecordingRejected("no-samples", "no samples")
-        return IntegerSound(reader.info.sample_rate, reader.info.channels, depth, frames, checksum.text())
+        unused = unused_bits(combined, depth)
+        info = reader.info
+        return IntegerSound(info.sample_rate, info.channels, depth, frames, checksum.text(), unused)
 
 
 def read_integers(path: Path, frames: int) -> Iterator[Integers]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FEW_UPDATES = 200
 FLOORED = 0.2  # of the scales
 WILD = 0.3  # of the linear predictors
+ADAPTIVE = "FLAC", "adaptive predictor"
+"""Baselines that adapt to each recording: a good model may need more bits than these."""
 TRAIN_ANEW = "Train it again, or fetch another version (`wavecast models` lists them)."
 
 
@@ -133,7 +135,7 @@ def beside_baselines(
         One finding.
     """
     listed = ", ".join(f"{name} {value:.2f}" for name, value in baselines.items())
-    worse = [name for name, value in baselines.items() if value <= own and name != "FLAC"]
+    worse = [name for name, value in baselines.items() if value <= own and name not in ADAPTIVE]
     what = f"{where} it needs {own:.2f} {unit} ({listed})."
     if worse:
         advice = f"{worse[-1].capitalize()} is better: train longer, or on more audio of this kind."

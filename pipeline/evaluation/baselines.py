@@ -25,6 +25,7 @@ BASELINES = [
     Baseline("fixed Gaussian", are_samples, waveform_baselines.fixed_gaussian),
     Baseline("linear predictor ({order})", are_samples, waveform_baselines.linear_predictor),
     Baseline("FLAC", are_samples, waveform_baselines.flac),
+    Baseline("adaptive predictor", are_samples, waveform_baselines.adaptive_predictor),
     Baseline("fixed Gaussian", are_frames, frame_baselines.fixed_gaussian),
     Baseline("last frame again", are_frames, frame_baselines.last_frame),
     Baseline("note frequencies", are_notes, note_baselines.frequencies),

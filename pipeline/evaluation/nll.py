@@ -8,12 +8,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from models.distributions.distribution import Distribution
 from models.distributions.mixture import Mixture
 from models.recurrent.stack import keep_state_where
+from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
 from pipeline.common.progress import shown
 from pipeline.data.batching import Batch, batches, whole_plan
 from pipeline.data.dataset import SplitRows
@@ -88,6 +90,7 @@ def score(
     was_training = network.training
     network.eval()
     exact = exact and normaliser.quantised
+    widths = value_distances(data).to(device) if exact else sums
     for batch, distribution in predictions(network, data, framing, normaliser, lanes, chunk_steps, visible):
         column = torch.where(batch.recording >= 0, batch.recording, count)
         nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
@@ -96,7 +99,8 @@ def score(
         sums[0].index_add_(0, column, nats.sum(1))
         exact = exact and isinstance(distribution, Mixture)  # of other heads only the density is known
         if exact:
-            bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser)
+            width = widths[column][:, None, None]
+            bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser, width)
             sums[1].index_add_(0, column, bits.sum(1))
     network.train(was_training)
     nats, bits = sums[:, :count]
@@ -130,7 +134,12 @@ def predictions(
 
 
 def code_length_bits(
-    distribution: Distribution, values: Tensor, stored: Tensor, mask: Tensor | None, normaliser: Normaliser
+    distribution: Distribution,
+    values: Tensor,
+    stored: Tensor,
+    mask: Tensor | None,
+    normaliser: Normaliser,
+    width: Tensor | int = 1,
 ) -> Tensor:
     """Return the exact code length (...) in bits, float64, of integer samples under a mixture.
 
@@ -140,6 +149,18 @@ def code_length_bits(
         stored: the samples as integers, (..., D).
         mask: (..., D); samples where it is false are left out. None includes all.
         normaliser: gives the bounds of a sample's interval.
+        width: distance of two integers that occur, see `Normaliser.interval`.
     """
     assert isinstance(distribution, Mixture)
-    return distribution.interval_log_prob(values, *normaliser.interval(stored), mask) / -math.log(2)
+    return distribution.interval_log_prob(values, *normaliser.interval(stored, width), mask) / -math.log(2)
+
+
+def value_distances(data: SplitRows) -> Tensor:
+    """Return the distance of two values of each recording of integers, and a last 1, (recordings + 1).
+
+    It is 2^n where the n lowest bits of all its samples are unused.
+    """
+    rows, ends = data.rows.cpu().numpy(), (data.offset + data.length).tolist()
+    recordings = [rows[start:end] for start, end in zip(data.offset.tolist(), ends, strict=True)]
+    unused = [unused_bits(int(np.bitwise_or.reduce(each, None)), SAMPLE_BITS) for each in recordings]
+    return torch.tensor([*(1 << bits for bits in unused), 1])

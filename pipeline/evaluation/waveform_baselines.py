@@ -1,15 +1,18 @@
-"""Baselines of samples: every value equally likely, one Gaussian, a linear predictor, and FLAC."""
+"""Baselines of samples: a uniform code, one Gaussian, linear predictors, fixed and adaptive, and FLAC."""
 
 import io
 import math
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 
 from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import fit_linear_predictor
-from pipeline.audio.pcm import INT16_SCALE
+from pipeline.audio.pcm import INT16_SCALE, SAMPLE_BITS, unused_bits
+from pipeline.common.progress import shown
+from pipeline.data.preparing.execution import usable_processors
 from pipeline.evaluation.baseline import Comparison, Figures
 from pipeline.evaluation.nll import code_length_bits
 from pipeline.features.normaliser import Normaliser
@@ -83,6 +86,33 @@ def flac_bits_per_sample(recordings: Iterable[np.ndarray], sample_rate: int) -> 
             stream.write(samples)
             count += len(samples)
     return 8 * len(written.getbuffer()) / count
+
+
+def adaptive_predictor(comparison: Comparison) -> Figures:
+    """Return the code length of the adaptive predictor, which is not fitted and has no density.
+
+    It starts anew in each recording. Recordings are scored on all processors.
+    """
+    recordings = [rows[:, 0].numpy() for rows in comparison.scored()]
+    with ThreadPoolExecutor(usable_processors()) as pool:
+        lengths = list(shown(pool.map(adaptive_bits, recordings), len(recordings), "adaptive predictor"))
+    return Figures(None, math.fsum(lengths) / sum(map(len, recordings)))
+
+
+def adaptive_bits(samples: np.ndarray) -> float:
+    """Return the code length in bits of a recording under the adaptive predictor, unused low bits left out.
+
+    Args:
+        samples: 16-bit samples (N,).
+    """
+    from models.adaptive.code_length import AdaptivePredictor
+
+    unused = unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS)
+    predictor, bits = AdaptivePredictor(SAMPLE_BITS - unused), math.log2(SAMPLE_BITS)
+    for start in range(0, len(samples), BLOCK):
+        block = samples[start : start + BLOCK].astype(np.int64) >> unused
+        bits += float(predictor.bits(block).sum())
+    return bits
 
 
 def _score(scored: Iterable[tuple[DiagonalMixture, torch.Tensor]], normaliser: Normaliser) -> Figures:

@@ -36,14 +36,18 @@ class Normaliser:
         """Return the nearest rows that can be stored, for normalised values (..., width)."""
         return self._to_stored((values * self.std + self.mean) / self.unit, self.low, self.high)
 
-    def interval(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the bounds of the quantisation interval of integer samples (...), normalised, in float64.
+    def interval(self, rows: Tensor, width: Tensor | int = 1) -> tuple[Tensor, Tensor]:
+        """Return the bounds of the quantisation interval of integer samples, normalised, in float64.
 
-        The outermost intervals extend to infinity, so that the probabilities of all 65,536 values sum to 1.
+        The outermost intervals extend to infinity, so that the probabilities of all values sum to 1.
+
+        Args:
+            rows: integer samples (...).
+            width: distance of two values, 2^n where n low bits are unused: a number, or (...).
         """
         integers = rows.double()
         mean, std = self.mean.double(), self.std.double()
-        lower = ((integers - 0.5) * self.unit - mean) / std
-        upper = ((integers + 0.5) * self.unit - mean) / std
+        lower = ((integers - 0.5 * width) * self.unit - mean) / std
+        upper = ((integers + 0.5 * width) * self.unit - mean) / std
         lower = lower.masked_fill(integers <= -INT16_SCALE, -math.inf)
-        return lower, upper.masked_fill(integers >= INT16_SCALE - 1, math.inf)
+        return lower, upper.masked_fill(integers >= INT16_SCALE - width, math.inf)

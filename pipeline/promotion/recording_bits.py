@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PORTION_BYTES = 1 << 27
 """Rows that are scored in one call, so that memory stays flat."""
-VERSION = 1
+VERSION = 2
 """Raise it when scores change their meaning, so that kept ones are computed again."""
 
 

@@ -58,10 +58,8 @@ def scores_facts(
         verdicts: results of the comparison with a threshold, where there is one.
         refused: recordings that were rejected.
     """
-    nats, bits = overall(list(scores.values()))
     return {
-        "nats_per_step": nats,
-        "bits_per_sample": bits,
+        **overall(list(scores.values()))._asdict(),
         "seconds": sum(score.seconds for score in scores.values()),
         "window_s": next(iter(scores.values())).window_s,
         "recordings": [
@@ -69,6 +67,7 @@ def scores_facts(
                 "recording": str(path),
                 "nats_per_step": score.nats_per_step,
                 "bits_per_sample": score.bits_per_sample,
+                "bits_with_experts": score.bits_with_experts,
                 "seconds": score.seconds,
                 **(asdict(verdicts[path]) if path in verdicts else {}),
             }

@@ -27,6 +27,7 @@ class RecordingScore:
         start_s: (S,) start of each window in seconds.
         nats_per_step_series, bits_per_sample_series: (S,) the two figures of each window.
         values: (S,) number of predicted values in each window.
+        bits_with_experts: bits per sample with the adaptive experts beside the model, as `compress` codes.
     """
 
     seconds: float
@@ -37,6 +38,7 @@ class RecordingScore:
     nats_per_step_series: Figures
     bits_per_sample_series: Figures | None
     values: Counts
+    bits_with_experts: float | None = None
 
     def __repr__(self) -> str:
         """Return the figures and the lengths in one line."""
@@ -56,20 +58,39 @@ class RecordingScore:
         return "nats_per_step" if self.bits_per_sample_series is None else "bits_per_sample"
 
 
-def overall(scores: Sequence[RecordingScore]) -> tuple[float, float | None]:
-    """Return nats per step and bits per sample over several recordings; each value counts once."""
+class Overall(NamedTuple):
+    """Figures over several recordings, each as in `RecordingScore`."""
+
+    nats_per_step: float
+    bits_per_sample: float | None
+    bits_with_experts: float | None
+
+
+def overall(scores: Sequence[RecordingScore]) -> Overall:
+    """Return the figures over several recordings; each value counts once."""
     values = [score.values.sum() for score in scores]
-    nats = float(np.average([score.nats_per_step for score in scores], weights=values))
-    bits = [score.bits_per_sample for score in scores if score.bits_per_sample is not None]
-    return nats, float(np.average(bits, weights=values)) if len(bits) == len(scores) else None
+
+    def mean(figures: Sequence[float | None]) -> float | None:
+        known = [figure for figure in figures if figure is not None]
+        return float(np.average(known, weights=values)) if len(known) == len(scores) else None
+
+    return Overall(
+        float(np.average([score.nats_per_step for score in scores], weights=values)),
+        mean([score.bits_per_sample for score in scores]),
+        mean([score.bits_with_experts for score in scores]),
+    )
 
 
 class StepScores(NamedTuple):
-    """Sums over consecutive steps, each (T,): nats, bits (None where the model has none), values."""
+    """Sums over consecutive steps, each (T,): nats, bits, values, and bits with the adaptive experts.
+
+    The bits are None where the model has none.
+    """
 
     nats: Figures
     bits: Figures | None
     values: Counts
+    with_experts: Figures | None = None
 
 
 class Stretches:
@@ -80,10 +101,15 @@ class Stretches:
         self._seen = 0
         self._sums: list[list[float]] = []  # of each window: nats, bits, values
         self._exact = True
+        self._with_experts: float | None = 0.0
 
     def add(self, scores: StepScores) -> None:
         """Add the scores of the next steps."""
         self._exact = self._exact and scores.bits is not None
+        if self._with_experts is not None and scores.with_experts is not None:
+            self._with_experts += float(scores.with_experts.sum())
+        else:
+            self._with_experts = None
         bits = np.zeros_like(scores.nats) if scores.bits is None else scores.bits
         stretch = (self._seen + np.arange(len(scores.nats))) // self._steps
         first = int(stretch[0])
@@ -117,6 +143,9 @@ class Stretches:
             seconds=seconds,
             nats_per_step=float(nats.sum() / values.sum() * target_size),
             bits_per_sample=float(bits.sum() / values.sum()) if self._exact else None,
+            bits_with_experts=(
+                None if self._with_experts is None else self._with_experts / float(values.sum())
+            ),
             window_s=round(self._steps * step_s, 9),
             start_s=start_s,
             nats_per_step_series=nats / values * target_size,

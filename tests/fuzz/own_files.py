@@ -13,12 +13,13 @@ import torch
 from pipeline.common.files import CHECKSUM, with_checksum, write_json
 from pipeline.common.hashing import checksum
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
-from pipeline.compression.container import MAGIC
+from pipeline.compression.container import FIRST_VERSION, MAGIC, VERSION
 from pipeline.model.storage import load_model
 from pipeline.training.checkpoint import TRAILER, Position, restore_checkpoint, save_checkpoint
 from tests.fuzz.fuzzing import Attempt
 from tests.fuzz.mutations import mutate_bytes, mutate_json, mutate_value, mutate_zip, text_of
 from tests.helpers.builders import tiny_model, tone, write_sound
+from tests.helpers.coded_files import compress_in_first_format
 from tests.helpers.commands import saved_model
 
 PRELUDE = struct.Struct("<8sIIQ")
@@ -30,10 +31,10 @@ def sealed_object(value: Any) -> bytes:
     return with_checksum({k: x for k, x in value.items() if k != CHECKSUM}).encode()
 
 
-def sealed_coded(header: bytes, blocks: bytes) -> bytes:
+def sealed_coded(header: bytes, blocks: bytes, version: int = VERSION) -> bytes:
     """A compressed recording of any header and blocks, with valid lengths and checksum."""
     size = PRELUDE.size + len(header) + len(blocks) + 32
-    body = PRELUDE.pack(MAGIC, 1, len(header), size) + header + blocks
+    body = PRELUDE.pack(MAGIC, version, len(header), size) + header + blocks
     return body + hashlib.sha256(body).digest()
 
 
@@ -56,20 +57,23 @@ def joined(blocks: list[tuple[bytes, bytes]]) -> bytes:
 def mutate_coded(coded: bytes, draw: Random) -> bytes:
     """Mutate a compressed recording; mostly the sums are made valid again."""
     header, blocks = parts_of(coded)
+    version = PRELUDE.unpack_from(coded)[1]
+    if draw.random() < 0.1:
+        version = draw.choice([0, FIRST_VERSION, VERSION])
     kind = draw.random()
     if kind < 0.15:
         return mutate_bytes(coded, draw)
     if kind < 0.3:
-        return sealed_coded(header, mutate_bytes(joined(blocks), draw))
+        return sealed_coded(header, mutate_bytes(joined(blocks), draw), version)
     if kind < 0.75:
-        return sealed_coded(mutate_json(header, draw), joined(blocks))
+        return sealed_coded(mutate_json(header, draw), joined(blocks), version)
     place = draw.randrange(len(blocks))
     words, rest = blocks[place]
     bomb = zlib.compress(bytes(draw.choice([0, 3, 1 << 16, 1 << 26])))
     blocks[place] = draw.choice(
         [(mutate_bytes(words, draw), rest), (words, bomb), (words, mutate_bytes(rest, draw))]
     )
-    return sealed_coded(header, joined(blocks))
+    return sealed_coded(header, joined(blocks), version)
 
 
 def compressed(folder: Path) -> Attempt:
@@ -78,12 +82,14 @@ def compressed(folder: Path) -> Attempt:
     coded = []
     for subtype in ("PCM_16", "PCM_24"):
         source = write_sound(folder / f"{subtype}.wav", tone(120), subtype=subtype)
-        compress_sound(coding, source, folder / "whole.wcz")
-        coded.append((folder / "whole.wcz").read_bytes())
+        for number, compress in enumerate((compress_sound, compress_in_first_format)):
+            compress(coding, source, folder / f"{number}.wcz")
+        compress_sound(None, source, folder / "2.wcz")
+        coded += [(folder / f"{number}.wcz").read_bytes() for number in range(3)]
 
     def attempt(draw: Random, folder: Path) -> None:
         (folder / "a.wcz").write_bytes(mutate_coded(draw.choice(coded), draw))
-        decompress_sound(coding, folder / "a.wcz", folder / "a.wav")
+        decompress_sound(draw.choice([coding, None]), folder / "a.wcz", folder / "a.wav")
 
     return attempt
 

@@ -13,26 +13,29 @@ UNITS = {"bits_per_sample": "bits per sample", "nats_per_step": "nats per step"}
 
 def print_score(path: Place, score: RecordingScore, verdict: Verdict | None, first: bool) -> None:
     """Print one recording's figures and its verdict; a header precedes the first recording."""
-    figures = _figures(score.bits_per_sample, score.nats_per_step, score.seconds)
+    figures = _figures((score.bits_per_sample, score.bits_with_experts), score.nats_per_step, score.seconds)
     standing, names = "", "  above threshold  highest    at (s)" if verdict else ""
     if verdict:
         above = f"{verdict.above}/{verdict.stretches}"
         standing = f"  {above:>15}  {verdict.highest:7.3f}  {verdict.highest_at_s:8.2f}"
     if first:
-        bits = "" if score.bits_per_sample is None else "bits/sample  "
+        bits = "" if score.bits_per_sample is None else "bits/sample  with experts  "
         print(f"{bits}nats/step    seconds{names}  recording")
     print_line(f"{figures}{standing}  {path}", flush=True)
 
 
-def _figures(bits: float | None, nats: float, seconds: float) -> str:
-    return ("" if bits is None else f"{bits:11.3f}  ") + f"{nats:9.3f}  {seconds:9.2f}"
+def _figures(bits: tuple[float | None, float | None], nats: float, seconds: float) -> str:
+    own, mixed = bits
+    columns = ("" if own is None else f"{own:11.3f}  ") + ("" if mixed is None else f"{mixed:12.3f}  ")
+    return f"{columns}{nats:9.3f}  {seconds:9.2f}"
 
 
 def print_conclusion(facts: Mapping[str, Any], written: Sequence[Place]) -> None:
     """Print the summary of all recordings (see `pipeline.scoring.tables.scores_facts`) and written files."""
     each = facts["recordings"]
     if len(each) > 1:
-        figures = _figures(facts["bits_per_sample"], facts["nats_per_step"], facts["seconds"])
+        bits = facts["bits_per_sample"], facts["bits_with_experts"]
+        figures = _figures(bits, facts["nats_per_step"], facts["seconds"])
         print(f"{figures}  all {len(each)} recordings")
     if "threshold" in facts:
         _print_threshold(

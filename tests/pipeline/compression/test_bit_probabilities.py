@@ -7,13 +7,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.special import ndtr
 
 from models.distributions.constants import MAX_RAW_SCALE
 from models.distributions.mixture import Mixture
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead, MixtureHead
 from pipeline.compression import bit_probabilities as bits
-from pipeline.compression.arithmetic_coder import KINDS, Alphabet
+from pipeline.compression.network_mixture import KINDS, Alphabet
 from tests.helpers.builders import Samples, normaliser_of, tiny_model, tone
 
 INTEGERS = 65_536
@@ -21,26 +20,6 @@ CONFIG = tiny_model().input
 NORMALISER = normaliser_of(CONFIG)
 BOUNDS = Alphabet.of(tiny_model(), 16).bounds
 OUTPUTS, COMPONENTS, ORDER, FLOOR = 4, 3, 6, 1e-4
-
-
-@given(st.floats(bits.LOWEST, bits.HIGHEST))
-def test_exponential_is_exact_to_the_last_digits(x: float) -> None:
-    assert bits.exponential(x) == pytest.approx(math.exp(x), rel=5e-16)
-
-
-def test_exponents_beyond_the_range_count_as_its_ends() -> None:
-    assert bits.exponential(-1e9) == bits.exponential(math.nan) == bits.exponential(bits.LOWEST) > 0
-    assert bits.exponential(1e9) == bits.exponential(bits.HIGHEST) < math.inf
-
-
-@given(st.floats(0, bits.FARTHEST))
-def test_upper_tail_keeps_its_digits_however_far(z: float) -> None:
-    assert bits.upper_tail(z) == pytest.approx(ndtr(-z), rel=1e-12)
-
-
-def test_upper_tail_beyond_the_farthest_is_that_of_the_farthest() -> None:
-    assert bits.upper_tail(math.inf) == bits.upper_tail(math.nan) == bits.upper_tail(bits.FARTHEST)
-    assert 0 < bits.upper_tail(math.inf) < 1e-299
 
 
 def head_of(covariance: str) -> MixtureHead:

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
+from pipeline.compression.codec import CodingModel, adaptive_arithmetic, compress_sound, decompress_sound
+from pipeline.compression.container import open_coded
 from pipeline.errors import RecordingRejected
 from tests.fuzz.own_files import joined, parts_of, sealed_coded
 from tests.helpers.builders import tone, write_sound
-from tests.helpers.coded_files import integers
+from tests.helpers.coded_files import compress_in_first_format, integers
 
 
 @pytest.fixture
@@ -22,7 +24,8 @@ def coding(sound_model: Path) -> CodingModel:
 
 @pytest.fixture
 def coded(coding: CodingModel, tmp_path: Path) -> bytes:
-    source = write_sound(tmp_path / "source.wav", tone(60), subtype="PCM_24")
+    samples = (tone(60).astype(np.int32) << 16) + 256 * np.arange(60, dtype=np.int32)
+    source = write_sound(tmp_path / "source.wav", samples, subtype="PCM_24")
     compress_sound(coding, source, tmp_path / "source.wcz")
     return (tmp_path / "source.wcz").read_bytes()
 
@@ -61,6 +64,15 @@ def test_the_parts_of_a_file_make_the_same_file_again(
         (lambda h: h["sound"].update(frames=1 << 40), "more blocks than the file can hold"),
         (lambda h: h["sound"].update(frames=61), "lower bits are not those of 61 samples"),
         (lambda h: h["sound"].update(checksum="0"), "differ from the original"),
+        (lambda h: h["sound"].update(unused_bits=24), "unused_bits 24 is out of range"),
+        (lambda h: h["sound"].update(unused_bits=-1), "unused_bits"),
+        (lambda h: h["sound"].update(unused_bits=0.5), "unused_bits"),
+        (lambda h: h["sound"].pop("unused_bits"), "unused_bits"),
+        (lambda h: h["sound"].update(unused_bits=3), "differ from the original"),
+        (lambda h: h["sound"].update(unused_bits=20), "lower bits are none"),
+        (lambda h: h.update(model="another"), "name the former with --model"),
+        (lambda h: h.update(model=""), "computes differently"),
+        (lambda h: h.update(model=None), "model"),
     ],
 )
 def test_a_header_that_promises_the_impossible(
@@ -74,6 +86,34 @@ def test_a_header_that_promises_the_impossible(
     fields = json.loads(header)
     change(fields)
     assert complaint in rejection(coding, sealed_coded(json.dumps(fields).encode(), joined(blocks)), tmp_path)
+
+
+def test_a_version_that_never_was_and_one_of_other_fields(
+    coding: CodingModel, coded: bytes, tmp_path: Path
+) -> None:
+    header, blocks = parts_of(coded)
+    assert "version 0 is out of range" in rejection(coding, sealed_coded(header, joined(blocks), 0), tmp_path)
+    assert "unused_bits" in rejection(coding, sealed_coded(header, joined(blocks), 1), tmp_path)
+
+
+def test_a_file_of_the_first_format_is_restored(coding: CodingModel, tmp_path: Path) -> None:
+    for subtype in ("PCM_U8", "PCM_16", "PCM_24", "PCM_32"):
+        source = write_sound(tmp_path / "source.wav", tone(75), subtype=subtype)
+        compress_in_first_format(coding, source, tmp_path / "first.wcz")
+        with open_coded(tmp_path / "first.wcz") as (header, _):
+            assert header.version == 1
+            assert header.sound.unused_bits == 0
+        decompress_sound(coding, tmp_path / "first.wcz", tmp_path / "again.wav")
+        assert (integers(tmp_path / "again.wav") == integers(source)).all()
+
+
+def test_the_first_format_always_names_a_model(coding: CodingModel, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "source.wav", tone(75))
+    compress_in_first_format(coding, source, tmp_path / "first.wcz")
+    header, blocks = parts_of((tmp_path / "first.wcz").read_bytes())
+    fields = json.loads(header) | {"model": "", "arithmetic": adaptive_arithmetic()}
+    crafted = sealed_coded(json.dumps(fields).encode(), joined(blocks), 1)
+    assert "names no model" in rejection(coding, crafted, tmp_path)
 
 
 def test_a_header_that_is_no_json(coding: CodingModel, coded: bytes, tmp_path: Path) -> None:
@@ -95,7 +135,6 @@ def test_lower_bits_are_unpacked_only_as_far_as_there_are_samples(
 def test_blocks_that_do_not_fill_the_file(coding: CodingModel, coded: bytes, tmp_path: Path) -> None:
     header, [(words, rest)] = parts_of(coded)
     for blocks, complaint in (
-        (joined([(words[:-1], rest)]), "lengths"),
         (joined([(words, rest)])[:-1], "lengths"),
         (joined([(words, rest)]) + b"x", "1 bytes follow"),
     ):

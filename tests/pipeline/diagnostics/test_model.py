@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig
 from pipeline.diagnostics.diagnose import diagnose
+from pipeline.diagnostics.model import beside_baselines
 from pipeline.model.storage import save_model
 from pipeline.tracking.run_folder import RunFolder
 from tests.helpers.builders import noise, tiny_model, write_sound
@@ -33,6 +34,15 @@ def test_a_model_is_run_on_named_sounds(tmp_path: Path) -> None:
     assert 11 < trial["own"] < 20  # untrained, on noise of 12.7 bits
     assert found(one, "baselines") == "warning"
     assert (trial["components"], trial["units"]) == (3, 12)
+
+
+def test_a_code_that_adapts_to_each_recording_is_no_reproach() -> None:
+    baselines = {"uniform": 16.0, "FLAC": 8.0, "adaptive predictor": 7.0}
+    (finding,) = beside_baselines(7.5, baselines, "bits per sample", "Here")
+    assert finding.severity == "fine"
+    (finding,) = beside_baselines(17.0, baselines, "bits per sample", "Here")
+    assert finding.severity == "problem"
+    assert "Uniform is better" in finding.advice
 
 
 def test_a_model_of_each_kind_and_without_sounds_is_examined(tmp_path: Path) -> None:

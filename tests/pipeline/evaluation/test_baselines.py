@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.baseline import Baseline, Comparison, Figures
 from pipeline.evaluation.baselines import BASELINES, baselines
 from pipeline.evaluation.frame_baselines import are_frames
-from pipeline.evaluation.waveform_baselines import are_samples, flac_bits_per_sample
+from pipeline.evaluation.waveform_baselines import adaptive_bits, are_samples, flac_bits_per_sample
 from tests.helpers.builders import dataset_of, noise, tone
 
 FRAMES = SpectrogramConfig(kind="spectrogram", n_mels=8, dtype="float32")
@@ -169,6 +169,23 @@ def test_flac_is_what_soundfile_writes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sample_rate", [2_000, 11_025, 70_001, 384_000])
 def test_flac_takes_every_sample_rate_that_a_configuration_does(sample_rate: int) -> None:
     assert 0 < flac_bits_per_sample([tone(5_000)], sample_rate) < 16
+
+
+def test_the_adaptive_predictor_starts_anew_in_each_recording(tmp_path: Path) -> None:
+    """It needs no training split like the recordings, and comes near their entropy within 100 samples."""
+    recordings = [autoregressive(9_000, 1), autoregressive(6_000, 2)]
+    dataset = dataset_of(tmp_path, {"train": [tone(100)], "test": recordings})
+    found = baselines(dataset, "test", 2)["adaptive predictor"]
+    assert found.nats is None
+    assert found.bits == pytest.approx(sum(map(adaptive_bits, recordings)) / 15_000, rel=1e-12)
+    assert ENTROPY_RATE_BITS < found.bits < ENTROPY_RATE_BITS + 0.25
+
+
+def test_unused_low_bits_cost_the_adaptive_predictor_nothing() -> None:
+    """The 4 bits of the number of unused ones stand for any recording."""
+    samples = noise(4_000, std=25.0)
+    wide = (samples.astype(np.int32) << 8).astype(np.int16)
+    assert adaptive_bits(wide) < adaptive_bits(samples) + 100 < 7 * len(samples)
 
 
 def test_frames_that_do_not_depend_on_each_other(tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ NOTES = PianoRollConfig(kind="piano-roll")
 
 
 def sounds(rows: list[int] = ROWS) -> list[NDArray[np.int16]]:
-    return [noise(count, seed, 2_000.0)[:, None] for seed, count in enumerate(rows)]
+    """Noise whose first sample is odd, so that all 16 bits are used."""
+    recordings = [noise(count, seed, 2_000.0)[:, None] for seed, count in enumerate(rows)]
+    for recording in recordings:
+        recording[0] |= 1
+    return recordings
 
 
 def scored(
@@ -96,6 +100,19 @@ def test_a_narrow_interval_makes_bits_of_nats() -> None:
     assert found.bits_per_sample == pytest.approx(
         (found.nats_per_step / 10 - math.log(step)) / math.log(2), abs=1e-3
     )
+
+
+def test_bits_that_no_sample_of_a_recording_uses_are_not_coded() -> None:
+    """The model is wide beside 16 steps: intervals 16 times as wide are 16 times as likely."""
+    model, recordings = tiny_model(WAVEFORM), sounds([120, 90])
+    recordings[0] &= -16
+    recordings[0][0] |= 16
+    found = scored(model, recordings)
+    recordings[0][-1] += 1  # now one sample uses the lowest bit
+    whole = scored(model, recordings)
+    assert found.bits is not None
+    assert whole.bits is not None
+    np.testing.assert_allclose(whole.bits - found.bits, [4 * 120, 0], atol=1.0)
 
 
 @pytest.mark.parametrize("value", [0, 32_767, -32_768])

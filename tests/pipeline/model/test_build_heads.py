@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.head_kinds import COVARIANCES, GAUSSIAN_MIXTURE, HEADS, HeadKind, head_kind
 from models.heads import GaussianMixtureHead
-from pipeline.compression.arithmetic_coder import check_codes
+from pipeline.compression.network_mixture import check_codes
 from pipeline.config.loading import load_config
 from pipeline.config.run import EvaluateConfig
 from pipeline.data.dataset import open_dataset

@@ -10,13 +10,17 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from pipeline.api.model import Model
 from pipeline.audio.decode import read_mono
+from pipeline.compression.mixed_coder import MixedCoder
+from pipeline.compression.network_mixture import exact_arithmetic
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.evaluation.nll import score
 from pipeline.model.trained_model import TrainedModel
 from pipeline.scoring.plot import score_with_picture
-from pipeline.scoring.recordings import score_samples, step_scores, whole_window_s
+from pipeline.scoring.recordings import score_samples, whole_window_s
+from pipeline.scoring.steps import step_scores
 from pipeline.scoring.windows import RecordingScore, overall
 from tests.helpers.builders import join_rows, noise, tiny_model, tone, write_sound
 
@@ -62,6 +66,7 @@ def test_what_stretches_add_up_to_is_the_score_of_the_whole(kind: str, block: in
     if kind == "frames":
         assert found.bits_per_sample is None
         assert found.bits_per_sample_series is None
+        assert found.bits_with_experts is None
     else:
         assert found.bits_per_sample == pytest.approx(expected.bits_per_sample, abs=1e-5)
         assert found.bits_per_sample_series is not None
@@ -117,12 +122,41 @@ def test_an_anomaly_has_the_highest_nll_at_its_time() -> None:
 def test_several_recordings_are_weighed_by_their_samples() -> None:
     model = tiny_model(WAVEFORM)
     sounds = [noise(1_234, 0), tone(400, 1), noise(3, 2, std=9_000.0)]
-    nats, bits = overall([score_samples(model, [samples]) for samples in sounds])
+    nats, bits, with_experts = overall([score_samples(model, [samples]) for samples in sounds])
     expected = score(
         model.network, join_rows([x[:, None] for x in sounds]), model.framing, model.normaliser(), exact=True
     )
     assert nats == pytest.approx(expected.nats_per_step, rel=1e-5)
     assert bits == pytest.approx(expected.bits_per_sample, abs=1e-5)
+    lengths = [len(samples) for samples in sounds]
+    each = [score_samples(model, [samples]).bits_with_experts for samples in sounds]
+    assert with_experts == pytest.approx(np.average(np.array(each, float), weights=lengths))
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "full", "autoregressive", "encoder-decoder"])
+def test_bits_with_experts_are_those_that_compression_takes(kind: str) -> None:
+    model, samples = model_of(kind), sound(4_321) // 3 + noise(4_321, std=100.0)
+    found = score_samples(model, cut(samples, 1_000)).bits_with_experts
+    with exact_arithmetic(model):
+        code = MixedCoder(16, model).encode(samples.astype(np.int64) + 32_768)
+    assert found == pytest.approx(8 * len(code) / len(samples), abs=2e-3)
+
+
+def test_bits_that_no_sample_uses_are_not_coded(tmp_path: Path) -> None:
+    """Sounds of 8 bits in 16: what is decoded, resampled or given as an array is scored alike."""
+    samples = noise(3_000, std=20.0) << 8
+    model = tiny_model(WAVEFORM)
+    found = score_with_picture(model, write_sound(tmp_path / "a.wav", samples, RATE), 0.1)
+    whole = score_samples(model, [samples])
+    assert found.bits_per_sample is not None
+    assert whole.bits_per_sample is not None
+    assert whole.bits_per_sample - found.bits_per_sample == pytest.approx(8, abs=0.3)
+    assert found.bits_with_experts is not None
+    assert found.bits_with_experts < 7
+    with exact_arithmetic(model):
+        code = MixedCoder(8, model).encode((samples >> 8).astype(np.int64) + 128)
+    assert found.bits_with_experts == pytest.approx(8 * len(code) / len(samples), abs=0.01)
+    assert Model(model).score(samples, RATE).bits_per_sample == found.bits_per_sample
 
 
 def test_memory_does_not_grow_with_the_recording() -> None:

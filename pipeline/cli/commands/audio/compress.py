@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from pipeline.cli.arguments import Json, Model, Output, Overwrite, Sounds
+from pipeline.cli.arguments import Fast, Json, Model, Output, Overwrite, Sounds
 from pipeline.cli.inputs import each_sound, find_sounds, is_many, output_paths
 from pipeline.cli.output import print_json
 from pipeline.common.places import Place, local_copy
@@ -18,19 +18,28 @@ SUFFIX = ".wcz"
 
 
 def compress(
-    sounds: Sounds, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
+    sounds: Sounds,
+    /,
+    *,
+    output: Output,
+    model: Model = "",
+    fast: Fast = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
-    """Compress recordings without loss, by the probabilities that a model assigns to their samples.
+    """Compress recordings without loss, by the probabilities of a model and of predictors that adapt.
 
     Reads WAV, FLAC, AIFF and other files of 8- to 32-bit integers, with any number of channels, at any rate.
     Compression is best at the model's rate. `wavecast decompress` with the same model restores all samples
     exactly. Tags and the container format are not kept.
     """
+    if fast and model:
+        raise UserError("--fast compresses without a model; leave out --model", 2)
     rejected: list[Place] = []
     found = find_sounds(sounds, rejected)
     many = is_many(sounds, found)
     targets = dict(zip(found, output_paths(found, output, SUFFIX, many, overwrite), strict=True))
-    coding, results = coding_model(model), list[dict[str, Any]]()
+    coding, results = None if fast else coding_model(model), list[dict[str, Any]]()
     from pipeline.compression.codec import compress_sound
     from pipeline.compression.pcm_files import flac_size
 
@@ -67,24 +76,17 @@ def _print(facts: dict[str, Any]) -> None:
     flac = facts["flac_bytes"]
     if flac is not None and flac < facts["bytes"]:
         saved = 100 * (1 - flac / facts["bytes"])
-        print(
-            f"  FLAC would be {saved:.0f}% smaller: {flac:,} bytes. This model predicts the recording poorly."
-        )
+        print(f"  FLAC would be {saved:.0f}% smaller: {flac:,} bytes. The recording is predicted poorly.")
 
 
 def coding_model(model: str) -> Any:
     """Return a `pipeline.compression.codec.CodingModel`; the slow import happens here.
 
     Raises:
-        UserError: the library constriction is missing, or the model cannot be loaded.
+        UserError: the model cannot be loaded.
     """
-    try:
-        from pipeline.compression.codec import CodingModel
-    except ModuleNotFoundError as problem:
-        if problem.name != "constriction":
-            raise
-        raise UserError("the library constriction is missing: pip install constriction") from None
     from pipeline.cli.chosen_model import choose_model
+    from pipeline.compression.codec import CodingModel
 
     found = choose_model(model)
     return CodingModel.load(found.folder, model or found.label)

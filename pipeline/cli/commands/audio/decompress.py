@@ -1,6 +1,7 @@
 """`wavecast decompress`: restore sound files from compressed recordings."""
 
 import sys
+from functools import cache
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -22,7 +23,7 @@ Files = Annotated[
 def decompress(
     files: Files, /, *, output: Output, model: Model = "", overwrite: Overwrite = False, json: Json = False
 ) -> None:
-    """Restore compressed recordings exactly, with the model that compressed them.
+    """Restore compressed recordings exactly, with the model that compressed them, if one did.
 
     The suffix of the output chooses the format: .wav, .flac, .aiff or .w64. Files in a folder are .wav.
     """
@@ -34,12 +35,14 @@ def decompress(
 
     for target in targets.values():
         check_format(target)
-    coding, results = coding_model(model), list[dict[str, Any]]()
-    from pipeline.compression.codec import decompress_sound
+    results = list[dict[str, Any]]()
+    from pipeline.compression.codec import decompress_sound, needs_model
+
+    coding = cache(lambda: coding_model(model))
 
     def work(place: Place) -> Any:
         with local_copy(place) as local:
-            return decompress_sound(coding, local, targets[place])
+            return decompress_sound(coding() if needs_model(local) else None, local, targets[place])
 
     for file, sound in each_sound(found, work, rejected):
         facts = {

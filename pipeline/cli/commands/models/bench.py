@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from pipeline.cli.arguments import Json, Model, Sounds
+from pipeline.cli.arguments import Fast, Json, Model, Sounds
 from pipeline.cli.config_arguments import Config, Settings, config_of, demo_recordings
 
 if TYPE_CHECKING:
@@ -113,6 +113,25 @@ def bench_continuations(
     emit(table, json, lambda: print(table["markdown"]))
     if rejected:
         sys.exit(1)
+
+
+@bench.command(name="compress")
+def bench_compress(
+    recordings: Sounds, /, *, model: Model = "", fast: Fast = False, json: Json = False
+) -> None:
+    """Measure bits per sample of FLAC, the adaptive predictor, the network, and both together; restore files.
+
+    The recordings have one channel of 16 bits at the model's rate, and should be ones that the model was not
+    trained on.
+    """
+    from pipeline.benchmarks.code_lengths import code_length_table
+    from pipeline.cli.commands.audio.compress import coding_model
+    from pipeline.cli.inputs import files_of, find_sounds
+    from pipeline.cli.output import emit
+
+    sounds = sorted(files_of(find_sounds(recordings)))
+    table = code_length_table(None if fast else coding_model(model), sounds)
+    emit(table, json, lambda: print(table["markdown"]))
 
 
 @bench.command(name="generate")

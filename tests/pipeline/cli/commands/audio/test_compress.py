@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.cli.commands.audio.compress import compress
 from pipeline.cli.commands.audio.decompress import decompress
-from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
+from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound, needs_model
 from pipeline.compression.container import open_coded
 from pipeline.compression.pcm_files import DEPTHS, IntegerSound, examine, read_integers
 from pipeline.errors import RecordingRejected, UserError
@@ -24,11 +24,12 @@ from tests.helpers.coded_files import integers
 BEGINNING = 2_000  # samples, an eighth of a second at 16 kHz
 
 
-def round_trip(coding: CodingModel, source: Path, folder: Path, suffix: str = ".wav") -> int:
+def round_trip(coding: CodingModel | None, source: Path, folder: Path, suffix: str = ".wav") -> int:
     """Check that all integers come back; return the bytes that they took."""
     packed, back = folder / "packed.wcz", folder / f"back{suffix}"
     done = compress_sound(coding, source, packed)
     assert decompress_sound(coding, packed, back) == done.sound == examine(source) == examine(back)
+    assert needs_model(packed) == (coding is not None)
     assert np.array_equal(integers(back), integers(source))
     return done.bytes_after
 
@@ -48,6 +49,7 @@ def test_any_depth_and_channels(
     source = write_sound(tmp_path / "a.wav", loud, 8_000, encoding)
     for suffix in (".wav", ".aiff") if depth == 32 else (".wav", ".aiff", ".flac"):
         round_trip(coding, source, tmp_path / suffix, suffix)
+    round_trip(None, source, tmp_path)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 9, 10, 11])
@@ -71,6 +73,23 @@ def test_low_bits_that_are_empty_take_nothing(tmp_path: Path, coding: CodingMode
     plain = round_trip(coding, write_sound(tmp_path / "a.wav", samples), tmp_path)
     wide = write_sound(tmp_path / "b.wav", samples.astype(np.int32) << 16, subtype="PCM_24")
     assert round_trip(coding, wide, tmp_path) < plain + 50
+
+
+@pytest.mark.parametrize(
+    ("subtype", "unused"), [("PCM_16", 8), ("PCM_24", 3), ("PCM_32", 21), ("PCM_16", 15)]
+)
+def test_bits_that_no_sample_uses_are_left_out(
+    tmp_path: Path, coding: CodingModel, subtype: str, unused: int
+) -> None:
+    """Noise in the bits above them takes no more than these bits, whatever the file's depth."""
+    depth = int(subtype[-2:])
+    used = depth - unused
+    random = np.random.default_rng(unused).integers(-(1 << used - 1), 1 << used - 1, 2_000)
+    samples = (random << (32 - used)).astype(np.int32)
+    source = write_sound(tmp_path / "a.wav", samples, subtype=subtype)
+    assert examine(source).unused_bits == unused
+    for model in (coding, None):
+        assert round_trip(model, source, tmp_path) < 2_000 * (used + 0.8) / 8 + 600
 
 
 def test_eight_bits_take_less_than_eight(tmp_path: Path, coding: CodingModel) -> None:
@@ -147,6 +166,21 @@ def test_commands_do_single_files_and_folders(
     assert len(json.loads(capsys.readouterr().out)) == 3
     for number in range(3):
         assert np.array_equal(integers(tmp_path / "out" / f"{number}.wav")[:, 0], tone(500, number))
+
+
+def test_commands_need_no_model_for_the_adaptive_predictor_alone(
+    tmp_path: Path, own_data_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The test's own data folder has no model."""
+    for number in range(2):
+        write_sound(tmp_path / "in" / f"{number}.flac", tone(500, number))
+    compress((str(tmp_path / "in"),), output=tmp_path / "packed", fast=True)
+    assert capsys.readouterr().out.count("bits per sample") == 2
+    decompress((str(tmp_path / "packed"),), output=tmp_path / "out")
+    for number in range(2):
+        assert np.array_equal(integers(tmp_path / "out" / f"{number}.wav")[:, 0], tone(500, number))
+    with pytest.raises(UserError, match="leave out --model"):
+        compress((str(tmp_path / "in"),), output=tmp_path / "packed", fast=True, model="any")
 
 
 def test_commands_report_errors_and_process_the_rest(

@@ -1,6 +1,5 @@
 """Files that `wavecast decompress` rejects: damaged, foreign, newer, or of another model."""
 
-import struct
 from pathlib import Path
 
 import pytest
@@ -8,15 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.files import read_json, write_json
-from pipeline.compression import container
+from pipeline.compression import codec
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
-from pipeline.compression.container import open_coded
+from pipeline.compression.container import VERSION, open_coded
 from pipeline.errors import RecordingRejected
+from tests.fuzz.own_files import joined, parts_of, sealed_coded
 from tests.helpers.builders import tiny_model, tone, write_sound
 from tests.helpers.coded_files import saved
 
 
-def refusal(coding: CodingModel, file: Path) -> str:
+def refusal(coding: CodingModel | None, file: Path) -> str:
     """Return why the file is rejected, after checking that it is one line and nothing is written."""
     target = file.parent / "never.wav"
     with pytest.raises(RecordingRejected) as refused:
@@ -67,15 +67,10 @@ def test_missing_files_are_rejected(tmp_path: Path, coding: CodingModel) -> None
     assert "no such file" in refusal(coding, tmp_path / "a.wcz")
 
 
-def test_a_newer_version_is_reported(
-    coding: CodingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_sound(tmp_path / "a.wav", tone(100))
-    with monkeypatch.context() as patched:
-        patched.setattr(container, "VERSION", 2)
-        compress_sound(coding, source, tmp_path / "a.wcz")
-    assert struct.unpack_from("<I", (tmp_path / "a.wcz").read_bytes(), 8) == (2,)
-    assert "newer than this wavecast's 1" in refusal(coding, tmp_path / "a.wcz")
+def test_a_newer_version_is_reported(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
+    header, blocks = parts_of(coded.read_bytes())
+    (tmp_path / "a.wcz").write_bytes(sealed_coded(header, joined(blocks), VERSION + 1))
+    assert f"newer than this wavecast's {VERSION}" in refusal(coding, tmp_path / "a.wcz")
 
 
 def test_another_model_is_rejected_by_name(coding: CodingModel, coded: Path, tmp_path: Path) -> None:
@@ -98,4 +93,17 @@ def test_a_copy_of_the_model_with_another_history_is_the_same_model(
 
 def test_other_arithmetic_is_rejected_before_any_work(coding: CodingModel, coded: Path) -> None:
     other = CodingModel(coding.model, coding.name, coding.hash, "0" * 64)
-    assert "computes the model differently" in refusal(other, coded)
+    assert "computes differently" in refusal(other, coded)
+
+
+def test_a_model_is_asked_for_where_one_compressed(coding: CodingModel, coded: Path) -> None:
+    message = refusal(None, coded)
+    assert f"compressed with the model {coding.hash[:12]}, then named first; name the former" in message
+
+
+def test_without_a_model_there_is_arithmetic_too(
+    coding: CodingModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compress_sound(None, write_sound(tmp_path / "a.wav", tone(100)), tmp_path / "a.wcz")
+    monkeypatch.setattr(codec, "adaptive_arithmetic", lambda: "0" * 64)
+    assert "computes differently" in refusal(coding, tmp_path / "a.wcz")

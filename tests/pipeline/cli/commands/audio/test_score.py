@@ -41,7 +41,7 @@ def test_a_line_for_each_recording_and_one_for_all(
 ) -> None:
     score((str(sounds),), model=model)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["bits/sample", "nats/step", "seconds", "recording"]
+    assert lines[0].split() == ["bits/sample", "with", "experts", "nats/step", "seconds", "recording"]
     assert [line.split()[-1] for line in lines[1:6]] == [str(p) for p in sorted(sounds.iterdir())]
     assert lines[6].endswith("all 5 recordings")
     assert len(lines) == 7

@@ -13,7 +13,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.compiled.predictor import CompiledPredictor
-from pipeline.compression.arithmetic_coder import Alphabet, Coder, check_codes, exact_arithmetic, fingerprint
+from pipeline.compression.first_format import Coder, fingerprint
+from pipeline.compression.network_mixture import Alphabet, check_codes, exact_arithmetic
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig, WaveformConfig
 from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
@@ -39,7 +40,7 @@ def round_trip(model: TrainedModel, integers: NDArray[Any], depth: int = 16) -> 
         words = Coder(model, alphabet).encode(places)
         back = Coder(model, alphabet).decode(words, len(places))
     assert np.array_equal(back, places)
-    return 32 * len(words)
+    return 8 * len(words)
 
 
 def exact_bits(model: TrainedModel, samples: Samples) -> float:
