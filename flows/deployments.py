@@ -33,6 +33,11 @@ from pipeline.services.table import HEARTBEAT_SECONDS
 SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)
 """A run without a sign of life for this long has crashed. A server or a machine may be away for a minute."""
 
+START = timedelta(minutes=10)
+"""A run that was submitted to a worker and does not start for this long has crashed."""
+
+HEARTBEAT = "prefect.flow-run.heartbeat"
+
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that is due while one is still training is skipped."""
 
@@ -81,7 +86,8 @@ def deploy(settings: ServiceSettings) -> None:
         ],
     )
     _deploy(prepare_corpus, "prepare", "Decode new recordings into a data set.", config)
-    _make_automation(crashed_without_heartbeat())
+    for automation in (crashed_without_heartbeat(), crashed_before_start()):
+        _make_automation(automation)
 
 
 def _make_work_pool() -> None:
@@ -108,12 +114,30 @@ def crashed_without_heartbeat() -> Automation:
     As in Prefect's guide "How to detect and respond to zombie flows". Other flows on the same server are
     left alone, since they may send heartbeats less often.
     """
+    return _crashed_when_silent(
+        "wavecast: a run without heartbeat has crashed", {HEARTBEAT}, SILENCE, "no heartbeat"
+    )
+
+
+def crashed_before_start(within: timedelta = START) -> Automation:
+    """Return the automation by which a run that was killed before its first heartbeat becomes `Crashed`.
+
+    Args:
+        within: time from the submission of a run to its first sign of life.
+    """
+    submitted = {"prefect.flow-run.Pending", "prefect.flow-run.Submitting"}
+    name = "wavecast: a run that does not start has crashed"
+    return _crashed_when_silent(name, submitted, within, "no sign of life since it was submitted")
+
+
+def _crashed_when_silent(name: str, after: set[str], within: timedelta, what: str) -> Automation:
+    """Return the automation by which a run becomes `Crashed` that sends nothing for a time after an event."""
     ends = {f"prefect.flow-run.{end}" for end in ("Completed", "Failed", "Cancelled", "Crashed")}
     return Automation(
-        name="wavecast: a run without heartbeat has crashed",
+        name=name,
         trigger=EventTrigger(
-            after={"prefect.flow-run.heartbeat"},
-            expect={"prefect.flow-run.heartbeat"} | ends,
+            after=after,
+            expect={HEARTBEAT, "prefect.flow-run.Running"} | ends,
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification(
                 {"prefect.resource.role": "flow", "prefect.resource.name": DEPLOYED}
@@ -121,12 +145,12 @@ def crashed_without_heartbeat() -> Automation:
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=SILENCE,
+            within=within,
         ),
         actions=[
             ChangeFlowRunState(
                 state=StateType.CRASHED,
-                message=f"no heartbeat for {SILENCE.seconds} s: its process was killed or the machine has "
+                message=f"{what} for {within.seconds} s: its process was killed or the machine has "
                 "restarted. The next run continues from the last checkpoint.",
             )
         ],

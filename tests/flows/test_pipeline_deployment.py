@@ -247,3 +247,27 @@ def assert_tracked_champion(data: Path) -> None:
     assert tracked.info.status == "FINISHED"
     assert "bits_per_sample/test" in tracked.data.metrics
     assert client.get_model_version_by_alias("wavecast-nightly", "champion").run_id == tracked.info.run_id
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_between_its_submission_and_its_start_is_crashed(server: Server) -> None:
+    """Neither worker nor run is there: as after a reboot at that moment."""
+    server.prefect(*STEPS[0])
+    server.prefect(*STEPS[1])
+    program = (
+        "from datetime import timedelta; from flows.deployments import crashed_before_start;"
+        "crashed_before_start(timedelta(seconds=12)).create()"
+    )
+    subprocess.run([sys.executable, "-c", program], env=server.environment, cwd=PROJECT_ROOT, check=True)
+    nightly = server.deployment("wavecast/nightly")
+    path = f"{server.api}/deployments/{nightly['id']}/create_flow_run"
+    run = httpx.post(path, json={"state": {"type": "SCHEDULED"}}).raise_for_status().json()
+    for name in ("Pending", "Submitting"):
+        state = {"state": {"type": "PENDING", "name": name}}
+        httpx.post(f"{server.api}/flow_runs/{run['id']}/set_state", json=state).raise_for_status()
+
+    def crashed() -> bool:
+        found = httpx.get(f"{server.api}/flow_runs/{run['id']}").raise_for_status().json()
+        return bool(found["state_type"] == "CRASHED" and "no sign of life" in found["state"]["message"])
+
+    until("the crash", 150, crashed)
