@@ -9,6 +9,7 @@ import pytest
 from pipeline.benchmarks.code_lengths import code_length_table, markdown
 from pipeline.compression.codec import CodingModel
 from pipeline.errors import UserError
+from tests.conftest import PROJECT_ROOT
 from tests.helpers.builders import noise, tone, write_sound
 
 
@@ -48,3 +49,17 @@ def test_recordings_of_another_form_are_rejected(sound_model: Path, tmp_path: Pa
     fast = write_sound(tmp_path / "fast.wav", noise(300), 22_050)
     with pytest.raises(UserError, match="at 22050 Hz; one rate is needed"):
         code_length_table(CodingModel.load(sound_model, "model"), [fast])
+
+
+@pytest.mark.parametrize("name", ["readers", "digits"])
+def test_the_page_of_results_has_the_tables_that_were_measured(name: str) -> None:
+    folder = PROJECT_ROOT / "docs" / "results"
+    measured = json.loads((folder / f"compression-{name}.json").read_text())
+    assert markdown(measured) in (folder / "compression.md").read_text()
+    found, rows = measured["bits_per_sample"], measured["of_recordings"]
+    assert len(rows) == measured["recordings"]
+    samples = [row["samples"] for row in rows]
+    for code in set(found) - {"flac"}:
+        assert found[code] == pytest.approx(
+            np.average([row[code] for row in rows], weights=samples), abs=1e-3
+        )
