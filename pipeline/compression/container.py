@@ -4,19 +4,20 @@
     4         version
     4         length of the header
     8         length of the whole file
-    ...       header: JSON
+    ...       header: JSON, packed by zlib
     ...       blocks, for each stretch of frames one of every channel: length of the code, length of the
               rest, the coder's bytes, the rest (zlib)
     32        SHA-256 of all previous bytes
 
 All numbers are unsigned and little-endian. Every version begins with the magic and ends with the checksum.
-In version 1 the coder's bytes are words of 32 bits, the header names a model, and the sound has no
-`unused_bits`.
+In version 1 the coder's bytes are words of 32 bits, the header is not packed and names a model, and the sound
+has no `unused_bits`.
 """
 
 import json
 import os
 import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -136,7 +137,22 @@ def _packed(header: Header) -> bytes:
     fields = asdict(header)
     if fields.pop("version") == FIRST_VERSION:
         del fields["sound"]["unused_bits"]
-    return json.dumps(fields).encode()
+        return json.dumps(fields).encode()
+    return zlib.compress(json.dumps(fields, separators=(",", ":")).encode(), 9)
+
+
+def _unpacked(packed: bytes, version: int) -> bytes:
+    """Return the header's JSON; raises `ValueError` where it is not packed, or too long."""
+    if version == FIRST_VERSION:
+        return packed
+    unpacking = zlib.decompressobj()
+    try:
+        text = unpacking.decompress(packed, _MOST_HEADER_BYTES)
+    except zlib.error as problem:
+        raise ValueError(str(problem)) from None
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("it is not one packed text of a header's length")
+    return text
 
 
 @contextmanager
@@ -174,8 +190,11 @@ def _checked_header(file: BinaryIO) -> Header:
     content = there - _PRELUDE.size - _CHECKSUM_BYTES
     if size != there or length > min(content, _MOST_HEADER_BYTES):
         raise damaged("its lengths contradict each other")
+    if version < FIRST_VERSION:
+        raise damaged(f"version {version} is out of range")
     try:
-        return _header(parse_json(file.read(length), _Fields), version, content - length)
+        text = _unpacked(file.read(length), version)
+        return _header(parse_json(text, _Fields), version, content - length)
     except ValueError as problem:
         raise damaged(f"its header: {problem}") from None
 
@@ -192,7 +211,6 @@ def _header(fields: dict[str, Any], version: int, block_bytes: int) -> Header:
     header = Header(**{**fields, "sound": IntegerSound(**fields["sound"]), "version": version})
     sound = header.sound
     for name, value, allowed in (
-        ("version", version, range(FIRST_VERSION, VERSION + 1)),
         ("block_frames", header.block_frames, _BLOCK_FRAMES),
         ("sample_rate", sound.sample_rate, _RATES),
         ("channels", sound.channels, _CHANNELS),

@@ -33,6 +33,7 @@ def sealed_object(value: Any) -> bytes:
 
 def sealed_coded(header: bytes, blocks: bytes, version: int = VERSION) -> bytes:
     """A compressed recording of any header and blocks, with valid lengths and checksum."""
+    header = header if version == FIRST_VERSION else zlib.compress(header, 9)
     size = PRELUDE.size + len(header) + len(blocks) + 32
     body = PRELUDE.pack(MAGIC, version, len(header), size) + header + blocks
     return body + hashlib.sha256(body).digest()
@@ -40,14 +41,15 @@ def sealed_coded(header: bytes, blocks: bytes, version: int = VERSION) -> bytes:
 
 def parts_of(coded: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The header and the blocks of a compressed recording."""
-    length = PRELUDE.unpack_from(coded)[2]
+    _, version, length, _ = PRELUDE.unpack_from(coded)
     place, blocks = PRELUDE.size + length, []
     while place < len(coded) - 32:
         words, rest = SIZES.unpack_from(coded, place)
         middle = place + SIZES.size + words
         blocks.append((coded[place + SIZES.size : middle], coded[middle : middle + rest]))
         place = middle + rest
-    return coded[PRELUDE.size : PRELUDE.size + length], blocks
+    header = coded[PRELUDE.size : PRELUDE.size + length]
+    return header if version == FIRST_VERSION else zlib.decompress(header), blocks
 
 
 def joined(blocks: list[tuple[bytes, bytes]]) -> bytes:

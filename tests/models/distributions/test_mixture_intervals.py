@@ -221,3 +221,25 @@ def test_all_its_gradients_are_those_of_finite_differences(masked: bool) -> None
     logits, mean, log_scale = (leaf.detach() for leaf in leaves)
     exact = DiagonalMixture(logits, mean, log_scale.exp()).interval_log_prob(value, value, upper, mask)
     torch.testing.assert_close(log_prob(*leaves).detach(), exact, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 3])
+def test_probabilities_of_outputs_given_those_before_multiply_to_the_joint_one(left_out: int) -> None:
+    random = torch.Generator().manual_seed(left_out)
+    mixture = DiagonalMixture(
+        torch.randn(20, 6, generator=random),
+        torch.randn(20, 6, 4, generator=random),
+        torch.rand(20, 6, 4, generator=random) + 0.01,
+    )
+    value = 2 * torch.randn(20, 4, generator=random)
+    arguments = (value, value - 0.1, value + 0.1)
+    mask = torch.ones(20, 4, dtype=torch.bool)
+    mask[:, 4 - left_out :] = False
+    each = mixture.conditional_interval_log_prob(*arguments, mask)
+    torch.testing.assert_close(
+        each.sum(-1), mixture.interval_log_prob(*arguments, mask), rtol=1e-9, atol=1e-9
+    )
+    assert not each[:, 4 - left_out :].any()
+    first = torch.arange(4) == 0
+    alone = mixture.interval_log_prob(*arguments, first.expand(20, 4))
+    torch.testing.assert_close(each[:, 0], alone, rtol=1e-9, atol=1e-9)

@@ -1,6 +1,8 @@
 """A compressed recording whose checksum is right and whose content is not is rejected in one sentence."""
 
+import hashlib
 import json
+import struct
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -120,7 +122,23 @@ def test_a_header_that_is_no_json(coding: CodingModel, coded: bytes, tmp_path: P
     blocks = joined(parts_of(coded)[1])
     for header in (b"", b"{", b"\xff", b"null", b"[" * 50_000):
         assert "its header" in rejection(coding, sealed_coded(header, blocks), tmp_path)
-    assert "contradict" in rejection(coding, sealed_coded(b" " * (1 << 17), blocks), tmp_path)
+    assert "contradict" in rejection(coding, sealed_coded(b" " * (1 << 17), blocks, 1), tmp_path)
+
+
+def test_a_header_is_unpacked_only_as_far_as_headers_are_long(
+    coding: CodingModel, coded: bytes, tmp_path: Path
+) -> None:
+    header, blocks = parts_of(coded)
+    assert "a header's length" in rejection(coding, sealed_coded(bytes(1 << 24), joined(blocks)), tmp_path)
+    for packed in (header, zlib.compress(header)[:-1], zlib.compress(header) + b"x"):
+        assert "its header" in rejection(coding, unpacked_as(packed, joined(blocks)), tmp_path)
+
+
+def unpacked_as(header: bytes, blocks: bytes) -> bytes:
+    """A file of the second format with any bytes in place of its packed header."""
+    body = bytearray(sealed_coded(header, blocks, 1)[:-32])
+    struct.pack_into("<I", body, 8, 2)
+    return bytes(body) + hashlib.sha256(body).digest()
 
 
 def test_lower_bits_are_unpacked_only_as_far_as_there_are_samples(
