@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/pytest --quiet tests/test_imports.py tests/test_layout.py
 
 test: check
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/test_imports.py --ignore tests/test_layout.py
 
 # Known vulnerabilities of the locked versions, by the list in the repository; SECURITY.md states how to refresh it.
 audit: setup

@@ -1,8 +1,10 @@
 """Streams of generated sound to a pipe or a file."""
 
+import signal
 import struct
-from collections.abc import Iterator
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -54,9 +56,29 @@ def stream_to_file(model: TrainedModel, sampling: SamplingOptions, seconds: floa
         UserError: the model is not one of waveforms, or the file cannot be written.
     """
     blocks = _blocks(model, sampling, seconds)
-    with open_sound(path, model.audio.sample_rate) as write, suppress(KeyboardInterrupt):
+    with open_sound(path, model.audio.sample_rate) as write, _noted_interrupt() as interrupted:
         for block in blocks:
             write(block)
+            if interrupted():
+                return
+
+
+@contextmanager
+def _noted_interrupt() -> Iterator[Callable[[], bool]]:
+    """Return a function that states whether SIGINT has arrived; here it raises nothing.
+
+    An exception inside the library that writes the file would be an error of writing. Only the main thread
+    receives signals.
+    """
+    arrived = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield arrived.is_set
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: arrived.set())
+    try:
+        yield arrived.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def wav_header(sample_rate: int) -> bytes:

@@ -1,5 +1,6 @@
 """The flows: the same functions as without Prefect, with the same results and the same errors."""
 
+import asyncio
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, VariantsFailed
 from pipeline.stages import run_stages, start_stage
 from pipeline.tracking.comparison_folder import read_summary
+from tests.helpers.servers.planned_nights import assert_next_nights, shipped_deployments
 from tests.helpers.sounds import write_noisy_tones
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
@@ -221,3 +223,28 @@ def test_bad_parameters_are_rejected_before_anything_runs(own_data_dir: Path) ->
     with pytest.raises(ParameterTypeError, match="epochs"):
         wavecast_pipeline(config={"train": {"epochs": 0}})  # type: ignore[arg-type]
     assert not list(own_data_dir.iterdir())
+
+
+def test_the_servers_scheduler_plans_the_next_nights(prefect_server: None) -> None:
+    """Call the function that the server calls at each tick: a test server itself has no scheduler."""
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+    from prefect.client.schemas.schedules import CronSchedule
+    from prefect.server.services.scheduler import schedule_deployments
+
+    from flows.pipeline import wavecast_pipeline
+
+    ((nightly,),) = [x["schedules"] for x in shipped_deployments() if x["name"] == "nightly"]
+    schedule = CronSchedule(cron=nightly["cron"], timezone=nightly["timezone"])
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(wavecast_pipeline),
+            "nightly",
+            schedules=[DeploymentScheduleCreate(schedule=schedule, active=nightly["active"])],
+        )
+        asyncio.run(schedule_deployments())
+        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+        runs = client.read_flow_runs(deployment_filter=only)
+    assert all(run.auto_scheduled for run in runs)
+    assert_next_nights(sorted(run.expected_start_time for run in runs if run.expected_start_time))

@@ -1,6 +1,5 @@
 """The deployments of prefect.yaml: the server plans them, and a planned run starts and ends by itself."""
 
-import asyncio
 import json
 import os
 import signal
@@ -21,6 +20,7 @@ import yaml
 
 from tests.conftest import PROJECT_ROOT
 from tests.flows.test_pipeline import TINY
+from tests.helpers.servers.planned_nights import assert_next_nights
 from tests.helpers.sounds import write_noisy_tones
 
 STEPS = (
@@ -120,44 +120,7 @@ def planned_by_a_schedule(run: dict[str, Any]) -> bool:
     return bool(run["auto_scheduled"]) and run["created_by"]["type"] == "SCHEDULE"
 
 
-def assert_next_nights(starts: list[datetime]) -> None:
-    """Check that runs are planned for 02:00 UTC of three nights or more, beginning with the next."""
-    now = datetime.now(UTC)
-    two_o_clock = now.replace(hour=2, minute=0, second=0, microsecond=0)
-    first = two_o_clock + timedelta(days=now >= two_o_clock)
-    assert len(starts) >= 3
-    assert starts == [first + timedelta(days=day) for day in range(len(starts))]
-
-
-def test_the_servers_scheduler_plans_the_next_nights(prefect_server: None) -> None:
-    """Call the function that the server calls at each tick: a test server itself has no scheduler."""
-    from prefect.client.orchestration import get_client
-    from prefect.client.schemas.actions import DeploymentScheduleCreate
-    from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
-    from prefect.client.schemas.schedules import CronSchedule
-    from prefect.server.services.scheduler import schedule_deployments
-
-    from flows.pipeline import wavecast_pipeline
-
-    ((nightly,),) = [x["schedules"] for x in shipped_deployments() if x["name"] == "nightly"]
-    schedule = CronSchedule(cron=nightly["cron"], timezone=nightly["timezone"])
-    with get_client(sync_client=True) as client:
-        deployment = client.create_deployment(
-            client.create_flow(wavecast_pipeline),
-            "nightly",
-            schedules=[DeploymentScheduleCreate(schedule=schedule, active=nightly["active"])],
-        )
-        asyncio.run(schedule_deployments())
-        only = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
-        runs = client.read_flow_runs(deployment_filter=only)
-    assert all(run.auto_scheduled for run in runs)
-    assert_next_nights(sorted(run.expected_start_time for run in runs if run.expected_start_time))
-
-
-def shipped_deployments() -> list[dict[str, Any]]:
-    return list(yaml.safe_load((PROJECT_ROOT / "prefect.yaml").read_text())["deployments"])
-
-
+@pytest.mark.slow
 def test_runs_from_the_command_line_send_heartbeats_before_they_are_taken_for_crashed() -> None:
     """Prefect's own interval is longer than the silence after which a run has crashed."""
     program = (

@@ -162,6 +162,7 @@ def learnt_nats(head: MixtureHead, updates: int) -> float:
     return -float(unseen.mean()) / 10
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("order", [2, 4])
 def test_an_autoregressive_head_learns_the_entropy_rate_of_a_process(order: int) -> None:
     """From no knowledge at all, or from the predictor of another process. The samples' scatter is 0.2%."""
@@ -173,6 +174,7 @@ def test_an_autoregressive_head_learns_the_entropy_rate_of_a_process(order: int)
     assert learnt_nats(head, 600) == pytest.approx(rate, rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_full_head_learns_the_entropy_of_a_frame_and_a_diagonal_one_cannot() -> None:
     """Neither sees the frame before: the first samples of each cost more than the process demands."""
     torch.manual_seed(0)

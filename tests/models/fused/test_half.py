@@ -27,6 +27,7 @@ def half(cell: Cell, layer: nn.Module, inputs: Tensor, state: tuple[Tensor, ...]
     return (hidden,) if last is None else (hidden, last)
 
 
+@pytest.mark.thinned(6)
 @every_cell
 @pytest.mark.parametrize(("batch", "steps", "width", "size"), [(1, 1, 1, 1), (3, 7, 5, 4), (37, 8, 20, 33)])
 def test_outputs_and_gradients_are_near_those_in_single_precision(

@@ -17,6 +17,7 @@ from tests.helpers.networks.compiled_layers import (
 )
 
 
+@pytest.mark.thinned(6)
 @every_cell
 @pytest.mark.parametrize(
     ("batch", "steps", "width", "size"), [(1, 1, 1, 1), (3, 7, 4, 5), (17, 9, 20, 33), (33, 2, 6, 48)]

@@ -90,6 +90,7 @@ def test_answering_the_mean_is_wrong_by_a_sixth() -> None:
     assert float((sums - 1).square().mean()) == pytest.approx(BASELINE, rel=0.03)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("cell", GATED)
 def test_gated_units_learn_to_add_within_50_steps(cell: str) -> None:
     assert error_of_learning(cell, 50, GATED_LEARNING_RATE, 500) < LEARNT

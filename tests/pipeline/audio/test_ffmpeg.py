@@ -48,6 +48,7 @@ def test_ffmpeg_reads_what_libsndfile_cannot(stand_in: Callable[[str], Path]) ->
     assert probe(path) == info
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     ("lines", "reason"),
     [

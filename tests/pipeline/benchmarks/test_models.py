@@ -6,6 +6,7 @@ import pipeline.benchmarks.models as bench
 from models.recurrent.cells import CELLS
 
 
+@pytest.mark.slow
 def test_every_cell_is_timed_against_a_kernel_of_its_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "ROUNDS", 1)
     monkeypatch.setattr(bench, "SHAPES", ((4, 6),))

@@ -26,6 +26,7 @@ def read_only_installation() -> list[str]:
     return prefix
 
 
+@pytest.mark.slow
 def test_a_spectrogram_is_drawn_without_a_home_and_a_cache(tmp_path: Path) -> None:
     sound = write_sound(tmp_path / "in.wav", tone(4_000))
     (tmp_path / "tmp").mkdir()

@@ -15,6 +15,8 @@ from pipeline.compression import bit_probabilities as bits
 from pipeline.compression.network_mixture import KINDS, Alphabet
 from tests.helpers.builders import Samples, normaliser_of, tiny_model, tone
 
+pytestmark = pytest.mark.slow  # files of this format are only read, no longer written
+
 INTEGERS = 65_536
 CONFIG = tiny_model().input
 NORMALISER = normaliser_of(CONFIG)
@@ -91,7 +93,6 @@ def test_decisions_multiply_to_the_joint_probability_of_a_step(
     assert found == pytest.approx(expected, abs=1e-9 + OUTPUTS * 16 * bits.LEAST)
 
 
-@pytest.mark.thinned(4)
 @pytest.mark.parametrize("width", [1e-12, 1e-4, 0.01, 1.0, 30.0, 1e3])
 @pytest.mark.parametrize("mean", [0.0, 3.0, -19.0, 1e4])
 def test_probabilities_of_all_integers_sum_to_one(width: float, mean: float) -> None:

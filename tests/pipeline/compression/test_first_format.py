@@ -21,6 +21,8 @@ from pipeline.evaluation.nll import score
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import Samples, join_rows, noise, tiny_model, tone
 
+pytestmark = pytest.mark.slow  # files of this format are only read, no longer written
+
 WINDOW = WaveformConfig(sample_rate=8_000, window=20, hop=7)
 MODELS = {
     "diagonal": tiny_model(WINDOW),
@@ -94,7 +96,6 @@ def test_blocks_of_whole_steps_take_the_same_decisions_as_one_block(model: Train
         assert np.array_equal(whole, np.concatenate(parts))
 
 
-@pytest.mark.thinned(5)
 @any_model
 @pytest.mark.parametrize("samples", [tone(3_000), noise(3_000), noise(3_000, std=3.0)])
 def test_size_is_the_likelihood(model: TrainedModel, samples: Samples) -> None:
@@ -125,7 +126,6 @@ def test_silence_takes_almost_no_bits_after_training_on_it() -> None:
     assert round_trip(model, click) <= 64 + 16 * 24
 
 
-@pytest.mark.thinned(2)
 @any_model
 def test_the_fingerprint_is_always_the_same_and_another_models_is_not(model: TrainedModel) -> None:
     assert fingerprint(model) == fingerprint(model)

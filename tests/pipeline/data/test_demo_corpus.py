@@ -34,6 +34,7 @@ def recordings(folder: Path) -> dict[str, NDArray[np.int16]]:
     }
 
 
+@pytest.mark.slow
 def test_a_second_process_speaks_the_same_bytes(corpus: Path, tmp_path: Path) -> None:
     again = tmp_path / "again"
     time.sleep(1)  # left alone, eSpeak seeds the breath of some voices by the clock's second

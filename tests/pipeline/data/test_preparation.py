@@ -211,6 +211,7 @@ def test_no_split_shares_a_recording_or_a_speaker(group: str, tmp_path: Path) ->
     assert (dataset.rows != 0).any()
 
 
+@pytest.mark.slow
 def test_no_split_of_real_speech_shares_a_recording_or_a_speaker(
     shared_data: Path, conversions: list[Path]
 ) -> None:

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from pipeline.config.run import RunConfig
 from pipeline.data.manifest import Recording, write_manifest
 from pipeline.ingest.checking import Checker
-from pipeline.ingest.ingest import Ingest, IngestSettings
+from pipeline.ingest.ingest import Ingest, IngestSettings, ingest_dir
 from pipeline.tracking.run_folder import start_run
 from tests.helpers.builders import noise, tone, write_sound
 
@@ -212,13 +213,14 @@ def test_of_two_processes_at_once_one_waits_and_no_file_is_torn_or_taken_twice(
         path = write_sound(watched.inbox / f"{number}.wav", tone(8_000, number))
         expected[path.name] = path.read_bytes()
     command = [sys.executable, "-c", TAKE_IN, str(watched.inbox), str(watched.recordings)]
-    both = [
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
-    ]
+    with FileLock(ingest_dir() / ".lock"):  # as of a third one: both are sure to meet it
+        both = [
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in "ab"
+        ]
+        first = [process.stderr.readline() for process in both if process.stderr]
+        assert all("waiting for another process" in line for line in first)
     outcomes = [process.communicate(timeout=60) for process in both]
     assert {process.returncode for process in both} == {0}
-    waited = [error for _, error in outcomes if "waiting for another process" in error]
-    assert len(waited) == 1
     remarks = [line for out, _ in outcomes for line in out.splitlines() if "accepted" in line]
     assert len(remarks) == len(set(remarks)) == len(expected)
     assert {path.name: path.read_bytes() for path in watched.recordings.iterdir()} == expected

@@ -205,6 +205,7 @@ def test_a_member_that_is_no_array_is_refused(tmp_path: Path) -> None:
     assert "train_lengths is no array" in refusal(tmp_path / "other")
 
 
+@pytest.mark.slow
 def test_a_set_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
     with (
         ZipFile(tmp_path / "set", "w", ZIP_DEFLATED) as archive,

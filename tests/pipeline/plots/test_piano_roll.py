@@ -43,6 +43,7 @@ def one_note(key: int, first: int, end: int, steps: int = 40) -> Roll:
     return roll
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_note_is_drawn_at_its_time_and_pitch(tmp_path: Path) -> None:
     places, widths = [], []

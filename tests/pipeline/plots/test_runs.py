@@ -56,6 +56,7 @@ def draw_frames(path: Path, seam_s: float | None) -> None:
     spectrogram_frames_picture(path, frames, 100, seam_s, "a loud frame at two seconds")
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize(("draw", "height"), [(draw_recording, 680), (draw_frames, 480)])
 def test_the_seam_is_drawn_at_its_time(
     draw: Callable[[Path, float | None], None], height: int, tmp_path: Path

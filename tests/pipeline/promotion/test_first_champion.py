@@ -1,5 +1,6 @@
 """A model that has no champion to beat must be finite, and of more use than the stored recordings."""
 
+import html
 import math
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_a_diverged_model_is_no_champion_and_leaves_the_place_to_a_better_one(
     assert (event.action, event.version, event.champion, event.why) == ("kept", 1, None, refused["why"])
     note = connect(store_uri()).get_model_version("wavecast", "1")
     assert note.tags["wavecast.promotion.outcome"] == "kept"
-    assert refused["why"] in note.description
+    assert refused["why"] in html.unescape(note.description)
 
     again = contend(config, DIVERGED)
     assert (again["promoted"], again["new"], again["decided"]) == (False, False, event.when)

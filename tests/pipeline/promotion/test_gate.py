@@ -84,6 +84,7 @@ def test_a_run_with_nothing_new_decides_nothing_and_keeps_the_recorded_reason(co
     assert contend(config.model_copy(update={"promotion": rule}), 4)["new"]
 
 
+@pytest.mark.slow
 def test_models_of_another_corpus_do_not_contend_and_leave_the_held_out_recordings(
     config: RunConfig, tmp_path: Path, own_data_dir: Path
 ) -> None:

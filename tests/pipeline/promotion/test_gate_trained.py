@@ -36,6 +36,7 @@ def home(home_with_champion: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return home_with_champion
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("setting", "verdict"),
     [

@@ -13,6 +13,7 @@ from tests.helpers.contests import contend, contest_config, write_voices
 pytestmark = pytest.mark.usefixtures("local_store")
 
 
+@pytest.mark.slow
 def test_a_renamed_model_keeps_its_champion_history_and_held_out_recordings(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -62,6 +62,7 @@ def filled(local_store: Path, run: RunFolder) -> Path:
     return local_store
 
 
+@pytest.mark.slow
 def test_values_of_other_types_and_missing_tables(filled: Path, run: RunFolder, tmp_path: Path) -> None:
     whole = shutil.copy(filled, tmp_path / "whole.db")
     for change in CHANGES:

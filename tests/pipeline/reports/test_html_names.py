@@ -36,6 +36,7 @@ def page_with(name: str, number: int) -> str:
     return run_page(run)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_a_name_adds_no_element_no_attribute_and_no_address(number: int) -> None:
     page, ordinary = page_with(HOSTILE[number], number + 1), page_with("ordinary", 0)

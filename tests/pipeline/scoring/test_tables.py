@@ -104,6 +104,7 @@ def marked_columns(tmp_path: Path, burst_s: float, seconds: float = 6.0) -> NDAr
     return marked
 
 
+@pytest.mark.slow
 def test_what_lies_above_the_threshold_is_marked_at_its_time(tmp_path: Path) -> None:
     columns = [marked_columns(tmp_path, burst_s) for burst_s in (1.0, 3.0, 5.0)]
     first, middle, last = (float(found.mean()) for found in columns)
@@ -112,6 +113,7 @@ def test_what_lies_above_the_threshold_is_marked_at_its_time(tmp_path: Path) -> 
     assert all(len(found) == pytest.approx(second_px / 2, abs=6) for found in columns)
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("samples", [noise(1), np.zeros(500, np.int16), tone(RATE * 70)])
 def test_every_recording_has_a_picture(samples: NDArray[np.int16], tmp_path: Path) -> None:
     path = tmp_path / "picture.png"

@@ -42,6 +42,7 @@ def test_a_killed_process_is_started_again() -> None:
     each.stop()
 
 
+@pytest.mark.slow
 def test_one_that_ends_again_and_again_is_started_at_growing_intervals() -> None:
     each = Running(Service("broken", [sys.executable, "-S", "-c", "raise SystemExit('no such thing')"]))
     until(lambda: each.restarts == 1, each)

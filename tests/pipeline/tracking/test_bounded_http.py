@@ -31,6 +31,7 @@ def peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("kind", MISBEHAVIOURS)
 def test_every_kind_ends_in_one_sentence_and_is_sent_later(
     kind: str, run: RunFolder, monkeypatch: pytest.MonkeyPatch

@@ -104,6 +104,7 @@ def test_a_run_for_such_a_database_is_kept_and_sent_later(
     assert "to be sent later" in lines[0]
 
 
+@pytest.mark.slow
 def test_an_object_store_that_never_answers_is_unavailable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, local_store: Path
 ) -> None:

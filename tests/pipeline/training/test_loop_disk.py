@@ -9,7 +9,7 @@ from pipeline.data.store.disk import RESERVE_BYTES
 from pipeline.errors import UserError
 from pipeline.stages import prepare_stage, start_stage
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.training import loop
+from pipeline.training import begin
 from pipeline.training.loop import train
 from tests.helpers.builders import run_config, speakers_folder
 
@@ -39,7 +39,7 @@ def test_a_training_that_does_not_fit_is_one_sentence(
 def test_the_estimate_covers_all_files_of_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = started(tmp_path / "corpus")
     needed: list[int] = []
-    monkeypatch.setattr(loop, "require_space", lambda folder, size, what: needed.append(size))
+    monkeypatch.setattr(begin, "require_space", lambda folder, size, what: needed.append(size))
     train(run)
     written = sum(path.stat().st_size for path in run.path.rglob("*") if path.is_file())
     # The largest files in the meantime: the checkpoint before the last, and the one that was being written.

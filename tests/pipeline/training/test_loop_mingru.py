@@ -33,6 +33,7 @@ SETTINGS = [
 ]
 
 
+@pytest.mark.slow
 def test_mingru_from_recordings_to_a_continuation(tmp_path: Path) -> None:
     corpus = write_noisy_tones(tmp_path / "tones", count=10, seconds=0.5, sample_rate=8000)
     config = load_config(None, [f"corpus.inputs=[{corpus}]", *SETTINGS])

@@ -11,6 +11,7 @@ from tests.helpers.contests import contend, contest_config, write_voices
 pytestmark = pytest.mark.usefixtures("local_store")
 
 
+@pytest.mark.slow
 def test_a_champion_is_chosen_rolled_back_and_unpinned_with_reasons(wavecast: Run, tmp_path: Path) -> None:
     config = contest_config(write_voices(tmp_path / "voices", seconds=0.1))
     contend(config, 4)

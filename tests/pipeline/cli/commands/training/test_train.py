@@ -37,7 +37,9 @@ def test_a_trained_model_is_registered_and_used(wavecast: Run, tmp_path: Path) -
     assert f"wavecast/1 (run {run})" in predict("registered.wav")[0]
     refused(wavecast("models", "promote", "7"), 1, "wavecast has version 1")
     promoted = wavecast("models", "promote", run)
-    assert promoted.out == "wavecast/1 is the champion, pinned until `wavecast models unpin`\n"
+    figures, outcome = promoted.out.splitlines()
+    assert figures.startswith("it is the first: ")
+    assert outcome == "wavecast/1 is the champion, pinned until `wavecast models unpin`"
     assert f"wavecast/1 (champion, run {run})" in predict("champion.wav")[0]
     head, line = wavecast("models").out.splitlines()
     shown = dict(zip(head.split("\t"), line.split("\t"), strict=True))

@@ -23,6 +23,7 @@ def test_a_missing_optuna_is_named_before_anything_is_prepared(
     refused(wavecast("tune", corpus), 2, "pip install 'wavecast[tune]'")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_store")
 def test_a_search_prints_a_line_for_each_trial_then_the_table(wavecast: Run, tmp_path: Path) -> None:
     corpus = write_noisy_tones(tmp_path / "tones", count=10, seconds=0.4, sample_rate=8000)
