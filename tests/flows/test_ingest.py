@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from scipy.signal import lfilter
 
 from pipeline.promotion.history import Event, History
 from pipeline.tracking.pages.start_gain import start_gain
@@ -122,6 +121,8 @@ def assert_white_noise_is_not_taken(home: Path, inbox: Path) -> None:
 
 def decision_on_coloured_noise(inbox: Path) -> Event:
     """Deliver noise in which something can be predicted; the figures decide, whatever they are."""
+    from scipy.signal import lfilter  # takes seconds
+
     for number in range(NOISE):
         sound = lfilter([1.0], [1.0, -0.9], noise(5 * RATE, number, 2_000.0))
         write_sound(inbox / f"hiss-{number}" / "0.wav", sound.round().clip(-32_768, 32_767).astype(np.int16))

@@ -98,6 +98,7 @@ def test_loss_and_gradients_are_torchs(kind: str) -> None:
     assert_equal(compiled(head, hidden, steps), reference(head, hidden, steps), 1e-5)
 
 
+@pytest.mark.thinned(9)
 @every_mixture
 def test_the_probability_of_intervals_and_its_gradients_are_torchs(kind: str) -> None:
     head, (hidden, steps) = head_of(kind), steps_of(kind, discrete=True)
