@@ -33,6 +33,7 @@ from pipeline.model.trained_model import TrainedModel
 
 BLOCK_FRAMES = 1 << 16
 _SHOWN_OF_HASH = 12
+_SHOWN_OF_NAME = 200  # a crafted file may hold a name of any length
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,8 @@ def decompress_sound(coding: CodingModel | None, source: Path, target: Path) -> 
 def _check_same(coding: CodingModel | None, header: Header) -> None:
     here = "" if coding is None else coding.hash
     if header.model != here:
-        then = f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {header.model_name}"
+        named = header.model_name[:_SHOWN_OF_NAME]
+        then = f"compressed with the model {header.model[:_SHOWN_OF_HASH]}, then named {named}"
         now = "" if coding is None else f", but {coding.name} is {here[:_SHOWN_OF_HASH]}"
         raise RecordingRejected("other-model", f"{then}{now}; name the former with --model")
     if header.arithmetic != _arithmetic(coding, header.version):
