@@ -65,7 +65,7 @@ def conditional_log_prob(
     The arguments are those of `mixed_interval_log_prob`.
 
     Example:
-        The first output tells which of two components it is, so the second is more likely:
+        The first output shows which of two components it is, so the second is more likely:
 
         >>> import torch
         >>> below, above = (torch.tensor([[x, x], [x - 9, x - 9]], dtype=torch.float64) for x in (-1.0, 1.0))

@@ -20,6 +20,13 @@ Recordings = Annotated[
         "each may be an address such as s3://bucket/folder (default: corpus.inputs of the configuration)."
     ),
 ]
+ConfigAndRecordings = Annotated[
+    tuple[str, ...],
+    Parameter(
+        help="Folders, sound files, CSV tables or text lists of recordings. The first may be a "
+        "configuration instead: a YAML file, or the name of one that is included."
+    ),
+]
 Config = Annotated[
     Path,
     Parameter(

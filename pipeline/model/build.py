@@ -86,7 +86,7 @@ def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) 
 
 
 def start_head(network: Network, dataset: Dataset) -> None:
-    """Initialise a head with what the training split tells without a network.
+    """Initialise a head from statistics of the training split.
 
     An autoregressive head starts at the split's linear predictor, a head of notes at how often each note
     sounds. Other heads stay unchanged.

@@ -26,6 +26,7 @@ from pipeline.tracking.parents.parent_run import (
     adopt,
     figures_of,
     find_or_create,
+    noted_as_pending,
     send_figures,
     send_files,
     send_tags,
@@ -33,9 +34,9 @@ from pipeline.tracking.parents.parent_run import (
 from pipeline.tracking.parents.search_folder import RECORD
 from pipeline.tracking.parents.search_run import try_send_search
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import redacted_uri, tracking_errors
+from pipeline.tracking.store import tracking_errors
 from pipeline.tracking.sync import sending, sync_pending
-from pipeline.tracking.sync_state import has_pending, load_sent, save_sent
+from pipeline.tracking.sync_state import has_pending
 
 COMPARISON_TAG = "wavecast.comparison"
 
@@ -70,10 +71,7 @@ def send_comparison(folder: Path) -> str:
         return ""
     uri = store_of(next(iter(children.values())))
     record = RunFolder(folder)
-    with sending(record):
-        sent = load_sent(record, redacted_uri(uri))
-        sent.pending = True
-        save_sent(record, sent)
+    with noted_as_pending(record, uri) as sent:
         ids = {}
         for name, run in children.items():
             with sending(run):
@@ -90,8 +88,6 @@ def send_comparison(folder: Path) -> str:
             step = max((line["step"] for line in best.lines()), default=0)
             send_figures(client, record, sent, figures_of(best), written_ms(best), step)
             client.set_terminated(sent.run_id, "FINISHED", _written_ms(folder))
-        sent.pending = False
-        save_sent(record, sent)
     return sent.run_id
 
 

@@ -4,14 +4,17 @@ Each function sends what the note of the folder does not have yet. A kill betwee
 harm: the run is found again by its tag, and a point that is sent twice has the same key.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.tracking.mlflow_client import artifact_repository, exists
 from pipeline.tracking.pages.dataset_inputs import send_datasets
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.sync_state import TEXT_LIMIT, SyncState, numbers, save_sent
+from pipeline.tracking.store import redacted_uri
+from pipeline.tracking.sync import sending
+from pipeline.tracking.sync_state import TEXT_LIMIT, SyncState, load_sent, numbers, save_sent
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -19,6 +22,23 @@ if TYPE_CHECKING:
 PARENT_TAG = "mlflow.parentRunId"
 """MLflow's tag of a run that its pages show below another one."""
 OWN_COLOUR = "#7f7f7f"
+
+
+@contextmanager
+def noted_as_pending(record: RunFolder, uri: str) -> Iterator[SyncState]:
+    """Return the note of what was sent of a folder, which counts as pending unless the block ends normally.
+
+    Args:
+        record: the folder, which no other process sends meanwhile.
+        uri: address of the store.
+    """
+    with sending(record):
+        sent = load_sent(record, redacted_uri(uri))
+        sent.pending = True
+        save_sent(record, sent)
+        yield sent
+        sent.pending = False
+        save_sent(record, sent)
 
 
 def find_or_create(

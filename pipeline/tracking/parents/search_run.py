@@ -16,6 +16,7 @@ from pipeline.tracking.parents.parent_run import (
     adopt,
     figures_of,
     find_or_create,
+    noted_as_pending,
     send_figures,
     send_files,
     send_parameters,
@@ -30,9 +31,9 @@ from pipeline.tracking.parents.search_folder import (
     run_of,
 )
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.tracking.store import redacted_uri, tracking_errors
+from pipeline.tracking.store import tracking_errors
 from pipeline.tracking.sync import sending
-from pipeline.tracking.sync_state import load_sent, save_sent
+from pipeline.tracking.sync_state import load_sent
 
 SEARCH_TAG = "wavecast.search"
 
@@ -75,10 +76,7 @@ def send_search(folder: Path, ended: bool = True) -> str:
         return ""
     first = min(runs.values(), key=lambda run: int(run.description()["created_ms"]))
     uri, own = store_of(first), RunFolder(folder)
-    with sending(own):
-        sent = load_sent(own, redacted_uri(uri))
-        sent.pending = True
-        save_sent(own, sent)
+    with noted_as_pending(own, uri) as sent:
         ids = {}
         for label, run in runs.items():
             with sending(run):
@@ -99,8 +97,6 @@ def send_search(folder: Path, ended: bool = True) -> str:
                 send_figures(client, own, sent, figures_of(best), at_ms, step)
             if ended:
                 client.set_terminated(sent.run_id, "FINISHED", _written_ms(folder))
-        sent.pending = False
-        save_sent(own, sent)
     return sent.run_id
 
 

@@ -5,27 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from models.adaptive import elementary
+from tests.helpers.networks.compiled_functions import over
 
 FUNCTIONS: dict[str, tuple[Callable[..., Any], np.ndarray]] = {
     "exp": (np.exp, np.linspace(-699, 699, 100_003)),
     "log": (np.log, np.concatenate([np.exp(np.linspace(-690, 690, 100_003)), np.linspace(0.5, 2, 10_001)])),
 }
-
-
-def over(function: Callable[..., Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """The function of each number of an array."""
-
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def loop(x: np.ndarray) -> np.ndarray:
-        y = np.empty_like(x)
-        for i in range(x.size):
-            y[i] = function(x[i])
-        return y
-
-    return loop  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

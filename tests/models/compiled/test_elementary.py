@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numba import njit
 
 from models.compiled import elementary as compiled_math
+from tests.helpers.networks.compiled_functions import over
 
 PARTS_OF_ONE = np.logspace(-30, 0, 20_001)
 FUNCTIONS: dict[str, tuple[Callable[..., Any], np.ndarray, float]] = {
@@ -18,19 +18,6 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], np.ndarray, float]] = {
     "asinh": (np.arcsinh, np.concatenate([np.linspace(-1e5, 1e5, 200_001), -PARTS_OF_ONE]), 2e-7),
     "nearest": (np.rint, np.arange(-70_000, 70_000) / 2, 0.0),
 }
-
-
-def over(function: Callable[..., Any]) -> Callable[[np.ndarray], np.ndarray]:
-    """The function of each number of an array."""
-
-    @njit(error_model="numpy")  # type: ignore[untyped-decorator]
-    def loop(x: np.ndarray) -> np.ndarray:
-        y = np.empty_like(x)
-        for i in range(x.size):
-            y[i] = function(x[i])
-        return y
-
-    return loop  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

@@ -1,6 +1,5 @@
 """Integers are restored exactly, and take as many bits as the model's likelihood."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.compiled.predictor import CompiledPredictor
 from pipeline.compression.first_format import Coder, fingerprint
 from pipeline.compression.network_mixture import Alphabet, check_codes, exact_arithmetic
 from pipeline.config.inputs import PianoRollConfig, SpectrogramConfig, WaveformConfig
@@ -20,6 +18,7 @@ from pipeline.errors import UserError
 from pipeline.evaluation.nll import score
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import Samples, join_rows, noise, tiny_model, tone
+from tests.helpers.networks.compiled_functions import change_last_digits
 
 pytestmark = pytest.mark.slow  # files of this format are only read, no longer written
 
@@ -137,13 +136,8 @@ def test_the_fingerprint_shows_a_change_in_the_last_digit_of_what_is_projected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = MODELS["diagonal"]
-    before, step = fingerprint(model), CompiledPredictor.step
-
-    def nudged(self: CompiledPredictor, inputs: Any, state: Any) -> Any:
-        raw, after = step(self, inputs, state)
-        return np.nextafter(raw, np.float32(math.inf)), after
-
-    monkeypatch.setattr(CompiledPredictor, "step", nudged)
+    before = fingerprint(model)
+    change_last_digits(monkeypatch)
     assert fingerprint(model) != before
 
 

@@ -1,6 +1,5 @@
 """Integers are restored exactly, and take as many bits as the mixture of network and experts says."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -11,12 +10,12 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from models.adaptive.code_length import AdaptivePredictor
-from models.compiled.predictor import CompiledPredictor
 from pipeline.compression.mixed_coder import MixedCoder, fingerprint
 from pipeline.compression.network_mixture import exact_arithmetic
 from pipeline.config.inputs import WaveformConfig
 from pipeline.model.trained_model import TrainedModel
 from tests.helpers.builders import Samples, noise, tiny_model, tone
+from tests.helpers.networks.compiled_functions import change_last_digits
 
 WINDOW = WaveformConfig(sample_rate=8_000, window=20, hop=7)
 MODELS: dict[str, TrainedModel | None] = {
@@ -111,11 +110,6 @@ def test_the_fingerprint_shows_a_change_in_the_last_digit_of_what_is_projected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = MODELS["diagonal"]
-    before, step = fingerprint(model), CompiledPredictor.step
-
-    def nudged(self: CompiledPredictor, inputs: Any, state: Any) -> Any:
-        raw, after = step(self, inputs, state)
-        return np.nextafter(raw, np.float32(math.inf)), after
-
-    monkeypatch.setattr(CompiledPredictor, "step", nudged)
+    before = fingerprint(model)
+    change_last_digits(monkeypatch)
     assert fingerprint(model) != before

@@ -1,4 +1,4 @@
-"""The prediction gain tells noise from everything in which something can be predicted."""
+"""The prediction gain distinguishes white noise from all sound that can be predicted in part."""
 
 import math
 from pathlib import Path

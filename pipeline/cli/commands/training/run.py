@@ -1,12 +1,17 @@
 """`wavecast run`: the whole pipeline, from recordings to a champion."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from cyclopts import Parameter
+from typing import TYPE_CHECKING
 
 from pipeline.cli.arguments import Json
-from pipeline.cli.config_arguments import Config, Prefect, Settings, config_of, split_configuration
+from pipeline.cli.config_arguments import (
+    Config,
+    ConfigAndRecordings,
+    Prefect,
+    Settings,
+    config_of,
+    split_configuration,
+)
 from pipeline.errors import VariantsFailed
 
 if TYPE_CHECKING:
@@ -16,13 +21,7 @@ EXAMPLES = ["run recordings/", "run recordings/ --config speech", "run nightly.y
 
 
 def run(
-    recordings: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="Folders, sound files, CSV tables or text lists of recordings. The first may be a "
-            "configuration instead: a YAML file, or the name of one that is included."
-        ),
-    ] = (),
+    recordings: ConfigAndRecordings = (),
     /,
     *,
     config: Config = Path("base"),

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from pipeline.cli.arguments import Json
-from pipeline.cli.config_arguments import Config, Settings, config_of, split_configuration
+from pipeline.cli.config_arguments import (
+    Config,
+    ConfigAndRecordings,
+    Settings,
+    config_of,
+    split_configuration,
+)
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,13 +26,7 @@ EXAMPLES = [
 
 
 def tune(
-    recordings: Annotated[
-        tuple[str, ...],
-        Parameter(
-            help="Folders, sound files, CSV tables or text lists of recordings. The first may be a "
-            "configuration instead: a YAML file, or the name of one that is included."
-        ),
-    ] = (),
+    recordings: ConfigAndRecordings = (),
     /,
     *,
     config: Config = Path("base"),
