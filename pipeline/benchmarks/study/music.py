@@ -21,7 +21,7 @@ from pipeline.data.dataset import open_dataset, split_rows
 from pipeline.errors import UserError, reason_of
 from pipeline.evaluation.nll import score
 from pipeline.model.storage import load_model
-from pipeline.stages import PREPARE_AGAIN, Fingerprinted, prepare_stage
+from pipeline.stages import PREPARE_AGAIN, Fingerprinted, check_splits, prepare_stage
 from pipeline.tracking.parents.search_folder import best_run
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.processes.runners import train_all
@@ -73,6 +73,7 @@ def study_music(
     for name, config in sets.items():
         try:
             dataset = prepare_stage(config)
+            check_splits(config, dataset)
         except (UserError, OSError) as problem:
             failures[name] = reason_of(problem)
             report(f"{name} failed: {failures[name]}")
@@ -92,14 +93,13 @@ def study_music(
 
 
 def _study_unit(config: RunConfig, dataset: Path, unit: str, protocol: Protocol) -> dict[str, Any]:
-    changes = {"train.max_minutes": protocol.minutes} if protocol.minutes else {}
     own = variant_config(config, unit)
     own = own.model_copy(update={"tuning": own.tuning.model_copy(update={"trials": protocol.rates})})
     own = own.model_copy(update={"train": own.train.model_copy(update={"max_minutes": protocol.minutes})})
     folder, record = run_search(own, dataset, unit)
     best = best_run(folder, record)
     (settings,) = (trial["settings"] for trial in record["trials"] if trial["label"] == record["best"])
-    runs = [best, *_trained_with_seeds(own, dataset, unit, {**settings, **changes}, protocol.seeds)]
+    runs = [best, *_trained_with_seeds(own, dataset, unit, settings, protocol.seeds)]
     figures = [_figures(RunFolder(run)) for run in runs]
     lists = {key: [each[key] for each in figures] for key in figures[0]}
     return {"settings": settings, "runs": [str(run) for run in runs], **lists}

@@ -7,10 +7,10 @@ from typing import Any
 
 from pipeline.benchmarks.models import bench_models
 from pipeline.benchmarks.study.music import Protocol, study_music
+from pipeline.benchmarks.study.sets import sets_of_music
 from pipeline.benchmarks.study.speech import config_for, speech_configs, speech_tables, study_speech
 from pipeline.benchmarks.study.verdicts import music_tables
 from pipeline.common.files import atomic_path, data_dir, expanded, write_json
-from pipeline.data.corpora.named import find_sources
 from pipeline.errors import UserError, VariantsFailed
 from pipeline.plots.runs import learning_curve
 from pipeline.reports.run_artifacts import learning_curve as curve_of
@@ -51,10 +51,10 @@ def study(
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():
             raise UserError(f"{folder}: no such file or folder")
-    sets = [Path(str(source.path)) for source in find_sources([music])] if music else []
+    sets = sets_of_music(expanded(str(music)).absolute()) if music else {}
     # All settings are checked before the first training, which may take hours.
     of_speech = speech_configs(speech, settings) if speech else {}
-    of_music = {path.stem: config_for("music", path, f"music-{path.stem}", settings) for path in sets}
+    of_music = {name: config_for("music", path, f"music-{name}", settings) for name, path in sets.items()}
     chosen = protocol or Protocol()
     if budget_minutes is not None:
         trainings = chosen.trainings(sum(len(config.variants) for config in of_music.values()))

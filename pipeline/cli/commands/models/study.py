@@ -16,7 +16,9 @@ def study(
     ] = None,
     /,
     *,
-    music: Annotated[Path | None, Parameter(help="Folder of data sets of music, .mat or .npz.")] = None,
+    music: Annotated[
+        Path | None, Parameter(help="Folder of sets of music (.mat, .npz), or of MIDI files.")
+    ] = None,
     rates: Annotated[int, Parameter(help="Learning rates to try for each unit and set of music.")] = 10,
     seeds: Annotated[int, Parameter(help="Trainings with the best learning rate, each with its seed.")] = 3,
     budget: Annotated[
