@@ -37,7 +37,7 @@ def code_length_table(coding: CodingModel | None, recordings: Sequence[Path]) ->
 
     Args:
         coding: model of waveforms; None measures what needs no model.
-        recordings: sound files of 16 bits and one channel, all at one rate, that of the model.
+        recordings: sound files that `require_form` accepts, all at one rate.
 
     Returns:
         `bits_per_sample` over all recordings by code, `of_recordings` with the figures of each, `real_time`
@@ -46,13 +46,12 @@ def code_length_table(coding: CodingModel | None, recordings: Sequence[Path]) ->
     Raises:
         UserError: a recording has another form.
     """
+    rate = None if coding is None else coding.model.audio.sample_rate
+    for path in recordings:
+        rate = require_form(path, rate)
+    assert rate is not None, "there is no recording"
     sounds = [_samples(path) for path in recordings]
-    rates = {examine(path).sample_rate for path in recordings}
-    if len(rates) != 1 or (coding is not None and rates != {coding.model.audio.sample_rate}):
-        raise UserError(
-            f"recordings at {', '.join(map(str, sorted(rates)))} Hz; one rate is needed, the model's"
-        )
-    rate, seconds = rates.pop(), {"fast_file": [0.0, 0.0], "file": [0.0, 0.0]}
+    seconds = {"fast_file": [0.0, 0.0], "file": [0.0, 0.0]}
     rows = []
     pairs = list(zip(recordings, sounds, strict=True))
     with tempfile.TemporaryDirectory() as folder:
@@ -68,10 +67,25 @@ def code_length_table(coding: CodingModel | None, recordings: Sequence[Path]) ->
     return _table(rows, flac_bits_per_sample(sounds, rate), rate, seconds)
 
 
-def _samples(path: Path) -> Samples:
+def require_form(path: Path, rate: int | None) -> int:
+    """Return the sample rate of a recording that can be measured.
+
+    Args:
+        path: the sound file.
+        rate: sample rate of the model or of the recordings before, in Hz; None accepts any.
+
+    Raises:
+        UserError: it has not one channel of 16 bits, or another rate.
+    """
     sound = examine(path)
     if (sound.depth, sound.channels) != (16, 1):
         raise UserError(f"{path}: {sound.channels} channels of {sound.depth} bits, not one of 16")
+    if rate not in (None, sound.sample_rate):
+        raise UserError(f"{path}: {sound.sample_rate} Hz, not {rate} Hz as the model or the others have")
+    return sound.sample_rate
+
+
+def _samples(path: Path) -> Samples:
     return np.concatenate(list(read_integers(path, FRAMES)))[:, 0].astype(np.int16)
 
 

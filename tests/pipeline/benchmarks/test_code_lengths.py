@@ -47,7 +47,7 @@ def test_recordings_of_another_form_are_rejected(sound_model: Path, tmp_path: Pa
     with pytest.raises(UserError, match="2 channels of 16 bits, not one of 16"):
         code_length_table(None, [stereo])
     fast = write_sound(tmp_path / "fast.wav", noise(300), 22_050)
-    with pytest.raises(UserError, match="at 22050 Hz; one rate is needed"):
+    with pytest.raises(UserError, match=r"fast\.wav: 22050 Hz, not 8000 Hz"):
         code_length_table(CodingModel.load(sound_model, "model"), [fast])
 
 

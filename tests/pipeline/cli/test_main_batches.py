@@ -49,13 +49,17 @@ def test_the_others_are_done(wavecast: Run, verb: str, good: Path, sound_model: 
     assert len(content["recordings"] if verb == "score" else content) == 2
 
 
-@pytest.mark.parametrize("measured", ["conceal", "continuations"])
+@pytest.mark.parametrize("measured", ["conceal", "continuations", "compress"])
 def test_a_benchmark_measures_the_others(
     wavecast: Run, measured: str, good: Path, sound_model: Path, tmp_path: Path
 ) -> None:
     bad = bad_inputs(tmp_path / "bad")
     long = write_sound(tmp_path / "long.wav", tone(12_000, 1))
-    options = {"conceal": ["--seconds", "0.4"], "continuations": ["--seconds", "0.02", "--takes", "2"]}
+    options = {
+        "conceal": ["--seconds", "0.4"],
+        "continuations": ["--seconds", "0.02", "--takes", "2"],
+        "compress": [],
+    }
     outcome = wavecast("bench", measured, "--json", "-m", sound_model, *options[measured], *bad, long)
     assert outcome.code == 1
     assert json.loads(outcome.out)["recordings"] == 1

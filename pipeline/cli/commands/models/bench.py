@@ -124,14 +124,28 @@ def bench_compress(
     The recordings have one channel of 16 bits at the model's rate, and should be ones that the model was not
     trained on.
     """
-    from pipeline.benchmarks.code_lengths import code_length_table
+    from pipeline.benchmarks.code_lengths import code_length_table, require_form
     from pipeline.cli.commands.audio.compress import coding_model
-    from pipeline.cli.inputs import files_of, find_sounds
+    from pipeline.cli.inputs import each_sound, files_of, find_sounds
     from pipeline.cli.output import emit
 
-    sounds = sorted(files_of(find_sounds(recordings)))
-    table = code_length_table(None if fast else coding_model(model), sounds)
+    rejected: list[Place] = []
+    sounds: list[Place] = sorted(files_of(find_sounds(recordings, rejected)))
+    coding = None if fast else coding_model(model)
+    rates = [] if coding is None else [coding.model.audio.sample_rate]
+
+    def checked(place: "Place") -> Path:
+        path = Path(str(place))
+        rates.append(require_form(path, rates[0] if rates else None))
+        return path
+
+    usable = [path for _, path in each_sound(sounds, checked, rejected)]
+    if not usable:
+        sys.exit(1)
+    table = code_length_table(coding, usable)
     emit(table, json, lambda: print(table["markdown"]))
+    if rejected:
+        sys.exit(1)
 
 
 @bench.command(name="generate")
