@@ -6,18 +6,24 @@ output adds up its products in the order of the inputs, and vectors only put sev
 
 import hashlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+from filelock import FileLock, Timeout
 from llvmlite import ir
 from numba import njit, types
 from numba.core import cgutils as untyped_cgutils
 from numba.core import config as untyped_config
+from numba.core.compiler_lock import global_compiler_lock
 from numba.extending import intrinsic
 
 PANEL = 16
 """Outputs whose weights lie side by side: the longest vector of today's processors."""
+
+LONGEST_COMPILATION_S = 120
+"""A process that waits longer for another one's compilation, perhaps a halted one, compiles by itself."""
 
 cgutils: Any = untyped_cgutils
 config: Any = untyped_config
@@ -41,6 +47,7 @@ def compiled(function: Function) -> Function:
     kept._source_stamp = kept._source_stamp, sources
     if config.CACHE_DIR:
         _name_by_content(dispatcher._cache, sources)
+    _compile_once(dispatcher)
     return cast(Function, dispatcher)
 
 
@@ -57,6 +64,27 @@ def _name_by_content(cache: Any, sources: str) -> None:
     kept = cache._cache_file
     cache._cache_path = str(folder)
     cache._cache_file = type(kept)(str(folder), cache._impl.filename_base, sources)
+
+
+def _compile_once(dispatcher: Any) -> None:
+    """Let processes that need the same machine code at one time wait for the first, and then read its own.
+
+    A function's lock is taken before those of the functions that it calls: no two wait for each other.
+    """
+    cache, compile_or_load = dispatcher._cache, dispatcher.compile
+    lock = FileLock(Path(cache._cache_path) / f"{cache._impl.filename_base}.lock", LONGEST_COMPILATION_S)
+
+    def compile_alone(signature: Any) -> Any:
+        with global_compiler_lock:
+            with suppress(Timeout, OSError):
+                Path(cache._cache_path).mkdir(parents=True, exist_ok=True)
+                lock.acquire()
+            try:
+                return compile_or_load(signature)
+            finally:
+                lock.release()
+
+    dispatcher.compile = compile_alone
 
 
 @lru_cache
