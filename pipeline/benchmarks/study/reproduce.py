@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.benchmarks.models import bench_models
-from pipeline.benchmarks.study.music import Protocol, study_music
+from pipeline.benchmarks.study.protocol import Protocol, study_sets
 from pipeline.benchmarks.study.sets import sets_of_music
 from pipeline.benchmarks.study.speech import config_for, speech_configs, speech_tables, study_speech
 from pipeline.benchmarks.study.verdicts import music_tables
@@ -63,7 +63,7 @@ def study(
     found["protocol"] = {"rates": chosen.rates, "seeds": chosen.seeds, "minutes": chosen.minutes}
     failures: dict[str, str] = {}
     found |= study_speech(of_speech, failures)
-    found["music"] = study_music(of_music, chosen, failures, report)
+    found["music"] = study_sets(of_music, chosen, failures, report)
     if of_speech:
         found["timings"] = bench_models()
     folder = data_dir() / "reports" / "study"

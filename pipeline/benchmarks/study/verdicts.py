@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any
 
-from pipeline.benchmarks.study.music import standard_error, text_of
+from pipeline.benchmarks.study.protocol import standard_error, text_of
 from pipeline.benchmarks.study.published import TABLE_2
 
 TITLES = {"JSB_Chorales": "JSB Chorales", "Piano_midi": "Piano-midi"}
@@ -19,7 +19,7 @@ def music_tables(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the lines of the tables and verdicts, in Markdown.
 
     Args:
-        found: figures by set and unit, see `pipeline.benchmarks.study.music.study_music`.
+        found: figures by set and unit, see `pipeline.benchmarks.study.protocol.study_sets`.
     """
     yield "| set | unit | learning rate | test | test, over pieces | training | published: test (training) |"
     yield "|---|---|---:|---:|---:|---:|---:|"

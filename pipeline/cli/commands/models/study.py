@@ -30,7 +30,7 @@ def study(
 
     The same command resumes an interrupted study, and repeats no finished training.
     """
-    from pipeline.benchmarks.study.music import Protocol
+    from pipeline.benchmarks.study.protocol import Protocol
     from pipeline.benchmarks.study.reproduce import minutes_of
     from pipeline.benchmarks.study.reproduce import study as run_study
     from pipeline.errors import UserError, VariantsFailed, print_notice

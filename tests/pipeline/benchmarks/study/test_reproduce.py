@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pipeline.benchmarks.models as bench_models
-from pipeline.benchmarks.study.music import Protocol
+from pipeline.benchmarks.study.protocol import Protocol
 from pipeline.benchmarks.study.reproduce import minutes_of, study
 from pipeline.benchmarks.study.speech import HEADINGS, SPEECH_PARTS
 from pipeline.common.files import data_dir, read_json

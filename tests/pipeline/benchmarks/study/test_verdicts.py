@@ -4,7 +4,7 @@ import json
 import statistics
 from typing import Any
 
-from pipeline.benchmarks.study.music import standard_error
+from pipeline.benchmarks.study.protocol import standard_error
 from pipeline.benchmarks.study.verdicts import NAMES, TITLES, music_tables, verdicts
 from tests.conftest import PROJECT_ROOT
 

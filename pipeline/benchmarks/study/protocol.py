@@ -1,4 +1,4 @@
-"""The protocol of Chung et al. (2014) on sets of music.
+"""The protocol of Chung et al. (2014) on sets of sequences, of notes or of samples.
 
 For each set and unit: the best of several learning rates by the validation loss, then further trainings with
 it that differ in the seed. The weights of the best validation loss are scored on the test split, which
@@ -53,7 +53,7 @@ class Protocol:
 Report = Callable[[str], None]
 
 
-def study_music(
+def study_sets(
     sets: Mapping[str, RunConfig], protocol: Protocol, failures: dict[str, str], report: Report
 ) -> dict[str, Any]:
     """Train and score every variant of the configurations of several sets.
