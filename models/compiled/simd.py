@@ -72,12 +72,13 @@ def _compile_once(dispatcher: Any) -> None:
     A function's lock is taken before those of the functions that it calls: no two wait for each other.
     """
     cache, compile_or_load = dispatcher._cache, dispatcher.compile
-    lock = FileLock(Path(cache._cache_path) / f"{cache._impl.filename_base}.lock", LONGEST_COMPILATION_S)
+    path = Path(cache._cache_path) / f"{cache._impl.filename_base}.lock"
 
     def compile_alone(signature: Any) -> Any:
+        lock = FileLock(path, LONGEST_COMPILATION_S)  # each time: a forked process must not use its parent's
         with global_compiler_lock:
             with suppress(Timeout, OSError):
-                Path(cache._cache_path).mkdir(parents=True, exist_ok=True)
+                path.parent.mkdir(parents=True, exist_ok=True)
                 lock.acquire()
             try:
                 return compile_or_load(signature)
