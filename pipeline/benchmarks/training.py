@@ -74,7 +74,7 @@ def _our_updates(training: Training) -> Iterator[None]:
     state = None
     for epoch in range(1_000_000):
         plan = epoch_plan(training, epoch)
-        state = training.network.initial_state(plan.recording.shape[1])
+        state = training.network.initial_state(plan.lanes)
         for batch in batches(plan, training.data, training.framing, training.normaliser):
             state = update(training, batch, state)
             yield

@@ -7,7 +7,8 @@ except where a new recording begins and the state is emptied.
 
 import heapq
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,24 +24,74 @@ STEPS_MULTIPLE = 20
 """A batch that is shorter than its plan's chunks has a multiple of these steps, so that lengths are few."""
 
 
-@dataclass(frozen=True)
-class Plan:
-    """A table of U updates by B lanes.
+class PlannedChunks(NamedTuple):
+    """Chunks of some updates, three tables (updates, B).
 
     Attributes:
-        recording: (U, B) which recording, -1 where the lane has nothing left.
-        first_step: (U, B) where in it the chunk begins.
-        fresh: (U, B) whether the state is emptied first.
-        chunk_steps: T.
+        recording: which recording, -1 where the lane has nothing left.
+        first_step: where in it the chunk begins.
+        fresh: whether the state is emptied first.
     """
 
     recording: np.ndarray
     first_step: np.ndarray
     fresh: np.ndarray
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A table of U updates by B lanes, of which only the recordings' lengths are held in memory.
+
+    All chunks of all recordings are numbered, recordings in ``order``. Lane b has the number
+    ``first[b] + stride * u`` in update u, if it is one of its ``count[b]`` first updates.
+
+    Attributes:
+        order: (recordings,) the recordings, in the order of their chunks' numbers.
+        ends: (recordings,) the number behind the last chunk of each.
+        first, count: (B,) first number of each lane, and its updates that are not empty.
+        updates: U.
+        stride: distance of the numbers of a lane.
+        chunk_steps: T.
+        shuffled: (chunks,) the chunk that stands for each number; None where the chunk is the number itself.
+            The state is then carried from one chunk to the next, and otherwise emptied before each.
+    """
+
+    order: np.ndarray
+    ends: np.ndarray
+    first: np.ndarray
+    count: np.ndarray
+    updates: int
+    stride: int
     chunk_steps: int
+    shuffled: np.ndarray | None = None
 
     def __len__(self) -> int:
-        return len(self.recording)
+        return self.updates
+
+    @property
+    def lanes(self) -> int:
+        """Number of lanes, B."""
+        return len(self.first)
+
+    def chunks(self, begin: int, end: int) -> PlannedChunks:
+        """Return the chunks of the updates from ``begin`` to before ``end``."""
+        update = np.arange(begin, end)[:, None]
+        number = self.first + self.stride * update
+        there = update < self.count
+        number = np.where(there, number, 0)
+        if self.shuffled is not None:
+            number = self.shuffled[number].astype(np.int64)
+        place = np.searchsorted(self.ends, number, "right")
+        starts = np.concatenate([[0], self.ends[:-1]])
+        first_step = np.where(there, (number - starts[place]) * self.chunk_steps, 0)
+        fresh = (first_step == 0) | (update == 0) | (self.shuffled is not None)
+        return PlannedChunks(np.where(there, self.order[place], EMPTY), first_step, fresh)
+
+    def lanes_from(self, begin: int, end: int) -> "Plan":
+        """Return the plan of the lanes from ``begin`` to before ``end``; those behind the last are empty."""
+        more = (0, max(0, end - self.lanes))
+        first, count = np.pad(self.first, more), np.pad(self.count, more)
+        return replace(self, first=first[begin:end], count=count[begin:end])
 
 
 def carried_plan(steps: np.ndarray, lanes: int, chunk_steps: int, order: np.ndarray) -> Plan:
@@ -49,27 +100,22 @@ def carried_plan(steps: np.ndarray, lanes: int, chunk_steps: int, order: np.ndar
     ``steps`` (recordings,) are their lengths. Lanes end together, only the last may be shorter; the price
     is that a recording that lies across a cut starts again from an empty state there, once per lane.
     """
-    recording, first_step = _chunks(steps, chunk_steps, order)
-    updates = -(-len(recording) // min(lanes, len(recording)))
-    lanes = -(-len(recording) // updates)
-    spare = updates * lanes - len(recording)
-    recording = np.concatenate([recording, np.full(spare, EMPTY)]).reshape(lanes, updates).T
-    first_step = np.concatenate([first_step, np.zeros(spare, np.int64)]).reshape(lanes, updates).T
-    fresh = first_step == 0
-    fresh[0] = True
-    return Plan(recording, first_step, fresh, chunk_steps)
+    ends = _ends(steps, chunk_steps, order)
+    chunks = int(ends[-1])
+    updates = -(-chunks // min(lanes, chunks))
+    first = np.arange(0, chunks, updates)
+    return Plan(order, ends, first, np.minimum(updates, chunks - first), updates, 1, chunk_steps)
 
 
 def independent_plan(steps: np.ndarray, batch: int, chunk_steps: int, random: np.random.Generator) -> Plan:
     """Plan training on shuffled chunks, each from an empty state, as in Chung et al. (2014)."""
-    recording, first_step = _chunks(steps, chunk_steps, np.arange(len(steps)))
-    shuffled = random.permutation(len(recording))
-    batch = min(batch, len(recording))
-    updates = -(-len(recording) // batch)
-    spare = updates * batch - len(recording)
-    recording = np.concatenate([recording[shuffled], np.full(spare, EMPTY)]).reshape(updates, batch)
-    first_step = np.concatenate([first_step[shuffled], np.zeros(spare, np.int64)]).reshape(updates, batch)
-    return Plan(recording, first_step, np.ones_like(recording, bool), chunk_steps)
+    order = np.arange(len(steps))
+    ends = _ends(steps, chunk_steps, order)
+    chunks = int(ends[-1])
+    shuffled = random.permutation(chunks).astype(np.int32 if chunks < 1 << 31 else np.int64)
+    first = np.arange(min(batch, chunks))
+    count = -((first - chunks) // len(first))
+    return Plan(order, ends, first, count, int(count[0]), len(first), chunk_steps, shuffled)
 
 
 def whole_plan(steps: np.ndarray, lanes: int, chunk_steps: int) -> Plan:
@@ -81,22 +127,22 @@ def whole_plan(steps: np.ndarray, lanes: int, chunk_steps: int) -> Plan:
         chunks, lane = heapq.heappop(free)
         contents[lane].append(int(recording))
         heapq.heappush(free, (chunks + int(-(-steps[recording] // chunk_steps)), lane))
-    columns = [_chunks(steps, chunk_steps, np.array(content, np.int64)) for content in contents]
-    updates = max(len(recording) for recording, _ in columns)
-    table = np.full((updates, lanes), EMPTY)
-    first = np.zeros((updates, lanes), np.int64)
-    for lane, (recording, first_step) in enumerate(columns):
-        table[: len(recording), lane] = recording
-        first[: len(recording), lane] = first_step
-    return Plan(table, first, first == 0, chunk_steps)
+    order = np.concatenate([np.array(content, np.int64) for content in contents])
+    ends = _ends(steps, chunk_steps, order)
+    last = ends[np.cumsum([len(content) for content in contents]) - 1]
+    first = np.concatenate([[0], last[:-1]])
+    return Plan(order, ends, first, last - first, int((last - first).max()), 1, chunk_steps)
 
 
-def _chunks(steps: np.ndarray, chunk_steps: int, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return recording and first step of every chunk, recordings in ``order``."""
-    counts = -(-steps[order] // chunk_steps)
-    recording = np.repeat(order, counts)
-    begins = np.repeat(np.cumsum(counts) - counts, counts)
-    return recording, (np.arange(len(recording)) - begins) * chunk_steps
+def beginnings_plan(recordings: np.ndarray, steps: int) -> Plan:
+    """Plan one update with the first ``steps`` steps of each of some recordings, a lane each."""
+    lanes = np.arange(len(recordings))
+    return Plan(recordings, lanes + 1, lanes, np.ones_like(lanes), 1, 1, steps)
+
+
+def _ends(steps: np.ndarray, chunk_steps: int, order: np.ndarray) -> np.ndarray:
+    """Return the number behind the last chunk of each recording, recordings in ``order``."""
+    return np.cumsum(-(-steps[order] // chunk_steps))
 
 
 @dataclass(frozen=True)
@@ -129,11 +175,11 @@ def batches(
     device = normaliser.mean.device
     lengths = data.length.cpu().numpy()
     for update in range(first_update, len(plan)):
-        recording = torch.from_numpy(plan.recording[update]).to(data.rows.device)
-        first_step = torch.from_numpy(plan.first_step[update]).to(data.rows.device)
+        planned, begin, fresh = (table[0] for table in plan.chunks(update, update + 1))
+        recording = torch.from_numpy(planned).to(data.rows.device)
+        first_step = torch.from_numpy(begin).to(data.rows.device)
         length = torch.where(recording >= 0, data.length[recording], 0)
-        left = np.where(plan.recording[update] == EMPTY, 0, lengths[plan.recording[update]])
-        left = left - plan.first_step[update] * framing.hop
+        left = np.where(planned == EMPTY, 0, lengths[planned]) - begin * framing.hop
         # No lane needs more steps than the longest: the chorales of an update end long before 200 steps.
         longest = -(-int(framing.steps(int(left.max()))) // STEPS_MULTIPLE) * STEPS_MULTIPLE
         chunk_steps = min(plan.chunk_steps, max(longest, STEPS_MULTIPLE))
@@ -143,11 +189,11 @@ def batches(
         inputs, targets, mask = framing.split(values, exists)
         predicted = int(left.clip(0, chunk_steps * framing.hop).sum()) * framing.width
         if framing.unscored:
-            begins = (plan.first_step[update] == 0) & (left > 0)
+            begins = (begin == 0) & (left > 0)
             mask = mask.clone()
             mask[torch.from_numpy(begins), 0, : framing.unscored * framing.width] = False
             predicted -= int(begins.sum()) * framing.unscored * framing.width
         stored = stretch[:, framing.window :].reshape(targets.shape)
-        keep = torch.from_numpy(~plan.fresh[update]).to(device)
+        keep = torch.from_numpy(~fresh).to(device)
         some_mask = mask if predicted < mask.numel() else None
         yield Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))

@@ -3,6 +3,7 @@
 Opening one maps the rows into memory and copies nothing; the rows of a split go to the GPU in one piece.
 """
 
+import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -120,7 +121,7 @@ class Dataset:
         """
         verify_rows(self, [index])
         begin = int(self.offset[index])
-        return torch.from_numpy(self.rows[begin : begin + int(self.length[index])])
+        return _as_tensor(self.rows[begin : begin + int(self.length[index])])
 
 
 @dataclass(frozen=True)
@@ -148,14 +149,20 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
     offset, length = dataset.offset[chosen], dataset.length[chosen]
     total = int(length.sum())
     if device.type != "cuda" or total * dataset.rows[:1].nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
-        return SplitRows(torch.from_numpy(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length))
-    packed = np.concatenate([dataset.rows[o : o + n] for o, n in zip(offset, length, strict=True)])
-    begins = np.concatenate([[0], np.cumsum(length)[:-1]])
-    return SplitRows(
-        torch.from_numpy(packed).to(device),
-        torch.from_numpy(begins).to(device),
-        torch.from_numpy(length).to(device),
-    )
+        return SplitRows(_as_tensor(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length))
+    rows = _as_tensor(dataset.rows)
+    packed = torch.empty((total, rows.shape[1]), dtype=rows.dtype, device=device)
+    begins = np.cumsum(length) - length
+    for source, target, count in zip(offset.tolist(), begins.tolist(), length.tolist(), strict=True):
+        packed[target : target + count] = rows[source : source + count]
+    return SplitRows(packed, torch.from_numpy(begins).to(device), torch.from_numpy(length).to(device))
+
+
+def _as_tensor(rows: np.ndarray) -> Tensor:
+    """Return rows of the memory map as a tensor, which nothing may write to: its pages are read-only."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.from_numpy(rows)
 
 
 def dataset_settings(config: InputConfig) -> dict[str, Any]:
@@ -225,9 +232,10 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
     try:
         offset = np.array([r["offset"] for r in recordings], np.int64)
         length = np.array([r["length"] for r in recordings], np.int64)
-        # Only as far as this data set reaches: rows behind may be another run's, still being written.
+        # Only as far as this data set reaches: rows behind may be another run's, still being written. A map
+        # that could be written to, even privately, must not be larger than the machine's memory.
         shape = (int((offset + length).max()), representation.row_width)
-        rows = np.memmap(store / "rows.bin", representation.row_dtype, "c", shape=shape)
+        rows = np.memmap(store / "rows.bin", representation.row_dtype, "r", shape=shape)
     except (OSError, ValueError, OverflowError) as problem:
         raise UserError(
             f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "

@@ -126,7 +126,7 @@ def predictions(
         Each batch of chunks, and the distributions (B, T) of its steps given all previous ones.
     """
     plan = whole_plan(framing.steps(data.length).cpu().numpy(), lanes, chunk_steps)
-    state = network.initial_state(plan.recording.shape[1])
+    state = network.initial_state(plan.lanes)
     for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):
         fresh = network.initial_state(len(batch.keep))
         distribution, state = network(batch.inputs, keep_state_where(state, batch.keep, fresh))

@@ -7,7 +7,7 @@ import numpy as np
 
 from models.temporal_sensitivity import sensitivity
 from pipeline.config.types import Split
-from pipeline.data.batching import Plan, batches
+from pipeline.data.batching import batches, beginnings_plan
 from pipeline.data.dataset import Dataset, split_rows
 from pipeline.model.trained_model import TrainedModel
 
@@ -33,8 +33,8 @@ def measure_temporal_sensitivity(model: TrainedModel, dataset: Dataset, split: S
     whole_steps = (data.length // model.framing.hop).cpu().numpy()
     longest = np.argsort(-whole_steps, kind="stable")[:RECORDINGS]
     span = max(1, min(whole_steps[longest[len(longest) // 2]], 3 * MAX_LAG_STEPS // 2))
-    chosen = longest[whole_steps[longest] >= min(span, whole_steps.max())][None]
-    plan = Plan(chosen, np.zeros_like(chosen), np.ones_like(chosen, bool), int(span))
+    chosen = longest[whole_steps[longest] >= min(span, whole_steps.max())]
+    plan = beginnings_plan(chosen, int(span))
     (batch,) = batches(plan, data, model.framing, model.normaliser())
     furthest = min(MAX_LAG_STEPS, int(span) - 1)
     return [float(x) for x in sensitivity(model.network, batch.inputs, batch.targets, furthest)]

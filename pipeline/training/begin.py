@@ -88,7 +88,8 @@ def begin(
         on_checkpoint=on_checkpoint,
         ranks=ranks,
     )
-    training.updates_per_epoch, training.lanes = epoch_plan(training, 0).recording.shape
+    plan = epoch_plan(training, 0)
+    training.updates_per_epoch, training.lanes = len(plan), plan.lanes
     lanes_of_rank(training.lanes, ranks.size)
     if ranks.first:
         require_space(folder.path, _bytes_to_write(training), "this training")

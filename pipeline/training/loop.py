@@ -68,7 +68,7 @@ def _loop(training: Training) -> None:
         task = bar.add_task("train", total=training.total_updates, note="", completed=position.total_updates)
         while not position.finished:
             plan = training.ranks.own_plan(epoch_plan(training, position.epoch))
-            state = position.state or training.network.initial_state(plan.recording.shape[1])
+            state = position.state or training.network.initial_state(plan.lanes)
             began = time.monotonic()
             for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
                 state = update(training, batch, state)

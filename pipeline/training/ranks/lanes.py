@@ -5,13 +5,10 @@ number of ranks, empty lanes are added, which have no part in the loss. So a che
 of the lanes without the empty ones, can be resumed with any number of ranks.
 """
 
-from dataclasses import replace
-
-import numpy as np
 import torch
 
 from models.recurrent.stack import State
-from pipeline.data.batching import EMPTY, Plan
+from pipeline.data.batching import Plan
 from pipeline.errors import UserError
 
 
@@ -43,15 +40,8 @@ def own_plan(plan: Plan, rank: int, size: int) -> Plan:
     Raises:
         UserError: there are more ranks than lanes.
     """
-    lanes = plan.recording.shape[1]
-    own = lanes_of_rank(lanes, size)
-    block, missing = slice(rank * own, (rank + 1) * own), ((0, 0), (0, own * size - lanes))
-    return replace(
-        plan,
-        recording=np.pad(plan.recording, missing, constant_values=EMPTY)[:, block],
-        first_step=np.pad(plan.first_step, missing)[:, block],
-        fresh=np.pad(plan.fresh, missing, constant_values=True)[:, block],
-    )
+    own = lanes_of_rank(plan.lanes, size)
+    return plan.lanes_from(rank * own, (rank + 1) * own)
 
 
 def own_state(state: State, rank: int, size: int) -> State:

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from pipeline.config.inputs import InputConfig, SpectrogramConfig, WaveformConfig
 from pipeline.config.model import ModelConfig
-from pipeline.data.batching import EMPTY, Plan, batches, carried_plan, independent_plan, whole_plan
+from pipeline.data.batching import (
+    EMPTY,
+    Plan,
+    PlannedChunks,
+    batches,
+    carried_plan,
+    independent_plan,
+    whole_plan,
+)
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
@@ -30,7 +38,15 @@ def all_chunks(steps: list[int], chunk_steps: int) -> list[Chunk]:
 
 def cells(plan: Plan) -> list[Chunk]:
     """Recording and first step of every cell that is not empty."""
-    pairs = zip(plan.recording.flat, plan.first_step.flat, strict=True)
+    return chunks_in(table_of(plan))
+
+
+def table_of(plan: Plan) -> PlannedChunks:
+    return plan.chunks(0, len(plan))
+
+
+def chunks_in(table: PlannedChunks) -> list[Chunk]:
+    pairs = zip(table.recording.flat, table.first_step.flat, strict=True)
     return [(int(r), int(first)) for r, first in pairs if r != EMPTY]
 
 
@@ -54,10 +70,10 @@ def test_every_plan_holds_every_chunk_exactly_once(
 ) -> None:
     for name, plan in some_plans(steps, lane_count, chunk_steps, seed).items():
         assert sorted(cells(plan)) == all_chunks(steps, chunk_steps), name
-        assert plan.recording.shape == plan.first_step.shape == plan.fresh.shape
-        assert len(plan) == len(plan.recording)
-        assert plan.recording.shape[1] <= lane_count
-        assert (plan.recording != EMPTY).any(1).all(), "an update without work"
+        table = table_of(plan)
+        assert {part.shape for part in table} == {(len(plan), plan.lanes)}
+        assert plan.lanes <= lane_count
+        assert (table.recording != EMPTY).any(1).all(), "an update without work"
 
 
 @given(lengths, lanes, chunk_sizes, st.integers(0, 9))
@@ -66,12 +82,12 @@ def test_state_is_carried_exactly_where_a_lane_goes_on_in_its_recording(
 ) -> None:
     plans = some_plans(steps, lane_count, chunk_steps, seed)
     for name in ("carried", "whole"):
-        plan = plans[name]
-        assert plan.fresh[0].all(), name
-        same_recording = plan.recording[1:] == plan.recording[:-1]
-        next_chunk = plan.first_step[1:] == plan.first_step[:-1] + chunk_steps
-        assert np.array_equal(~plan.fresh[1:], same_recording & next_chunk), name
-    assert plans["independent"].fresh.all()
+        recording, first_step, fresh = table_of(plans[name])
+        assert fresh[0].all(), name
+        same_recording = recording[1:] == recording[:-1]
+        next_chunk = first_step[1:] == first_step[:-1] + chunk_steps
+        assert np.array_equal(~fresh[1:], same_recording & next_chunk), name
+    assert table_of(plans["independent"]).fresh.all()
 
 
 @given(lengths, lanes, chunk_sizes, st.integers(0, 9))
@@ -82,11 +98,11 @@ def test_a_carried_plan_is_one_stream_cut_into_lanes(
     plan = carried_plan(np.array(steps), lane_count, chunk_steps, order)
     chunks = all_chunks(steps, chunk_steps)
     stream = sorted(chunks, key=lambda chunk: (list(order).index(chunk[0]), chunk[1]))
-    down_the_lanes = Plan(plan.recording.T, plan.first_step.T, plan.fresh.T, chunk_steps)
-    assert cells(down_the_lanes) == stream
+    down_the_lanes = PlannedChunks(*(part.T for part in table_of(plan)))
+    assert chunks_in(down_the_lanes) == stream
     first_steps = (chunk for chunk, fresh in zip(stream, down_the_lanes.fresh.flat, strict=False) if fresh)
     starts_within = [chunk for chunk in first_steps if chunk[1] > 0]
-    assert len(starts_within) < plan.recording.shape[1], "a recording restarts more than once for each cut"
+    assert len(starts_within) < plan.lanes, "a recording restarts more than once for each cut"
 
 
 @given(lengths, lanes, chunk_sizes)
@@ -94,7 +110,7 @@ def test_only_the_last_lane_of_a_carried_plan_ends_early(
     steps: list[int], lane_count: int, chunk_steps: int
 ) -> None:
     plan = carried_plan(np.array(steps), lane_count, chunk_steps, np.arange(len(steps)))
-    assert (plan.recording[:, :-1] != EMPTY).all()
+    assert (table_of(plan).recording[:, :-1] != EMPTY).all()
     assert len(plan) == -(-len(all_chunks(steps, chunk_steps)) // min(lane_count, len(cells(plan))))
 
 
@@ -103,13 +119,14 @@ def test_a_whole_plan_never_cuts_a_recording_and_wastes_little(
     steps: list[int], lane_count: int, chunk_steps: int
 ) -> None:
     plan = whole_plan(np.array(steps), lane_count, chunk_steps)
+    table = table_of(plan)
     for recording, count in enumerate(steps):
-        updates, columns = np.nonzero(plan.recording == recording)
+        updates, columns = np.nonzero(table.recording == recording)
         assert len(set(columns)) == 1
         assert all(later == earlier + 1 for earlier, later in pairwise(updates))
-        assert plan.first_step[updates, columns].tolist() == list(range(0, count, chunk_steps))
+        assert table.first_step[updates, columns].tolist() == list(range(0, count, chunk_steps))
     longest = max(-(-count // chunk_steps) for count in steps)
-    assert len(plan) < len(all_chunks(steps, chunk_steps)) / plan.recording.shape[1] + longest
+    assert len(plan) < len(all_chunks(steps, chunk_steps)) / plan.lanes + longest
 
 
 def test_an_independent_plan_is_shuffled_by_its_generator() -> None:
@@ -147,12 +164,11 @@ def test_batches_are_slices_of_the_recordings(config: InputConfig, rows: list[in
     seen = 0
     for plan in some_plans(steps, 4, 5, seed=1).values():
         for update, batch in enumerate(batches(plan, join_rows(recordings), frames, normaliser)):
-            assert torch.equal(batch.recording, torch.from_numpy(plan.recording[update]))
-            assert torch.equal(batch.keep, torch.from_numpy(~plan.fresh[update]))
+            recording, first_step, fresh = (part[0] for part in plan.chunks(update, update + 1))
+            assert torch.equal(batch.recording, torch.from_numpy(recording))
+            assert torch.equal(batch.keep, torch.from_numpy(~fresh))
             existing = 0
-            for lane, (r, first) in enumerate(
-                zip(plan.recording[update], plan.first_step[update], strict=True)
-            ):
+            for lane, (r, first) in enumerate(zip(recording, first_step, strict=True)):
                 stored = recordings[r] if r != EMPTY else recordings[0][:0]
                 values = (stored.astype(np.float64) * unit - 0.01) / 0.05
                 blank = np.zeros((frames.window + 70, frames.width))
@@ -247,7 +263,8 @@ def test_the_first_row_of_every_recording_is_seen_but_never_asked_for(
             assert torch.equal(batch.targets, all_rows.targets)
             everything = torch.ones(batch.targets.shape, dtype=torch.bool)
             expected = everything if all_rows.mask is None else all_rows.mask.clone()
-            begins = (plan.first_step[update] == 0) & (plan.recording[update] != EMPTY)
+            recording, first_step, _ = (part[0] for part in plan.chunks(update, update + 1))
+            begins = (first_step == 0) & (recording != EMPTY)
             expected[torch.from_numpy(begins), 0, : plain.width] = False
             found = everything if batch.mask is None else batch.mask
             assert torch.equal(found, expected)

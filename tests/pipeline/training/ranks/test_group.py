@@ -43,7 +43,7 @@ def do_updates(ranks: Ranks, run: RunFolder, found: Path) -> None:
     config = folder.config()
     training = begin(config, open_dataset(folder.dataset, config.input), folder, lambda _: None, ranks)
     plan = ranks.own_plan(epoch_plan(training, 0))
-    state = training.network.initial_state(plan.recording.shape[1])
+    state = training.network.initial_state(plan.lanes)
     facts: dict[str, Any] = {"gradients": [], "losses": []}
     for batch, _ in zip(
         batches(plan, training.data, training.framing, training.normaliser), range(UPDATES), strict=False

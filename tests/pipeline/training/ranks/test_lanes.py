@@ -11,14 +11,15 @@ from pipeline.training.ranks.lanes import own_plan, own_state
 
 def test_blocks_of_all_ranks_are_the_plan_and_empty_lanes() -> None:
     plan = carried_plan(np.array([90, 40, 70]), 5, 10, np.array([2, 0, 1]))
-    assert plan.recording.shape[1] == 5
+    assert plan.lanes == 5
     parts = [own_plan(plan, rank, 2) for rank in range(2)]
-    assert {part.recording.shape for part in parts} == {(len(plan), 3)}
-    for name in ("recording", "first_step", "fresh"):
-        joined = np.concatenate([getattr(part, name) for part in parts], 1)
-        assert np.array_equal(joined[:, :5], getattr(plan, name))
-    assert (parts[1].recording[:, 2] == EMPTY).all()
-    assert parts[1].fresh[:, 2].all()
+    tables = [part.chunks(0, len(part)) for part in parts]
+    for whole, *own in zip(plan.chunks(0, len(plan)), *tables, strict=True):
+        assert {table.shape for table in own} == {(len(plan), 3)}
+        assert np.array_equal(np.concatenate(own, 1)[:, :5], whole)
+    recording, _, fresh = tables[1]
+    assert (recording[:, 2] == EMPTY).all()
+    assert fresh[:, 2].all()
     assert parts[0].chunk_steps == plan.chunk_steps
 
 
