@@ -23,7 +23,7 @@ from pipeline.tracking.environment import describe_environment
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, keep_previous, restore_newest, save_checkpoint
-from pipeline.training.kernels import describe_kernels
+from pipeline.training.kernels import describe_kernels, notices_of_kernels
 from pipeline.training.optimiser import make_optimizer
 from pipeline.training.ranks.group import ALONE, Ranks
 from pipeline.training.ranks.lanes import lanes_of_rank
@@ -110,8 +110,13 @@ def begin(
         training.position.state = ranks.own_state(training.position.state)
     folder.truncate_journal(journal_size)
     facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
-    facts |= describe_kernels(network, device, config.train.precision)
-    folder.set_status("running", **facts, ranks=ranks.size, parameters=_parameter_counts(network))
+    kernels = describe_kernels(
+        network, device, config.train.precision, training.lanes * config.train.bptt_steps
+    )
+    if ranks.first:
+        for line in notices_of_kernels(kernels, device):
+            print_notice(line)
+    folder.set_status("running", **facts, **kernels, ranks=ranks.size, parameters=_parameter_counts(network))
     if not resumed:
         if ranks.first and config.model.dropout and config.model.num_layers == 1:
             print_notice(

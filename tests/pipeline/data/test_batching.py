@@ -136,6 +136,22 @@ def test_an_independent_plan_is_shuffled_by_its_generator() -> None:
     assert cells(first) != sorted(cells(first))
 
 
+def test_the_memory_of_a_plan_does_not_grow_with_the_hours() -> None:
+    order = np.array([1, 0])
+    for plan in (
+        carried_plan(np.array([2_000_000_000, 10]), 4, 10, order),
+        whole_plan(np.array([2_000_000_000, 10]), 4, 10),
+    ):
+        held = [part for part in vars(plan).values() if isinstance(part, np.ndarray)]
+        assert sum(part.nbytes for part in held) < 1_000
+        middle = plan.chunks(len(plan) // 2, len(plan) // 2 + 1)
+        assert (middle.recording[0] == 0).any()
+    first = carried_plan(np.array([2_000_000_000, 10]), 4, 10, order).chunks(0, 2)
+    assert first.recording.tolist() == [[1, 0, 0, 0], [0, 0, 0, 0]]
+    quarters = [500_000_000, 1_000_000_010, 1_500_000_020]
+    assert first.first_step.tolist() == [[0, *quarters], [0, *(first + 10 for first in quarters)]]
+
+
 # Batches
 
 WAVEFORM = WaveformConfig(window=7, hop=3)
