@@ -41,7 +41,7 @@ class Curve:
     valid_elapsed_s: Sequence[float] = field(default=())
 
 
-def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
+def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str, logarithmic_x: bool = False) -> None:
     """Draw the losses of each model against updates and against wall-clock time.
 
     Training losses are the thin lines, validation losses the thick ones. The axis of losses is logarithmic
@@ -51,6 +51,7 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
         path: the PNG file to be written.
         curves: losses by name of the model.
         unit: unit of the losses.
+        logarithmic_x: draw updates and time on logarithmic axes.
     """
     longest_s = max(max([*curve.elapsed_s, *curve.valid_elapsed_s], default=0.0) for curve in curves.values())
     unit_s, name_of_unit = time_unit(longest_s)
@@ -74,6 +75,8 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str) -> None:
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.margins(x=0.02)
+        if logarithmic_x:
+            axes.set_xscale("log")
     by_time.legend(frameon=False, title="thick: validation, thin: training", alignment="left")
     write_figure(figure, path)
 

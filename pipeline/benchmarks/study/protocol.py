@@ -5,13 +5,12 @@ it that differ in the seed. The weights of the best validation loss are scored o
 nothing else reads. Finished trainings are not repeated, and a killed one resumes from its checkpoint.
 """
 
-import math
-import statistics
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.benchmarks.study.averages import text_of
 from pipeline.common.devices import choose_device
 from pipeline.common.files import read_json, write_json
 from pipeline.config.loading import trial_config, variant_config
@@ -19,8 +18,9 @@ from pipeline.config.run import RunConfig
 from pipeline.config.types import Split
 from pipeline.data.dataset import open_dataset, split_rows
 from pipeline.errors import UserError, reason_of
-from pipeline.evaluation.nll import score
+from pipeline.evaluation.nll import Scores, score
 from pipeline.model.storage import load_model
+from pipeline.reports.run_artifacts import learning_curve
 from pipeline.stages import PREPARE_AGAIN, Fingerprinted, check_splits, prepare_stage
 from pipeline.tracking.parents.search_folder import best_run
 from pipeline.tracking.run_folder import RunFolder, start_run
@@ -65,9 +65,10 @@ def study_sets(
         report: called with a line for each finished pair of set and unit.
 
     Returns:
-        By set and unit: `settings`, those that were searched; `runs`, paths of the trainings, that of the
-        search first; and lists with the nats per step of each training, `valid`, `test`, `train` and
-        `test_by_piece`, the last as the mean over pieces.
+        By set and unit: `settings`, those that were searched; `parameters` of the recurrent layers; `runs`,
+        paths of the trainings, that of the search first; lists with the nats per step of each training,
+        `valid`, `test`, `train` and `test_by_piece`, the last as the mean over pieces, and of samples
+        `test_bits` per sample; and their `curves`: updates, seconds and loss of each validation.
     """
     found: dict[str, Any] = {}
     for name, config in sets.items():
@@ -102,7 +103,10 @@ def _study_unit(config: RunConfig, dataset: Path, unit: str, protocol: Protocol)
     runs = [best, *_trained_with_seeds(own, dataset, unit, settings, protocol.seeds)]
     figures = [_figures(RunFolder(run)) for run in runs]
     lists = {key: [each[key] for each in figures] for key in figures[0]}
-    return {"settings": settings, "runs": [str(run) for run in runs], **lists}
+    curves = [_curve(RunFolder(run)) for run in runs]
+    parameters = RunFolder(best).status()["parameters"]["recurrent"]
+    names = {"settings": settings, "parameters": parameters, "runs": [str(run) for run in runs]}
+    return {**names, **lists, "curves": curves}
 
 
 def _trained_with_seeds(
@@ -127,35 +131,37 @@ def _figures(run: RunFolder) -> dict[str, float]:
     if path.exists():
         return dict(read_json(path, "figures of a run"))
     found = {"valid": float(run.status()["summary"]["valid_nats_per_step"])}
-    found["test"], found["test_by_piece"] = split_nats(run, "test")
-    found["train"], _ = split_nats(run, "train")
+    test = split_scores(run, "test", exact=True)
+    scored = test.values > 0
+    by_piece = test.nats[scored] / test.values[scored] * test.target_size
+    found |= {"test": test.nats_per_step, "test_by_piece": float(by_piece.mean())}
+    if test.bits_per_sample is not None:
+        found["test_bits"] = test.bits_per_sample
+    found["train"] = split_scores(run, "train", exact=False).nats_per_step
     write_json(path, found)
     return found
 
 
-def split_nats(run: RunFolder, split: Split) -> tuple[float, float]:
-    """Return nats per step of a trained run on a split: the mean over all steps, and that over pieces."""
+def _curve(run: RunFolder) -> dict[str, list[float]]:
+    """Return the validation losses of a run, with the updates and the seconds of training before each."""
+    curve = learning_curve(run)
+    return {
+        "updates": list(curve.valid_steps),
+        "seconds": list(curve.valid_elapsed_s),
+        "valid": list(curve.valid),
+    }
+
+
+def split_scores(run: RunFolder, split: Split, exact: bool) -> Scores:
+    """Return the likelihoods of a split under a trained run.
+
+    Args:
+        run: its folder.
+        split: name of the split.
+        exact: compute the code length of integer samples too, where the input is samples.
+    """
     config = run.config()
     model = load_model(run.model, choose_device(config.train.device))
     dataset = open_dataset(run.dataset, config.input)
     data = split_rows(dataset, split, model.device)
-    scores = score(model.network, data, model.framing, model.normaliser(), exact=False)
-    scored = scores.values > 0
-    by_piece = scores.nats[scored] / scores.values[scored] * scores.target_size
-    return scores.nats_per_step, float(by_piece.mean())
-
-
-def text_of(values: list[float]) -> str:
-    """Return a mean with its standard error.
-
-    Example:
-        >>> text_of([8.5, 8.6, 8.7]), text_of([8.5])
-        ('8.60 ± 0.06', '8.50')
-    """
-    error = standard_error(values)
-    return f"{statistics.fmean(values):.2f}" + ("" if error is None else f" ± {error:.2f}")
-
-
-def standard_error(values: list[float]) -> float | None:
-    """Return the standard error of the mean of independent values; None for one value."""
-    return statistics.stdev(values) / math.sqrt(len(values)) if len(values) > 1 else None
+    return score(model.network, data, model.framing, model.normaliser(), exact)

@@ -1,6 +1,7 @@
-"""Published figures: Table 2 of Chung et al. (2014), nats per step of test and training split.
+"""What is published: shapes of the sets of speech, and Table 2 of Chung et al. (2014), in nats per step.
 
-MuseData and Piano-midi have the names of their files in the collection of Boulanger-Lewandowski et al.
+MuseData and Piano-midi have the names of their files in the collection of Boulanger-Lewandowski et al. The
+recordings of Ubisoft were never released.
 """
 
 from typing import NamedTuple
@@ -34,5 +35,39 @@ TABLE_2: dict[str, dict[str, Published]] = {
         "gru": Published(8.82, 4.93),
         "lstm": Published(9.03, 6.49),
     },
+    "Ubisoft A": {
+        "tanh": Published(6.44, 6.29),
+        "gru": Published(3.59, 2.31),
+        "lstm": Published(2.70, 1.44),
+    },
+    "Ubisoft B": {
+        "tanh": Published(7.62, 7.61),
+        "gru": Published(0.88, 0.38),
+        "lstm": Published(1.26, 0.80),
+    },
 }
 """By set and unit."""
+
+
+class Shape(NamedTuple):
+    """A set of the study.
+
+    Attributes:
+        name: of the set here, which is not made of the same recordings.
+        published: the name in the study.
+        sequences: their number in all splits together.
+        samples: length of each.
+        batch_size: sequences in an update.
+    """
+
+    name: str
+    published: str
+    sequences: int
+    samples: int
+    batch_size: int
+
+
+SHAPES = (
+    Shape("speech-500", "Ubisoft A", 7_230, 500, 32),
+    Shape("speech-8000", "Ubisoft B", 800, 8_000, 8),
+)

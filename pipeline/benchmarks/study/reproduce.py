@@ -1,17 +1,22 @@
-"""The whole study: its parts, their report, and the time that it may take."""
+"""The whole study: its sets, the time that it may take, and its report."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.benchmarks.models import bench_models
 from pipeline.benchmarks.study.protocol import Protocol, study_sets
+from pipeline.benchmarks.study.sequences import cut_sequences, speech_configs
 from pipeline.benchmarks.study.sets import sets_of_music
-from pipeline.benchmarks.study.speech import config_for, speech_configs, speech_tables, study_speech
-from pipeline.benchmarks.study.verdicts import music_tables
+from pipeline.benchmarks.study.tables import study_tables
 from pipeline.common.files import atomic_path, data_dir, expanded, write_json
-from pipeline.errors import UserError, VariantsFailed
+from pipeline.config.loading import load_config
+from pipeline.config.run import RunConfig
+from pipeline.config.types import SPLITS
+from pipeline.data.dataset import open_dataset
+from pipeline.data.manifest import read_manifest
+from pipeline.errors import UserError, VariantsFailed, print_notice, reason_of
 from pipeline.plots.runs import learning_curve
 from pipeline.reports.run_artifacts import learning_curve as curve_of
 from pipeline.tracking.environment import describe_environment
@@ -28,51 +33,52 @@ def study(
     budget_minutes: float | None = None,
     report: Callable[[str], None] = lambda line: None,
 ) -> Path:
-    """Train and score all published comparisons.
+    """Train and score the units of all sets by the protocol of the paper.
 
     Args:
-        speech: folder of recordings; None leaves the parts on speech out.
+        speech: folder of recordings; None leaves the sets of speech out.
         music: folder of sets of music, or one of them; None leaves these out.
-        settings: texts `key=value` that change every part.
-        protocol: trials and seeds of the music; None: ten learning rates and three seeds.
-        budget_minutes: time of all trainings on music together; None for no limit.
+        settings: texts `key=value` that change every training.
+        protocol: trials and seeds; None: ten learning rates and three seeds.
+        budget_minutes: time of all trainings together; None for no limit.
         report: called with a line for each finished pair of set and unit.
 
     Returns:
-        The path of a Markdown file with all tables; beside it lie `study.json` and a picture of the learning
-        curves of each set of music.
+        The path of a Markdown file with all tables and verdicts; beside it lie `study.json` and a picture of
+        the learning curves of each set.
 
     Raises:
         UserError: a folder or a setting cannot be used.
-        VariantsFailed: parts failed, or variants of them; the tables have the others.
+        VariantsFailed: sets failed, or units of them; the tables have the others.
     """
     if speech is None and music is None:
         raise UserError("nothing to study: name a folder of recordings, or --music and its sets", exit_code=2)
     for folder in (speech, music):
         if folder is not None and not expanded(str(folder)).exists():
             raise UserError(f"{folder}: no such file or folder")
-    sets = sets_of_music(expanded(str(music)).absolute()) if music else {}
     # All settings are checked before the first training, which may take hours.
-    of_speech = speech_configs(speech, settings) if speech else {}
-    of_music = {name: config_for("music", path, f"music-{name}", settings) for name, path in sets.items()}
+    configs = {
+        "speech": speech_configs(speech, settings) if speech else {},
+        "music": _music_configs(music, settings) if music else {},
+    }
     chosen = protocol or Protocol()
     if budget_minutes is not None:
-        trainings = chosen.trainings(sum(len(config.variants) for config in of_music.values()))
-        chosen = Protocol(chosen.rates, chosen.seeds, round(budget_minutes / max(1, trainings), 3))
+        cells = sum(len(config.variants) for sets in configs.values() for config in sets.values())
+        chosen = replace(chosen, minutes=round(budget_minutes / max(1, chosen.trainings(cells)), 3))
+    failures: dict[str, str] = {}
     found: dict[str, Any] = {"environment": describe_environment(), "settings": list(settings)}
     found["protocol"] = {"rates": chosen.rates, "seeds": chosen.seeds, "minutes": chosen.minutes}
-    failures: dict[str, str] = {}
-    found |= study_speech(of_speech, failures)
-    found["music"] = study_sets(of_music, chosen, failures, report)
-    if of_speech:
-        found["timings"] = bench_models()
+    found["speech"] = study_sets(_cut(configs["speech"], failures), chosen, failures, report)
+    found["music"] = study_sets(configs["music"], chosen, failures, report)
+    units_of = {**found["speech"], **found["music"]}
+    found["data"] = {name: _data(_first_run(units)) for name, units in units_of.items()}
     folder = data_dir() / "reports" / "study"
-    for name, units in found["music"].items():
-        curves = {unit: curve_of(RunFolder(Path(figures["runs"][0]))) for unit, figures in units.items()}
-        learning_curve(folder / f"{name}.png", curves, "nats per step")
+    for name, units in units_of.items():
+        curves = {unit: curve_of(_first_run({unit: figures})) for unit, figures in units.items()}
+        learning_curve(folder / f"{name}.png", curves, "nats per step", logarithmic_x=True)
     write_json(folder / "study.json", found)
     with atomic_path(folder / "study.md") as temporary:
-        temporary.write_text("\n".join(_tables(found)) + "\n")
+        temporary.write_text("\n".join(study_tables(found)) + "\n")
     if failures:
         named = "; ".join(f"{name}: {reason}" for name, reason in failures.items())
         raise VariantsFailed(f"{named}; {folder / 'study.md'} has the others", folder / "study.md")
@@ -99,24 +105,35 @@ def minutes_of(budget: str) -> float:
     return float(found[1]) * (60 if found[2] == "h" else 1)
 
 
-def _tables(found: Mapping[str, Any]) -> Iterator[str]:
-    if "timings" in found:
-        yield from speech_tables(found)
-    if found["music"]:
-        yield "### Music, nats per step\n"
-        yield from music_tables(found["music"])
-    if "timings" in found:
-        yield "### Time\n"
-        yield from _timings(found["timings"])
+def _music_configs(folder: Path, settings: Sequence[str]) -> dict[str, RunConfig]:
+    found = {}
+    for name, path in sets_of_music(expanded(str(folder)).absolute()).items():
+        config = load_config(Path("music"), [*settings, f"name=music-{name}"])
+        corpus = config.corpus.model_copy(update={"inputs": [path]})
+        found[name] = config.model_copy(update={"corpus": corpus})
+    return found
 
 
-def _timings(figures: Mapping[str, Any]) -> Iterator[str]:
-    yield f"{figures['what']}; updates, and a plain PyTorch loop's time over theirs:\n"
-    yield "| cell | head | sequences x steps | threads | times as fast | head and loss |"
-    yield "|---|---|---|---:|---:|---:|"
-    for row in figures["updates"]:
-        shape = f"{row['sequences']} x {row['steps']}"
-        ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}"
-        cells = (row["cell"], row["head"], shape, str(row["threads"]), *ratios)
-        yield f"| {' | '.join(cells)} |"
-    yield ""
+def _cut(configs: Mapping[str, RunConfig], failures: dict[str, str]) -> dict[str, RunConfig]:
+    """Return the configurations with their sequences as inputs, without those that cannot be cut."""
+    found = {}
+    for name, config in configs.items():
+        try:
+            found[name] = cut_sequences(config)
+        except (UserError, OSError) as problem:
+            failures[name] = reason_of(problem)
+            print_notice(f"{name} failed: {failures[name]}")
+    return found
+
+
+def _first_run(units: Mapping[str, Any]) -> RunFolder:
+    """Return the run of the search for the first of several units."""
+    return RunFolder(Path(next(iter(units.values()))["runs"][0]))
+
+
+def _data(run: RunFolder) -> dict[str, Any]:
+    """Return how many sequences the data set of a run has in each split, and how many it leaves out."""
+    dataset = open_dataset(run.dataset, run.config().input)
+    sequences = {split: len(dataset.indices(split)) for split in SPLITS}
+    records = read_manifest(dataset.path.with_name("manifest.jsonl"))
+    return {"sequences": sequences, "left_out": sum(record.refused is not None for record in records)}

@@ -7,7 +7,11 @@ from cyclopts import Parameter
 
 from pipeline.cli.config_arguments import Settings
 
-EXAMPLES = ["study speech/", "study --music sets/ --budget night", "study --music sets/ --rates 3 --seeds 2"]
+EXAMPLES = [
+    "study speech/ --budget night",
+    "study --music sets/ --rates 3 --seeds 2",
+    "study speech/ --music sets/ --budget 3h",
+]
 
 
 def study(
@@ -19,16 +23,18 @@ def study(
     music: Annotated[
         Path | None, Parameter(help="Folder of sets of music (.mat, .npz), or of MIDI files.")
     ] = None,
-    rates: Annotated[int, Parameter(help="Learning rates to try for each unit and set of music.")] = 10,
+    rates: Annotated[int, Parameter(help="Learning rates to try for each unit and set.")] = 10,
     seeds: Annotated[int, Parameter(help="Trainings with the best learning rate, each with its seed.")] = 3,
     budget: Annotated[
-        str, Parameter(help="Time of all trainings on music together: 10m, 3h or night. Default: no limit.")
+        str, Parameter(help="Time of all trainings together: 10m, 3h or night. Default: no limit.")
     ] = "",
     settings: Settings = (),
 ) -> None:
-    """Reproduce the comparisons in the documentation and print their tables; this needs hours on a CPU.
+    """Compare the units by the protocol of the paper, on speech and music, and print tables and verdicts.
 
-    The same command resumes an interrupted study, and repeats no finished training.
+    This needs hours on a CPU. The recordings are cut to sequences of 500 and of 8,000 samples, as many as in
+    the paper where there are enough. The same command resumes an interrupted study, and repeats no finished
+    training.
     """
     from pipeline.benchmarks.study.protocol import Protocol
     from pipeline.benchmarks.study.reproduce import minutes_of
