@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORPUS ?=
 BIN := .venv/bin
 
-.PHONY: demo test setup check audit docs screenshots lock clean
+.PHONY: demo test study setup check audit docs screenshots lock clean
 
 setup: .venv/installed
 
@@ -31,6 +31,12 @@ check: setup
 
 test: check
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --ignore tests/test_imports.py --ignore tests/test_layout.py
+
+# The study of the paper in a small form, on synthetic speech: less than three minutes of one core.
+study: setup
+	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+		$(BIN)/python -m pipeline.data.demo_corpus "$$folder/speech" && WAVECAST_DATA="$$folder/data" \
+		$(BIN)/wavecast study "$$folder/speech" --rates 1 --seeds 2 --budget 40s --set train.device=cpu
 
 # Known vulnerabilities of the locked versions, by the list in the repository; SECURITY.md states how to refresh it.
 audit: setup

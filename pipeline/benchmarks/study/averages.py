@@ -25,9 +25,12 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 
 def order(first: Sequence[float], second: Sequence[float]) -> int:
-    """Return -1 where the first values are lower, 1 where the second are, 0 where that is not certain."""
+    """Return -1 where the first values are lower, and 1 where the second are.
+
+    It is 0 where that is not certain, as of a single value.
+    """
     difference = statistics.fmean(first) - statistics.fmean(second)
     error = math.hypot(standard_error(first) or 0.0, standard_error(second) or 0.0)
-    if abs(difference) < CERTAIN * error or not error:
+    if min(len(first), len(second)) < 2 or abs(difference) <= CERTAIN * error:
         return 0
     return -1 if difference < 0 else 1

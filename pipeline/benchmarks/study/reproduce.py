@@ -86,23 +86,23 @@ def study(
 
 
 def minutes_of(budget: str) -> float:
-    """Return the minutes of a budget such as `10m`, `3h` or `night`, which is eight hours.
+    """Return the minutes of a budget such as `40s`, `10m`, `3h` or `night`, which is eight hours.
 
     Raises:
         UserError: it is none of these (exit code 2).
 
     Example:
-        >>> minutes_of("10m"), minutes_of("1.5h"), minutes_of("night")
-        (10.0, 90.0, 480.0)
+        >>> minutes_of("30s"), minutes_of("10m"), minutes_of("1.5h"), minutes_of("night")
+        (0.5, 10.0, 90.0, 480.0)
     """
     if budget == "night":
         return NIGHT_MINUTES
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([mh])", budget)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", budget)
     if not found or float(found[1]) == 0:
         raise UserError(
-            f"--budget {budget}: write minutes or hours, such as 10m or 3h, or night", exit_code=2
+            f"--budget {budget}: write seconds, minutes or hours, such as 10m or 3h, or night", exit_code=2
         )
-    return float(found[1]) * (60 if found[2] == "h" else 1)
+    return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
 
 
 def _music_configs(folder: Path, settings: Sequence[str]) -> dict[str, RunConfig]:

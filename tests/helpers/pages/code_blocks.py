@@ -62,7 +62,7 @@ def write_shown_files(blocks: list[Block], folder: Path) -> None:
 
 def write_inputs(folder: Path) -> None:
     """Write what the pages suppose to be there: recordings of speakers, a talk, a corpus, pieces of music."""
-    speakers_folder(folder / "recordings")
+    speakers_folder(folder / "recordings", samples=4_100)  # at 16 kHz long enough for sequences of 8,000
     next(corpus for corpus in PUBLISHED if corpus.name == "LibriSpeech").make(folder / "LibriSpeech")
     write_sound(folder / "talk.wav", tone(44_100), 44_100)
     random = np.random.default_rng(0)

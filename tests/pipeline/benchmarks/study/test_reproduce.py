@@ -78,7 +78,7 @@ def test_a_missing_folder_is_an_error_before_any_training(which: str, tmp_path: 
 
 
 @pytest.mark.parametrize("budget", ["", "10", "10 m", "0h", "-1h", "h", "tonight"])
-def test_a_budget_is_minutes_or_hours(budget: str) -> None:
+def test_a_budget_is_a_time_with_its_unit(budget: str) -> None:
     with pytest.raises(UserError, match="--budget") as printed:
         minutes_of(budget)
     assert printed.value.exit_code == 2
