@@ -54,6 +54,27 @@ def print_models_bench(figures: dict[str, Any], as_json: bool) -> None:
         print(f"  {name:16} {ratio:.2f}")
 
 
+def print_growth_bench(figures: dict[str, Any]) -> None:
+    """Print the growth of speed and memory: a table for each axis, then the rates of the machine."""
+    from rich.console import Console
+    from rich.table import Table
+
+    for axis, rows in figures["axes"].items():
+        table = Table(title=axis.replace("_", " "), title_justify="left")
+        for heading in ("", "steps/s", "limit of products", "limit of memory", "private MiB", "mapped MiB"):
+            table.add_column(heading, justify="right")
+        for row in rows:
+            speeds = (f"{row[key]:,.0f}" for key in ("steps_per_second", "product_limit", "memory_limit"))
+            table.add_row(
+                f"{row[axis]:,}", *speeds, f"{row['private_mib']:,.0f}", f"{row['mapped_mib']:,.0f}"
+            )
+        Console().print(table)
+    rates = figures["machine"]
+    print(figures["what"])
+    products, memory = rates["product_flops"] / 1e9, rates["memory_bytes"] / 1e9
+    print(f"products {products:,.0f} GFLOP/s, memory {memory:,.1f} GB/s")
+
+
 def print_bench(figures: dict[str, Any], as_json: bool) -> None:
     """Print timings: a line for each figure."""
     if as_json:

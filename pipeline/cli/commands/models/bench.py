@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from pipeline.cli.arguments import Fast, Json, Model, Sounds
+from pipeline.cli.arguments import Fast, Json, Model, Overwrite, Sounds
 from pipeline.cli.config_arguments import Config, Settings, config_of, demo_recordings
 
 if TYPE_CHECKING:
@@ -61,6 +61,48 @@ def bench_models(*, json: Json = False) -> None:
     from pipeline.cli.bench_text import print_models_bench
 
     print_models_bench(run_bench(), json)
+
+
+@bench.command(name="growth")
+def bench_growth(
+    *,
+    cell: Annotated[str, Parameter(help="Recurrent cell, as in model.cell.")] = "gru",
+    hours: Annotated[
+        tuple[float, ...],
+        Parameter(help="Hours of audio to measure with; may be repeated. An hour is 115 MB on the disk."),
+    ] = (0.1, 1.0, 10.0),
+    quick: Annotated[bool, Parameter(help="Measure two small sizes for each axis.", negative=())] = False,
+    plot: Annotated[Path | None, Parameter(help="Picture to write, a PNG file.")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Measure speed and memory of training by hidden size, steps, sequences and hours of audio, on noise.
+
+    One thread is measured, in processor time, beside the rates of the machine's products and memory.
+    """
+    from models.recurrent.cells import find_cell
+    from pipeline.benchmarks.growth import axes
+    from pipeline.cli.bench_text import print_growth_bench
+    from pipeline.cli.output import emit
+    from pipeline.common.files import check_overwrite, data_dir
+    from pipeline.errors import UserError, print_notice
+    from pipeline.plots.growth import plot_growth
+
+    try:
+        name = find_cell(cell).name
+    except ValueError as problem:
+        raise UserError(str(problem), 2) from None
+    if min(hours, default=0) <= 0:
+        raise UserError("--hours must be above 0", 2)
+    if plot:
+        check_overwrite(plot, overwrite)
+    sizes, middle = (axes.QUICK_AXES, axes.QUICK_MIDDLE) if quick else (axes.AXES, axes.MIDDLE)
+    if not quick:
+        sizes = {**sizes, "hours": tuple(sorted(hours))}
+    figures = axes.bench_growth(name, sizes, middle, folder=data_dir(), report=print_notice)
+    if plot:
+        plot_growth(plot, figures)
+    emit(figures, json, lambda: print_growth_bench(figures))
 
 
 @bench.command(name="conceal")
