@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import pkgutil
 import re
 import shlex
@@ -174,6 +175,30 @@ def test_the_reference_lists_every_public_set_with_its_licence(monkeypatch: pyte
     for public in all_sets().values():
         section = page.split(f"### {public.name} ")[1].split("\n### ")[0]
         assert all(str(fact) in section for fact in (public.licence, public.citation, *public.addresses))
+
+
+RESULTS = DOCS / "results"
+MEASURED = sorted(path.stem for path in RESULTS.glob("*.json"))
+WITH_TABLES = [page for page in TESTED if page.parent.name == "results" or page.name == "README.md"]
+CONDITIONS = {"command", "configuration", "seeds", "versions", "machine", "date"}
+
+
+@pytest.mark.parametrize("page", WITH_TABLES, ids=str)
+def test_tables_of_results_are_those_of_the_measurements(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python docs/generator/results.py` writes them; no figure with decimals stands in another table."""
+    monkeypatch.syspath_prepend(DOCS / "generator")
+    results = importlib.import_module("results")
+    text = (PROJECT_ROOT / page).read_text()
+    assert results.filled(text) == text, "write the tables anew: python docs/generator/results.py"
+    others = NO_CODE.sub("", results.TABLE.sub("", text))
+    assert not re.findall(r"^\|.*\d\.\d.*$", others, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_measurement_states_its_conditions_and_is_shown(name: str) -> None:
+    found = json.loads((RESULTS / f"{name}.json").read_text())
+    assert not {fact for fact in CONDITIONS if not found.get(fact)}
+    assert any(f"<!-- table: {name}/" in (PROJECT_ROOT / page).read_text() for page in WITH_TABLES)
 
 
 FAST = (

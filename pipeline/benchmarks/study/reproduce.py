@@ -1,6 +1,9 @@
 """The whole study: its sets, the time that it may take, and its report."""
 
+import platform
 import re
+import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +19,7 @@ from pipeline.config.run import RunConfig
 from pipeline.config.types import SPLITS
 from pipeline.data.dataset import open_dataset
 from pipeline.data.manifest import read_manifest
+from pipeline.data.preparing.execution import usable_processors
 from pipeline.errors import UserError, VariantsFailed, print_notice, reason_of
 from pipeline.plots.runs import learning_curve
 from pipeline.reports.run_artifacts import learning_curve as curve_of
@@ -66,8 +70,7 @@ def study(
         cells = sum(len(config.variants) for sets in configs.values() for config in sets.values())
         chosen = replace(chosen, minutes=round(budget_minutes / max(1, chosen.trainings(cells)), 3))
     failures: dict[str, str] = {}
-    found: dict[str, Any] = {"environment": describe_environment(), "settings": list(settings)}
-    found["protocol"] = {"rates": chosen.rates, "seeds": chosen.seeds, "minutes": chosen.minutes}
+    found = _conditions(configs, chosen, settings)
     found["speech"] = study_sets(_cut(configs["speech"], failures), chosen, failures, report)
     found["music"] = study_sets(configs["music"], chosen, failures, report)
     units_of = {**found["speech"], **found["music"]}
@@ -103,6 +106,27 @@ def minutes_of(budget: str) -> float:
             f"--budget {budget}: write seconds, minutes or hours, such as 10m or 3h, or night", exit_code=2
         )
     return float(found[1]) * {"s": 1 / 60, "m": 1.0, "h": 60.0}[found[2]]
+
+
+def _conditions(
+    configs: Mapping[str, Mapping[str, RunConfig]], protocol: Protocol, settings: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the figures depend on: command, configuration, seeds, versions, machine, date."""
+    inputs = [text for part, text in (("speech", "SPEECH"), ("music", "--music SETS")) if configs[part]]
+    options = [f"--rates {protocol.rates}", f"--seeds {protocol.seeds}"]
+    options += [shlex.join(("--set", setting)) for setting in settings]
+    sections = {"input", "model", "train", "tuning", "variants"}
+    every = [config for sets in configs.values() for config in sets.values()]
+    first = every[0].train.seed
+    return {
+        "command": " ".join(["wavecast study", *inputs, *options]),
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+        "machine": f"{usable_processors()} processors, {platform.machine()}",
+        "versions": describe_environment(),
+        "seeds": list(range(first, first + protocol.seeds)),
+        "protocol": {"rates": protocol.rates, "seeds": protocol.seeds, "minutes": protocol.minutes},
+        "configuration": {config.name: config.model_dump(mode="json", include=sections) for config in every},
+    }
 
 
 def _music_configs(folder: Path, settings: Sequence[str]) -> dict[str, RunConfig]:

@@ -1,13 +1,9 @@
 """Verdicts follow from means and standard errors."""
 
-import json
-import statistics
 from typing import Any
 
-from pipeline.benchmarks.study.averages import standard_error
 from pipeline.benchmarks.study.tables import MUSIC, SPEECH, set_table
-from pipeline.benchmarks.study.verdicts import NAMES, TITLES, progress, verdicts
-from tests.conftest import PROJECT_ROOT
+from pipeline.benchmarks.study.verdicts import progress, verdicts
 
 
 def figures(*test: float) -> dict[str, Any]:
@@ -77,19 +73,3 @@ def test_published_figures_of_other_recordings_are_named_with_their_set() -> Non
     lines = list(set_table({"speech-8000": {"gru": {**figures(0.5), "test_bits": [9.0]}}}, SPEECH))
     assert lines[0].endswith("| published, Ubisoft B: test (training) |")
     assert lines[2].endswith("| 0.50 | 0.50 | 9.00 | 0.88 (0.38) |")
-
-
-def test_the_page_of_results_has_the_figures_that_were_measured() -> None:
-    folder = PROJECT_ROOT / "docs" / "results"
-    rows = [line.split("|") for line in (folder / "music.md").read_text().splitlines() if "±" in line]
-    shown = {(row[1].strip(), row[2].partition(",")[0].strip()): row for row in rows if len(row) == 9}
-    measured = json.loads((folder / "music-study.json").read_text())["music"]
-    assert len(shown) == sum(len(units) for units in measured.values())
-    for name, units in measured.items():
-        for unit, found in units.items():
-            row = shown[TITLES.get(name, name), NAMES[unit]]
-            means = [statistics.fmean(found[key]) for key in ("test", "test_by_piece", "train")]
-            texts = [row[4].replace("*", "").partition("±")[0], row[5], row[6]]
-            assert [float(text) for text in texts] == [round(mean, 2) for mean in means]
-            assert float(row[4].partition("±")[2]) == round(standard_error(found["test"]) or 0, 2)
-            assert float(row[3]) == float(f"{found['settings']['train.learning_rate']:.2g}")
