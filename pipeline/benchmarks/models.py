@@ -134,7 +134,7 @@ def _head_alone(head: nn.Module, values: Tensor, batch: Batch) -> Callable[[], N
             from models.fused_heads.loss import Steps, log_likelihood_sum
 
             steps = Steps(batch.targets, None, batch.inputs, None)
-            loss = log_likelihood_sum(compiled, hidden, steps, -OUTPUTS / batch.values)
+            loss = log_likelihood_sum(compiled, hidden, steps, -OUTPUTS / int(batch.values))
         torch.autograd.backward(loss)
 
     return run

@@ -155,7 +155,7 @@ class Batch:
         targets: (B, T, D) normalised; zero where masked.
         stored: (B, T, D) targets as stored, for the exact likelihood.
         mask: (B, T, D) which targets exist; None where all do, as in most updates.
-        values: how many targets exist.
+        values: how many targets exist; a tensor where the host does not wait for it.
         keep: (B,) where the carried state is kept; elsewhere it is emptied.
         recording: (B,) index within the split, -1 for an empty lane.
     """
@@ -164,7 +164,7 @@ class Batch:
     targets: Tensor
     stored: Tensor
     mask: Tensor | None
-    values: int
+    values: int | Tensor
     keep: Tensor
     recording: Tensor
 

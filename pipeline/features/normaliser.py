@@ -25,6 +25,7 @@ class Normaliser:
         self.unit, self.quantised = representation.unit, representation.quantised
         self._to_stored = representation.to_stored
         self.mean, self.std = normalisation.tensors(device)
+        self.interval_width = self.unit / float(self.std[0])
         self.low = torch.tensor(normalisation.low or [-math.inf], device=device)
         self.high = torch.tensor(normalisation.high or [math.inf], device=device)
 

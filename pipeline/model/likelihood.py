@@ -35,7 +35,12 @@ def log_likelihood(
 
 
 def training_loss(
-    network: Network, batch: Batch, state: State, normaliser: Normaliser, discrete: bool, steps: float
+    network: Network,
+    batch: Batch,
+    state: State,
+    normaliser: Normaliser,
+    discrete: bool,
+    steps: float | Tensor,
 ) -> tuple[Tensor, State]:
     """Return the negative log-likelihood of a batch per step, in nats, with its graph.
 
@@ -63,10 +68,13 @@ def training_loss(
     bounds = normaliser.interval(batch.stored) if discrete else None
     with torch.autocast(hidden.device.type, enabled=False):
         compared = Steps(batch.targets, batch.mask, inputs, bounds)
-        loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)
+        if isinstance(steps, Tensor):
+            loss = log_likelihood_sum(head, hidden.float(), compared, -1) / steps
+        else:
+            loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)
     return loss + (batch.values * _log_width(normaliser) / steps if discrete else 0.0), after
 
 
 def _log_width(normaliser: Normaliser) -> float:
     """Return the logarithm of the width of an integer sample's interval."""
-    return math.log(normaliser.unit / float(normaliser.std))
+    return math.log(normaliser.interval_width)

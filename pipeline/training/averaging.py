@@ -12,18 +12,19 @@ import torch
 from torch import Tensor, nn
 
 
-def warmed_up_decay(decay: float, update: int) -> float:
+def warmed_up_decay(decay: float, update: float | Tensor) -> Any:
     """Return the decay that is used at an update: (1 + n) / (10 + n), but at most ``decay``.
 
     Args:
         decay: the configured decay, 0 to 1.
-        update: number n of the update, from 1.
+        update: number n of the update, from 1; it may be a tensor.
 
     Example:
         >>> [round(warmed_up_decay(0.99, update), 3) for update in (1, 10, 100, 10_000)]
         [0.182, 0.55, 0.918, 0.99]
     """
-    return min(decay, (1 + update) / (10 + update))
+    warm = (1 + update) / (10 + update)
+    return warm.clamp(max=decay) if isinstance(warm, Tensor) else min(decay, warm)
 
 
 class WeightAverage:
@@ -42,7 +43,10 @@ class WeightAverage:
     def update(self, network: nn.Module) -> None:
         """Move the average towards the weights of ``network``, after an update of these."""
         self.updates += 1
-        fraction = 1 - warmed_up_decay(self.decay, self.updates)
+        self.move(network, 1 - warmed_up_decay(self.decay, self.updates))
+
+    def move(self, network: nn.Module, fraction: float | Tensor) -> None:
+        """Move the average towards the weights of ``network`` by a fraction of the distance."""
         with torch.no_grad():
             for name, weight in network.state_dict().items():
                 if weight.is_floating_point():

@@ -23,6 +23,8 @@ from pipeline.training.averaging import WeightAverage
 TRAILER = b"\nwavecast-checksum:"
 LONGEST_CHECKSUM = 64
 MOST_BYTES = 1 << 36
+_OF_THE_DEVICE = {"lr", "capturable", "foreach", "fused"}
+"""Settings of an optimiser that are those of the present run; ``lr`` is set at each update."""
 
 
 @dataclass
@@ -175,7 +177,7 @@ def restore_checkpoint(
     content = read_checkpoint(path, device)
     try:
         network.load_state_dict(content["weights"])
-        optimizer.load_state_dict(content["optimizer"])
+        _restore_optimizer(optimizer, content["optimizer"])
         torch.set_rng_state(content["random"].cpu())
         if content["random_cuda"] and torch.cuda.is_available():
             torch.cuda.set_rng_state_all([state.cpu() for state in content["random_cuda"]])
@@ -207,7 +209,7 @@ def restore_weights(
     """
     content = read_checkpoint(path, device)
     network.load_state_dict(content["weights"])
-    optimizer.load_state_dict(content["optimizer"])
+    _restore_optimizer(optimizer, content["optimizer"])
     if average:
         average.load_state_dict(content["average"])
 
@@ -243,6 +245,23 @@ def read_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
         pickle.UnpicklingError,
     ) as problem:
         raise _damaged(path, problem) from None
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    """Restore an optimiser's state, but not how it runs on this device.
+
+    Tensors that it has already keep their places, which a CUDA graph may have recorded.
+    """
+    ways = [{name: group[name] for name in _OF_THE_DEVICE & group.keys()} for group in optimizer.param_groups]
+    places = {weight: dict(state) for weight, state in optimizer.state.items()}
+    optimizer.load_state_dict(saved)
+    for group, way in zip(optimizer.param_groups, ways, strict=True):
+        group.update(way)
+    for weight, state in places.items():
+        found = optimizer.state[weight]
+        for name, place in state.items():
+            place.copy_(found[name]) if name in found else place.zero_()
+        optimizer.state[weight] = state
 
 
 def _damaged(path: Path, problem: object) -> UserError:

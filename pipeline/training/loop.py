@@ -8,6 +8,7 @@ truncates the journal to it, so that no step is recorded twice.
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from pipeline.common.progress import progress_bar
 from pipeline.config.run import RunConfig
-from pipeline.data.batching import batches
+from pipeline.data.batching import Plan, batches
 from pipeline.data.dataset import open_dataset
 from pipeline.errors import TrainingDiverged, UserError
 from pipeline.model.limiter import loudest_level
@@ -23,6 +24,7 @@ from pipeline.model.storage import save_model
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.begin import begin, epoch_plan, share_position, write_checkpoint
 from pipeline.training.checkpoint import read_checkpoint
+from pipeline.training.gpu.epochs import DeviceEpochs, why_host
 from pipeline.training.ranks.group import ALONE, Ranks
 from pipeline.training.start import facts_of_start, gain_of_start
 from pipeline.training.step import Training, log, log_every, out_of_time, update
@@ -63,28 +65,39 @@ def train(
 
 
 def _loop(training: Training) -> None:
-    config, position = training.config, training.position
+    position = training.position
     with progress_bar("updates", visible=training.ranks.first) as bar:
         task = bar.add_task("train", total=training.total_updates, note="", completed=position.total_updates)
+
+        def show(note: str | None) -> None:
+            bar.update(task, completed=position.total_updates)
+            if note is not None:
+                bar.update(task, note=note)
+
+        on_device = why_host(training) is None
+        run = DeviceEpochs(training, show) if on_device else partial(_host_epoch, training, show)
         while not position.finished:
-            plan = training.ranks.own_plan(epoch_plan(training, position.epoch))
-            state = position.state or training.network.initial_state(plan.lanes)
-            began = time.monotonic()
-            for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
-                state = update(training, batch, state)
-                position.state = state
-                position.elapsed_s += time.monotonic() - began
-                if config.max_minutes is not None:  # the clock decides, that of the first rank for all
-                    position.elapsed_s = training.ranks.share(position.elapsed_s)
-                began = time.monotonic()
-                if position.total_updates % log_every(training) == 0:
-                    bar.update(task, note=log(training))
-                bar.update(task, completed=position.total_updates)
-                if position.total_updates % config.checkpoint_updates == 0 and not position.skipped_in_row:
-                    write_checkpoint(training)
-                if out_of_time(training):
-                    break
+            run(training.ranks.own_plan(epoch_plan(training, position.epoch)))
             _end_epoch(training, bar.console.print if not bar.disable else None)
+
+
+def _host_epoch(training: Training, show: Callable[[str | None], None], plan: Plan) -> None:
+    """Do the updates of a plan, from the training's position on."""
+    config, position = training.config, training.position
+    state = position.state or training.network.initial_state(plan.lanes)
+    began = time.monotonic()
+    for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
+        state = update(training, batch, state)
+        position.state = state
+        position.elapsed_s += time.monotonic() - began
+        if config.max_minutes is not None:  # the clock decides, that of the first rank for all
+            position.elapsed_s = training.ranks.share(position.elapsed_s)
+        began = time.monotonic()
+        show(log(training) if position.total_updates % log_every(training) == 0 else None)
+        if position.total_updates % config.checkpoint_updates == 0 and not position.skipped_in_row:
+            write_checkpoint(training)
+        if out_of_time(training):
+            break
 
 
 def _end_epoch(training: Training, report: Callable[[str], None] | None) -> None:

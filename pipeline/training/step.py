@@ -73,13 +73,14 @@ def update(training: Training, batch: Batch, state: State) -> State:
         TrainingDiverged: the loss stays non-finite after several returns to the last checkpoint.
     """
     position, network = training.position, training.network
-    rate = learning_rate(training.config, *_progress(training)) * 0.5**position.rollbacks
+    rate = learning_rate(training.config, *schedule_progress(training)) * 0.5**position.rollbacks
     for group in training.optimizer.param_groups:
         group["lr"] = rate
     if isinstance(network, EncoderDecoder):
-        done, total = _progress(training)
+        done, total = schedule_progress(training)
         network.sampling_probability = training.config.scheduled_sampling * done / total
-    steps = max(batch.values, 1) / training.framing.target_size
+    values = int(batch.values)
+    steps = max(values, 1) / training.framing.target_size
     discrete = training.config.loss == "discrete"
     before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
     bfloat16 = training.config.precision == "bfloat16"
@@ -91,7 +92,7 @@ def update(training: Training, batch: Batch, state: State) -> State:
             loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
-    own_steps = batch.values / training.framing.target_size
+    own_steps = values / training.framing.target_size
     loss, steps = training.ranks.join_gradients(network.parameters(), loss.detach(), steps, own_steps)
     norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
     position.update += 1
@@ -114,24 +115,34 @@ def _skip(training: Training, lanes: int) -> State:
     position.skipped += 1
     position.skipped_in_row += 1
     if position.skipped_in_row >= SKIPS_BEFORE_ROLLBACK:
-        if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
-            raise TrainingDiverged(
-                f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
-                "the last checkpoint; reduce train.learning_rate"
-            )
-        restore_weights(
-            training.folder.last_checkpoint,
-            training.network,
-            training.optimizer,
-            training.device,
-            training.average,
-        )
-        position.rollbacks += 1
-        position.skipped_in_row = 0
+        roll_back(training)
     return detach_state(training.network.initial_state(lanes))
 
 
-def _progress(training: Training) -> tuple[int, int]:
+def roll_back(training: Training) -> None:
+    """Restore weights and optimiser from the last checkpoint, and halve the learning rate from now on.
+
+    Raises:
+        TrainingDiverged: it was done several times before.
+    """
+    position = training.position
+    if position.rollbacks >= ROLLBACKS_BEFORE_FAILURE:
+        raise TrainingDiverged(
+            f"{training.folder.path}: the loss stays non-finite after {position.rollbacks} returns to "
+            "the last checkpoint; reduce train.learning_rate"
+        )
+    restore_weights(
+        training.folder.last_checkpoint,
+        training.network,
+        training.optimizer,
+        training.device,
+        training.average,
+    )
+    position.rollbacks += 1
+    position.skipped_in_row = 0
+
+
+def schedule_progress(training: Training) -> tuple[int, int]:
     """Return update and total for the schedule; a time limit advances the update where it is ahead."""
     done, total = training.position.total_updates, training.total_updates
     if training.config.max_minutes is not None:
@@ -164,7 +175,7 @@ def log(training: Training) -> str:
     metrics = {
         "train/nats_per_step": mean,
         "train/gradient_norm": norm_sum / updates,
-        "train/learning_rate": training.optimizer.param_groups[0]["lr"],
+        "train/learning_rate": float(training.optimizer.param_groups[0]["lr"]),
         "train/steps_per_second": rate,
         "train/skipped_updates": float(position.skipped),
         "time/elapsed_s": position.elapsed_s,

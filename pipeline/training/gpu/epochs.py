@@ -1,0 +1,99 @@
+"""Epochs of a training on a GPU. The host launches updates, and reads what came of them now and then."""
+
+import time
+from collections.abc import Callable
+
+import torch
+
+from models.distributions.notes import NadeHead
+from models.encoder_decoder.encoder_decoder import EncoderDecoder
+from pipeline.data.batching import Plan
+from pipeline.training.begin import write_checkpoint
+from pipeline.training.gpu.captured import CapturedUpdate
+from pipeline.training.gpu.update import DeviceUpdate
+from pipeline.training.step import SKIPS_BEFORE_ROLLBACK, Training, log, log_every, out_of_time, roll_back
+
+SHORTEST_LOG_S = 1.0
+"""Least time between two points of the training curve, in seconds: each waits for the device."""
+SHORTEST_CHECKPOINT_S = 30.0
+"""Least time between two checkpoints within an epoch, in seconds."""
+
+
+def why_host(training: Training) -> str | None:
+    """Return why the host takes part in each update of a training; None where it does not."""
+    if training.device.type != "cuda":
+        return f"the device is {training.device.type}"
+    if training.ranks.size > 1:
+        return "several ranks join their gradients"
+    if training.data.rows.device.type != "cuda":
+        return "the rows do not fit on the device"
+    if isinstance(training.network, EncoderDecoder):
+        return "the layout of an encoder-decoder's blocks depends on values"
+    if training.config.loss == "discrete":
+        return "which intervals are wide depends on values"
+    if isinstance(training.network.head, NadeHead):
+        return "the number of rounds of NADE depends on values"
+    return None
+
+
+class DeviceEpochs:
+    """The epochs of a training whose updates run on the device alone.
+
+    Args:
+        training: see `why_host`.
+        show: called with a text after each reading, for the progress bar.
+    """
+
+    def __init__(self, training: Training, show: Callable[[str | None], None]) -> None:
+        self.training = training
+        self.show = show
+        self.updates: CapturedUpdate | None = None
+        self.logged_s = self.saved_s = time.monotonic()
+
+    def __call__(self, plan: Plan) -> None:
+        """Do the updates of a plan, from the training's position on."""
+        training, position = self.training, self.training.position
+        updates = self._updates(plan)
+        began = time.monotonic()
+        while position.update < len(plan) and not out_of_time(training):
+            updates()
+            position.update += 1
+            position.total_updates += 1
+            now = time.monotonic()
+            position.elapsed_s += now - began
+            began = now
+            save = self._due(training.config.checkpoint_updates, now - self.saved_s, SHORTEST_CHECKPOINT_S)
+            if self._due(log_every(training), now - self.logged_s, SHORTEST_LOG_S):
+                self._read(updates.update)
+                self.show(log(training))
+                self.logged_s = now
+            elif save:
+                self._read(updates.update)
+            if save and not position.skipped_in_row:
+                write_checkpoint(training)
+                self.saved_s = now
+        self._read(updates.update)
+
+    def _updates(self, plan: Plan) -> CapturedUpdate:
+        """Put a plan on the device, and return the updates, which are recorded in the first epoch."""
+        if self.updates is not None:
+            self.updates.update.begin_epoch(plan)
+            return self.updates
+        if self.training.device.type == "cuda":
+            torch.cuda.set_device(self.training.device)
+        update = DeviceUpdate(self.training, plan)
+        update.begin_epoch(plan)
+        self.updates = CapturedUpdate(update)
+        return self.updates
+
+    def _due(self, every: int, since_s: float, shortest_s: float) -> bool:
+        return self.training.position.total_updates % every == 0 and since_s >= shortest_s
+
+    def _read(self, update: DeviceUpdate) -> None:
+        """Read what happened on the device, and return to the last checkpoint after many skipped updates."""
+        update.read()
+        lasting = self.training.position.skipped_in_row >= SKIPS_BEFORE_ROLLBACK
+        if lasting:
+            roll_back(self.training)
+        if lasting or self.training.config.max_minutes is not None:
+            update.place()

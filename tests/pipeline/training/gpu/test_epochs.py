@@ -1,0 +1,128 @@
+"""Trainings whose updates run on the device: here driven on the CPU, where they give the same numbers."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pipeline.config.loading import load_config
+from pipeline.data.dataset import open_dataset
+from pipeline.errors import TrainingDiverged
+from pipeline.stages import prepare_stage
+from pipeline.tracking.run_folder import RunFolder, start_run
+from pipeline.training import loop
+from pipeline.training.gpu import epochs
+from pipeline.training.gpu.epochs import why_host
+from pipeline.training.loop import train
+from tests.helpers.networks.device_updates import SMALL, training_of
+from tests.helpers.sounds import write_noisy_tones
+
+KINDS = {
+    "adam": ("train.weight_noise=0.05", "model.dropout=0.2", "model.num_layers=2", "train.ema=0.9"),
+    "rmsprop": ("train.optimizer=rmsprop", "model.covariance=autoregressive"),
+    "chung2014": ("train.optimizer=chung2014-rmsprop", "model.cell=lstm", "train.state=reset"),
+}
+
+
+@pytest.fixture
+def on_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The CPU is taken for a GPU, with readings as often as the settings say."""
+    monkeypatch.setattr(loop, "why_host", lambda training: None)
+    monkeypatch.setattr(epochs, "SHORTEST_LOG_S", 0.0)
+    monkeypatch.setattr(epochs, "SHORTEST_CHECKPOINT_S", 0.0)
+
+
+def start(folder: Path, *settings: str) -> RunFolder:
+    corpus = folder / "tones"
+    if not corpus.exists():
+        write_noisy_tones(corpus, count=10, seconds=0.5, sample_rate=8000)
+    often = ("train.epochs=2", "train.checkpoint_updates=6", "train.log_updates=3")
+    config = load_config(None, [f"corpus.inputs=[{corpus}]", *SMALL, *often, *settings])
+    dataset = prepare_stage(config)
+    return start_run(config, dataset, open_dataset(dataset, config.input).fingerprint)
+
+
+def weights(run: RunFolder) -> dict[str, torch.Tensor]:
+    return dict(torch.load(run.last_checkpoint, weights_only=True)["weights"])
+
+
+@pytest.mark.usefixtures("on_device")
+@pytest.mark.thinned(9)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_training_ends_with_the_same_bits(
+    tmp_path: Path, kind: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = start(tmp_path, *KINDS[kind])
+    train(whole)
+    monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
+    broken = start(tmp_path, *KINDS[kind])
+    calls: list[int] = []
+
+    def stop(covered: int) -> None:
+        calls.append(covered)
+        if len(calls) % 2 == 0:
+            raise KeyboardInterrupt
+
+    while broken.status().get("status") != "finished":
+        try:
+            train(broken, stop)
+        except KeyboardInterrupt:
+            broken.append(10**9, {"train/nats_per_step": 0.0})  # what a killed run wrote too much
+    assert len(calls) > 6
+    assert all(torch.equal(weights(broken)[name], part) for name, part in weights(whole).items())
+    assert curve(broken) == curve(whole)
+
+
+def curve(run: RunFolder) -> list[tuple[int, float]]:
+    name = "train/nats_per_step"
+    return [(line["step"], line["metrics"][name]) for line in run.lines() if name in line["metrics"]]
+
+
+def test_training_ends_where_the_host_ends(
+    tmp_path: Path, own_data_dir: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = start(tmp_path)
+    train(host)
+    request.getfixturevalue("on_device")
+    monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
+    ours = start(tmp_path)
+    train(ours)
+    for name, part in weights(host).items():
+        torch.testing.assert_close(weights(ours)[name], part, rtol=0, atol=1e-5)
+    assert dict(curve(ours)) == pytest.approx(dict(curve(host)), rel=1e-4)
+
+
+@pytest.mark.usefixtures("on_device")
+def test_a_training_begun_on_the_device_ends_on_the_host(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """The checkpoints are the same."""
+    run = start(tmp_path)
+
+    def stop(covered: int) -> None:
+        if covered:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(run, stop)
+    request.getfixturevalue("monkeypatch").undo()
+    train(run)
+    assert run.status()["status"] == "finished"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("on_device")
+def test_lasting_losses_that_are_not_finite_end_the_training(tmp_path: Path) -> None:
+    """After each return to the checkpoint the learning rate is half; then it fails in one sentence."""
+    too_high = ("train.learning_rate=1e30", "train.clip_norm=1e30", "train.warmup_updates=0")
+    run = start(tmp_path, *too_high, "train.epochs=20")
+    with pytest.raises(TrainingDiverged, match=r"after 3 returns .* reduce train.learning_rate"):
+        train(run)
+    assert run.status()["status"] == "failed"
+
+
+def test_the_host_takes_part_where_it_must(tmp_path: Path) -> None:
+    training = training_of(tmp_path)
+    assert why_host(training) == "the device is cpu"
+    training.device = torch.device("cuda", 0)
+    assert why_host(training) == "the rows do not fit on the device"
