@@ -69,7 +69,10 @@ def interval(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> LogPr
     inverse = scale.reciprocal()
     widths = width * inverse
     found = _narrow((middle - mean).mul_(inverse), inverse, width.log(), widths.square().div_(12))
-    wide = (widths > NARROW[mean.dtype]).flatten().nonzero().squeeze(-1)
+    is_wide = widths > NARROW[mean.dtype]
+    if mean.device.type != "cpu":
+        return _replaced(found, is_wide, _difference(lower, mean), _difference(upper, mean), inverse, widths)
+    wide = is_wide.flatten().nonzero().squeeze(-1)
     if len(wide):
         ends = (_difference(lower, mean), _difference(upper, mean), inverse, widths)
         below, above, inverse, widths = (part.flatten().index_select(0, wide) for part in ends)
@@ -77,6 +80,22 @@ def interval(mean: Tensor, scale: Tensor, lower: Tensor, upper: Tensor) -> LogPr
         for part, exact in zip(found, exact_ones, strict=True):
             part.view(-1).index_copy_(0, wide, exact)
     return found
+
+
+def _replaced(
+    narrow: LogProb, is_wide: Tensor, below: Tensor, above: Tensor, inverse: Tensor, widths: Tensor
+) -> LogProb:
+    """Return the exact numbers where intervals are wide; a GPU would wait to learn which ones are.
+
+    Args:
+        narrow: the numbers for narrow intervals, (..., K, D).
+        is_wide: (..., K, D).
+        below, above: bounds minus the means.
+        inverse: 1 / scale.
+        widths: of the intervals, in scales.
+    """
+    exact = _wide(below * inverse, above * inverse, widths, inverse)
+    return LogProb(*(torch.where(is_wide, one, other) for one, other in zip(exact, narrow, strict=True)))
 
 
 def _of_standardised(z: Tensor, inverse: Tensor) -> Tensor:

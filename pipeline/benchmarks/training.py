@@ -18,6 +18,7 @@ from pipeline.data.batching import batches
 from pipeline.data.dataset import open_dataset
 from pipeline.data.preparation import prepare
 from pipeline.tracking.run_folder import RunFolder
+from pipeline.training.gpu.epochs import DeviceEpochs, why_host
 from pipeline.training.loop import begin, epoch_plan
 from pipeline.training.step import Training, update
 
@@ -71,7 +72,9 @@ def _several(updates: Iterator[None]) -> Callable[[], None]:
 
 
 def _our_updates(training: Training) -> Iterator[None]:
-    state = None
+    """Yield after each update of an endless training, as `train` does them on the training's device."""
+    if why_host(training) is None:
+        yield from DeviceEpochs(training, lambda note: None).endless()
     for epoch in range(1_000_000):
         plan = epoch_plan(training, epoch)
         state = training.network.initial_state(plan.lanes)

@@ -24,7 +24,9 @@ from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
 from pipeline.model.likelihood import log_likelihood
 
-LANES = 32
+LANES = {"cpu": 32, "cuda": 256}
+"""Recordings that run in parallel, by the type of the device. On a GPU more of them cost hardly more time."""
+
 CHUNK_STEPS = 200
 
 
@@ -63,7 +65,7 @@ def score(
     framing: Framing,
     normaliser: Normaliser,
     exact: bool,
-    lanes: int = LANES,
+    lanes: int | None = None,
     chunk_steps: int = CHUNK_STEPS,
     visible: bool = False,
     discrete: bool = False,
@@ -76,7 +78,7 @@ def score(
         framing: division of rows into steps.
         normaliser: normalisation of the rows.
         exact: compute the code length of integer samples too, which takes several times longer.
-        lanes: recordings that run in parallel.
+        lanes: recordings that run in parallel; None takes the number of `LANES`.
         chunk_steps: steps of a forward pass.
         visible: show a progress bar.
         discrete: compute nats from exact probabilities, not from the density.
@@ -113,7 +115,7 @@ def predictions(
     data: SplitRows,
     framing: Framing,
     normaliser: Normaliser,
-    lanes: int = LANES,
+    lanes: int | None = None,
     chunk_steps: int = CHUNK_STEPS,
     visible: bool = False,
 ) -> Iterator[tuple[Batch, Distribution]]:
@@ -125,6 +127,7 @@ def predictions(
     Yields:
         Each batch of chunks, and the distributions (B, T) of its steps given all previous ones.
     """
+    lanes = lanes or LANES[normaliser.mean.device.type]
     plan = whole_plan(framing.steps(data.length).cpu().numpy(), lanes, chunk_steps)
     state = network.initial_state(plan.lanes)
     for batch in shown(batches(plan, data, framing, normaliser), len(plan), "score", visible):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from pipeline.common.devices import describe_device
+from pipeline.common.devices import describe_device, use_fast_products
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, split_rows
@@ -66,6 +66,7 @@ def begin(
         UserError: a split is empty, the device is missing, the checkpoint is damaged, or the disk is full.
     """
     device = ranks.device(config.train.device)
+    use_fast_products(device)
     data = split_rows(dataset, "train", device)
     dataset.require("valid")
     torch.manual_seed(config.train.seed)

@@ -1,14 +1,15 @@
 """Epochs of a training on a GPU. The host launches updates, and reads what came of them now and then."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 
 import torch
 
 from models.distributions.notes import NadeHead
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from pipeline.data.batching import Plan
-from pipeline.training.begin import write_checkpoint
+from pipeline.training.begin import epoch_plan, write_checkpoint
 from pipeline.training.gpu.captured import CapturedUpdate
 from pipeline.training.gpu.update import DeviceUpdate
 from pipeline.training.step import SKIPS_BEFORE_ROLLBACK, Training, log, log_every, out_of_time, roll_back
@@ -29,8 +30,6 @@ def why_host(training: Training) -> str | None:
         return "the rows do not fit on the device"
     if isinstance(training.network, EncoderDecoder):
         return "the layout of an encoder-decoder's blocks depends on values"
-    if training.config.loss == "discrete":
-        return "which intervals are wide depends on values"
     if isinstance(training.network.head, NadeHead):
         return "the number of rounds of NADE depends on values"
     return None
@@ -73,6 +72,20 @@ class DeviceEpochs:
                 write_checkpoint(training)
                 self.saved_s = now
         self._read(updates.update)
+
+    def endless(self) -> Iterator[None]:
+        """Yield after each update of an endless training that neither logs nor saves, for benchmarks."""
+        position = self.training.position
+        for epoch in count():
+            plan = epoch_plan(self.training, epoch)
+            position.update = 0
+            updates = self._updates(plan)
+            for _ in range(len(plan)):
+                updates()
+                position.update += 1
+                position.total_updates += 1
+                yield
+            updates.update.read()
 
     def _updates(self, plan: Plan) -> CapturedUpdate:
         """Put a plan on the device, and return the updates, which are recorded in the first epoch."""

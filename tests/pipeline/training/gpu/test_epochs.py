@@ -52,10 +52,16 @@ def weights(run: RunFolder) -> dict[str, torch.Tensor]:
 def test_an_interrupted_training_ends_with_the_same_bits(
     tmp_path: Path, kind: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = start(tmp_path, *KINDS[kind])
+    interrupted_is_whole(tmp_path, KINDS[kind], own_data_dir, monkeypatch)
+
+
+def interrupted_is_whole(
+    folder: Path, settings: tuple[str, ...], own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = start(folder, *settings)
     train(whole)
     monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
-    broken = start(tmp_path, *KINDS[kind])
+    broken = start(folder, *settings)
     calls: list[int] = []
 
     def stop(covered: int) -> None:
@@ -71,6 +77,16 @@ def test_an_interrupted_training_ends_with_the_same_bits(
     assert len(calls) > 6
     assert all(torch.equal(weights(broken)[name], part) for name, part in weights(whole).items())
     assert curve(broken) == curve(whole)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_interrupted_training_on_a_gpu_ends_with_the_same_bits(
+    tmp_path: Path, kind: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs, "SHORTEST_LOG_S", 0.0)
+    monkeypatch.setattr(epochs, "SHORTEST_CHECKPOINT_S", 0.0)
+    interrupted_is_whole(tmp_path, (*KINDS[kind], "train.device=cuda"), own_data_dir, monkeypatch)
 
 
 def curve(run: RunFolder) -> list[tuple[int, float]]:

@@ -79,6 +79,33 @@ def test_a_loss_that_is_not_finite_changes_nothing_but_the_count(tmp_path: Path,
     assert (position.skipped, position.skipped_in_row, position.window[3]) == (2, 0, 4)
 
 
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_updates_on_a_gpu_are_those_of_the_cpu(tmp_path: Path, kind: str) -> None:
+    host = training_of(tmp_path, *KINDS[kind])
+    ours = training_of(tmp_path, *KINDS[kind], "train.device=cuda")
+    run_on_host(host)
+    update = device_update(ours)
+    for _ in range(ours.updates_per_epoch):
+        update()
+    update.read()
+    assert ours.position.window == pytest.approx(host.position.window, rel=1e-3)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_twenty_updates_on_a_gpu_never_wait(tmp_path: Path, kind: str) -> None:
+    training = training_of(tmp_path, *KINDS[kind], "train.device=cuda", "train.bptt_steps=20")
+    update = device_update(training)
+    update()  # chooses algorithms
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(20):
+            update()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
 def _kept(training: Training) -> list[torch.Tensor]:
     """Copies of weights, averages, and the state of the optimiser."""
     moments = [part for state in training.optimizer.state.values() for part in state.values()]

@@ -14,6 +14,8 @@ KINDS = {
     "diagonal": (),
     "autoregressive": ("model.covariance=autoregressive",),
     "full": ("model.covariance=full",),
+    "exact": ("train.loss=discrete",),
+    "autoregressive, exact": ("model.covariance=autoregressive", "train.loss=discrete"),
     "lstm": ("model.cell=lstm",),
     "tanh": ("model.cell=tanh",),
     "noise, dropout, average": ("train.weight_noise=0.1", "model.output_dropout=0.1", "train.ema=0.9"),
