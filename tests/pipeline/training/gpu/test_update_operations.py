@@ -45,6 +45,14 @@ def test_no_value_is_asked_for_and_nothing_crosses(
     assert operations_of(tmp_path, monkeypatch, *KINDS[kind]).crossings == []
 
 
+@pytest.mark.parametrize(("kind", "most"), [("diagonal", 95), ("autoregressive", 103), ("full", 109)])
+def test_operations_outside_the_recurrent_layers_do_not_become_more(
+    tmp_path: Path, kind: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The number of today: fewer are better, and more need a reason."""
+    assert len(operations_of(tmp_path, monkeypatch, *KINDS[kind]).found) <= most
+
+
 def test_asking_and_crossing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = torch.empty(3, device="meta")
     for ask in (torch.Tensor.tolist, torch.Tensor.item, bool, float, torch.nonzero, torch.Tensor.numpy):
