@@ -4,11 +4,14 @@
 a number for every component and output. Here a program computes all of one step in registers.
 """
 
+import math
+
+import torch
 import triton
 import triton.language as tl
 from torch import Tensor
 
-from models.distributions.normal import HALF_LOG_2PI, LogProb
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -65,11 +68,11 @@ def log_density_with_slopes(
         contiguous, and float32.
     """
     steps, components, size = mean.shape
-    results = LogProb(logits.new_empty(steps), mean.new_empty(mean.shape), mean.new_empty(mean.shape))
-    by_logits = logits.new_empty(logits.shape)
+    log_prob = logits.new_empty(steps)
+    by_logits, by_mean, by_scale = (torch.empty_like(part) for part in (logits, mean, scale))
     mixture_density[(steps,)](
-        logits, mean, scale, value, value if mask is None else mask, results.value, by_logits,
-        results.by_mean, results.by_scale, components, size, mask is not None, HALF_LOG_2PI, negligible,
+        logits, mean, scale, value, value if mask is None else mask, log_prob, by_logits,
+        by_mean, by_scale, components, size, mask is not None, HALF_LOG_2PI, negligible,
         triton.next_power_of_2(components), triton.next_power_of_2(size),
     )  # fmt: skip
-    return results.value, by_logits, results.by_mean, results.by_scale
+    return log_prob, by_logits, by_mean, by_scale
