@@ -83,3 +83,29 @@ class MixtureDensity(torch.autograd.Function):
         slopes = (part.view(*shape, *part.shape[1:]) for part in context.saved_tensors)
         found = [gradient.view(*shape, *(1,) * (part.dim() - len(shape))) * part for part in slopes]
         return *found, None, None, None
+
+
+@torch.library.custom_op(
+    "wavecast::settle_update", mutates_args=("row", "sums", "rate", "scale", "found_inf")
+)
+def settle_update(
+    row: Tensor,
+    sums: Tensor,
+    rate: Tensor,
+    scale: Tensor,
+    found_inf: Tensor,
+    numbers: Tensor,
+    loss: Tensor,
+    norms: Tensor,
+    clip_norm: float,
+    norm_floor: float,
+) -> None:
+    """Change a register of `pipeline.training.gpu.settling` in place, see there."""
+    from models.gpu_kernels.register import settle
+
+    settle((row, sums, rate, scale, found_inf), numbers, loss, norms, clip_norm, norm_floor)
+
+
+@settle_update.register_fake
+def _(*arguments: Tensor | float) -> None:
+    return None

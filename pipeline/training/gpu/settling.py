@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from models.gpu_kernels.operations import has_kernels, settle_update
+
 LOSS, STEPS, NORM, UPDATES, SKIPPED, SKIPPED_IN_ROW, DONE = range(7)
 """Places in `Register.sums`."""
 
@@ -52,6 +54,9 @@ def settle(register: Register, numbers: Tensor, loss: Tensor, norms: Tensor, cli
         norms: (P,) norm of the gradient of each weight.
         clip_norm: largest norm of the whole gradient.
     """
+    if has_kernels(loss.device):
+        settle_update(*register, numbers, loss, norms, clip_norm, NORM_FLOOR)
+        return
     rate, steps = numbers.index_select(0, register.row)[0].unbind()
     norm = torch.linalg.vector_norm(norms)
     finite = torch.isfinite(loss) & torch.isfinite(norm)
