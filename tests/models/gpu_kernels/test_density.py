@@ -56,7 +56,9 @@ print("equal" if made.asm["cubin"] else "nothing")
 """
 
 
-@pytest.mark.parametrize(("program", "interpreted"), [(PROGRAM, "1"), (COMPILATION, "0")])
+@pytest.mark.parametrize(
+    ("program", "interpreted"), [(PROGRAM, "1"), pytest.param(COMPILATION, "0", marks=pytest.mark.slow)]
+)
 def test_the_kernel_equals_torch_and_compiles_for_a_gpu(program: str, interpreted: str) -> None:
     """In a process of its own, as Triton's interpreter is chosen before the import."""
     pytest.importorskip("triton")

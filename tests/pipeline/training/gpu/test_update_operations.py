@@ -64,7 +64,7 @@ def test_asking_and_crossing_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -
     assert operations.crossings == ["aten.copy_.default"]
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("state", ["carried", "reset"])
 @pytest.mark.parametrize("kind", ["diagonal", "autoregressive", "full"])
 def test_every_row_takes_the_same_operations(tmp_path: Path, kind: str, state: str) -> None:
