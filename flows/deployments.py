@@ -27,16 +27,8 @@ from flows.prepare import prepare_corpus
 from pipeline.config.loading import load_config, validated
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError
+from pipeline.services.lost_runs import FLOWS, HEARTBEAT, SILENCE, START
 from pipeline.services.settings import POOL, ServiceSettings, read_settings
-from pipeline.services.table import HEARTBEAT_SECONDS
-
-SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)
-"""A run without a sign of life for this long has crashed. A server or a machine may be away for a minute."""
-
-START = timedelta(minutes=10)
-"""A run that was submitted to a worker and does not start for this long has crashed."""
-
-HEARTBEAT = "prefect.flow-run.heartbeat"
 
 ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW)
 """A run that is due while one is still training is skipped."""
@@ -47,9 +39,6 @@ NIGHTLY = "nightly"
 
 ENOUGH = "wavecast.ingest.enough"
 """The event by which the service `ingest` asks for a run."""
-
-DEPLOYED = [wavecast_pipeline.name, prepare_corpus.name]
-"""The names of the flows that have deployments."""
 
 INGEST = "wavecast.ingest"
 """The resource that the event is about."""
@@ -140,7 +129,7 @@ def _crashed_when_silent(name: str, after: set[str], within: timedelta, what: st
             expect={HEARTBEAT, "prefect.flow-run.Running"} | ends,
             match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
             match_related=ResourceSpecification(
-                {"prefect.resource.role": "flow", "prefect.resource.name": DEPLOYED}
+                {"prefect.resource.role": "flow", "prefect.resource.name": FLOWS}
             ),
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,

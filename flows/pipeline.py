@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.common.files import data_dir
 from pipeline.config.run import RunConfig
 from pipeline.errors import raise_failures
-from pipeline.services.table import HEARTBEAT_SECONDS
+from pipeline.services.lost_runs import HEARTBEAT_SECONDS
 
 
 def embedded_settings() -> None:

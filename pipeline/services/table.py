@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipeline.common.files import data_dir
 from pipeline.services.databases import PREFECT_SUFFIX
+from pipeline.services.lost_runs import HEARTBEAT_SECONDS
 from pipeline.services.settings import HOST, POOL, ServiceSettings, database_address
 from pipeline.tracking.store import ENVIRONMENT, artifact_root, local_store_uri
 
@@ -15,7 +16,6 @@ SILENT = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PREFECT_CLIENT_METRICS_ENABLED": "false",
 }
-HEARTBEAT_SECONDS = 30
 PATIENT = {
     # Prefect answers 500 while its database is away. Six attempts at growing intervals last two minutes.
     "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
@@ -62,6 +62,9 @@ def services(settings: ServiceSettings) -> list[Service]:
             [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", "wavecast"],
             shared,
             needs="deployments",
+        ),
+        Service(
+            "lost-runs", [sys.executable, "-m", "pipeline.services.lost_runs"], shared, needs="deployments"
         ),
         *([ingest] if settings.inbox is not None else []),
     ]
