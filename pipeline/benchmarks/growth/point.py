@@ -57,14 +57,14 @@ def measure(cell: str, size: Size, updates: int, folder: Path) -> dict[str, Any]
     """
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=folder) as place:
+        sound = WaveformConfig()
         config = RunConfig(
-            input=WaveformConfig(),
+            input=sound,
             model=ModelConfig(cell=cell, hidden_size=size["hidden_size"]),
             train=TrainConfig(batch_size=size["lanes"], bptt_steps=size["bptt_steps"], device="cpu"),
         )
-        assert isinstance(config.input, WaveformConfig)
         with _PrivateMemory() as memory:
-            dataset = noise_dataset(Path(place), size["hours"], config.input)
+            dataset = noise_dataset(Path(place), size["hours"], sound)
             training = begin(config, dataset, RunFolder(Path(place) / "run"), lambda covered: None)
             plan = epoch_plan(training, 0)
             state = training.network.initial_state(plan.lanes)
