@@ -56,6 +56,7 @@ def measure(cell: str, size: Size, updates: int, folder: Path) -> dict[str, Any]
         pages at the end, ``mapped_mib``; and what was private before the data set was opened, ``before_mib``.
     """
     torch.set_num_threads(1)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as place:
         sound = WaveformConfig()
         config = RunConfig(
