@@ -10,7 +10,7 @@ from models.fused import threads
 from models.fused.half import add_outer_words, as_words
 from models.fused.memory import empty, zeros
 from models.fused.products import Array, add_outer_products, even, multiply, pack_columns, padded
-from models.fused.tiles import LANES, MOST_ROWS
+from models.fused.tiles import LANES, ROWS_AT_ONCE
 
 _ROWS = 512
 """Most rows of the inputs' gradient in one part."""
@@ -93,5 +93,5 @@ class Sums(NamedTuple):
                 start, 0, 0, found, begin * row, row,
             )  # fmt: skip
 
-        threads.run(some_rows, threads.ranges(count, MOST_ROWS, _ROWS))
+        threads.run(some_rows, threads.ranges(count, ROWS_AT_ONCE, _ROWS))
         return torch.from_numpy(found).view(self.batch, self.steps, row)[..., :width]

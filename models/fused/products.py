@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined
 from models.fused.half import multiply_words
-from models.fused.tiles import LANES, MOST_ROWS, tile_of_four, tile_of_most, tile_of_one
+from models.fused.tiles import LANES, product
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]
@@ -67,27 +67,9 @@ def multiply_floats(
     All arrays are flat. Each comes with the place of its first number, and with its stride between rows or
     panels. A ``start`` of stride 0 is one row for all.
     """
-    for panel in range(panels):
-        at, column = w0 + panel * w_panel, panel * LANES
-        r = 0
-        while rows - r >= MOST_ROWS:
-            tile_of_most(
-                x, x0 + r * x_row, x_row, 1, w, at, LANES,
-                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
-            )  # fmt: skip
-            r += MOST_ROWS
-        while rows - r >= 4:
-            tile_of_four(
-                x, x0 + r * x_row, x_row, 1, w, at, LANES,
-                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
-            )  # fmt: skip
-            r += 4
-        while rows - r >= 1:
-            tile_of_one(
-                x, x0 + r * x_row, x_row, 1, w, at, LANES,
-                start, s0 + r * s_row + column, s_row, out, o0 + r * o_row + column, o_row, terms,
-            )  # fmt: skip
-            r += 1
+    product(
+        x, x0, x_row, 1, rows, w, w0, LANES, w_panel, panels, start, s0, s_row, LANES, out, o0, o_row, terms
+    )
 
 
 def multiply(*arguments: Any) -> None:
@@ -162,25 +144,16 @@ def add_outer_products(
     All arrays are flat. ``a`` and ``g`` come with their strides of both indices. ``width`` is rounded up to a
     multiple of four, so the rows of ``out`` from ``width`` on, and those of ``a``, may be anything.
     """
+    rows = (width + 3) // 4 * 4
+    to, panels = o0 + first_panel * LANES, last_panel - first_panel
     for block in range(outer):
         for begin in range(0, inner, _DEPTH):
             terms = min(_DEPTH, inner - begin)
             a1, g1 = a0 + block * a_outer + begin * a_inner, g0 + block * g_outer + begin * g_inner
-            for panel in range(first_panel, last_panel):
-                at, to = g1 + panel * LANES, o0 + panel * LANES
-                i = 0
-                while width - i >= MOST_ROWS:
-                    tile_of_most(
-                        a, a1 + i, 1, a_inner, g, at, g_inner,
-                        out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
-                    )  # fmt: skip
-                    i += MOST_ROWS
-                while width > i:
-                    tile_of_four(
-                        a, a1 + i, 1, a_inner, g, at, g_inner,
-                        out, to + i * o_row, o_row, out, to + i * o_row, o_row, terms,
-                    )  # fmt: skip
-                    i += 4
+            product(
+                a, a1, 1, a_inner, rows, g, g1 + first_panel * LANES, g_inner, LANES, panels,
+                out, to, o_row, LANES, out, to, o_row, terms,
+            )  # fmt: skip
 
 
 @compiled

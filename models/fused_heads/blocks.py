@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined
 from models.fused.products import copy
-from models.fused.tiles import LANES, MOST_ROWS, tile_of_four, tile_of_most
 
 Array = NDArray[Any]
 
@@ -24,51 +23,6 @@ def fill(target: Array, number: float, count: int) -> None:
     kept = target.dtype.type(number)
     for i in range(count):
         target[i] = kept
-
-
-@compiled
-def product(
-    x: Array,
-    x0: int,
-    x_row: int,
-    x_term: int,
-    rows: int,
-    w: Array,
-    w0: int,
-    w_term: int,
-    panels: int,
-    terms: int,
-    start: Array,
-    s0: int,
-    s_row: int,
-    s_panel: int,
-    out: Array,
-    o0: int,
-    o_row: int,
-) -> None:
-    """Write start + x w for ``rows``, rounded up to a multiple of four, and panels of LANES columns.
-
-    All arrays are flat. Each comes with the place of its first number and its strides between rows, terms and
-    panels. A ``start`` with strides 0 is the same for all.
-    """
-    r = 0
-    while r < rows:
-        most = rows - r >= MOST_ROWS
-        for panel in range(panels):
-            column = panel * LANES
-            if most:
-                tile_of_most(
-                    x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
-                    start, s0 + r * s_row + panel * s_panel, s_row,
-                    out, o0 + r * o_row + column, o_row, terms,
-                )  # fmt: skip
-            else:
-                tile_of_four(
-                    x, x0 + r * x_row, x_row, x_term, w, w0 + column, w_term,
-                    start, s0 + r * s_row + panel * s_panel, s_row,
-                    out, o0 + r * o_row + column, o_row, terms,
-                )  # fmt: skip
-        r += MOST_ROWS if most else 4
 
 
 @compiled

@@ -5,8 +5,8 @@ See `models.distributions.correlated_mixtures`.
 
 from models.compiled.simd import compiled, inlined
 from models.fused.products import copy
-from models.fused.tiles import LANES
-from models.fused_heads.blocks import ROWS, Array, fill, load_columns, product
+from models.fused.tiles import LANES, product
+from models.fused_heads.blocks import ROWS, Array, fill, load_columns
 
 
 @inlined
@@ -85,8 +85,8 @@ def read_line(order: int, size: int, basis: Array, rows: int, line: Array, zeros
     """
     for n in range(size):
         product(
-            basis, 0, order, 1, rows, line, (order + n - 1) * ROWS, -ROWS, ROWS // LANES, order,
-            zeros, 0, 0, 0, read, n * rows * ROWS, ROWS,
+            basis, 0, order, 1, rows, line, (order + n - 1) * ROWS, -ROWS, LANES, ROWS // LANES,
+            zeros, 0, 0, 0, read, n * rows * ROWS, ROWS, order,
         )  # fmt: skip
 
 

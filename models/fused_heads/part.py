@@ -6,8 +6,8 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.fused.products import copy, padded
-from models.fused.tiles import LANES
-from models.fused_heads.blocks import ROWS, Array, load_columns, load_hidden, load_mask, product, store_rows
+from models.fused.tiles import LANES, product
+from models.fused_heads.blocks import ROWS, Array, load_columns, load_hidden, load_mask, store_rows
 from models.fused_heads.covariances import basis_rows
 from models.fused_heads.interval import BOUNDS
 from models.fused_heads.mixture import mixture_gradients
@@ -132,8 +132,8 @@ def project(
     lengthwise, across = copies[: row * ROWS], copies[row * ROWS :]
     load_hidden(hidden, strides, first, last, width, across, lengthwise)
     product(
-        w, 0, row, 1, w.size // row, across, 0, ROWS, ROWS // LANES, width + 1,
-        vectors, 0, 0, 0, projected, 0, ROWS,
+        w, 0, row, 1, w.size // row, across, 0, ROWS, LANES, ROWS // LANES,
+        vectors, 0, 0, 0, projected, 0, ROWS, width + 1,
     )  # fmt: skip
     load_columns(targets, first, last, outputs, size)
     load_mask(mask, first, last, factor, size, outputs[size * ROWS :], vectors[ROWS:])
@@ -159,13 +159,13 @@ def add_gradients(
     copy(vectors[2 * ROWS :], log_prob[first:], last - first)
     parameters = w.size // row
     product(
-        w, 0, 1, row, row, projected, 0, ROWS, ROWS // LANES, parameters,
-        vectors, 0, 0, 0, room, 0, ROWS,
+        w, 0, 1, row, row, projected, 0, ROWS, LANES, ROWS // LANES,
+        vectors, 0, 0, 0, room, 0, ROWS, parameters,
     )  # fmt: skip
     store_rows(room, first, last, width, grad_hidden)
     product(
-        projected, 0, ROWS, 1, parameters, copies, 0, row, row // LANES, ROWS,
-        grad_w, 0, row, LANES, grad_w, 0, row,
+        projected, 0, ROWS, 1, parameters, copies, 0, row, LANES, row // LANES,
+        grad_w, 0, row, LANES, grad_w, 0, row, ROWS,
     )  # fmt: skip
 
 
