@@ -55,6 +55,8 @@ def table_of(file: str, name: str) -> str:
     found = measured(file)
     if name in found.get("tables", {}):
         return "\n".join(plain_table(found["tables"][name]))
+    if name in found.get("axes", {}):
+        return "\n".join(growth_table(found["axes"][name], name))
     if name == "codes":
         return markdown(found)
     if name.endswith("-sentences"):
@@ -77,6 +79,15 @@ def plain_table(table: dict[str, Any]) -> Iterator[str]:
     for row in table["rows"]:
         cells = [text_of(cell, decimals) for cell, decimals in zip(row, table["decimals"], strict=True)]
         yield f"| {' | '.join(cells)} |"
+
+
+def growth_table(rows: list[dict[str, float]], axis: str) -> Iterator[str]:
+    """Yield the lines of a table of the measurements along one axis of `wavecast bench growth`."""
+    yield f"| {axis.replace('_', ' ')} | steps per second | limit of products | private memory, MiB |"
+    yield "|---:|---:|---:|---:|"
+    for row in rows:
+        figures = (f"{row[key]:,.0f}" for key in ("steps_per_second", "product_limit", "private_mib"))
+        yield f"| {row[axis]:,g} | {' | '.join(figures)} |"
 
 
 def text_of(cell: str | float | None, decimals: int) -> str:

@@ -37,7 +37,8 @@ def plot_growth(path: Path, figures: Mapping[str, Any]) -> None:
         below.set_ylim(bottom=0)
     panels[0, 0].set_ylabel("steps per second")
     panels[1, 0].set_ylabel("private memory (MiB)")
-    panels[0, 0].legend(frameon=False, fontsize="small")
+    handles, labels = panels[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), frameon=False)
     figure.suptitle(figures["what"], fontsize="medium")
     write_figure(figure, path)
 
