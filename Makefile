@@ -36,7 +36,7 @@ test: check
 study: setup
 	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
 		$(BIN)/python -m pipeline.data.demo_corpus "$$folder/speech" && WAVECAST_DATA="$$folder/data" \
-		$(BIN)/wavecast study "$$folder/speech" --rates 1 --seeds 2 --budget 40s --set train.device=cpu
+		$(BIN)/wavecast study "$$folder/speech" --rates 1 --seeds 1 --budget 30s --set train.device=cpu
 
 # Known vulnerabilities of the locked versions, by the list in the repository; SECURITY.md states how to refresh it.
 audit: setup

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,15 +69,22 @@ def learning_curve(path: Path, curves: Mapping[str, Curve], unit: str, logarithm
     losses = np.concatenate([[*curve.train, *curve.valid] for curve in curves.values()])
     losses = losses[np.isfinite(losses)]
     if len(losses) and losses.min() > 0:
-        _logarithmic(by_step, losses.max() / losses.min())
+        _logarithmic(by_step, "y", losses.max() / losses.min())
     by_step.set(xlabel="updates", ylabel=plain_text(unit))
     by_time.set(xlabel=f"wall-clock time ({name_of_unit})")
     for axes in (by_step, by_time):
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.margins(x=0.02)
         if logarithmic_x:
-            axes.set_xscale("log")
-    by_time.legend(frameon=False, title="thick: validation, thin: training", alignment="left")
+            low, high = axes.get_xlim()
+            _logarithmic(axes, "x", high / low if low > 0 else 10.0)
+    figure.legend(
+        *by_time.get_legend_handles_labels(),
+        frameon=False,
+        title="thick: validation, thin: training",
+        loc="outside right center",
+        alignment="left",
+    )
     write_figure(figure, path)
 
 
@@ -213,16 +220,23 @@ def _number(value: float) -> str:
     return f"{value:.2f}" if abs(value) >= 0.1 or value == 0 else f"{value:#.3g}"
 
 
-def _logarithmic(axes: Axes, ratio: float) -> None:
-    """Make an axis logarithmic, labelled with plain numbers, also within a decade."""
+def _logarithmic(axes: Axes, name: Literal["x", "y"], ratio: float) -> None:
+    """Make an axis logarithmic, labelled with plain numbers, also within a decade.
+
+    Args:
+        axes: the panel.
+        name: which axis.
+        ratio: its largest value divided by its smallest.
+    """
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-    axes.set_yscale("log")
-    axes.yaxis.set_major_locator(
+    axes.set(**{f"{name}scale": "log"})
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    axis.set_major_locator(
         MaxNLocator(7, steps=[1, 2, 5, 10]) if ratio < 10 else LogLocator(subs=(1, 2, 5), numticks=12)
     )
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
 
 
 def _envelope(axes: Axes, sound: NDArray[np.float32], sample_rate: int) -> None:
