@@ -34,15 +34,15 @@ LOOK_SECONDS = 20.0
 class LostRuns:
     """Looks for runs without a sign of life.
 
-    After half of the silence without an answer of the server, runs had no chance to be heard: they are given
+    After half of the silence without an answer of the server, runs could send no sign of life: they are given
     their time anew.
 
     Attributes:
         api: address of Prefect's API.
         silence: how long a run that has started may send nothing.
         start: how long a submitted run may take to start.
-        since: when the server was first heard after the last gap.
-        last: when it was last heard.
+        since: when the server answered first after the last gap.
+        last: when it answered last.
     """
 
     api: str
@@ -77,12 +77,12 @@ class LostRuns:
         limit = self._limit(run)
         if now - max(self.since, datetime.fromisoformat(run["state"]["timestamp"])) < limit:
             return False
-        heard = {
+        heartbeats = {
             "event": {"name": [HEARTBEAT]},
             "resource": {"id": [f"prefect.flow-run.{run['id']}"]},
             "occurred": {"since": (now - limit).isoformat(), "until": now.isoformat()},
         }
-        return not ask(f"{self.api}/events/filter", {"filter": heard, "limit": 1})["events"]
+        return not ask(f"{self.api}/events/filter", {"filter": heartbeats, "limit": 1})["events"]
 
     def _limit(self, run: dict[str, Any]) -> timedelta:
         return self.start if run["state_type"] == "PENDING" else self.silence
