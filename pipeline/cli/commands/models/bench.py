@@ -100,9 +100,9 @@ def bench_growth(
     if not quick:
         sizes = {**sizes, "hours": tuple(sorted(hours))}
     figures = axes.bench_growth(name, sizes, middle, folder=data_dir(), report=print_notice)
-    if plot:
-        plot_growth(plot, figures)
     emit(figures, json, lambda: print_growth_bench(figures))
+    if plot:  # last: minutes of measurements outlive a picture that cannot be written
+        plot_growth(plot, figures)
 
 
 @bench.command(name="conceal")
