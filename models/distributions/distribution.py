@@ -1,10 +1,27 @@
 """The interface of a distribution that training, evaluation and generation use, whatever its head."""
 
 import math
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+
+
+class Steps(NamedTuple):
+    """What a head's outputs are compared with.
+
+    Attributes:
+        targets: (B, T, D).
+        mask: (B, T, D), false where an output is left out. None includes all.
+        history: values before each step, (B, T, W).
+        bounds: of the intervals whose probability counts, (B, T, D) each in double precision; None for the
+            density.
+    """
+
+    targets: Tensor
+    mask: Tensor | None
+    history: Tensor
+    bounds: tuple[Tensor, Tensor] | None
 
 
 class Distribution(Protocol):

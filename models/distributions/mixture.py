@@ -20,7 +20,6 @@ from torch.autograd.function import once_differentiable
 
 from models.distributions.normal import density, interval, log_density
 from models.distributions.pruned import conditional_log_prob, mixed_interval_log_prob
-from models.gpu_kernels.operations import MixtureDensity, has_kernels
 
 COLDEST = 1e-30
 """Logits divided by a smaller temperature would overflow: it counts as 0."""
@@ -89,10 +88,6 @@ class Mixture(ABC):
     def _log_prob(self, value: Tensor, lower: Tensor, upper: Tensor | None, mask: Tensor | None) -> Tensor:
         with torch.autocast(value.device.type, enabled=False):
             mean = self.conditional_mean(value)
-        if upper is None and has_kernels(value.device) and self.scale.dtype == torch.float32:
-            parts = (self.logits, mean, self.scale, value, mask, NEGLIGIBLE)
-            by_kernel: Tensor = MixtureDensity.apply(*parts)  # type: ignore[no-untyped-call]
-            return by_kernel
         arguments = (self.logits, mean, self.scale, lower, upper, mask)
         log_prob: Tensor = _MixtureLogProb.apply(*arguments)  # type: ignore[no-untyped-call]
         return log_prob

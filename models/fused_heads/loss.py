@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from models.distributions.distribution import Steps
 from models.fused import threads
 from models.fused.memory import empty
 from models.fused.products import Array, padded
@@ -37,23 +38,6 @@ class Head(NamedTuple):
     floor: float | None
     full: bool
     predictor: tuple[Tensor, Tensor] | None
-
-
-class Steps(NamedTuple):
-    """What a head's outputs are compared with.
-
-    Attributes:
-        targets: (B, T, D).
-        mask: (B, T, D), false where an output is left out. None includes all.
-        history: values before each step, (B, T, W).
-        bounds: of the intervals whose probability counts, (B, T, D) each in double precision; None for the
-            density.
-    """
-
-    targets: Tensor
-    mask: Tensor | None
-    history: Tensor
-    bounds: tuple[Tensor, Tensor] | None
 
 
 def log_likelihood_sum(head: Head, hidden: Tensor, steps: Steps, factor: float) -> Tensor:

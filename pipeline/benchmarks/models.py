@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models.distributions.distribution import Steps
 from models.fused_heads.choice import compiled_head
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
 from models.predictor import Predictor
@@ -131,7 +132,7 @@ def _head_alone(head: nn.Module, values: Tensor, batch: Batch) -> Callable[[], N
         if compiled is None:
             loss = -log_likelihood(head(hidden, batch.inputs), batch, normaliser, False).mean()
         else:
-            from models.fused_heads.loss import Steps, log_likelihood_sum
+            from models.fused_heads.loss import log_likelihood_sum
 
             steps = Steps(batch.targets, None, batch.inputs, None)
             loss = log_likelihood_sum(compiled, hidden, steps, -OUTPUTS / int(batch.values))

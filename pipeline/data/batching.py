@@ -158,6 +158,7 @@ class Batch:
         values: how many targets exist; a tensor where the host does not wait for it.
         keep: (B,) where the carried state is kept; elsewhere it is emptied.
         recording: (B,) index within the split, -1 for an empty lane.
+        bounds: those of `Normaliser.interval` of ``stored``, where they are known already.
     """
 
     inputs: Tensor
@@ -167,6 +168,7 @@ class Batch:
     values: int | Tensor
     keep: Tensor
     recording: Tensor
+    bounds: tuple[Tensor, Tensor] | None = None
 
 
 def batches(

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from models.distributions.distribution import Distribution
+from models.distributions.distribution import Distribution, Steps
 from models.distributions.mixture import Mixture
+from models.gpu_kernels.heads import has_kernel, loss_of_head
 from models.recurrent.stack import State
 from pipeline.data.batching import Batch
 from pipeline.features.normaliser import Normaliser
@@ -44,7 +45,8 @@ def training_loss(
 ) -> tuple[Tensor, State]:
     """Return the negative log-likelihood of a batch per step, in nats, with its graph.
 
-    The head is computed in one compiled pass where it has one (see `models.fused_heads`).
+    The head is computed in one compiled pass where it has one: that of `models.fused_heads` on a CPU, that of
+    `models.gpu_kernels` on a GPU.
 
     Args:
         network: the network that is trained.
@@ -58,17 +60,20 @@ def training_loss(
         The loss, and the state after the batch.
     """
     from models.fused_heads.choice import compiled_head  # compiles, which only training needs
-    from models.fused_heads.loss import Steps, log_likelihood_sum
+    from models.fused_heads.loss import log_likelihood_sum
 
-    head = compiled_head(network.head)
-    if head is None:
+    head, by_kernel = compiled_head(network.head), has_kernel(network.head, batch.inputs.device)
+    if head is None and not by_kernel:
         distribution, after = network(batch.inputs, state)
         return -log_likelihood(distribution, batch, normaliser, discrete).sum() / steps, after
     hidden, inputs, after = network.hidden_vectors(batch.inputs, state)
-    bounds = normaliser.interval(batch.stored) if discrete else None
+    bounds = batch.bounds or normaliser.interval(batch.stored) if discrete else None
+    compared = Steps(batch.targets, batch.mask, inputs, bounds)
     with torch.autocast(hidden.device.type, enabled=False):
-        compared = Steps(batch.targets, batch.mask, inputs, bounds)
-        if isinstance(steps, Tensor):
+        if head is None:
+            count = steps if isinstance(steps, Tensor) else hidden.new_full((), steps)
+            loss = loss_of_head(network.head, hidden.float(), compared, count)
+        elif isinstance(steps, Tensor):
             loss = log_likelihood_sum(head, hidden.float(), compared, -1) / steps
         else:
             loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)

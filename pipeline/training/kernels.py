@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
+from models.gpu_kernels.heads import has_kernel
 from models.recurrent.cells import load
 from models.recurrent.stack import RecurrentStack
 from pipeline.model.build import Network
@@ -27,7 +28,8 @@ def describe_kernels(network: Network, device: torch.device, precision: str, ste
     if reason is None and steps < load("models.fused.choice:FEWEST_STEPS"):
         reason = f"an update of {steps} steps is too short for compiled loops"
     why_head = load("models.fused_heads.choice:why_torch")(network.head, device)
-    return {"recurrent_kernels": _name(reason), "head_kernels": _name(why_head)}
+    head = "Triton" if has_kernel(network.head, device) else _name(why_head)
+    return {"recurrent_kernels": _name(reason), "head_kernels": head}
 
 
 def notices_of_kernels(facts: Mapping[str, str], device: torch.device) -> list[str]:

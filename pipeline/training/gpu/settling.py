@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from models.gpu_kernels.operations import has_kernels, settle_update
+from models.gpu_kernels import operations
 
 LOSS, STEPS, NORM, UPDATES, SKIPPED, SKIPPED_IN_ROW, DONE = range(7)
 """Places in `Register.sums`."""
@@ -54,8 +54,8 @@ def settle(register: Register, numbers: Tensor, loss: Tensor, norms: Tensor, cli
         norms: (P,) norm of the gradient of each weight.
         clip_norm: largest norm of the whole gradient.
     """
-    if has_kernels(loss.device):
-        settle_update(*register, numbers, loss, norms, clip_norm, NORM_FLOOR)
+    if operations.has_kernels(loss.device):
+        operations.settle_update(*register, numbers, loss, norms, clip_norm, NORM_FLOOR)
         return
     rate, steps = numbers.index_select(0, register.row)[0].unbind()
     norm = torch.linalg.vector_norm(norms)

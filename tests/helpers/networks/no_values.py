@@ -126,8 +126,7 @@ def without_values(monkeypatch: pytest.MonkeyPatch) -> Operations:
     monkeypatch.setattr(
         torch, "autocast", lambda *_, **__: nullcontext()
     )  # knows no such device; all is float32
-    monkeypatch.setattr("models.distributions.mixture.has_kernels", lambda _: True)
-    monkeypatch.setattr("pipeline.training.gpu.settling.has_kernels", lambda _: True)
+    monkeypatch.setattr("models.gpu_kernels.operations.has_kernels", lambda _: True)
     # Fused Adam asks for a device on which it would run.
     adam = sys.modules["torch.optim.adam"]
     monkeypatch.setattr(adam, "_device_dtype_check_for_fused", lambda *_: None)

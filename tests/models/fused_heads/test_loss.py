@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from models.distributions.distribution import Steps
 from models.distributions.mixture import Mixture
 from models.distributions.notes import BernoulliHead
 from models.fused_heads.choice import read_head
-from models.fused_heads.loss import Steps, log_likelihood_sum
+from models.fused_heads.loss import log_likelihood_sum
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead, MixtureHead
 
 B, T, H, D, ORDER = 3, 75, 19, 5, 7

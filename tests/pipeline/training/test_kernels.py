@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from models.gpu_kernels import operations
 from pipeline.config.run import RunConfig
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.begin import begin
@@ -18,12 +19,14 @@ from tests.helpers.builders import dataset_of, noise, tiny_model
         ("gru", "cpu", 64, "compiled", "compiled"),
         ("mingru", "cpu", 64, "torch: the cell has no compiled form", "compiled"),
         ("gru", "cpu", 63, "torch: an update of 63 steps is too short for compiled loops", "compiled"),
-        ("lstm", "cuda", 64, "torch: the device is cuda", "torch: the device is cuda"),
+        ("lstm", "cuda", 64, "torch: the device is cuda", "Triton"),
+        ("gru", "mps", 64, "torch: the device is mps", "torch: the device is mps"),
     ],
 )
 def test_the_kernels_of_a_training_are_named(
-    cell: str, device: str, steps: int, found: str, head: str
+    cell: str, device: str, steps: int, found: str, head: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(operations, "_can_compile", lambda: True)
     network = tiny_model(cell=cell).network
     facts = describe_kernels(network, torch.device(device), "float32", steps)
     assert facts == {"recurrent_kernels": found, "head_kernels": head}
