@@ -75,6 +75,22 @@ def print_growth_bench(figures: dict[str, Any]) -> None:
     print(f"products {products:,.0f} GFLOP/s, memory {memory:,.1f} GB/s")
 
 
+def print_frameworks_bench(figures: dict[str, Any]) -> None:
+    """Print speed and held-out likelihood of training with each framework."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title_justify="left")
+    for heading in ("method", "steps/s", "wall clock", "x slower", "updates", "nats per step", "range"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for row in figures["methods"]:
+        speeds = (f"{row[key]:,.0f}" for key in ("steps_per_second", "wall_steps_per_second"))
+        nats = f"{row['nats_per_step']:.2f}", " to ".join(f"{x:.2f}" for x in row["nats_range"])
+        table.add_row(row["method"], *speeds, f"{row['times_slower']:.2f}", f"{row['updates']:,.0f}", *nats)
+    print(figures["what"])
+    Console().print(table)
+
+
 def print_bench(figures: dict[str, Any], as_json: bool) -> None:
     """Print timings: a line for each figure."""
     if as_json:

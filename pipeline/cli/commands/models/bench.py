@@ -105,6 +105,48 @@ def bench_growth(
         plot_growth(plot, figures)
 
 
+@bench.command(name="frameworks")
+def bench_frameworks(
+    recordings: BenchRecordings = (),
+    /,
+    *,
+    framework: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Framework to compare with: keras-jax, keras-torch, keras-tensorflow, neuralforecast or "
+            "gluonts; may be repeated. NAME=PYTHON runs it with another interpreter that has it (default: "
+            "those of the extra `frameworks`, keras-jax, keras-torch and neuralforecast).",
+            negative=(),
+        ),
+    ] = (),
+    seconds: Annotated[float, Parameter(help="Processor time of each training in seconds.")] = 60.0,
+    rounds: Annotated[int, Parameter(help="Trainings with each method, each with another seed.")] = 3,
+    config: Config = Path("base"),
+    settings: Settings = (),
+    json: Json = False,
+) -> None:
+    """Measure speed and held-out likelihood of training, against Keras, NeuralForecast and GluonTS.
+
+    All train on the same windows for the same processor time of one thread.
+    """
+    from pipeline.benchmarks.frameworks.comparison import bench_frameworks as run_bench
+    from pipeline.benchmarks.frameworks.comparison import comparable
+    from pipeline.benchmarks.frameworks.methods import OF_THE_EXTRA, chosen_methods
+    from pipeline.cli.bench_text import print_frameworks_bench
+    from pipeline.cli.output import emit
+    from pipeline.errors import UserError, print_notice
+    from pipeline.stages import prepare_stage
+
+    if seconds <= 0 or rounds < 1:
+        raise UserError("--seconds and --rounds must be above 0", 2)
+    methods = chosen_methods(framework or OF_THE_EXTRA)
+    chosen = comparable(config_of(config, settings, recordings or (demo_recordings(),)))
+    figures = run_bench(
+        chosen, prepare_stage(chosen), methods, seconds=seconds, rounds=rounds, report=print_notice
+    )
+    emit(figures, json, lambda: print_frameworks_bench(figures))
+
+
 @bench.command(name="conceal")
 def bench_conceal(
     recordings: Sounds,
