@@ -26,8 +26,8 @@ class Cell:
         peepholes: further weights of each unit.
         state_names: parts of the state, each (layers, B, H); the first is the output.
         step: one step as a function of tensors, for export to ONNX; None where there is none.
-        compiled: name of the kind in `models.compiled.cells` and of the loops that train it in
-            `models.fused.cells`; None where the cell is not compiled for CPUs.
+        compiled: name of the kind in `models.compiled.cells`, of the loops that train it in
+            `models.fused.cells`, and of its kernels in `models.gpu_recurrent.cells`; None where it has none.
         aliases: other names that settings may use.
         size: units of a layer, and layers, at which benchmarks compare the cell. They have about the
             parameters of Chung et al. (2014), 168 to 169 thousand on 20 inputs. None: not in benchmarks.
@@ -91,7 +91,7 @@ class Cell:
         return load(self.layer)(input_size, hidden_size)
 
     def run_layer(self, layer: Any, inputs: Any, state: Any) -> Any:
-        """Run a layer over a sequence: in compiled loops where these apply, else by the layer itself.
+        """Run a layer over a sequence: in compiled loops or kernels where they apply, else by itself.
 
         Args:
             layer: as `make_layer` returns it.
@@ -102,8 +102,10 @@ class Cell:
             The hidden states (B, T, H), and the state after.
         """
         found = None
-        if self.compiled is not None and inputs.device.type == "cpu":
-            found = load("models.fused.choice:run_compiled")(self.compiled, layer, inputs, state)
+        if self.compiled is not None:
+            on_cpu = inputs.device.type == "cpu"
+            run = "models.fused.choice:run_compiled" if on_cpu else "models.gpu_recurrent.choice:run_kernels"
+            found = load(run)(self.compiled, layer, inputs, state)
         return layer(inputs, state) if found is None else found
 
     def onnx_step(self) -> Callable[..., Any]:

@@ -22,14 +22,31 @@ def describe_kernels(network: Network, device: torch.device, precision: str, ste
         steps: steps of an update, over all sequences.
     """
     stack = next(part for part in network.modules() if isinstance(part, RecurrentStack))
-    weights = next(stack.layers.parameters())
-    why_torch = load("models.fused.choice:why_torch")
-    reason = why_torch(stack.cell.compiled, device, weights.dtype, precision == "bfloat16")
+    mixed = precision == "bfloat16"
+    recurrent = (
+        _on_gpu(stack, device, mixed) if device.type == "cuda" else _on_cpu(stack, device, mixed, steps)
+    )
+    why_head = load("models.fused_heads.choice:why_torch")(network.head, device)
+    head = "Triton" if has_kernel(network.head, device) else _name("compiled", why_head)
+    return {"recurrent_kernels": recurrent, "head_kernels": head}
+
+
+def _on_cpu(stack: RecurrentStack, device: torch.device, mixed: bool, steps: int) -> str:
+    kind = next(stack.layers.parameters()).dtype
+    reason = load("models.fused.choice:why_torch")(stack.cell.compiled, device, kind, mixed)
     if reason is None and steps < load("models.fused.choice:FEWEST_STEPS"):
         reason = f"an update of {steps} steps is too short for compiled loops"
-    why_head = load("models.fused_heads.choice:why_torch")(network.head, device)
-    head = "Triton" if has_kernel(network.head, device) else _name(why_head)
-    return {"recurrent_kernels": _name(reason), "head_kernels": head}
+    return _name("compiled", reason)
+
+
+def _on_gpu(stack: RecurrentStack, device: torch.device, mixed: bool) -> str:
+    weights, kind = next(stack.layers.parameters()), stack.cell.compiled
+    reason = load("models.gpu_recurrent.choice:why_torch")(kind, device, weights.dtype, stack.hidden_size)
+    if reason is None and weights.device.type == "cuda":
+        untrusted = load("models.gpu_recurrent.choice:why_untrusted")
+        found = (untrusted(kind, layer, mixed) for layer in stack.layers)
+        reason = next(filter(None, found), None)
+    return _name("Triton", reason)
 
 
 def notices_of_kernels(facts: Mapping[str, str], device: torch.device) -> list[str]:
@@ -45,5 +62,5 @@ def notices_of_kernels(facts: Mapping[str, str], device: torch.device) -> list[s
     return [f"training of the {part} runs in PyTorch's kernels: {why}" for part, why in found.items() if why]
 
 
-def _name(reason: str | None) -> str:
-    return "compiled" if reason is None else f"torch: {reason}"
+def _name(own: str, reason: str | None) -> str:
+    return own if reason is None else f"torch: {reason}"

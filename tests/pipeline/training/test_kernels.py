@@ -19,7 +19,8 @@ from tests.helpers.builders import dataset_of, noise, tiny_model
         ("gru", "cpu", 64, "compiled", "compiled"),
         ("mingru", "cpu", 64, "torch: the cell has no compiled form", "compiled"),
         ("gru", "cpu", 63, "torch: an update of 63 steps is too short for compiled loops", "compiled"),
-        ("lstm", "cuda", 64, "torch: the device is cuda", "Triton"),
+        ("lstm", "cuda", 64, "Triton", "Triton"),
+        ("mingru", "cuda", 64, "torch: the cell has no kernel", "Triton"),
         ("gru", "mps", 64, "torch: the device is mps", "torch: the device is mps"),
     ],
 )

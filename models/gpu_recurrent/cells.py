@@ -1,0 +1,119 @@
+"""The cells that have kernels, with the layout of what these read and write, and their launches."""
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class KernelCell:
+    """A cell's kernels and the blocks of H numbers that they read and write.
+
+    ``forward`` reads the sums W x + b of all steps, ``pre`` (B, T, G H), the padded U, a second bias (G H) or
+    none, the peepholes (3, H) or none, and the state before, ``hidden`` and ``cell`` (B, H). It writes the
+    hidden states ``out`` (B, T, H), those ``before`` each step (B, T, H), what the backward pass needs,
+    ``kept`` (B, T, kept, H), and the ``cells`` (B, T + 1, H) of an LSTM.
+
+    ``backward`` reads the gradients of the outputs, and of the last cell or none. It writes those of the
+    gates' sums, ``grads`` (B, T, sums, H), and of the state before, ``grad_hidden``. ``carried`` (2, B, H) is
+    memory of its own. Of an LSTM, one of its halves is the gradient of the first cell at the end.
+
+    Attributes:
+        module: holds both kernels.
+        gates: blocks of H rows of the weights.
+        kept: blocks that are kept of a step.
+        sums: blocks of a step's gradients. The first ``gates`` are those of U's rows. Three more are the
+            gradients of the peepholes, where there are any.
+        candidate_input: block of a step's gradients that are those of W's last H rows.
+        candidate_reads: block of ``kept`` that the last gate's U is multiplied with, where not the state.
+        has_cell: whether the state has a cell.
+    """
+
+    module: str
+    gates: int
+    kept: int
+    sums: int
+    candidate_input: int
+    candidate_reads: int | None = None
+    has_cell: bool = False
+
+    @property
+    def kernels(self) -> Any:
+        """The module of the kernels, which imports Triton."""
+        return import_module(f"models.gpu_recurrent.{self.module}")
+
+
+KERNEL_CELLS = {
+    "TANH": KernelCell("tanh", 1, 0, 1, 0),
+    "GRU": KernelCell("gru", 3, 4, 4, 3),
+    "LSTM": KernelCell("lstm", 4, 4, 4, 3, has_cell=True),
+    "RESET_BEFORE_GRU": KernelCell("reset_before_gru", 3, 4, 3, 2, candidate_reads=3),
+}
+"""By the name of their kind in `models.recurrent.cells`."""
+
+COLUMNS, TERMS, BYTES_OF_TILES = 128, 64, 64 * 1024
+STAGES, WARPS = 3, 8
+
+
+class Tiles(NamedTuple):
+    """How a kernel divides the weights of a layer.
+
+    Attributes:
+        padded: H, padded to whole tiles.
+        columns: units of a tile.
+        terms: of a tile, of the products of the forward pass and of the backward one.
+    """
+
+    padded: int
+    columns: int
+    terms: tuple[int, int]
+
+
+def tiles_of(kind: str, size: int, half: bool) -> Tiles:
+    """Return the tiles of a layer of ``size`` units, whose weights are bfloat16 where ``half``."""
+    columns = COLUMNS if -(-size // 64) % 2 == 0 else 64
+    padded = -(-size // columns) * columns
+    gates, number = KERNEL_CELLS[kind].gates, 2 if half else 4
+    fitting = max(16, BYTES_OF_TILES // (gates * columns * number))
+    terms = min(TERMS, 1 << fitting.bit_length() - 1)
+    return Tiles(padded, columns, (terms, TERMS))
+
+
+def pack(weight_hh: Tensor, size: int, tiles: Tiles, half: bool) -> Tensor:
+    """Return U (G H, H) as the kernels read it, (G, padded, padded), rounded to bfloat16 where ``half``."""
+    gates = len(weight_hh) // size
+    kind = torch.bfloat16 if half else weight_hh.dtype
+    packed = weight_hh.new_zeros(gates, tiles.padded, tiles.padded, dtype=kind)
+    packed[:, :size, :size].copy_(weight_hh.view(gates, size, size))
+    return packed
+
+
+def launch(kind: str, backward: bool, arguments: tuple[Tensor | None, ...], shape: torch.Size) -> None:
+    """Start a kernel.
+
+    Args:
+        kind: in `KERNEL_CELLS`.
+        backward: which of its two kernels.
+        arguments: the tensors, see `KernelCell`.
+        shape: of the outputs, (B, T, H).
+    """
+    from models.gpu_recurrent.tiles import LANES
+
+    batch, steps, size = shape
+    weights = arguments[2 if backward else 1]
+    assert weights is not None
+    tiles = tiles_of(kind, size, weights.dtype == torch.bfloat16)
+    kernels = KERNEL_CELLS[kind].kernels
+    kernel: Callable[..., Any] = (kernels.backward if backward else kernels.forward)[(-(-batch // LANES),)]
+    precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
+    with torch.cuda.device(weights.device) if weights.is_cuda else nullcontext():
+        kernel(
+            *arguments, batch, steps, size,
+            padded=tiles.padded, lanes=LANES, columns=tiles.columns, terms=tiles.terms[backward],
+            precision=precision, num_warps=WARPS, num_stages=STAGES,
+        )  # fmt: skip

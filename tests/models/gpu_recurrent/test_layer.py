@@ -1,0 +1,59 @@
+"""Layers in kernels for GPUs, run by Triton's interpreter, against torch in double precision."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from models.recurrent.cells import CELLS
+
+KINDS = [name for name, cell in CELLS.items() if cell.compiled]
+SIZES = {"gru": 227, "lstm": 195, "tanh": 400}
+
+
+def run(environment: dict[str, str], *arguments: object) -> list[str]:
+    """What a program prints, in a process of its own: the interpreter is chosen before Triton's import."""
+    pytest.importorskip("triton")
+    command = [sys.executable, "-m", *map(str, arguments)]
+    done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def errors(*cases: tuple[object, ...]) -> list[float]:
+    """Relative errors of cells, each with B, T, D, H, and "single" or "half"."""
+    flat = [each for one in cases for each in one]
+    program = "tests.helpers.networks.kernel_layers"
+    return [float(each) for each in run({"TRITON_INTERPRET": "1"}, program, *flat)]
+
+
+def test_outputs_and_gradients_are_those_of_torch() -> None:
+    """More sequences than one program has, and a number of units that fills no tile."""
+    kernels = ("tanh", "gru", "chung2014-gru", "chung2014-lstm")
+    assert max(errors(*((name, 17, 3, 3, 7, "single") for name in kernels))) < 2e-6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_every_shape_has_the_outputs_and_gradients_of_torch(name: str) -> None:
+    shapes = [(1, 1, 1, 1), (3, 1, 5, 46), (16, 7, 20, 64), (33, 4, 6, 130), (2, 5, 3, 195)]
+    shapes.append((3, 6, 20, SIZES[name.removeprefix("chung2014-")]))
+    assert max(errors(*((name, *shape, "single") for shape in shapes))) < 5e-6
+
+
+@pytest.mark.slow
+def test_products_of_bfloat16_are_close_to_torch() -> None:
+    found = errors(*((name, 5, 6, 4, 46, "half") for name in KINDS))
+    assert max(found) < 0.03
+    assert min(found) > 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", KINDS)
+def test_the_kernels_compile_for_an_h100(name: str) -> None:
+    """With the memory that a multiprocessor has, in each precision."""
+    program = "tests.helpers.networks.compiled_kernels"
+    found = run({"TRITON_INTERPRET": "0"}, program, name, SIZES[name.removeprefix("chung2014-")])
+    assert len(found) == 6
+    assert max(map(int, found)) <= 227 * 1024
