@@ -47,6 +47,7 @@ def compiled(function: Function) -> Function:
     kept._source_stamp = kept._source_stamp, sources
     if config.CACHE_DIR:
         _name_by_content(dispatcher._cache, sources)
+    _forget_unreadable(dispatcher._cache)
     _compile_once(dispatcher)
     return cast(Function, dispatcher)
 
@@ -64,6 +65,20 @@ def _name_by_content(cache: Any, sources: str) -> None:
     kept = cache._cache_file
     cache._cache_path = str(folder)
     cache._cache_file = type(kept)(str(folder), cache._impl.filename_base, sources)
+
+
+def _forget_unreadable(cache: Any) -> None:
+    """Compile anew where the cache cannot be read: it is damaged, or names classes of another version."""
+    load = cache.load_overload
+
+    def load_or_forget(signature: Any, target: Any) -> Any:
+        try:
+            return load(signature, target)
+        except Exception:  # whatever a damaged pickle raises
+            cache.flush()
+            return None
+
+    cache.load_overload = load_or_forget
 
 
 def _compile_once(dispatcher: Any) -> None:

@@ -36,3 +36,23 @@ def test_processes_that_start_at_once_compile_each_function_once(tmp_path: Path)
     ]
     compiled = [int(each.communicate(timeout=120)[0]) for each in started]
     assert sum(compiled) == 2
+
+
+def test_a_damaged_cache_is_made_anew(tmp_path: Path) -> None:
+    program, cache = tmp_path / "program.py", tmp_path / "cache"
+    program.write_text(PROGRAM)
+    root = str(Path(__file__).parents[3])
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(cache), "PYTHONPATH": root}
+
+    def compiled() -> int:
+        command = [sys.executable, str(program), "0"]
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, timeout=120, check=True
+        )
+        return int(done.stdout)
+
+    assert compiled() == 2
+    for index in cache.rglob("*.nbi"):
+        index.write_bytes(b"\x80 no pickle")
+    assert compiled() == 2
+    assert compiled() == 0
