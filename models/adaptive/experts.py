@@ -18,20 +18,22 @@ from models.compiled.simd import compiled
 
 Floats = NDArray[np.float64]
 
-WIDTHS = np.array([2.0 ** (0.7 * n) for n in range(-2, 3)])
-"""Multiples of the running scale."""
+WIDTHS = np.array([0.37892914162759955, 0.6155722066724582, 1.0, 1.624504792712471, 2.6390158215457884])
+"""Multiples of the running scale: powers of 2^0.7, written out since not all libraries round them alike."""
 NETWORK = PREDICTORS * len(WIDTHS)
 """Index of the network's place among the experts."""
 EXPERTS = NETWORK + 1
 FORGETTING = 0.98
 """Weight of a sample's log-likelihood for each sample that has passed since."""
 UNIFORM_SHARE = 2.0**-16
+LEAST_LIKELIHOOD = 1e-9
+"""An expert that fails counts as if it had given this probability."""
+FIRST_SCALE = 30.0
+"""Running means of the errors at the start of a recording, in quantisation steps."""
 
-_LEAST_LIKELIHOOD = 1e-9  # an expert that fails counts as if it had given this probability
 _LEAST_SCALE = 0.02  # of a logistic distribution, in quantisation steps
 _PER_ERROR, _PER_STEP = 0.7, 0.01
 _FAST, _SLOW = 0.06, 0.006  # rates of the two running means of an error
-_FIRST_SCALE = 30.0
 _ABSENT = -1e30
 _WIDTH_COUNT = len(WIDTHS)
 
@@ -65,7 +67,7 @@ def new_experts(with_network: bool) -> Experts:
     log_weights = np.zeros(EXPERTS)
     if not with_network:
         log_weights[NETWORK] = _ABSENT
-    running = np.full((PREDICTORS, 2), _FIRST_SCALE)
+    running = np.full((PREDICTORS, 2), FIRST_SCALE)
     return Experts(log_weights, running, *(np.zeros(EXPERTS) for _ in range(4)))
 
 
@@ -132,9 +134,15 @@ def learn(state: Experts, predictions: Floats, value: float) -> None:
     """
     for i in range(EXPERTS):
         found = state.likelihood[i]
-        found = found if found > _LEAST_LIKELIHOOD else _LEAST_LIKELIHOOD
+        found = found if found > LEAST_LIKELIHOOD else LEAST_LIKELIHOOD
         state.log_weights[i] = FORGETTING * state.log_weights[i] + log(found)
-    for j in range(PREDICTORS):
+    follow_errors(state.running, predictions, value)
+
+
+@compiled
+def follow_errors(running: Floats, predictions: Floats, value: float) -> None:
+    """Update the fast and the slow running mean of each prediction's error, (J, 2), by the next sample."""
+    for j in range(predictions.size):
         error = _PER_ERROR * abs(value - predictions[j]) + _PER_STEP
-        state.running[j, 0] += _FAST * (error - state.running[j, 0])
-        state.running[j, 1] += _SLOW * (error - state.running[j, 1])
+        running[j, 0] += _FAST * (error - running[j, 0])
+        running[j, 1] += _SLOW * (error - running[j, 1])

@@ -13,20 +13,15 @@ from numpy.typing import NDArray
 
 from models.adaptive import cascade, experts
 from models.adaptive.cascade import Cascade
-from models.adaptive.elementary import exp
-from models.adaptive.experts import EXPERTS, NETWORK, UNIFORM_SHARE, Experts
+from models.adaptive.experts import NETWORK, Experts
 from models.compiled.simd import compiled
 from pipeline.compression import bit_probabilities as bits
+from pipeline.compression import logistic_search as logistic
 from pipeline.compression import range_coder
 from pipeline.compression.bit_probabilities import Mixture
 from pipeline.compression.range_coder import Bytes, State
 
 Floats = NDArray[np.float64]
-
-# Rows of the search (6, EXPERTS). As in `bit_probabilities`, a bound b has two numbers for each expert:
-# F(b) - [b >= mean], which is accurate in both tails, and [b >= mean].
-LOW, LOW_PAST, HIGH, HIGH_PAST, MIDDLE, MIDDLE_PAST = range(6)
-ROWS = 6
 
 
 class Adaptive(NamedTuple):
@@ -35,7 +30,7 @@ class Adaptive(NamedTuple):
     Attributes:
         predictor: the cascade.
         mixed: the experts.
-        search: (ROWS, EXPERTS) room for the search of a sample.
+        search: (ROWS, NETWORK) room for the search of a sample, see `pipeline.compression.logistic_search`.
     """
 
     predictor: Cascade
@@ -113,21 +108,13 @@ def _find(
 ) -> int:
     """Code the decisions on a sample, and return its place."""
     table, search = network.mixture[0], adaptive.search
-    for i in range(EXPERTS):
-        search[LOW, i] = search[LOW_PAST, i] = search[HIGH, i] = 0.0
-        search[HIGH_PAST, i] = 1.0
+    logistic.begin(search)
     low, half = 0, 1 << (levels - 1)
     while half:
         probability = _right_half(adaptive, network, levels, low, half)
-        if decoding:
-            bit = range_coder.decode(stream, data, probability)
-        else:
-            bit = 1 if known >= low + half else 0
-            range_coder.encode(stream, data, bit, probability)
-        to = LOW if bit else HIGH
-        for i in range(EXPERTS):
-            search[to, i] = search[MIDDLE, i]
-            search[to + 1, i] = search[MIDDLE_PAST, i]
+        known_bit = 1 if known >= low + half else 0
+        bit = range_coder.code(stream, data, known_bit, probability, decoding)
+        logistic.narrow(search, bit)
         if half > 1 and table.shape[1]:  # the last decision is made in `bits.end_sample`
             bits.narrow(table, bit)
         low += half * bit
@@ -138,25 +125,13 @@ def _find(
 @compiled
 def _right_half(adaptive: Adaptive, network: Network, levels: int, low: int, half: int) -> float:
     """Return the probability that the place is at least ``low + half``, given that it is in the interval."""
-    mixed, search = adaptive.mixed, adaptive.search
+    mixed, count = adaptive.mixed, NETWORK
     bound = np.float64(low + half - (1 << (levels - 1))) - 0.5
-    for i in range(EXPERTS):
-        z = (bound - mixed.mean[i]) * mixed.inverse[i]
-        tail = 1.0 / (1.0 + exp(abs(z)))
-        search[MIDDLE, i] = -tail if z >= 0 else tail
-        search[MIDDLE_PAST, i] = 1.0 if z >= 0 else 0.0
-    left = right = 0.0
-    for i in range(NETWORK):
-        weight = mixed.weights[i]
-        of_left = (search[MIDDLE, i] - search[LOW, i]) + (search[MIDDLE_PAST, i] - search[LOW_PAST, i])
-        of_right = (search[HIGH, i] - search[MIDDLE, i]) + (search[HIGH_PAST, i] - search[MIDDLE_PAST, i])
-        left += weight * max(of_left, 0.0)
-        right += weight * max(of_right, 0.0)
+    left, right = logistic.halves(
+        adaptive.search, mixed.mean[:count], mixed.inverse[:count], mixed.weights[:count], bound
+    )
     if network.mixture[0].shape[1]:
         of_left, of_right = bits.halves(network.mixture[0], network.bounds[low + half])
         left += mixed.weights[NETWORK] * of_left
         right += mixed.weights[NETWORK] * of_right
-    uniform = UNIFORM_SHARE * np.float64(half) / np.float64(1 << levels)
-    left = (1.0 - UNIFORM_SHARE) * left + uniform
-    right = (1.0 - UNIFORM_SHARE) * right + uniform
-    return right / (left + right)
+    return logistic.of_right(left, right, half, levels)

@@ -86,6 +86,15 @@ def decode(state: State, data: Bytes, probability: float) -> int:
 
 
 @compiled
+def code(state: State, data: Bytes, bit: int, probability: float, decoding: bool) -> int:
+    """Decode the next decision, or encode ``bit``; return the decision. See `encode` and `decode`."""
+    if decoding:
+        return decode(state, data, probability)
+    encode(state, data, bit, probability)
+    return bit
+
+
+@compiled
 def finish(state: State, data: Bytes) -> int:
     """Write the last byte, and return the number of all bytes.
 

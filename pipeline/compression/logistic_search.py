@@ -1,0 +1,75 @@
+"""The part of mixed logistic distributions in the search for a sample by binary decisions.
+
+A sample's place among all 2^L integers is found by halving the interval in which it lies. A bound b has two
+numbers for each distribution: F(b) - [b >= mean], which is accurate in both tails, and [b >= mean].
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.adaptive.elementary import exp
+from models.adaptive.experts import UNIFORM_SHARE
+from models.compiled.simd import compiled
+
+Floats = NDArray[np.float64]
+
+LOW, LOW_PAST, HIGH, HIGH_PAST, MIDDLE, MIDDLE_PAST = range(6)
+ROWS = 6
+"""Rows of a search, (ROWS, K) for K distributions."""
+
+
+@compiled
+def begin(search: Floats) -> None:
+    """Begin the search for a sample among all integers."""
+    for i in range(search.shape[1]):
+        search[LOW, i] = search[LOW_PAST, i] = search[HIGH, i] = 0.0
+        search[HIGH_PAST, i] = 1.0
+
+
+@compiled
+def halves(
+    search: Floats, mean: Floats, inverse: Floats, weights: Floats, bound: float
+) -> tuple[float, float]:
+    """Return the mixture's probabilities of both halves of the interval.
+
+    Args:
+        search: see `ROWS`; the numbers of the bound are noted.
+        mean, inverse, weights: (K,) of the distributions, the inverse of the scale.
+        bound: bound between the halves, in quantisation steps.
+    """
+    for i in range(mean.size):
+        z = (bound - mean[i]) * inverse[i]
+        tail = 1.0 / (1.0 + exp(abs(z)))
+        search[MIDDLE, i] = -tail if z >= 0 else tail
+        search[MIDDLE_PAST, i] = 1.0 if z >= 0 else 0.0
+    left = right = 0.0
+    for i in range(mean.size):
+        of_left = (search[MIDDLE, i] - search[LOW, i]) + (search[MIDDLE_PAST, i] - search[LOW_PAST, i])
+        of_right = (search[HIGH, i] - search[MIDDLE, i]) + (search[HIGH_PAST, i] - search[MIDDLE_PAST, i])
+        left += weights[i] * max(of_left, 0.0)
+        right += weights[i] * max(of_right, 0.0)
+    return left, right
+
+
+@compiled
+def of_right(left: float, right: float, half: int, levels: int) -> float:
+    """Return the probability of the right half, given the interval, with the uniform share.
+
+    Args:
+        left, right: probabilities of the halves under the mixture.
+        half: integers in each half.
+        levels: L.
+    """
+    uniform = UNIFORM_SHARE * np.float64(half) / np.float64(1 << levels)
+    left = (1.0 - UNIFORM_SHARE) * left + uniform
+    right = (1.0 - UNIFORM_SHARE) * right + uniform
+    return right / (left + right)
+
+
+@compiled
+def narrow(search: Floats, bit: int) -> None:
+    """Continue the search in the left (0) or the right (1) half."""
+    to = LOW if bit else HIGH
+    for i in range(search.shape[1]):
+        search[to, i] = search[MIDDLE, i]
+        search[to + 1, i] = search[MIDDLE_PAST, i]
