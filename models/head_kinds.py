@@ -22,15 +22,17 @@ class HeadKind:
         make: "module:attribute", called with H, D and ``settings``; it returns a module that makes a
             `models.distributions.distribution.Distribution` of hidden vectors (..., H) and inputs.
         settings: names of the model's settings that it takes, in order; `scale_floor` is given in the units
-            of the outputs, all others unchanged.
+            of the outputs, all others unchanged. `quantisation_step` is that of the outputs.
         gives: what it gives for a step, in reports.
-        mixture: whether it gives a `models.distributions.mixture.Mixture`, from which the exact probability
-            of an integer sample is computed.
+        mixture: whether it gives a `models.distributions.distribution.IntegerDistribution`, from which the
+            exact probability of an integer sample is computed.
         compiled: whether `models.compiled` has it.
         in_graphs: whether a step with it can be recorded as a CUDA graph, in which nothing may wait for a
             value.
         knows_neighbours: whether a value is drawn given others of the same step or before it, and so with a
             smaller deviation.
+        adaptive: whether it stands on adaptive predictions, so that the inputs of a step are its actual
+            outputs and its row of `models.adaptive.step_features`. Nothing can be drawn from such a head.
     """
 
     name: str
@@ -42,6 +44,7 @@ class HeadKind:
     compiled: bool = False
     in_graphs: bool = True
     knows_neighbours: bool = False
+    adaptive: bool = False
 
     def build(self, hidden_size: int, target_size: int, settings: Mapping[str, Any]) -> Any:
         """Return the head, a `torch.nn.Module`, with fresh weights.
@@ -84,6 +87,16 @@ HEADS = {
     for kind in (
         HeadKind(
             GAUSSIAN_MIXTURE, "numbers", "", gives="a mixture of Gaussians", mixture=True, compiled=True
+        ),
+        HeadKind(
+            "adaptive",
+            "samples",
+            "models.adaptive_head:AdaptiveHead",
+            ("quantisation_step",),
+            "a mixture of logistic distributions around adaptive predictions",
+            mixture=True,
+            compiled=True,
+            adaptive=True,
         ),
         HeadKind("bernoulli", "notes", _NOTES + "BernoulliHead", (), "each note's probability by itself"),
         HeadKind(

@@ -1,6 +1,6 @@
 """Solution of the normal equations of least squares, as vector instructions that numba would not find.
 
-The elimination is unrolled for one order, with four columns side by side. Each element goes through the same
+The elimination is unrolled for each order, with four columns side by side. Each element goes through the same
 products and differences in the same order on every processor, so the result has the same bits everywhere.
 """
 
@@ -13,14 +13,13 @@ from numba.core import cgutils as untyped_cgutils
 from numba.extending import intrinsic
 
 ORDER = 16
-"""Number of unknowns."""
+"""Number of unknowns of `solve`."""
 LEAST_PIVOT = 1e-9
 """Equations whose elimination meets a smaller pivot have no reliable solution."""
 
 cgutils: Any = untyped_cgutils
 
 _LANES = 4
-_BLOCKS = ORDER // _LANES
 _DOUBLE, _INT = ir.DoubleType(), ir.IntType(32)
 _VECTOR = ir.VectorType(_DOUBLE, _LANES)
 
@@ -31,13 +30,14 @@ Row = list[ir.Value]
 class _Elimination:
     """Emits the instructions that solve A w = y for a symmetric, positive matrix A."""
 
-    def __init__(self, builder: ir.IRBuilder) -> None:
-        self.builder = builder
+    def __init__(self, builder: ir.IRBuilder, order: int) -> None:
+        self.builder, self.order = builder, order
+        self.blocks = range(order // _LANES)
 
     def load_row(self, data: ir.Value, offset: int) -> Row:
-        """Load ORDER numbers that begin at an offset."""
+        """Load a row of numbers that begins at an offset."""
         places = [
-            self.builder.gep(data, [ir.Constant(_INT, offset + block * _LANES)]) for block in range(_BLOCKS)
+            self.builder.gep(data, [ir.Constant(_INT, offset + block * _LANES)]) for block in self.blocks
         ]
         vectors = [self.builder.bitcast(place, _VECTOR.as_pointer()) for place in places]
         return [self.builder.load(vector, align=8) for vector in vectors]
@@ -55,7 +55,7 @@ class _Elimination:
     def subtract(self, row: Row, factor: ir.Value, other: Row, first: int) -> None:
         """Subtract ``factor`` times another row, from the vector ``first`` on."""
         factors = self.splat(factor)
-        for block in range(first, _BLOCKS):
+        for block in self.blocks[first:]:
             row[block] = self.builder.fsub(row[block], self.builder.fmul(factors, other[block]))
 
     def add_to_diagonal(self, rows: list[Row], ridge: ir.Value) -> None:
@@ -77,38 +77,45 @@ class _Elimination:
             own, inverses = k // _LANES, self.splat(inverse)
             factor = [builder.fmul(vector, inverses) if b >= own else vector for b, vector in enumerate(row)]
             self.subtract(right, value, factor, own)
-            for i in range(k + 1, ORDER):
+            for i in range(k + 1, self.order):
                 self.subtract(rows[i], self.lane(factor, i), row, i // _LANES)
             factors.append(factor)
             solution.append(builder.fmul(value, inverse))
-        for j in range(ORDER - 1, 0, -1):
+        for j in range(self.order - 1, 0, -1):
             for i in range(j):
                 product = builder.fmul(self.lane(factors[i], j), solution[j])
                 solution[i] = builder.fsub(solution[i], product)
         return usable, solution
 
 
-def _build(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
-    data = [context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 1, 3)]
-    emit = _Elimination(builder)
-    rows = [emit.load_row(data[0], i * ORDER) for i in range(ORDER)]
-    emit.add_to_diagonal(rows, values[2])
-    usable, solution = emit.solve(rows, emit.load_row(data[1], 0))
-    with builder.if_then(usable):
-        for i, value in enumerate(solution):
-            builder.store(value, builder.gep(data[2], [ir.Constant(_INT, i)]))
-    return usable
+def solver(order: int) -> Any:
+    """Return a function that solves (matrix + ridge I) x = right for a symmetric, positive matrix.
+
+    Compiled functions call it with the matrix (order, order), of which only the diagonal and what lies right
+    of it are read, the right side (order,), the ridge, and the solution (order,). The arrays are contiguous,
+    in double precision, and their sizes are not checked. The solution is filled in where all pivots are
+    larger than `LEAST_PIVOT`, which is returned, and is kept otherwise.
+
+    Args:
+        order: number of unknowns, a multiple of 4.
+    """
+
+    def build(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> ir.Value:
+        data = [context.make_array(signature.args[i])(context, builder, values[i]).data for i in (0, 1, 3)]
+        emit = _Elimination(builder, order)
+        rows = [emit.load_row(data[0], i * order) for i in range(order)]
+        emit.add_to_diagonal(rows, values[2])
+        usable, solution = emit.solve(rows, emit.load_row(data[1], 0))
+        with builder.if_then(usable):
+            for i, value in enumerate(solution):
+                builder.store(value, builder.gep(data[2], [ir.Constant(_INT, i)]))
+        return usable
+
+    def typed(context: Any, matrix: Any, right: Any, ridge: Any, solution: Any) -> Any:
+        return types.boolean(matrix, right, types.float64, solution), build
+
+    return intrinsic(typed)
 
 
-def _typed(context: Any, matrix: Any, right: Any, ridge: Any, solution: Any) -> Any:
-    return types.boolean(matrix, right, types.float64, solution), _build
-
-
-solve: Any = intrinsic(_typed)
-"""Solves (matrix + ridge I) x = right for a symmetric, positive matrix, inside compiled functions.
-
-Its arguments are the matrix (ORDER, ORDER), of which only the diagonal and what lies right of it are read,
-the right side (ORDER,), the ridge, and the solution (ORDER,). The arrays are contiguous, in double precision,
-and their sizes are not checked. The solution is filled in where all pivots are larger than `LEAST_PIVOT`,
-which is returned, and is kept otherwise.
-"""
+solve = solver(ORDER)
+"""The solver of `ORDER` unknowns."""

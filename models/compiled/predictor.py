@@ -83,7 +83,8 @@ class CompiledPredictor:
         seen: how many of a step's inputs, counted from the newest, the network reads.
         target_size: D, outputs of a step.
         components: K of the mixture.
-        covariance: "diagonal", "full" or "autoregressive".
+        covariance: "diagonal", "full" or "autoregressive"; None for a head of another kind, with which
+            nothing is generated.
         scale_floor: smallest standard deviation.
         companding_step: quantisation step, where the inputs are read companded, too.
         residual: whether layers add what they read, from the second on.
@@ -100,7 +101,7 @@ class CompiledPredictor:
         seen: int,
         target_size: int,
         components: int,
-        covariance: str,
+        covariance: str | None,
         scale_floor: float,
         companding_step: float | None,
         residual: bool,
@@ -110,7 +111,9 @@ class CompiledPredictor:
         features = seen if companding_step is None else 2 * seen
         weights = checked(weights, cell, features, covariance, target_size, components)
         self._layers = layers_of(weights, cell, residual)
-        self._head = head_of(weights, covariance, target_size, components, scale_floor)
+        self._head = None
+        if covariance is not None:
+            self._head = head_of(weights, covariance, target_size, components, scale_floor)
         self._projection = panels(weights["head.projection.weight"])
         self._bias = aligned(padded(weights["head.projection.bias"]))
         self.parameter_count = len(weights["head.projection.bias"])
@@ -212,6 +215,7 @@ class CompiledPredictor:
         Raises:
             ValueError: a shape does not match the model's.
         """
+        assert self._head is not None, "nothing is drawn from this head"
         window = np.array(window, np.float32, order="C")
         batch = len(window)
         h, c = self._copied(state, batch)

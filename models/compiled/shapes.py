@@ -12,7 +12,7 @@ Shape = tuple[int, ...]
 
 
 def checked(
-    weights: Weights, cell: str, input_size: int, covariance: str, target_size: int, components: int
+    weights: Weights, cell: str, input_size: int, covariance: str | None, target_size: int, components: int
 ) -> Weights:
     """Return the weights of a `models.predictor.Predictor` as float32, after a check of names and shapes.
 
@@ -22,7 +22,7 @@ def checked(
         weights: arrays by name.
         cell: name of the cell.
         input_size: features that the first layer reads.
-        covariance: covariance of the mixture.
+        covariance: covariance of the mixture; None for a head of another kind, which may project to any size.
         target_size: values of a step, D.
         components: components of the mixture, K.
 
@@ -55,7 +55,7 @@ def checked(
 
 
 def _head(
-    weights: Weights, size: int, covariance: str, target_size: int, components: int
+    weights: Weights, size: int, covariance: str | None, target_size: int, components: int
 ) -> dict[str, Shape]:
     shapes: dict[str, Shape] = {}
     count = 1 + 2 * target_size
@@ -65,5 +65,5 @@ def _head(
         order = weights["head.start"].size
         count = 2 + target_size + order
         shapes = {"head.start": (order,), "head.basis": (order, order)}
-    rows = components * count
+    rows = components * count if covariance else len(weights["head.projection.bias"])
     return shapes | {"head.projection.weight": (rows, size), "head.projection.bias": (rows,)}

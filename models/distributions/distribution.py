@@ -1,7 +1,7 @@
 """The interface of a distribution that training, evaluation and generation use, whatever its head."""
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -67,4 +67,33 @@ class Distribution(Protocol):
 
     def expectation(self) -> Tensor:
         """Return the mean, (..., D)."""
+        ...
+
+
+@runtime_checkable
+class IntegerDistribution(Protocol):
+    """Distributions over vectors of D values that also give the exact probability of integers."""
+
+    def discrete_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return `interval_log_prob` with a gradient, for training."""
+        ...
+
+    def interval_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return the log-probability (...), in nats, that each output lies between its bounds, in float64.
+
+        Args:
+            value: the actual outputs, (..., D).
+            lower, upper: bounds (..., D), which may be infinite.
+            mask: (..., D); outputs where it is false are left out.
+        """
+        ...
+
+    def conditional_interval_log_prob(
+        self, value: Tensor, lower: Tensor, upper: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
+        """Return `interval_log_prob` of each output given those before it, (..., D)."""
         ...

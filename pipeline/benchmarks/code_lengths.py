@@ -27,6 +27,7 @@ NAMES = {
     "adaptive": "adaptive predictor, without a network",
     "network": "network alone",
     "with_experts": "network with adaptive experts",
+    "adaptive_head": "network on adaptive predictions",
     "fast_file": "files of `compress --fast`",
     "file": "files of `compress`",
 }
@@ -60,8 +61,11 @@ def code_length_table(coding: CodingModel | None, recordings: Sequence[Path]) ->
             row["fast_file"] = _file_bits(None, path, Path(folder), seconds["fast_file"])
             if coding is not None:
                 score = score_with_picture(coding.model, path, WINDOW_S)
-                row["network"] = (score.bits_per_sample or 0.0) * len(samples)
-                row["with_experts"] = (score.bits_with_experts or 0.0) * len(samples)
+                bits, mixed = score.bits_per_sample or 0.0, score.bits_with_experts or 0.0
+                found = {"network": bits, "with_experts": mixed}
+                if coding.model.framing.adaptive:  # which has the experts in its own mixture
+                    found = {"adaptive_head": bits}
+                row |= {name: each * len(samples) for name, each in found.items()}
                 row["file"] = _file_bits(coding, path, Path(folder), seconds["file"])
             rows.append(row)
     return _table(rows, flac_bits_per_sample(sounds, rate), rate, seconds)

@@ -1,16 +1,20 @@
 """Encoder and decoder of the integers of one channel, with or without a network."""
 
 import hashlib
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptive.cascade import new_cascade
-from models.adaptive.experts import EXPERTS, new_experts
+from models.adaptive.experts import NETWORK, new_experts
 from pipeline.compression import bit_probabilities as bits
 from pipeline.compression import expert_search as search
 from pipeline.compression import range_coder
+from pipeline.compression.guided_code import GuidedCode
+from pipeline.compression.logistic_search import ROWS
 from pipeline.compression.network_mixture import MODEL_BITS, Alphabet, NetworkMixture, exact_arithmetic
+from pipeline.compression.range_coder import Bytes, State
 from pipeline.model.trained_model import TrainedModel
 
 TEST_STEPS = 64
@@ -18,6 +22,20 @@ TEST_SAMPLES = 640
 """Length of the test computation, with and without a network."""
 
 Places = NDArray[np.int64]
+Numbers = tuple[NDArray[Any], ...]
+
+
+class Code(Protocol):
+    """What codes the integers of one channel, step by step, and adapts to them."""
+
+    def code(self, stream: State, data: Bytes, places: Places, decoding: bool) -> None:
+        """Encode the next places (n,), or decode them into the array."""
+
+    def of_step(self) -> Numbers:
+        """Return the numbers that were computed for the last step."""
+
+    def of_recording(self) -> Numbers:
+        """Return the numbers that have adapted to the recording."""
 
 
 class MixedCoder:
@@ -32,16 +50,14 @@ class MixedCoder:
 
     def __init__(self, depth: int, model: TrainedModel | None = None) -> None:
         self.depth = depth
-        room = np.zeros((search.ROWS, EXPERTS))
-        self.adaptive = search.Adaptive(new_cascade(), new_experts(model is not None), room)
-        self._mixture = None if model is None else NetworkMixture(model)
-        self.network = _network(self._mixture, None if model is None else Alphabet.of(model, depth))
+        guided = model is not None and model.framing.adaptive
+        self.experts: Code = GuidedCode(depth, model) if model and guided else MixedCode(depth, model)
 
     def encode(self, places: Places) -> bytes:
         """Pack places (n,) into bytes."""
         stream = range_coder.new_encoder()
         data = np.empty((len(places) * self.depth + 3) * range_coder.MOST_BYTES, np.uint8)
-        self._code(stream, data, places.copy(), False)
+        self.experts.code(stream, data, places.copy(), False)
         return data[: range_coder.finish(stream, data)].tobytes()
 
     def decode(self, data: bytes, count: int) -> Places:
@@ -52,19 +68,39 @@ class MixedCoder:
             count: number of samples.
         """
         packed, places = np.frombuffer(data, np.uint8), np.empty(count, np.int64)
-        self._code(range_coder.new_decoder(packed), packed.copy(), places, True)
+        self.experts.code(range_coder.new_decoder(packed), packed.copy(), places, True)
         return places
 
-    def _code(self, stream: range_coder.State, data: range_coder.Bytes, places: Places, decode: bool) -> None:
-        network = self._mixture
-        if network is None:
-            search.code(stream, data, self.adaptive, self.network, self.depth, places, decode)
+
+class MixedCode:
+    """The adaptive experts with a network as one more, or without; see `MixedCoder` for the arguments."""
+
+    def __init__(self, depth: int, model: TrainedModel | None) -> None:
+        self._depth = depth
+        room = np.zeros((ROWS, NETWORK))
+        self._adaptive = search.Adaptive(new_cascade(), new_experts(model is not None), room)
+        self._mixture = None if model is None else NetworkMixture(model)
+        self._network = _network(self._mixture, None if model is None else Alphabet.of(model, depth))
+
+    def code(self, stream: State, data: Bytes, places: Places, decoding: bool) -> None:
+        """Encode the next places (n,), or decode them into the array."""
+        mixture, network = self._mixture, self._network
+        if mixture is None:
+            search.code(stream, data, self._adaptive, network, self._depth, places, decoding)
             return
-        for first in range(0, len(places), network.hop):
-            step = places[first : first + network.hop]
-            network.read()
-            search.code(stream, data, self.adaptive, self.network, self.depth, step, decode)
-            network.append(self.network.values[step])
+        for first in range(0, len(places), mixture.hop):
+            step = places[first : first + mixture.hop]
+            mixture.read()
+            search.code(stream, data, self._adaptive, network, self._depth, step, decoding)
+            mixture.append(network.values[step])
+
+    def of_step(self) -> Numbers:
+        """Return the network's mixture for the last step."""
+        return self._network.mixture
+
+    def of_recording(self) -> Numbers:
+        """Return the state of the cascade and of the experts."""
+        return *self._adaptive.predictor, *self._adaptive.mixed
 
 
 def _network(mixture: NetworkMixture | None, alphabet: Alphabet | None) -> search.Network:
@@ -93,8 +129,8 @@ def fingerprint(model: TrainedModel | None = None) -> str:
         with exact_arithmetic(model):
             for step in places.reshape(-1, model.framing.hop):
                 found.update(coder.encode(step))
-                for part in coder.network.mixture:
+                for part in coder.experts.of_step():
                     found.update(part.astype("<f8").tobytes())
-    for state in (*coder.adaptive.predictor, *coder.adaptive.mixed):
+    for state in coder.experts.of_recording():
         found.update(state.astype("<f8").tobytes())
     return found.hexdigest()

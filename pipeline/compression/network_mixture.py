@@ -78,7 +78,7 @@ class NetworkMixture:
         self.hop = model.framing.hop
         self.kind = KINDS[model.model.covariance]
         self._floor = model.model.scale_floor * model.quantisation_step
-        self._project = _projection(model)
+        self._project = projection_of(model)
         self._order = model.model.autoregressive_order if self.kind == bits.AUTOREGRESSIVE else 0
         weights = model.weights() if self._order else {}
         self._start = np.asarray(weights.get("head.start", np.zeros(0)), np.float64)
@@ -106,7 +106,7 @@ def check_codes(model: TrainedModel) -> None:
     if not model.representation.quantised:
         raise UserError("this model predicts no samples but spectrograms or notes: name one of samples")
     kind = head_kind(model.model.head, model.model.covariance).name
-    if kind not in KINDS:
+    if kind not in KINDS and not model.framing.adaptive:
         raise UserError(f"the head {kind} has no exact probabilities that compress needs: name another model")
 
 
@@ -124,7 +124,7 @@ def exact_arithmetic(model: TrainedModel) -> Iterator[None]:
         yield
 
 
-def _projection(model: TrainedModel) -> Projection:
+def projection_of(model: TrainedModel) -> Projection:
     """Return the model's projection at the start of a recording, compiled where possible, else in torch."""
     compiled = model.compiled
     if compiled is None:
@@ -146,6 +146,15 @@ def _in_torch(model: TrainedModel) -> Projection:
     network = model.network
     state, projected = network.initial_state(1), list[torch.Tensor]()
     projection = network.get_submodule("head.projection")
+
+    def project_hidden(seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        nonlocal state
+        hidden, _, state = network.hidden_vectors(torch.from_numpy(seen[None, None]), state)
+        raw: NDArray[np.float32] = projection(hidden)[0, 0].numpy()
+        return raw
+
+    if model.framing.adaptive:
+        return project_hidden
 
     def project(seen: NDArray[np.float32]) -> NDArray[np.float32]:
         nonlocal state

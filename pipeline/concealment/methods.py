@@ -54,12 +54,13 @@ def model_expectation(model: TrainedModel | None, seed: int = 0) -> Extrapolate:
         seed: of the first take's draws.
 
     Raises:
-        UserError: there is no model, or it is not one of waveforms.
+        UserError: there is no model, or it is not one of waveforms, or draws nothing.
     """
     if model is None:
         raise UserError("a model is needed to fill gaps by one", 2)
     if not model.audio.rows_are_samples:
         raise UserError("this model is of spectrograms, too coarse for gaps; name a model of waveforms")
+    model.require_draws()
 
     def expectation(history: Samples, count: int, sample_rate: int) -> Floats:
         from pipeline.generation.engine import free_run

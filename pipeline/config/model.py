@@ -67,8 +67,9 @@ class ModelConfig(Section):
     """Also feed the samples on a logarithmic (companded) scale, which resolves quiet sound as well as
     loud."""
     head: Annotated[str, AfterValidator(one_of(HEADS))] = "gaussian_mixture"
-    """Output distribution: a mixture of Gaussians. For notes, `bernoulli` (independent notes) or `nade` (each
-    note conditioned on the lower ones)."""
+    """Output distribution: a mixture of Gaussians, or for samples one around `adaptive` predictions, which
+    scores and compresses, but draws nothing. For notes, `bernoulli` (independent notes) or `nade` (each note
+    conditioned on the lower ones)."""
     mixture_components: Positive = 20
     """Number of Gaussians in the mixture."""
     covariance: Annotated[str, AfterValidator(one_of(COVARIANCES))] = "diagonal"

@@ -162,7 +162,7 @@ class RunConfig(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         rules = {
-            f"model.head={_heads_of('numbers', 'samples')} is for waveform and spectrogram; "
+            f"model.head={_heads_of('numbers')} is for waveform and spectrogram; "
             f"for piano-roll take {_heads_of('notes')}": (
                 (HEADS[self.model.head].outputs == "notes") == (self.input.kind == "piano-roll")
             ),
@@ -179,6 +179,17 @@ class RunConfig(Section):
                     and self.model.architecture == "predictor"
                     and not self.model.convolutions
                 )
+            ),
+            "model.head=adaptive takes a predictor without model.convolutions and model.companding": (
+                not HEADS[self.model.head].adaptive
+                or (
+                    self.model.architecture == "predictor"
+                    and not self.model.convolutions
+                    and not self.model.companding
+                )
+            ),
+            "model.head=adaptive draws nothing: it takes samples.count=0 and no evaluate.horizons": (
+                not HEADS[self.model.head].adaptive or not (self.samples.count or self.evaluate.horizons)
             ),
             "train.loss=discrete is for heads that give mixtures": (
                 self.train.loss != "discrete"

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.data.dataset import SplitRows
+from pipeline.data.step_table import step_table
 from pipeline.features.framing import Framing
 from pipeline.features.normaliser import Normaliser
 
@@ -151,7 +152,8 @@ class Batch:
     """One update's data on the device.
 
     Attributes:
-        inputs: (B, T, D_in) normalised; T is at most the plan's, less where all recordings end before.
+        inputs: (B, T, D_in) normalised, or as `Framing.adaptive` says; T is at most the plan's, less where
+            all recordings end before.
         targets: (B, T, D) normalised; zero where masked.
         stored: (B, T, D) targets as stored, for the exact likelihood.
         mask: (B, T, D) which targets exist; None where all do, as in most updates.
@@ -176,6 +178,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Yield the plan's updates from ``first_update`` on, gathered from the rows on their device."""
     device = normaliser.mean.device
+    table = step_table(data, framing) if framing.adaptive else None
     lengths = data.length.cpu().numpy()
     for update in range(first_update, len(plan)):
         planned, begin, fresh = (table[0] for table in plan.chunks(update, update + 1))
@@ -199,4 +202,7 @@ def batches(
         stored = stretch[:, framing.window :].reshape(targets.shape)
         keep = torch.from_numpy(~fresh).to(device)
         some_mask = mask if predicted < mask.numel() else None
+        if table is not None:
+            own = table.gather(recording.cpu(), first_step.cpu(), chunk_steps).to(device, non_blocking=True)
+            inputs = torch.cat([targets, own], -1)
         yield Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))

@@ -15,6 +15,7 @@ from annotated_types import MinLen
 from torch import Tensor
 from typing_extensions import TypedDict
 
+from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
 from pipeline.common.files import read_json, write_json
 from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, row_settings
@@ -131,11 +132,21 @@ class SplitRows:
     Attributes:
         rows: (R, width) as stored.
         offset, length: (recordings,) int64 on the same device as ``rows``.
+        kept: where what is computed from all recordings may be kept, a path without a suffix.
     """
 
     rows: Tensor
     offset: Tensor
     length: Tensor
+    kept: Path | None = None
+
+    @cached_property
+    def unused_bits(self) -> Tensor:
+        """How many of the lowest bits of integer rows are 0 in all rows of each recording, (recordings,)."""
+        rows, ends = self.rows.cpu().numpy(), (self.offset + self.length).tolist()
+        recordings = [rows[start:end] for start, end in zip(self.offset.tolist(), ends, strict=True)]
+        unused = [unused_bits(int(np.bitwise_or.reduce(each, None)), SAMPLE_BITS) for each in recordings]
+        return torch.tensor(unused)
 
 
 def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRows:
@@ -147,15 +158,16 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
     chosen = dataset.require(split)
     verify_rows(dataset, chosen.tolist())
     offset, length = dataset.offset[chosen], dataset.length[chosen]
+    kept = dataset.path.with_name(split)
     total = int(length.sum())
     if device.type != "cuda" or total * dataset.rows[:1].nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
-        return SplitRows(_as_tensor(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length))
+        return SplitRows(_as_tensor(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length), kept)
     rows = _as_tensor(dataset.rows)
     packed = torch.empty((total, rows.shape[1]), dtype=rows.dtype, device=device)
     begins = np.cumsum(length) - length
     for source, target, count in zip(offset.tolist(), begins.tolist(), length.tolist(), strict=True):
         packed[target : target + count] = rows[source : source + count]
-    return SplitRows(packed, torch.from_numpy(begins).to(device), torch.from_numpy(length).to(device))
+    return SplitRows(packed, torch.from_numpy(begins).to(device), torch.from_numpy(length).to(device), kept)
 
 
 def _as_tensor(rows: np.ndarray) -> Tensor:

@@ -8,14 +8,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from models.distributions.distribution import Distribution
-from models.distributions.mixture import Mixture
+from models.distributions.distribution import Distribution, IntegerDistribution
 from models.recurrent.stack import keep_state_where
-from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
 from pipeline.common.progress import shown
 from pipeline.data.batching import Batch, batches, whole_plan
 from pipeline.data.dataset import SplitRows
@@ -99,7 +96,9 @@ def score(
         if batch.mask is not None:  # a step after the end has probability 1, except for rounding
             nats = nats.masked_fill(~batch.mask.any(-1), 0.0)
         sums[0].index_add_(0, column, nats.sum(1))
-        exact = exact and isinstance(distribution, Mixture)  # of other heads only the density is known
+        exact = exact and isinstance(
+            distribution, IntegerDistribution
+        )  # of other heads only the density is known
         if exact:
             width = widths[column][:, None, None]
             bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser, width)
@@ -154,7 +153,7 @@ def code_length_bits(
         normaliser: gives the bounds of a sample's interval.
         width: distance of two integers that occur, see `Normaliser.interval`.
     """
-    assert isinstance(distribution, Mixture)
+    assert isinstance(distribution, IntegerDistribution)
     return distribution.interval_log_prob(values, *normaliser.interval(stored, width), mask) / -math.log(2)
 
 
@@ -163,7 +162,5 @@ def value_distances(data: SplitRows) -> Tensor:
 
     It is 2^n where the n lowest bits of all its samples are unused.
     """
-    rows, ends = data.rows.cpu().numpy(), (data.offset + data.length).tolist()
-    recordings = [rows[start:end] for start, end in zip(data.offset.tolist(), ends, strict=True)]
-    unused = [unused_bits(int(np.bitwise_or.reduce(each, None)), SAMPLE_BITS) for each in recordings]
-    return torch.tensor([*(1 << bits for bits in unused), 1])
+    unused = torch.cat([data.unused_bits, torch.zeros(1, dtype=torch.int64)])
+    return torch.ones_like(unused) << unused

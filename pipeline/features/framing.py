@@ -29,12 +29,15 @@ class Framing:
         hop: rows that a step predicts.
         width: values of a row (1 for samples, the bins of a spectrogram frame).
         unscored: rows at the beginning of a recording that are read but not predicted.
+        adaptive: whether a step's inputs are its actual outputs and its row of
+            `models.adaptive.step_features`, whose network reads ``window`` past samples.
     """
 
     window: int
     hop: int
     width: int
     unscored: int = 0
+    adaptive: bool = False
 
     @property
     def input_size(self) -> int:

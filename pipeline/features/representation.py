@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from models.head_kinds import head_kind
 from pipeline.features.framing import Framing
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ class Representation(ABC):
         seen = self.window + (stride - 1) * self.hop
         if model.covariance == "autoregressive":
             seen = max(seen, model.autoregressive_order)
-        return Framing(seen, stride * self.hop, self.row_width, self.unscored)
+        adaptive = head_kind(model.head, model.covariance).adaptive
+        return Framing(seen, stride * self.hop, self.row_width, self.unscored, adaptive)
 
     def quantisation_step(self, normalisation: Normalisation) -> float:
         """Return one quantisation step in normalised values, those of the widest where a row has several."""

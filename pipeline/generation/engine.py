@@ -20,7 +20,11 @@ def free_run(
         model: any trained model.
         context: the recording's stored rows (N, width), in memory or in blocks.
         sampling: number of takes and options of the draws.
+
+    Raises:
+        UserError: nothing can be drawn from the model.
     """
+    model.require_draws()
     with progress_bar("") as bar:
         bar.add_task("read", total=None, note="")
         if model.compiled is not None:

@@ -61,9 +61,17 @@ def _build(
     representation = representation_of(input_config)
     window, width = representation.window, representation.row_width
     step = representation.quantisation_step(normalisation)
-    head = _head(
-        model, hidden_size, representation.framing(model).target_size, floor=model.scale_floor * step
-    )
+    head = _head(model, hidden_size, representation.framing(model).target_size, step)
+    if head_kind(model.head, model.covariance).adaptive:
+        from models.adaptive.guided import inputs_size  # compiles, which other heads do without
+
+        seen = inputs_size(window)
+        return Predictor(
+            seen,
+            RecurrentStack(model.cell, seen, hidden_size, **layers),
+            head,
+            output_dropout=model.output_dropout,
+        )
     if model.architecture == "encoder-decoder":
         layers |= {"decode_steps": model.decode_steps, "attention_steps": model.attention_steps}
         layers |= {"output_dropout": model.output_dropout}
@@ -79,8 +87,8 @@ def _build(
     return Predictor(seen, recurrent, head, frontend, output_dropout=model.output_dropout)
 
 
-def _head(model: ModelConfig, hidden_size: int, target_size: int, floor: float) -> nn.Module:
-    settings = model.model_dump() | {"scale_floor": floor}
+def _head(model: ModelConfig, hidden_size: int, target_size: int, step: float) -> nn.Module:
+    settings = model.model_dump() | {"scale_floor": model.scale_floor * step, "quantisation_step": step}
     head: nn.Module = head_kind(model.head, model.covariance).build(hidden_size, target_size, settings)
     return head
 

@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from models.distributions.distribution import Distribution, Steps
-from models.distributions.mixture import Mixture
+from models.distributions.distribution import Distribution, IntegerDistribution, Steps
 from models.gpu_kernels.heads import has_kernel, loss_of_head
 from models.recurrent.stack import State
 from pipeline.data.batching import Batch
@@ -28,7 +27,7 @@ def log_likelihood(
     """
     if not discrete:
         return distribution.log_prob(batch.targets, batch.mask)
-    assert isinstance(distribution, Mixture)
+    assert isinstance(distribution, IntegerDistribution)
     log_prob = distribution.discrete_log_prob(batch.targets, *normaliser.interval(batch.stored), batch.mask)
     log_width = _log_width(normaliser)
     values = batch.targets.shape[-1] if batch.mask is None else batch.mask.sum(-1)

@@ -96,6 +96,11 @@ class TrainedModel:
             model.cell, model.head, model.covariance, model.architecture, len(model.convolutions)
         )
 
+    def require_draws(self) -> None:
+        """Raise `UserError` where the head gives likelihoods, but no values to draw."""
+        if self.framing.adaptive:
+            raise UserError(f"nothing can be drawn from the head {self.model.head}: it scores and compresses")
+
     def engine(self) -> dict[str, str | None]:
         """Return which form generates, and why where it is not the compiled one, for people and machines."""
         reason = self.why_not_compiled
@@ -119,10 +124,10 @@ class TrainedModel:
             return CompiledPredictor(
                 weights,
                 model.cell,
-                seen=self.representation.window,
+                seen=self._seen,
                 target_size=self.framing.target_size,
                 components=model.mixture_components,
-                covariance=model.covariance,
+                covariance=None if self.framing.adaptive else model.covariance,
                 scale_floor=model.scale_floor * step,
                 companding_step=step if model.companding else None,
                 residual=model.residual,
@@ -131,6 +136,15 @@ class TrainedModel:
             name = "" if self.folder is None else f"{self.folder}: "
             reason = f"its weights do not fit its configuration ({problem})"
             raise UserError(f"{name}damaged model: {reason}") from None
+
+    @property
+    def _seen(self) -> int:
+        """Values of a step that the network reads."""
+        if not self.framing.adaptive:
+            return self.representation.window
+        from models.adaptive.guided import inputs_size
+
+        return inputs_size(self.representation.window)
 
     @property
     def device(self) -> torch.device:

@@ -49,10 +49,16 @@ class _Scorer:
 
     def __init__(self, model: TrainedModel, unused: int) -> None:
         from models.adaptive.code_length import AdaptivePredictor
+        from models.adaptive.step_features import StepFeatures
 
         self._forward, self._framing, self._normaliser = _forward(model), model.framing, model.normaliser()
         self._unused = unused
-        self._experts = AdaptivePredictor(SAMPLE_BITS - unused, with_network=True)
+        # A head on adaptive predictions has their experts in its mixture, and needs none beside it.
+        self._experts = self._steps = None
+        if model.framing.adaptive:
+            self._steps = StepFeatures(model.framing.hop, model.framing.window, unused)
+        else:
+            self._experts = AdaptivePredictor(SAMPLE_BITS - unused, with_network=True)
 
     def score(self, stretch: Rows, exists: NDArray[np.bool_]) -> StepScores:
         """Return the scores of a chunk (see `_chunks`)."""
@@ -65,6 +71,10 @@ class _Scorer:
             normalised = self._normaliser.normalise(stored).masked_fill(~there[:, :, None], 0.0)
             inputs, targets, every = self._framing.split(normalised, there)
             mask = None if bool(every.all()) else every
+            if self._steps is not None:
+                window = self._framing.window
+                own = self._steps.rows(stretch[window:, 0][exists[window:]])
+                inputs = torch.cat([targets, torch.from_numpy(own)[None].to(device)], -1)
             distribution = self._forward(inputs)
             nats = -distribution.log_prob(targets, mask).double()
             bits = with_experts = None
@@ -81,16 +91,20 @@ class _Scorer:
         mask: torch.Tensor | None,
     ) -> tuple[Figures, Figures]:
         """Return the bits of each step (T,), under the network and with the experts beside it."""
-        from models.distributions.mixture import Mixture
 
-        assert isinstance(distribution, Mixture)
+        from models.distributions.distribution import IntegerDistribution
+
+        assert isinstance(distribution, IntegerDistribution)
         bounds = self._normaliser.interval(integers, 1 << self._unused)
         log_prob = distribution.conditional_interval_log_prob(targets, *bounds, mask)[0].cpu().numpy()
         there = np.ones(log_prob.shape, bool) if mask is None else mask[0].cpu().numpy()
         samples = integers[0].cpu().numpy().astype(np.int64)[there] >> self._unused
+        bits = log_prob.sum(-1) / -math.log(2)
+        if self._experts is None:
+            return bits, bits
         mixed = np.zeros(log_prob.shape)
         mixed[there] = self._experts.bits(samples, np.exp(log_prob[there]))
-        return log_prob.sum(-1) / -math.log(2), mixed.sum(-1)
+        return bits, mixed.sum(-1)
 
 
 def _forward(model: TrainedModel) -> Callable[[torch.Tensor], Distribution]:

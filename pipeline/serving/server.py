@@ -28,6 +28,7 @@ class ContinuationServer:
     """
 
     def __init__(self, model: TrainedModel) -> None:
+        model.require_draws()
         self._model = model
         self._workers = ThreadPoolExecutor(max(1, os.cpu_count() or 1), thread_name_prefix="continue")
 

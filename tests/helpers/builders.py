@@ -100,6 +100,15 @@ def tiny_model(config: InputConfig | None = None, seed: int = 0, **model: Any) -
     return TrainedModel.of(network, config, settings, normalisation, {"epochs": 1})
 
 
+def adaptive_model(config: WaveformConfig | None = None, spread: float = 0.05) -> TrainedModel:
+    """A model whose head changes the mixture of adaptive predictions, by weights of this spread."""
+    model = tiny_model(config, head="adaptive")
+    with torch.no_grad():
+        for weights in model.network.get_submodule("head.projection").parameters():
+            weights.normal_(0, spread)
+    return model
+
+
 def dataset_of(
     folder: Path, splits: Mapping[Split, Sequence[NDArray[Any]]], config: InputConfig | None = None
 ) -> Dataset:

@@ -28,6 +28,8 @@ def why_host(training: Training) -> str | None:
         return "several ranks join their gradients"
     if training.data.rows.device.type != "cuda":
         return "the rows do not fit on the device"
+    if training.framing.adaptive:
+        return "the adaptive predictions lie in a table on the host"
     if isinstance(training.network, EncoderDecoder):
         return "the layout of an encoder-decoder's blocks depends on values"
     if isinstance(training.network.head, NadeHead):

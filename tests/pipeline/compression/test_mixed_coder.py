@@ -14,7 +14,7 @@ from pipeline.compression.mixed_coder import MixedCoder, fingerprint
 from pipeline.compression.network_mixture import exact_arithmetic
 from pipeline.config.inputs import WaveformConfig
 from pipeline.model.trained_model import TrainedModel
-from tests.helpers.builders import Samples, noise, tiny_model, tone
+from tests.helpers.builders import Samples, adaptive_model, noise, tiny_model, tone
 from tests.helpers.networks.compiled_functions import change_last_digits
 
 WINDOW = WaveformConfig(sample_rate=8_000, window=20, hop=7)
@@ -23,6 +23,7 @@ MODELS: dict[str, TrainedModel | None] = {
     "diagonal": tiny_model(WINDOW),
     "full": tiny_model(WINDOW, covariance="full"),
     "autoregressive": tiny_model(WINDOW, covariance="autoregressive"),
+    "adaptive": adaptive_model(WINDOW),
     "encoder-decoder": tiny_model(WINDOW, architecture="encoder-decoder", decode_steps=4),
 }
 any_model = pytest.mark.parametrize("model", MODELS.values(), ids=MODELS)

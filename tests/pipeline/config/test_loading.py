@@ -54,7 +54,7 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
     (tmp_path / "sound.yaml").write_bytes(b"RIFF\xff\xfe")
     assert "cannot be read" in refusal(tmp_path / "sound.yaml")
     printed = refusal(tmp_path / "missing.yaml")
-    assert "no such configuration; give a YAML file or one of: base, demo" in printed
+    assert "no such configuration; give a YAML file or one of: adaptive, base, demo" in printed
 
 
 @pytest.mark.parametrize(

@@ -31,11 +31,24 @@ MISFITS = {
     ],
     "train.scheduled_sampling is for model.architecture=encoder-decoder": [["train.scheduled_sampling=0.5"]],
 }
+ADAPTIVE_MISFITS = {
+    "model.head=adaptive is for input.kind=waveform": [
+        ["model.head=adaptive", "samples.count=0", "input.kind=spectrogram"],
+    ],
+    "model.head=adaptive takes a predictor without model.convolutions and model.companding": [
+        ["model.head=adaptive", "samples.count=0", "model.companding=true"],
+        ["model.head=adaptive", "samples.count=0", "model.architecture=encoder-decoder"],
+        ["model.head=adaptive", "samples.count=0", "model.convolutions=[[8, 4, 2]]"],
+    ],
+    "model.head=adaptive draws nothing: it takes samples.count=0 and no evaluate.horizons": [
+        ["model.head=adaptive"],
+        ["model.head=adaptive", "samples.count=0", "evaluate.horizons=[1]"],
+    ],
+}
+CASES = [(rule, each) for rule, cases in (MISFITS | ADAPTIVE_MISFITS).items() for each in cases]
 
 
-@pytest.mark.parametrize(
-    ("rule", "overrides"), [(rule, each) for rule, cases in MISFITS.items() for each in cases], ids=str
-)
+@pytest.mark.parametrize(("rule", "overrides"), CASES, ids=str)
 def test_parts_that_do_not_fit_are_refused_with_the_rule_that_they_break(
     rule: str, overrides: list[str]
 ) -> None:
@@ -48,6 +61,7 @@ def test_parts_that_do_not_fit_are_refused_with_the_rule_that_they_break(
         ["model.companding=true", "model.covariance=autoregressive", "train.loss=discrete"],
         ["model.architecture=encoder-decoder", "train.scheduled_sampling=1.0", "train.loss=discrete"],
         ["input.kind=spectrogram", "model.covariance=full", "model.convolutions=[[8, 4, 2]]"],
+        ["model.head=adaptive", "samples.count=0", "train.loss=discrete", "model.cell=lstm"],
         [*NOTES, "model.architecture=encoder-decoder", "model.attention_steps=3"],
     ],
     ids=str,

@@ -117,7 +117,7 @@ def test_a_new_head_is_trained_scored_and_drawn_from(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("registered")
 def test_settings_check_what_a_head_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_config(None, ["model.head=laplace", "input.kind=spectrogram"]).model.head == "laplace"
-    with pytest.raises(UserError, match="'gaussian_mixture', 'bernoulli', 'nade', 'laplace'"):
+    with pytest.raises(UserError, match="'gaussian_mixture', 'adaptive', 'bernoulli', 'nade', 'laplace'"):
         load_config(None, ["model.head=cauchy"])
     with pytest.raises(UserError, match="gaussian_mixture or laplace is for waveform and spectrogram"):
         load_config(None, ["model.head=laplace", "input.kind=piano-roll"])
@@ -146,6 +146,7 @@ def test_a_new_covariance_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("head", [*HEADS])
 def test_every_head_is_built_for_its_outputs(head: str, covariance: str) -> None:
     settings = {"mixture_components": 3, "scale_floor": 0.1, "autoregressive_order": 4, "nade_hidden": 5}
+    settings["quantisation_step"] = 1e-3
     built = head_kind(head, covariance).build(6, 2, settings)
     assert isinstance(built, nn.Module)
     assert (head_kind(head, covariance).name == covariance) == (head == GAUSSIAN_MIXTURE)

@@ -159,6 +159,7 @@ def _load(model: str) -> tuple[Any, str]:
     from pipeline.cli.chosen_model import load_chosen
 
     trained, found = load_chosen(model)
+    trained.require_draws()
     return trained, found.label
 
 
