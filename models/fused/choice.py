@@ -75,7 +75,10 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
     if why_torch(kind, inputs.device, inputs.dtype, mixed) is not None:
         return None
     weights = weights_of(layer)
-    if not fits(weights, inputs, parts) or inputs.shape[0] * inputs.shape[1] < FEWEST_STEPS:
+    if (
+        not fits(weights, weights.weight_hh.shape[1], inputs, parts)
+        or inputs.shape[0] * inputs.shape[1] < FEWEST_STEPS
+    ):
         return None
     own = tuple(part[0] for part in parts)
     hidden, last = run_layer(COMPILED_CELLS[kind], weights, inputs, own, half=mixed)
@@ -92,9 +95,9 @@ def weights_of(layer: nn.Module) -> Weights:
     return Weights._make(getattr(layer, name, None) for name in names)
 
 
-def fits(weights: Weights, inputs: Tensor, state: tuple[Tensor, ...]) -> bool:
+def fits(weights: Weights, size: int, inputs: Tensor, state: tuple[Tensor, ...]) -> bool:
     """Return whether shapes and types are right; where not, the layer itself explains what is wrong."""
-    size, width = weights.weight_hh.shape[1], weights.weight_ih.shape[1]
+    width = weights.weight_ih.shape[1]
     if inputs.dim() != 3 or inputs.shape[2] != width or not inputs.numel():
         return False
     present = [part for part in (*weights, *state) if part is not None]

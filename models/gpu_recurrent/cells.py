@@ -1,6 +1,5 @@
 """The cells that have kernels, with the layout of what these read and write, and their launches."""
 
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,10 +13,10 @@ from torch import Tensor
 class KernelCell:
     """A cell's kernels and the blocks of H numbers that they read and write.
 
-    ``forward`` reads the sums W x + b of all steps, ``pre`` (B, T, G H), the padded U, a second bias (G H) or
-    none, the peepholes (3, H) or none, and the state before, ``hidden`` and ``cell`` (B, H). It writes the
-    hidden states ``out`` (B, T, H), those ``before`` each step (B, T, H), what the backward pass needs,
-    ``kept`` (B, T, kept, H), and the ``cells`` (B, T + 1, H) of an LSTM.
+    ``forward`` reads the sums W x + b of all steps, ``pre`` (B, T, G H), the padded U or none, a second bias
+    (G H) or none, the peepholes (3, H) or none, and the state before, ``hidden`` and ``cell`` (B, H). It
+    writes the hidden states ``out`` (B, T, H), those ``before`` each step (B, T, H), what the backward pass
+    needs, ``kept`` (B, T, kept, H), and the ``cells`` (B, T + 1, H) of an LSTM.
 
     ``backward`` reads the gradients of the outputs, and of the last cell or none. It writes those of the
     gates' sums, ``grads`` (B, T, sums, H), and of the state before, ``grad_hidden``. ``carried`` (2, B, H) is
@@ -32,6 +31,7 @@ class KernelCell:
         candidate_input: block of a step's gradients that are those of W's last H rows.
         candidate_reads: block of ``kept`` that the last gate's U is multiplied with, where not the state.
         has_cell: whether the state has a cell.
+        reads_state: whether gates read the state. If not, units are divided among programs too.
     """
 
     module: str
@@ -41,6 +41,7 @@ class KernelCell:
     candidate_input: int
     candidate_reads: int | None = None
     has_cell: bool = False
+    reads_state: bool = True
 
     @property
     def kernels(self) -> Any:
@@ -53,6 +54,7 @@ KERNEL_CELLS = {
     "GRU": KernelCell("gru", 3, 4, 4, 3),
     "LSTM": KernelCell("lstm", 4, 4, 4, 3, has_cell=True),
     "RESET_BEFORE_GRU": KernelCell("reset_before_gru", 3, 4, 3, 2, candidate_reads=3),
+    "MINGRU": KernelCell("mingru", 2, 2, 2, 1, reads_state=False),
 }
 """By the name of their kind in `models.recurrent.cells`."""
 
@@ -93,26 +95,28 @@ def pack(weight_hh: Tensor, size: int, tiles: Tiles, half: bool) -> Tensor:
     return packed
 
 
-def launch(kind: str, backward: bool, arguments: tuple[Tensor | None, ...], shape: torch.Size) -> None:
+def launch(
+    kind: str, backward: bool, packed: Tensor | None, out: Tensor, arguments: tuple[Tensor | None, ...]
+) -> None:
     """Start a kernel.
 
     Args:
         kind: in `KERNEL_CELLS`.
         backward: which of its two kernels.
-        arguments: the tensors, see `KernelCell`.
-        shape: of the outputs, (B, T, H).
+        packed: U, see `pack`.
+        out: the outputs (B, T, H).
+        arguments: all tensors, these among them, see `KernelCell`.
     """
     from models.gpu_recurrent.tiles import LANES
 
-    batch, steps, size = shape
-    weights = arguments[2 if backward else 1]
-    assert weights is not None
-    tiles = tiles_of(kind, size, weights.dtype == torch.bfloat16)
-    kernels = KERNEL_CELLS[kind].kernels
-    kernel: Callable[..., Any] = (kernels.backward if backward else kernels.forward)[(-(-batch // LANES),)]
+    batch, steps, size = out.shape
+    form = KERNEL_CELLS[kind]
+    tiles = tiles_of(kind, size, packed is not None and packed.dtype == torch.bfloat16)
+    blocks = 1 if form.reads_state else tiles.padded // tiles.columns
+    kernel: Any = form.kernels.backward if backward else form.kernels.forward
     precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
-    with torch.cuda.device(weights.device) if weights.is_cuda else nullcontext():
-        kernel(
+    with torch.cuda.device(out.device) if out.is_cuda else nullcontext():
+        kernel[(-(-batch // LANES), blocks)](
             *arguments, batch, steps, size,
             padded=tiles.padded, lanes=LANES, columns=tiles.columns, terms=tiles.terms[backward],
             precision=precision, num_warps=WARPS, num_stages=STAGES,

@@ -21,7 +21,7 @@ TOLERANCE = {False: 0.02, True: 0.1}
 
 
 def largest_size(kind: str) -> int:
-    """Return the most units of a layer with kernels."""
+    """Return the most units of a layer whose kernels are used, for a cell whose gates read the state."""
     return math.isqrt(MOST_WEIGHTS // KERNEL_CELLS[kind].gates)
 
 
@@ -42,7 +42,7 @@ def why_torch(kind: str | None, device: torch.device, precision: torch.dtype, si
         return "Triton cannot compile here, it needs a C compiler"
     if precision != torch.float32:
         return f"the weights are {str(precision).removeprefix('torch.')}"
-    if size > largest_size(kind):
+    if KERNEL_CELLS[kind].reads_state and size > largest_size(kind):
         return f"{size} units are more than {largest_size(kind)}"
     return "torch's kernels were requested" if torch_kernels_requested() else None
 
@@ -61,21 +61,26 @@ def run_kernels(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tupl
     Returns:
         What the layer returns; None where the layer itself must run.
     """
-    weights = weights_of(layer)
-    size = weights.weight_hh.shape[1]
-    if why_torch(kind, inputs.device, weights.weight_hh.dtype, size) is not None:
+    weights, size = weights_of(layer), size_of(layer)
+    if why_torch(kind, inputs.device, weights.bias.dtype, size) is not None:
         return None
     mixed = torch.is_autocast_enabled(inputs.device.type)
     parts = state if isinstance(state, tuple) else (state,)
     if mixed:
         inputs, parts = inputs.float(), tuple(part.float() for part in parts)
-    if not fits(weights, inputs, parts) or inputs.shape[1] == 1:
+    if not fits(weights, size, inputs, parts) or inputs.shape[1] == 1:
         return None
     if why_untrusted(kind, layer, mixed) is not None:
         return None
     hidden, last = run_layer(kind, weights, inputs, tuple(part[0] for part in parts), mixed)
     end = hidden[None, :, -1].clone()
     return hidden, (end if last is None else (end, last[None]))
+
+
+def size_of(layer: nn.Module) -> int:
+    """Return the units of a layer, H."""
+    size: Any = layer.hidden_size
+    return int(size)
 
 
 _found: dict[tuple[Any, ...], str | None] = {}
@@ -115,7 +120,7 @@ def _difference(kind: str, layer: nn.Module, half: bool) -> float:
     """Return the largest relative difference of outputs and gradients at a few steps."""
     layer = copy.deepcopy(layer).requires_grad_().train()  # otherwise cuDNN's layers do not go back
     weights = weights_of(layer)
-    width, size = weights.weight_ih.shape[1], weights.weight_hh.shape[1]
+    width, size = weights.weight_ih.shape[1], size_of(layer)
     parts = 2 if KERNEL_CELLS[kind].has_cell else 1
 
     def waves(*shape: int) -> Tensor:

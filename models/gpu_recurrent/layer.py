@@ -45,7 +45,7 @@ class _Steps(torch.autograd.Function):
         half: bool,
         inputs: Tensor,
         weight_ih: Tensor,
-        weight_hh: Tensor,
+        weight_hh: Tensor | None,
         bias: Tensor,
         second_bias: Tensor | None,
         peephole: Tensor | None,
@@ -56,7 +56,9 @@ class _Steps(torch.autograd.Function):
         state = [None if part is None else part.contiguous() for part in (hidden, cell)]
         with torch.autocast(inputs.device.type, enabled=False):
             pre = torch.addmm(bias, inputs.flatten(0, 1), weight_ih.t())
-        packed = pack(weight_hh, size, tiles_of(kind, size, half), half)
+        packed = None
+        if weight_hh is not None:
+            packed = pack(weight_hh, size, tiles_of(kind, size, half), half)
         sums = pre.view(*inputs.shape[:2], -1)
         found = forward(kind, sums, packed, second_bias, peephole, *state)
         ctx.set_materialize_grads(False)

@@ -10,7 +10,7 @@ import triton.language as tl
 from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
     padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
@@ -63,7 +63,7 @@ def forward(  # type: ignore[no-untyped-def]
         tl.debug_barrier()
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
@@ -74,7 +74,7 @@ def backward(  # type: ignore[no-untyped-def]
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
     exists = lane < batch
     row = lane.to(tl.int64) * steps
-    half = batch.to(tl.int64) * size
+    half = tl.cast(batch, tl.int64) * size
     blocks: tl.constexpr = 4 if peephole is None else 7
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size

@@ -12,7 +12,7 @@ Found = tuple[Tensor, Tensor, Tensor, Tensor]
 def forward(
     kind: str,
     pre: Tensor,
-    packed: Tensor,
+    packed: Tensor | None,
     second_bias: Tensor | None,
     peephole: Tensor | None,
     hidden: Tensor,
@@ -24,7 +24,7 @@ def forward(
         The hidden states, those before each step, what is kept, and the cells.
     """
     found: Found = _empty_results(kind, pre, packed, second_bias, peephole, hidden, cell)
-    launch(kind, False, (pre, packed, second_bias, peephole, hidden, cell, *found), found[0].shape)
+    launch(kind, False, packed, found[0], (pre, packed, second_bias, peephole, hidden, cell, *found))
     return found
 
 
@@ -32,7 +32,7 @@ def forward(
 def _empty_results(
     kind: str,
     pre: Tensor,
-    packed: Tensor,
+    packed: Tensor | None,
     second_bias: Tensor | None,
     peephole: Tensor | None,
     hidden: Tensor,
@@ -49,7 +49,7 @@ def backward(
     kind: str,
     grad_out: Tensor,
     grad_cell: Tensor | None,
-    packed: Tensor,
+    packed: Tensor | None,
     peephole: Tensor | None,
     out: Tensor,
     before: Tensor,
@@ -66,7 +66,7 @@ def backward(
         kind, grad_out, grad_cell, packed, peephole, out, before, kept, cells
     )
     given = (grad_out, grad_cell, packed, peephole, out, before, kept, cells)
-    launch(kind, True, (*given, *found), out.shape)
+    launch(kind, True, packed, out, (*given, *found))
     return found
 
 
@@ -75,7 +75,7 @@ def _empty_gradients(
     kind: str,
     grad_out: Tensor,
     grad_cell: Tensor | None,
-    packed: Tensor,
+    packed: Tensor | None,
     peephole: Tensor | None,
     out: Tensor,
     before: Tensor,

@@ -6,7 +6,7 @@ import triton.language as tl
 from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
     padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
@@ -36,7 +36,7 @@ def forward(  # type: ignore[no-untyped-def]
         tl.debug_barrier()
 
 
-@triton.jit  # type: ignore[untyped-decorator]
+@triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,

@@ -26,8 +26,9 @@ class Cell:
         peepholes: further weights of each unit.
         state_names: parts of the state, each (layers, B, H); the first is the output.
         step: one step as a function of tensors, for export to ONNX; None where there is none.
-        compiled: name of the kind in `models.compiled.cells`, of the loops that train it in
-            `models.fused.cells`, and of its kernels in `models.gpu_recurrent.cells`; None where it has none.
+        compiled: name of the kind in `models.compiled.cells` and of the loops that train it in
+            `models.fused.cells`; None where the cell is not compiled for CPUs.
+        kernels: name of the kind in `models.gpu_recurrent.cells`; None where it has no kernels for GPUs.
         aliases: other names that settings may use.
         size: units of a layer, and layers, at which benchmarks compare the cell. They have about the
             parameters of Chung et al. (2014), 168 to 169 thousand on 20 inputs. None: not in benchmarks.
@@ -44,6 +45,7 @@ class Cell:
     state_names: tuple[str, ...] = ("hidden",)
     step: str | None = None
     compiled: str | None = None
+    kernels: str | None = None
     aliases: tuple[str, ...] = ()
     size: tuple[int, int] | None = None
     timed_against: str | None = None
@@ -101,11 +103,11 @@ class Cell:
         Returns:
             The hidden states (B, T, H), and the state after.
         """
-        found = None
-        if self.compiled is not None:
-            on_cpu = inputs.device.type == "cpu"
+        on_cpu, found = inputs.device.type == "cpu", None
+        kind = self.compiled if on_cpu else self.kernels
+        if kind is not None:
             run = "models.fused.choice:run_compiled" if on_cpu else "models.gpu_recurrent.choice:run_kernels"
-            found = load(run)(self.compiled, layer, inputs, state)
+            found = load(run)(kind, layer, inputs, state)
         return layer(inputs, state) if found is None else found
 
     def onnx_step(self) -> Callable[..., Any]:
@@ -164,9 +166,20 @@ for _cell in (
         biases=2,
         step=_STEPS + "tanh_step",
         compiled="TANH",
+        kernels="TANH",
         size=(400, 1),
     ),
-    Cell("gru", _TORCH + "gru", "GRU", 3, biases=2, step=_STEPS + "gru_step", compiled="GRU", size=(227, 1)),
+    Cell(
+        "gru",
+        _TORCH + "gru",
+        "GRU",
+        3,
+        biases=2,
+        step=_STEPS + "gru_step",
+        compiled="GRU",
+        kernels="GRU",
+        size=(227, 1),
+    ),
     Cell(
         "lstm",
         _TORCH + "lstm",
@@ -176,6 +189,7 @@ for _cell in (
         state_names=_PAIR,
         step=_STEPS + "lstm_step",
         compiled="LSTM",
+        kernels="LSTM",
         size=(195, 1),
     ),
     Cell(
@@ -185,6 +199,7 @@ for _cell in (
         1,
         step=_STEPS + "chung2014_tanh_step",
         compiled="TANH",
+        kernels="TANH",
         aliases=("study-tanh",),
         size=(400, 1),
         timed_against="tanh",
@@ -196,6 +211,7 @@ for _cell in (
         3,
         step=_STEPS + "chung2014_gru_step",
         compiled="RESET_BEFORE_GRU",
+        kernels="RESET_BEFORE_GRU",
         aliases=("study-gru",),
         size=(227, 1),
         timed_against="gru",
@@ -209,6 +225,7 @@ for _cell in (
         state_names=_PAIR,
         step=_STEPS + "chung2014_lstm_step",
         compiled="LSTM",
+        kernels="LSTM",
         aliases=("study-lstm",),
         size=(195, 1),
         timed_against="lstm",
@@ -220,6 +237,7 @@ for _cell in (
         2,
         recurrent_gates=0,
         step="models.recurrent.mingru:step",
+        kernels="MINGRU",
         size=(199, 3),
         timed_against="gru",
     ),

@@ -40,7 +40,7 @@ def _on_cpu(stack: RecurrentStack, device: torch.device, mixed: bool, steps: int
 
 
 def _on_gpu(stack: RecurrentStack, device: torch.device, mixed: bool) -> str:
-    weights, kind = next(stack.layers.parameters()), stack.cell.compiled
+    weights, kind = next(stack.layers.parameters()), stack.cell.kernels
     reason = load("models.gpu_recurrent.choice:why_torch")(kind, device, weights.dtype, stack.hidden_size)
     if reason is None and weights.device.type == "cuda":
         untrusted = load("models.gpu_recurrent.choice:why_untrusted")

@@ -1,45 +1,54 @@
 """Compile the kernels of a recurrent cell for an H100, where none has to be.
 
 `python -m tests.helpers.networks.compiled_kernels CELL H` prints the bytes of shared memory of its forward
-and backward kernel in TensorFloat-32, in float32, and in bfloat16.
+and backward kernel: in TensorFloat-32, in float32, and with bfloat16, with one sequence and with 32.
 """
 
 import sys
+from collections.abc import Callable
+from itertools import product
 from typing import Any
 
-from triton import compile as compile_kernel
+import torch
 from triton.backends.compiler import GPUTarget
-from triton.compiler import ASTSource
+from triton.runtime import driver
+from triton.runtime.jit import JITFunction
 
-from models.gpu_recurrent.cells import KERNEL_CELLS, STAGES, WARPS, tiles_of
-from models.gpu_recurrent.tiles import LANES
-from models.recurrent.cells import CELLS
+from models.gpu_recurrent.layer import run_layer
+from tests.helpers.networks.compiled_layers import case
+from tests.helpers.networks.kernel_layers import weights_and_kind
 
 
-def shared_memory(name: str, size: int, backward: bool, half: bool, precision: str) -> int:
-    """Bytes of the kernel's shared memory."""
-    cell = CELLS[name]
-    kind = cell.compiled or ""
-    kernel = KERNEL_CELLS[kind].kernels.backward if backward else KERNEL_CELLS[kind].kernels.forward
-    tiles = tiles_of(kind, size, half)
-    constants: dict[str, Any] = {"padded": tiles.padded, "lanes": LANES, "columns": tiles.columns}
-    constants |= {"terms": tiles.terms[backward], "precision": precision}
-    lacks = {"peephole": not cell.peepholes, "second_bias": cell.biases < 2}
-    lacks |= dict.fromkeys(("cell", "grad_cell"), not KERNEL_CELLS[kind].has_cell)
-    constants |= {name: None for name in kernel.arg_names if lacks.get(name)}
-    types = dict.fromkeys(kernel.arg_names, "*fp32") | dict.fromkeys(("batch", "steps", "size"), "i32")
-    types |= dict.fromkeys(constants, "constexpr") | {"weights": "*bf16" if half else "*fp32"}
-    aligned = {
-        (place,): [["tt.divisibility", 16]] for place, name in enumerate(types) if types[name][0] == "*"
-    }
-    source = ASTSource(kernel, types, constants, aligned)
-    options = {"num_warps": WARPS, "num_stages": STAGES}
-    made = compile_kernel(source, target=GPUTarget("cuda", 90, 32), options=options)
-    assert made.asm["cubin"]
-    return int(made.metadata.shared)
+class Driver:
+    """What Triton asks of a driver before it compiles."""
+
+    def get_current_target(self) -> GPUTarget:
+        return GPUTarget("cuda", 90, 32)
+
+    def get_current_device(self) -> int:
+        return 0
+
+    def get_current_stream(self, device: int) -> int:
+        return 0
+
+
+def compile_only(self: Any, grid: Any) -> Callable[..., None]:
+    """Take the place of a launch: compile for its arguments, and print the shared memory."""
+
+    def launch(*arguments: Any, **options: Any) -> None:
+        made = self.warmup(*arguments, grid=grid, **options)
+        assert made.asm["cubin"]
+        print(made.metadata.shared, flush=True)
+
+    return launch
 
 
 if __name__ == "__main__":
-    for half, precision in ((False, "tf32"), (False, "ieee"), (True, "tf32")):
-        for backward in (False, True):
-            print(shared_memory(sys.argv[1], int(sys.argv[2]), backward, half, precision), flush=True)
+    driver.set_active(Driver())
+    JITFunction.__getitem__ = compile_only
+    precisions = (("high", False), ("highest", False), ("high", True))
+    for (precision, half), batch in product(precisions, (1, 32)):
+        torch.set_float32_matmul_precision(precision)
+        cell, layer, inputs, state = case(sys.argv[1], batch, 3, 20, int(sys.argv[2]))
+        hidden, last = run_layer(*weights_and_kind(cell, layer), inputs, state, half)
+        (hidden.sum() if last is None else hidden.sum() + last.sum()).backward()

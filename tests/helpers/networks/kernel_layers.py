@@ -11,21 +11,27 @@ import sys
 from torch import Tensor, nn
 
 from models.fused.choice import weights_of
+from models.fused.layer import Weights
 from models.gpu_recurrent.layer import run_layer
 from models.recurrent.cells import Cell
 from tests.helpers.networks.compiled_layers import case, results_and_gradients, torchs
 from tests.helpers.networks.interpreted import correct
 
 
+def weights_and_kind(cell: Cell, layer: nn.Module) -> tuple[str, Weights]:
+    """The first arguments of `run_layer`."""
+    return cell.kernels or "", weights_of(layer)
+
+
 def kernels(cell: Cell, layer: nn.Module, inputs: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    hidden, last = run_layer(cell.compiled or "", weights_of(layer), inputs, state)
+    hidden, last = run_layer(*weights_and_kind(cell, layer), inputs, state)
     return (hidden,) if last is None else (hidden, last)
 
 
 def half_kernels(
     cell: Cell, layer: nn.Module, inputs: Tensor, state: tuple[Tensor, ...]
 ) -> tuple[Tensor, ...]:
-    hidden, last = run_layer(cell.compiled or "", weights_of(layer), inputs, state, half=True)
+    hidden, last = run_layer(*weights_and_kind(cell, layer), inputs, state, half=True)
     return (hidden,) if last is None else (hidden, last)
 
 

@@ -37,6 +37,7 @@ def launches(operations: Operations) -> list[str]:
         ("chung2014-tanh", 9),
         ("chung2014-gru", 10),
         ("chung2014-lstm", 11),
+        ("mingru", 6),
     ],
 )
 def test_a_layer_is_two_launches_and_a_few_products(name: str, most: int, on_gpu: pytest.MonkeyPatch) -> None:
