@@ -1,4 +1,5 @@
 """Kernels for GPUs in Triton, which are imported only where one is used.
 
-In: tensors on a GPU. Out: what `models.distributions` computes from them, in one launch.
+In: tensors on a GPU. Out: batches, losses of heads with their gradients, changes of weights, and the decision
+about an update, each in one launch.
 """

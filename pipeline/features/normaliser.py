@@ -52,3 +52,11 @@ class Normaliser:
         upper = ((integers + 0.5 * width) * self.unit - mean) / std
         lower = lower.masked_fill(integers <= -INT16_SCALE, -math.inf)
         return lower, upper.masked_fill(integers >= INT16_SCALE - width, math.inf)
+
+    def edges(self) -> Tensor:
+        """Return the lower bounds of `interval` of all 16-bit integers in order, and the last upper bound."""
+        import torch
+
+        integers = torch.arange(-INT16_SCALE, INT16_SCALE, device=self.mean.device)
+        lower, upper = self.interval(integers)
+        return torch.cat([lower, upper[-1:]])

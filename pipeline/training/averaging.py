@@ -47,12 +47,18 @@ class WeightAverage:
 
     def move(self, network: nn.Module, fraction: float | Tensor) -> None:
         """Move the average towards the weights of ``network`` by a fraction of the distance."""
+        present = network.state_dict()
+        moving = [name for name, weight in present.items() if weight.is_floating_point()]
+        own, others = [self.weights[name] for name in moving], [present[name] for name in moving]
         with torch.no_grad():
-            for name, weight in network.state_dict().items():
-                if weight.is_floating_point():
-                    self.weights[name].lerp_(weight, fraction)
-                else:
-                    self.weights[name].copy_(weight)
+            if isinstance(fraction, Tensor):
+                distances = torch._foreach_sub(others, own)
+                torch._foreach_mul_(distances, fraction)
+                torch._foreach_add_(own, distances)
+            else:
+                torch._foreach_lerp_(own, others, fraction)
+            for name in present.keys() - set(moving):
+                self.weights[name].copy_(present[name])
 
     @contextmanager
     def applied(self, network: nn.Module) -> Iterator[None]:

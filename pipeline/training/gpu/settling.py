@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from models.gpu_kernels import operations
+from pipeline.training.averaging import warmed_up_decay
 
 LOSS, STEPS, NORM, UPDATES, SKIPPED, SKIPPED_IN_ROW, DONE = range(7)
 """Places in `Register.sums`."""
@@ -28,6 +29,7 @@ class Register(NamedTuple):
         rate: () float32, learning rate of the present update.
         scale: () float32, what the gradient is divided by so that its norm is at most the largest one.
         found_inf: () float32, 1 where the present update is skipped, else 0.
+        fraction: () float32, of the distance to the weights by which their average moves.
     """
 
     row: Tensor
@@ -35,30 +37,33 @@ class Register(NamedTuple):
     rate: Tensor
     scale: Tensor
     found_inf: Tensor
+    fraction: Tensor
 
     @classmethod
     def on(cls, device: torch.device) -> "Register":
         """Return a register of zeros."""
         row = torch.zeros(1, dtype=torch.int64, device=device)
         sums = torch.zeros(7, dtype=torch.float64, device=device)
-        return cls(row, sums, *(torch.zeros((), device=device) for _ in range(3)))
+        return cls(row, sums, *(torch.zeros((), device=device) for _ in range(4)))
 
 
-def settle(register: Register, numbers: Tensor, loss: Tensor, norms: Tensor, clip_norm: float) -> None:
-    """Set the register's rate, scale and ``found_inf``, add up its sums, and advance its row.
+def settle(
+    register: Register, numbers: Tensor, loss: Tensor, norm: Tensor, clip_norm: float, decay: float
+) -> None:
+    """Set the register's rate, scale, ``found_inf`` and fraction, add up its sums, and advance its row.
 
     Args:
         register: is changed in place.
         numbers: see `pipeline.training.gpu.tables.Tables`.
         loss: () the loss per step.
-        norms: (P,) norm of the gradient of each weight.
-        clip_norm: largest norm of the whole gradient.
+        norm: () norm of the whole gradient.
+        clip_norm: the largest norm.
+        decay: of the average of the weights, see `pipeline.training.averaging.warmed_up_decay`.
     """
     if operations.has_kernels(loss.device):
-        operations.settle_update(*register, numbers, loss, norms, clip_norm, NORM_FLOOR)
+        operations.settle_update(*register, numbers, loss, norm, clip_norm, decay, NORM_FLOOR)
         return
     rate, steps = numbers.index_select(0, register.row)[0].unbind()
-    norm = torch.linalg.vector_norm(norms)
     finite = torch.isfinite(loss) & torch.isfinite(norm)
     register.rate.copy_(rate)
     register.scale.copy_(((norm + NORM_FLOOR) / clip_norm).clamp(min=1))
@@ -69,4 +74,5 @@ def settle(register: Register, numbers: Tensor, loss: Tensor, norms: Tensor, cli
     sums[SKIPPED] += ~finite
     sums[SKIPPED_IN_ROW] = (sums[SKIPPED_IN_ROW] + 1) * ~finite
     sums[DONE] += finite
+    register.fraction.copy_((1 - warmed_up_decay(decay, sums[DONE])) * finite)
     register.row.add_(1)

@@ -9,12 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from models.recurrent.stack import keep_state_where, weight_noise
-from pipeline.data.batching import Batch, Plan
+from models.recurrent.stack import weight_noise
+from pipeline.data.batching import Plan
 from pipeline.model.likelihood import training_loss
-from pipeline.training.averaging import warmed_up_decay
-from pipeline.training.gpu import optimisers, tables
-from pipeline.training.gpu.batch import gathered_batch
+from pipeline.training.gpu import tables
+from pipeline.training.gpu.batch import BatchSource
+from pipeline.training.gpu.memory import Memory
+from pipeline.training.gpu.optimisers import DeviceOptimiser
 from pipeline.training.gpu.settling import DONE, SKIPPED_IN_ROW, Register, settle
 from pipeline.training.optimiser import learning_rate
 from pipeline.training.step import Training, schedule_progress
@@ -36,13 +37,12 @@ class DeviceUpdate:
         self.steps = tables.chunk_steps(plan, self._lengths, training.framing)
         self._values = np.zeros(0)
         self.weights = [each for each in training.network.parameters() if each.requires_grad]
-        self.gradients = [torch.zeros_like(weight) for weight in self.weights]
-        for weight, gradient in zip(self.weights, self.gradients, strict=True):
+        self.gradients = Memory.of([torch.zeros_like(weight) for weight in self.weights])
+        for weight, gradient in zip(self.weights, self.gradients.parts, strict=True):
             weight.grad = gradient
-        optimisers.prepare(training.optimizer, self.register)
-        self.register.found_inf.zero_()
-        initial = training.network.initial_state(plan.lanes)
-        self.state = tuple(part.detach().clone(memory_format=torch.contiguous_format) for part in initial)
+        self.optimise = DeviceOptimiser(training.optimizer, self.register, self.weights, self.gradients)
+        self.state = Memory.of(training.network.initial_state(plan.lanes))
+        self.batch = BatchSource(training, self.register, self.tables, self.state, self.steps)
 
     def begin_epoch(self, plan: Plan) -> None:
         """Put an epoch's plan, and the position of the training in it, on the device."""
@@ -65,7 +65,7 @@ class DeviceUpdate:
         self.register.sums[SKIPPED_IN_ROW].fill_(position.skipped_in_row)
         self.register.sums[DONE].fill_(self.training.average.updates if self.training.average else 0)
         if position.state:  # empty at the beginning of an epoch, where no lane reads it
-            torch._foreach_copy_(list(self.state), list(position.state))
+            torch._foreach_copy_(self.state.parts, position.state)
 
     def _rate(self, update: int) -> float:
         training = self.training
@@ -78,36 +78,21 @@ class DeviceUpdate:
         """Do the update of the register's row."""
         training, register = self.training, self.register
         network, config = training.network, training.config
-        batch = self._batch()
-        # After a skipped update every state starts anew.
-        keep = batch.keep & (register.found_inf == 0)
-        before = keep_state_where(self.state, keep, network.initial_state(len(keep)))
+        batch, steps, before = self.batch()
         with weight_noise(network, config.weight_noise):
             bfloat16 = config.precision == "bfloat16"
             with torch.autocast(training.device.type, torch.bfloat16, bfloat16, cache_enabled=False):
-                discrete, steps = config.loss == "discrete", batch.values / training.framing.target_size
+                discrete = config.loss == "discrete"
                 loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
             found = torch.autograd.grad(loss, self.weights, materialize_grads=True)
-        torch._foreach_copy_(self.gradients, found)
-        norms = torch.stack(torch._foreach_norm(self.gradients))
-        settle(register, self.tables.numbers, loss.detach(), norms, config.clip_norm)
-        optimisers.step(training.optimizer, register)
+        torch._foreach_copy_(self.gradients.parts, found)
+        norm = torch.linalg.vector_norm(self.gradients.whole)
+        decay = training.average.decay if training.average else 0.0
+        settle(register, self.tables.numbers, loss.detach(), norm, config.clip_norm, decay)
+        self.optimise()
         if training.average:
-            done = register.sums[DONE]
-            fraction = (1 - warmed_up_decay(training.average.decay, done)) * (1 - register.found_inf)
-            training.average.move(network, fraction.float())
-        torch._foreach_copy_(list(self.state), [part.detach() for part in after])
-
-    def _batch(self) -> Batch:
-        training = self.training
-        return gathered_batch(
-            self.tables,
-            self.register.row,
-            training.data,
-            training.framing,
-            training.normaliser,
-            self.steps,
-        )
+            training.average.move(network, register.fraction)
+        torch._foreach_copy_(self.state.parts, [part.detach() for part in after])
 
     def read(self) -> None:
         """Wait for the device, and give the training's position what happened since the last time."""
@@ -119,11 +104,11 @@ class DeviceUpdate:
         if self.training.average:
             self.training.average.updates = int(done)
         sums[:SKIPPED_IN_ROW].zero_()
-        position.state = self.state
+        position.state = self.state.parts
 
     def tensors(self) -> list[Tensor]:
         """Return all tensors that an update changes."""
         training = self.training
         moments = [each for state in training.optimizer.state.values() for each in state.values()]
         average = list(training.average.weights.values()) if training.average else []
-        return [*self.weights, *moments, *average, *self.state, *self.register]
+        return [*self.weights, *moments, *average, *self.state.parts, *self.register]

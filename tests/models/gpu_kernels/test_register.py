@@ -12,12 +12,12 @@ from pipeline.training.gpu.settling import Register, settle
 
 numbers = torch.tensor([[0.1, 40.0], [0.2, 30.5], [0.3, 20.0], [0.4, 10.0], [0.5, 4.0]])
 losses = [1.5, math.nan, -2.0, math.inf, 0.25]
-norms = torch.tensor([[0.1, 0.2, 0.1], [1, 1, 1], [3, 4, 0], [1, 2, 3], [2, math.inf, 1]])
+norms = torch.tensor([0.3, 1.5, 5.0, 3.5, math.inf])
 ours, expected = (Register.on(torch.device("cpu")) for _ in range(2))
 for loss, norm in zip(losses, norms):
     for register, by_kernel in ((ours, True), (expected, False)):
         operations.has_kernels = lambda _, by_kernel=by_kernel: by_kernel
-        settle(register, numbers, torch.tensor(loss), norm, 2.0)
+        settle(register, numbers, torch.tensor(loss), norm, 2.0, 0.25)
     scale = 1 - expected.found_inf  # of a skipped update it is not read
     for name, one, other in zip(Register._fields, ours, expected):
         if name != "scale" or scale:
@@ -33,6 +33,6 @@ def test_the_kernel_equals_the_operations() -> None:
 
 @pytest.mark.slow
 def test_the_kernel_compiles_for_a_gpu() -> None:
-    types = {"row": "*i64", "sums": "*fp64", "count": "i32", "clip_norm": "fp32"}
-    constants = {"norm_floor": 1e-6, "largest": 3.4e38, "most": 8}
+    types = {"row": "*i64", "sums": "*fp64", "clip_norm": "fp32", "decay": "fp32"}
+    constants = {"norm_floor": 1e-6, "largest": 3.4e38}
     compile_for_a_gpu(("models.gpu_kernels.register:settle_update", types, constants))

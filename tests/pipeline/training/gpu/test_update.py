@@ -33,7 +33,7 @@ def test_updates_on_the_device_are_those_of_the_host(tmp_path: Path, kind: str) 
         update()
     update.read()
     torch.testing.assert_close(weights_of(ours), weights_of(host), rtol=0, atol=2e-6)
-    torch.testing.assert_close(list(update.state), list(host.position.state), rtol=0, atol=1e-5)
+    torch.testing.assert_close(list(update.state.parts), list(host.position.state), rtol=0, atol=1e-5)
     assert ours.position.window == pytest.approx(host.position.window, rel=1e-4)
     if host.average and ours.average:
         assert ours.average.updates == host.average.updates
@@ -46,14 +46,15 @@ def test_all_that_an_update_changes_stays_where_it_is(tmp_path: Path, optimizer:
     """A graph writes to the places that it recorded: weights, gradients, moments, states, counters."""
     training = training_of(tmp_path, f"train.optimizer={optimizer}", "train.ema=0.9")
     update = device_update(training)
-    places = [part.data_ptr() for part in (*update.tensors(), *update.gradients)]
+    places = [part.data_ptr() for part in (*update.tensors(), *update.gradients.parts)]
     before = weights_of(training)
     for number in range(20):
         if number == training.updates_per_epoch:
             break
         update()
-    assert [part.data_ptr() for part in (*update.tensors(), *update.gradients)] == places
-    assert all(weight.grad is each for weight, each in zip(update.weights, update.gradients, strict=True))
+    assert [part.data_ptr() for part in (*update.tensors(), *update.gradients.parts)] == places
+    pairs = zip(update.weights, update.gradients.parts, strict=True)
+    assert all(weight.grad is each for weight, each in pairs)
     assert not any(map(torch.equal, weights_of(training), before))
 
 

@@ -1,0 +1,73 @@
+"""Whole updates by kernels, in Triton's interpreter, against the operations that define them."""
+
+import pytest
+
+from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted
+
+PROGRAM = """
+import math, tempfile
+from pathlib import Path
+import torch
+from models.fused.choice import torch_kernels
+from models.gpu_kernels import operations
+from tests.helpers.networks.device_updates import device_update, training_of
+from tests.helpers.networks.no_values import Operations
+
+short = ("train.bptt_steps=5", "train.batch_size=2", "model.hidden_size=5", "train.warmup_updates=3")
+folder = Path(tempfile.mkdtemp())
+trainings = [training_of(folder, *short, *SETTINGS) for _ in range(2)]
+ours, expected = (device_update(training) for training in trainings)
+means = [training.normaliser.mean for training in trainings]
+kept = means[0].clone()
+last = trainings[0].updates_per_epoch - 1
+with torch_kernels():
+    for row in (0, 1, last // 2, last, 2, 3):
+        for mean in means:
+            mean.copy_(math.nan if row == last // 2 else kept)  # that update is skipped
+        for update, by_kernels in ((ours, True), (expected, False)):
+            operations.has_kernels = lambda _, by_kernels=by_kernels: by_kernels
+            update.register.row.fill_(row)
+            with Operations("cpu") as used:
+                update()
+            kernels = {each.split(".")[1] for each in used.found if each.startswith("wavecast.")}
+            assert kernels == (KERNELS if by_kernels else set())
+        assert expected.register.found_inf == (row == last // 2)
+        for one, other in zip(ours.tensors(), expected.tensors()):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5, equal_nan=True)
+print("equal")
+"""
+
+KINDS = {
+    "full, rmsprop, decay, average": (
+        "model.covariance=full",
+        "train.optimizer=rmsprop",
+        "train.weight_decay=0.01",
+        "train.ema=0.9",
+    ),
+    "autoregressive, exact, lstm, chung2014": (
+        "model.covariance=autoregressive",
+        "train.loss=discrete",
+        "model.cell=lstm",
+        "train.optimizer=chung2014-rmsprop",
+    ),
+    "diagonal, adam, learned start": ("model.learned_initial_state=true", "model.num_layers=2"),
+}
+
+
+@pytest.mark.thinned(9)
+@pytest.mark.parametrize("kind", KINDS)
+def test_updates_by_kernels_are_those_of_the_operations(kind: str) -> None:
+    """Whole and partial chunks, and an update that is skipped, with all that an update changes."""
+    kernels = {"gather_batch", "mixture_loss", "settle_update"}
+    if "optimizer" in str(KINDS[kind]):
+        kernels.add("rmsprop_changes")
+    run_interpreted(PROGRAM.replace("SETTINGS", repr(KINDS[kind])).replace("KERNELS", repr(kernels)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("has_velocity", [False, True])
+def test_the_kernel_of_an_optimiser_compiles_for_a_gpu(decay: float, has_velocity: bool) -> None:
+    numbers = {"kept": 0.95, "momentum": 0.9, "floor": 0.01, "epsilon": 1e-8}
+    constants = {"decay": decay, **numbers, "has_velocity": has_velocity, "block": 1024}
+    compile_for_a_gpu(("models.gpu_kernels.rmsprop:rmsprop_changes", {"size": "i32"}, constants))
