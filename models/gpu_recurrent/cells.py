@@ -58,7 +58,7 @@ KERNEL_CELLS = {
 }
 """By the name of their kind in `models.recurrent.cells`."""
 
-COLUMNS, TERMS, BYTES_OF_TILES = 128, 64, 64 * 1024
+ALIGNMENT, COLUMNS, TERMS, BYTES_OF_TILES = 16, 128, 64, 64 * 1024
 STAGES, WARPS = 3, 8
 
 
@@ -66,32 +66,31 @@ class Tiles(NamedTuple):
     """How a kernel divides the weights of a layer.
 
     Attributes:
-        padded: H, padded to whole tiles.
+        width: H, padded so that rows of weights begin at whole vectors.
         columns: units of a tile.
         terms: of a tile, of the products of the forward pass and of the backward one.
     """
 
-    padded: int
+    width: int
     columns: int
     terms: tuple[int, int]
 
 
 def tiles_of(kind: str, size: int, half: bool) -> Tiles:
     """Return the tiles of a layer of ``size`` units, whose weights are bfloat16 where ``half``."""
-    columns = COLUMNS if -(-size // 64) % 2 == 0 else 64
-    padded = -(-size // columns) * columns
+    columns, width = COLUMNS if size > 64 else 64, -(-size // ALIGNMENT) * ALIGNMENT
     gates, number = KERNEL_CELLS[kind].gates, 2 if half else 4
     fitting = max(16, BYTES_OF_TILES // (gates * columns * number))
     terms = min(TERMS, 1 << fitting.bit_length() - 1)
-    return Tiles(padded, columns, (terms, TERMS))
+    return Tiles(width, columns, (terms, TERMS))
 
 
 def pack(weight_hh: Tensor, size: int, tiles: Tiles, half: bool) -> Tensor:
-    """Return U (G H, H) as the kernels read it, (G, padded, padded), rounded to bfloat16 where ``half``."""
+    """Return U (G H, H) as the kernels read it, (G, H, width), rounded to bfloat16 where ``half``."""
     gates = len(weight_hh) // size
     kind = torch.bfloat16 if half else weight_hh.dtype
-    packed = weight_hh.new_zeros(gates, tiles.padded, tiles.padded, dtype=kind)
-    packed[:, :size, :size].copy_(weight_hh.view(gates, size, size))
+    packed = weight_hh.new_zeros(gates, size, tiles.width, dtype=kind)
+    packed[:, :, :size].copy_(weight_hh.view(gates, size, size))
     return packed
 
 
@@ -112,12 +111,12 @@ def launch(
     batch, steps, size = out.shape
     form = KERNEL_CELLS[kind]
     tiles = tiles_of(kind, size, packed is not None and packed.dtype == torch.bfloat16)
-    blocks = 1 if form.reads_state else tiles.padded // tiles.columns
+    blocks = 1 if form.reads_state else -(-size // tiles.columns)
     kernel: Any = form.kernels.backward if backward else form.kernels.forward
     precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
     with torch.cuda.device(out.device) if out.is_cuda else nullcontext():
         kernel[(-(-batch // LANES), blocks)](
             *arguments, batch, steps, size,
-            padded=tiles.padded, lanes=LANES, columns=tiles.columns, terms=tiles.terms[backward],
+            width=tiles.width, lanes=LANES, columns=tiles.columns, terms=tiles.terms[backward],
             precision=precision, num_warps=WARPS, num_stages=STAGES,
         )  # fmt: skip

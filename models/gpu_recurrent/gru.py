@@ -12,24 +12,24 @@ from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
     exists = lane < batch
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, padded, columns)
+    put_first(hidden, before + row * size, lane, exists, size, columns)
     tl.debug_barrier()
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
             place, gate = at[:, None] + unit[None, :], 3 * at[:, None] + unit[None, :]
             r, z, q, _ = gate_sums(
-                before + at, exists, size, weights, unit, 3, padded, columns, terms, precision
+                before + at, exists, size, weights, unit, 3, width, columns, terms, precision
             )
             if second_bias is not None:
                 r += tl.load(second_bias + unit, mask=is_unit, other=0.0)[None, :]
@@ -53,7 +53,7 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
@@ -64,14 +64,14 @@ def backward(  # type: ignore[no-untyped-def]
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         gates = tl.where(back > 0, 3, 0)
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
             place, keep = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             found = sum_back(
                 grads + 4 * (at + size), exists, size, weights, unit, gates,
-                padded, columns, terms, precision,
+                width, columns, terms, precision,
             )  # fmt: skip
             found += tl.load(carried + (back + 1) % 2 * half + own, mask=inside & (back > 0), other=0.0)
             if back < steps:

@@ -13,25 +13,25 @@ from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
     exists = lane < batch
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, padded, columns)
-    put_first(cell, cells + (row + lane) * size, lane, exists, size, padded, columns)
+    put_first(hidden, before + row * size, lane, exists, size, columns)
+    put_first(cell, cells + (row + lane) * size, lane, exists, size, columns)
     tl.debug_barrier()
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
             place, gate = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             i, f, g, o = gate_sums(
-                before + at, exists, size, weights, unit, 4, padded, columns, terms, precision
+                before + at, exists, size, weights, unit, 4, width, columns, terms, precision
             )
             if second_bias is not None:
                 i += tl.load(second_bias + unit, mask=is_unit, other=0.0)[None, :]
@@ -67,7 +67,7 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
@@ -79,7 +79,7 @@ def backward(  # type: ignore[no-untyped-def]
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         gates = tl.where(back > 0, 4, 0)
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
@@ -87,7 +87,7 @@ def backward(  # type: ignore[no-untyped-def]
             place, gate = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             found = sum_back(
                 grads + blocks * (at + size), exists, size, weights, unit, gates,
-                padded, columns, terms, precision,
+                width, columns, terms, precision,
             )  # fmt: skip
             if back < steps:
                 found += tl.load(grad_out + place, mask=inside, other=0.0)

@@ -10,7 +10,7 @@ import triton.language as tl
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
@@ -35,7 +35,7 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""

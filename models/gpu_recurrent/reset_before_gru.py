@@ -13,23 +13,23 @@ from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
     exists = lane < batch
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, padded, columns)
+    put_first(hidden, before + row * size, lane, exists, size, columns)
     tl.debug_barrier()
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             gate, keep = 3 * at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             r, z, _, _ = gate_sums(
-                before + at, exists, size, weights, unit, 2, padded, columns, terms, precision
+                before + at, exists, size, weights, unit, 2, width, columns, terms, precision
             )
             r = tl.sigmoid(r + tl.load(pre + gate, mask=inside, other=0.0))
             z = tl.sigmoid(z + tl.load(pre + gate + size, mask=inside, other=0.0))
@@ -38,13 +38,13 @@ def forward(  # type: ignore[no-untyped-def]
             tl.store(kept + keep + size, z, mask=inside)
             tl.store(kept + keep + 3 * size, r * h, mask=inside)
         tl.debug_barrier()
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             place, keep = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             g, _, _, _ = gate_sums(
-                kept + 4 * at + 3 * size, exists, size, weights + 2 * padded * padded, unit, 1,
-                padded, columns, terms, precision,
+                kept + 4 * at + 3 * size, exists, size, weights + 2 * size * width, unit, 1,
+                width, columns, terms, precision,
             )  # fmt: skip
             g = tanh(g + tl.load(pre + 3 * at[:, None] + 2 * size + unit[None, :], mask=inside, other=0.0))
             h = tl.load(before + place, mask=inside, other=0.0)
@@ -59,7 +59,7 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
@@ -71,14 +71,14 @@ def backward(  # type: ignore[no-untyped-def]
         at = (row + steps - 1 - back) * size
         pair, one = tl.where(back > 0, 2, 0), tl.where(back < steps, 1, 0)
         # The gradient of h, and from it those of z and g.
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
             place, keep = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
             gate = 3 * at[:, None] + unit[None, :]
             found = sum_back(
-                grads + 3 * (at + size), exists, size, weights, unit, pair, padded, columns, terms, precision
+                grads + 3 * (at + size), exists, size, weights, unit, pair, width, columns, terms, precision
             )
             found += tl.load(carried + half + own, mask=inside & (back > 0), other=0.0)
             if back < steps:
@@ -93,14 +93,14 @@ def backward(  # type: ignore[no-untyped-def]
                 tl.store(grad_hidden + own, found, mask=inside)
         tl.debug_barrier()
         # The gradient of r h', and from it that of r and the rest of that of h'.
-        for column in range(0, padded * one, columns):
+        for column in range(0, size * one, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
             keep = 4 * at[:, None] + unit[None, :]
             found = sum_back(
-                grads + 3 * at + 2 * size, exists, size, weights + 2 * padded * padded, unit, one,
-                padded, columns, terms, precision,
+                grads + 3 * at + 2 * size, exists, size, weights + 2 * size * width, unit, one,
+                width, columns, terms, precision,
             )  # fmt: skip
             r = tl.load(kept + keep, mask=inside, other=0.0)
             h = tl.load(before + at[:, None] + unit[None, :], mask=inside, other=0.0)

@@ -9,23 +9,23 @@ from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
     pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
     exists = lane < batch
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, padded, columns)
+    put_first(hidden, before + row * size, lane, exists, size, columns)
     tl.debug_barrier()
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             place = at[:, None] + unit[None, :]
             found, _, _, _ = gate_sums(
-                before + at, exists, size, weights, unit, 1, padded, columns, terms, precision
+                before + at, exists, size, weights, unit, 1, width, columns, terms, precision
             )
             found += tl.load(pre + place, mask=inside, other=0.0)
             if second_bias is not None:
@@ -40,7 +40,7 @@ def forward(  # type: ignore[no-untyped-def]
 def backward(  # type: ignore[no-untyped-def]
     grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
     batch, steps, size,
-    padded: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
@@ -50,12 +50,12 @@ def backward(  # type: ignore[no-untyped-def]
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         gates = tl.where(back > 0, 1, 0)
-        for column in range(0, padded, columns):
+        for column in range(0, size, columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             place = at[:, None] + unit[None, :]
             found = sum_back(
-                grads + at + size, exists, size, weights, unit, gates, padded, columns, terms, precision
+                grads + at + size, exists, size, weights, unit, gates, width, columns, terms, precision
             )
             if back < steps:
                 found += tl.load(grad_out + place, mask=inside, other=0.0)

@@ -26,9 +26,9 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def put_first(first, places, lane, exists, size, padded: tl.constexpr, columns: tl.constexpr):  # type: ignore[no-untyped-def]
+def put_first(first, places, lane, exists, size, columns: tl.constexpr):  # type: ignore[no-untyped-def]
     """Copy the state before the first step, (B, H), to ``places``, pointers to a row each (rows,)."""
-    for column in range(0, padded, columns):
+    for column in range(0, size, columns):
         unit = column + tl.arange(0, columns)
         inside = exists[:, None] & (unit < size)[None, :]
         value = tl.load(first + lane[:, None] * size + unit[None, :], mask=inside)
@@ -38,7 +38,7 @@ def put_first(first, places, lane, exists, size, padded: tl.constexpr, columns: 
 @triton.jit  # type: ignore[untyped-decorator]
 def gate_sums(  # type: ignore[no-untyped-def]
     values, inside_rows, size, weights, unit,
-    gates: tl.constexpr, padded: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
+    gates: tl.constexpr, width: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
     precision: tl.constexpr,
 ):  # fmt: skip
     """Return products of rows with the weights of up to four gates, each (rows, columns).
@@ -47,38 +47,40 @@ def gate_sums(  # type: ignore[no-untyped-def]
         values: (rows,) pointers to the first of ``size`` numbers.
         inside_rows: (rows,) whether a row exists.
         size: H.
-        weights: (gates, padded, padded); a gate's row of a unit holds its weights.
+        weights: (gates, size, width); a gate's row of a unit holds its weights, and zeros.
         unit: (columns,) the units.
         gates: the products beyond them are 0.
-        padded: H, padded.
+        width: H, padded.
         columns, terms: of a tile.
         precision: of the products of float32.
     """
     first = tl.zeros((inside_rows.shape[0], columns), tl.float32)
     second, third, fourth = first, first, first
-    for begin in range(0, padded, terms):
+    for begin in range(0, size, terms):
         term = begin + tl.arange(0, terms)
         inside = inside_rows[:, None] & (term < size)[None, :]
         value = tl.load(values[:, None] + term[None, :], mask=inside, other=0.0)
         value = value.to(weights.dtype.element_ty)
-        tile = weights + unit[:, None] * padded + term[None, :]
-        first = tl.dot(value, tl.trans(tl.load(tile)), first, input_precision=precision)
+        # What lies outside is not read: the weights of a step are what takes the time.
+        within = (term < width)[:, None] & (unit < size)[None, :]
+        tile = weights + unit[None, :] * width + term[:, None]
+        first = tl.dot(value, tl.load(tile, mask=within, other=0.0), first, input_precision=precision)
         if gates > 1:
-            tile += padded * padded
-            second = tl.dot(value, tl.trans(tl.load(tile)), second, input_precision=precision)
+            tile += size * width
+            second = tl.dot(value, tl.load(tile, mask=within, other=0.0), second, input_precision=precision)
         if gates > 2:
-            tile += padded * padded
-            third = tl.dot(value, tl.trans(tl.load(tile)), third, input_precision=precision)
+            tile += size * width
+            third = tl.dot(value, tl.load(tile, mask=within, other=0.0), third, input_precision=precision)
         if gates > 3:
-            tile += padded * padded
-            fourth = tl.dot(value, tl.trans(tl.load(tile)), fourth, input_precision=precision)
+            tile += size * width
+            fourth = tl.dot(value, tl.load(tile, mask=within, other=0.0), fourth, input_precision=precision)
     return first, second, third, fourth
 
 
 @triton.jit  # type: ignore[untyped-decorator]
 def sum_back(  # type: ignore[no-untyped-def]
     grads, inside_rows, size, weights, unit,
-    gates, padded: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr, precision: tl.constexpr,
+    gates, width: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr, precision: tl.constexpr,
 ):  # fmt: skip
     """Return what the gradients of gates' sums mean for the values that were multiplied, (rows, columns).
 
@@ -86,17 +88,18 @@ def sum_back(  # type: ignore[no-untyped-def]
         grads: (rows,) pointers to the first of ``gates * size`` numbers.
         inside_rows: (rows,) whether a row exists.
         size: H.
-        weights: (gates, padded, padded), as in `gate_sums`.
+        weights: (gates, size, width), as in `gate_sums`.
         unit: (columns,) the units of the values.
         gates: may be 0.
-        padded, columns, terms, precision: see `gate_sums`.
+        width, columns, terms, precision: see `gate_sums`.
     """
     found = tl.zeros((inside_rows.shape[0], columns), tl.float32)
-    for begin in range(0, gates * padded, terms):
+    for begin in range(0, gates * size, terms):
         row = begin + tl.arange(0, terms)
-        gate, term = begin // padded, begin % padded + tl.arange(0, terms)
-        inside = inside_rows[:, None] & (term < size)[None, :]
-        grad = tl.load(grads[:, None] + (gate * size + term)[None, :], mask=inside, other=0.0)
-        tile = tl.load(weights + row[:, None] * padded + unit[None, :])
+        is_row = row < gates * size
+        inside = inside_rows[:, None] & is_row[None, :]
+        grad = tl.load(grads[:, None] + row[None, :], mask=inside, other=0.0)
+        within = is_row[:, None] & (unit < width)[None, :]
+        tile = tl.load(weights + row[:, None] * width + unit[None, :], mask=within, other=0.0)
         found = tl.dot(grad.to(tile.dtype), tile, found, input_precision=precision)
     return found

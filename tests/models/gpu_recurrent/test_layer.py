@@ -43,6 +43,13 @@ def test_every_shape_has_the_outputs_and_gradients_of_torch(name: str) -> None:
 
 
 @pytest.mark.slow
+def test_stacks_with_all_options_have_the_gradients_of_torch() -> None:
+    """Layer norm, residuals, dropout, a learned state, and sequences that start anew."""
+    found = run({"TRITON_INTERPRET": "1"}, "tests.helpers.networks.kernel_stacks", *KINDS)
+    assert max(map(float, found)) < 2e-5
+
+
+@pytest.mark.slow
 def test_products_of_bfloat16_are_close_to_torch() -> None:
     found = errors(*((name, 5, 6, 4, 46, "half") for name in KINDS))
     assert max(found) < 0.03
