@@ -58,15 +58,21 @@ KERNEL_CELLS = {
 }
 """By the name of their kind in `models.recurrent.cells`."""
 
-ALIGNMENT, COLUMNS, TERMS, BYTES_OF_TILES = 16, 128, 64, 64 * 1024
+COLUMNS, TERMS = 128, 64
+"""Most units and terms of a tile of weights."""
+BYTES_OF_TILES = 64 * 1024
+"""Most bytes of the tiles of all gates that are read at once in the forward pass."""
 STAGES, WARPS = 3, 8
+"""Of a kernel: one stage computes and the others load, so two sets of tiles lie in shared memory."""
+ALIGNMENT = 16
+"""Numbers of a row of weights are a multiple of it, so that they are read as whole vectors."""
 
 
 class Tiles(NamedTuple):
     """How a kernel divides the weights of a layer.
 
     Attributes:
-        width: H, padded so that rows of weights begin at whole vectors.
+        width: numbers of a row of weights, H with zeros up to a multiple of `ALIGNMENT`.
         columns: units of a tile.
         terms: of a tile, of the products of the forward pass and of the backward one.
     """

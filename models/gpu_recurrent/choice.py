@@ -119,6 +119,8 @@ def why_untrusted(kind: str, layer: nn.Module, half: bool) -> str | None:
 def _difference(kind: str, layer: nn.Module, half: bool) -> float:
     """Return the largest relative difference of outputs and gradients at a few steps."""
     layer = copy.deepcopy(layer).requires_grad_().train()  # otherwise cuDNN's layers do not go back
+    if isinstance(layer, nn.RNNBase):
+        layer.flatten_parameters()  # the copy's lie apart, of which cuDNN would warn
     weights = weights_of(layer)
     width, size = weights.weight_ih.shape[1], size_of(layer)
     parts = 2 if KERNEL_CELLS[kind].has_cell else 1
