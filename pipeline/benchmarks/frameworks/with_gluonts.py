@@ -38,7 +38,16 @@ def train(task: Task, clock: Clock) -> Score:
     settings = task.settings
     seed_everything(settings.seed)
     predicted = int(task.train.shape[1]) - settings.lead - 1
-    estimator = DeepAREstimator(
+    estimator = build(task, [_Stop(clock, settings.batch_size * predicted)])
+    order = np.random.default_rng(settings.seed).permutation(len(task.train))
+    trained = estimator.train_model(as_series(task.train[order])).trained_net.eval()
+    return lambda windows: held_out_nats(estimator, trained, windows)
+
+
+def build(task: Task, callbacks: list[Any]) -> Any:
+    """Return the estimator, which makes and trains the model."""
+    settings = task.settings
+    return DeepAREstimator(
         freq=_FREQUENCY,
         context_length=settings.context,
         prediction_length=task.scored,
@@ -54,15 +63,12 @@ def train(task: Task, clock: Clock) -> Score:
         trainer_kwargs={
             "max_epochs": -1,
             "gradient_clip_val": settings.clip_norm,
-            "callbacks": [_Stop(clock, settings.batch_size * predicted)],
+            "callbacks": callbacks,
             "accelerator": "cpu",
             "logger": False,
             "enable_progress_bar": False,
         },
     )
-    order = np.random.default_rng(settings.seed).permutation(len(task.train))
-    trained = estimator.train_model(as_series(task.train[order])).trained_net.eval()
-    return lambda windows: held_out_nats(estimator, trained, windows)
 
 
 def as_series(windows: np.ndarray) -> list[dict[str, Any]]:

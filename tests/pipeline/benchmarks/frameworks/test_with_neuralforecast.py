@@ -1,11 +1,13 @@
-"""The held-out likelihood of NeuralForecast is the loss that its own training step computes."""
+"""The held-out likelihood of NeuralForecast is the loss of its own training step, in units of the samples."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.benchmarks.frameworks.task import Settings, Task
+from tests.helpers.densities import last_samples
 
 pytest.importorskip("neuralforecast", reason="needs the extra `frameworks`")
 
@@ -27,3 +29,16 @@ def test_the_likelihood_is_the_loss_of_the_training_step(cell: str, tmp_path: Pa
     assert task.scored == 80
     expected = float(model.training_step(batch, 0)) * 4 * task.scored
     assert with_neuralforecast.held_out_nats(model, windows) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("scale", [0.01, 20.0])
+def test_the_density_of_a_sample_integrates_to_one(scale: float, tmp_path: Path) -> None:
+    from pipeline.benchmarks.frameworks import with_neuralforecast
+
+    shared = Settings("gru", 12, "diagonal", 3, 1e-3, 20, 32, 1, 20, 4, 1e-3, 1.0, 0, 1.0)
+    windows, distance = last_samples(32 + 20, scale)
+    task = Task(tmp_path, shared, windows, windows)
+    assert task.scored == 1
+    model = with_neuralforecast.build(task, [])
+    nats = [with_neuralforecast.held_out_nats(model, window[None]) for window in windows]
+    assert sum(math.exp(-each) * distance for each in nats) == pytest.approx(1, abs=0.02)
