@@ -1,8 +1,9 @@
 """Training with NeuralForecast: its GRU or LSTM in the recurrent form, with its mixture of Gaussians.
 
-A step is one sample. Each training window is a series: the first samples are its `input_size`, whose mean
-and deviation scale the window, and the samples that follow are its horizon in training. All of them are
-predicted in one pass, each given the true samples before it.
+A step is one sample. Each training window is a series: the first samples are its `input_size`, and those that
+follow are its horizon in training. All of these are predicted in one pass, each given the true samples before
+it. The model's own scaling, of each window by the mean and deviation of its first samples, is off: speech
+follows silence, and after a minute of training the likelihood was worse with it by 11 nats per step.
 """
 
 from typing import Any
@@ -56,7 +57,7 @@ def build(task: Task, callbacks: list[Any]) -> Any:
         encoder_n_layers=1,
         encoder_hidden_size=settings.hidden_size,
         loss=GMM(n_components=settings.components, weighted=True),
-        scaler_type="standard",
+        scaler_type="identity",
         learning_rate=settings.learning_rate,
         gradient_clip_val=settings.clip_norm,
         batch_size=settings.batch_size,
