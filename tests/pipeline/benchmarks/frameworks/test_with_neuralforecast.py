@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.benchmarks.frameworks.task import Settings, Task
-from tests.helpers.densities import last_samples
+from tests.helpers.networks.densities import last_samples
 
 pytest.importorskip("neuralforecast", reason="needs the extra `frameworks`")
 
