@@ -5,6 +5,8 @@ Triton is imported at the first call.
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -15,9 +17,28 @@ from torch import Tensor
 COMPILERS = ("cc", "gcc", "clang")
 
 
+_switch = {"on": True}
+
+
 def has_kernels(device: torch.device) -> bool:
     """Return whether a device runs the kernels: a GPU, on a machine where Triton can compile."""
-    return device.type == "cuda" and _can_compile()
+    return _switch["on"] and device.type == "cuda" and _can_compile()
+
+
+@contextmanager
+def without_kernels() -> Iterator[None]:
+    """Compute with torch's operations inside, for comparisons."""
+    before = _switch["on"]
+    _switch["on"] = False
+    try:
+        yield
+    finally:
+        _switch["on"] = before
+
+
+def turn_off() -> None:
+    """Compute with torch's operations from now on in this process."""
+    _switch["on"] = False
 
 
 @cache

@@ -18,7 +18,7 @@ from pipeline.common.progress import progress_bar
 from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, batches
 from pipeline.data.dataset import open_dataset
-from pipeline.errors import TrainingDiverged, UserError
+from pipeline.errors import TrainingDiverged, UserError, print_notice
 from pipeline.model.limiter import loudest_level
 from pipeline.model.storage import save_model
 from pipeline.tracking.run_folder import RunFolder
@@ -74,11 +74,25 @@ def _loop(training: Training) -> None:
             if note is not None:
                 bar.update(task, note=note)
 
-        on_device = why_host(training) is None
-        run = DeviceEpochs(training, show) if on_device else partial(_host_epoch, training, show)
+        reason = why_host(training)
+        run = DeviceEpochs(training, show) if reason is None else partial(_host_epoch, training, show)
+        if reason is not None:
+            note_host(training, reason)
         while not position.finished:
             run(training.ranks.own_plan(epoch_plan(training, position.epoch)))
             _end_epoch(training, bar.console.print if not bar.disable else None)
+
+
+def note_host(training: Training, reason: str) -> None:
+    """Record why the host takes part in each update, and say so where a GPU could do without it.
+
+    Args:
+        training: its folder receives the reason.
+        reason: of `why_host`.
+    """
+    training.folder.set_status("running", update_loop=f"host: {reason}")
+    if training.device.type == "cuda" and training.ranks.first:
+        print_notice(f"the host takes part in each update: {reason}")
 
 
 def _host_epoch(training: Training, show: Callable[[str | None], None], plan: Plan) -> None:

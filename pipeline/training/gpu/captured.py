@@ -42,18 +42,13 @@ class CapturedUpdate:
 
     def _recorded(self) -> Callable[..., Any] | None:
         """Return the graph's replay, or None where the update cannot be recorded."""
-        tensors = self.update.tensors()
-        before = [part.clone() for part in tensors]
         try:
-            return record(self._step, ())
+            with self.update.left_unchanged():
+                return record(self._step, ())
         except Exception as problem:  # whatever it is, the update as written still runs
             reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
             warnings.warn(f"training runs without a CUDA graph of its update: {reason}", stacklevel=3)
             return None
-        finally:
-            with torch.no_grad():
-                for place, part in zip(tensors, before, strict=True):
-                    place.copy_(part)
 
     def _step(self) -> tuple[()]:
         self.update()

@@ -8,10 +8,13 @@ import torch
 
 from models.distributions.notes import NadeHead
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
+from models.gpu_kernels import operations
 from pipeline.data.batching import Plan
+from pipeline.errors import print_notice
 from pipeline.training.begin import epoch_plan, write_checkpoint
 from pipeline.training.gpu.captured import CapturedUpdate
 from pipeline.training.gpu.update import DeviceUpdate
+from pipeline.training.gpu.verification import why_untrusted
 from pipeline.training.step import SKIPS_BEFORE_ROLLBACK, Training, log, log_every, out_of_time, roll_back
 
 SHORTEST_LOG_S = 1.0
@@ -98,7 +101,15 @@ class DeviceEpochs:
             torch.cuda.set_device(self.training.device)
         update = DeviceUpdate(self.training, plan)
         update.begin_epoch(plan)
+        facts = {"update_loop": "one CUDA graph"}
+        if reason := why_untrusted(update):
+            operations.turn_off()
+            print_notice(f"training runs without Triton's kernels: {reason}")
+            facts |= {"head_kernels": f"torch: {reason}", "recurrent_kernels": f"torch: {reason}"}
         self.updates = CapturedUpdate(update)
+        if not self.updates.is_replayed:
+            facts["update_loop"] = "on the device, without a graph"
+        self.training.folder.set_status("running", **facts)
         return self.updates
 
     def _due(self, every: int, since_s: float, shortest_s: float) -> bool:

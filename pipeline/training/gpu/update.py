@@ -5,6 +5,9 @@ and what that decides on the host, this decides on the device. So the host never
 can be replayed as one CUDA graph.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -105,6 +108,18 @@ class DeviceUpdate:
             self.training.average.updates = int(done)
         sums[:SKIPPED_IN_ROW].zero_()
         position.state = self.state.parts
+
+    @contextmanager
+    def left_unchanged(self) -> Iterator[None]:
+        """Undo at the end all that updates change inside."""
+        tensors = self.tensors()
+        before = [part.detach().clone() for part in tensors]
+        try:
+            yield
+        finally:
+            with torch.no_grad():
+                for place, part in zip(tensors, before, strict=True):
+                    place.copy_(part)
 
     def tensors(self) -> list[Tensor]:
         """Return all tensors that an update changes."""

@@ -5,13 +5,17 @@ from pathlib import Path
 import torch
 
 from pipeline.config.loading import load_config
+from pipeline.config.types import Split
 from pipeline.data.batching import batches
 from pipeline.data.dataset import open_dataset
+from pipeline.music.midi import Roll
 from pipeline.stages import prepare_stage
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.begin import begin, epoch_plan
 from pipeline.training.gpu.update import DeviceUpdate
 from pipeline.training.step import Training, update
+from tests.helpers.builders import dataset_of
+from tests.helpers.notes import some_roll
 from tests.helpers.sounds import write_noisy_tones
 
 SMALL = (
@@ -36,6 +40,15 @@ def training_of(folder: Path, *settings: str) -> Training:
     number = len(list(folder.glob("run-*")))
     run = RunFolder(folder / f"run-{number}")
     return begin(config, dataset, run, lambda covered: None)
+
+
+def training_on_notes(folder: Path, *settings: str) -> Training:
+    """A training on rolls drawn at random."""
+    config = load_config(None, [*SMALL[2:], *settings])
+    splits: dict[Split, list[Roll]] = {"train": [some_roll(90, seed) for seed in range(5)]}
+    splits["valid"] = [some_roll(30, 9)]
+    dataset = dataset_of(folder / "data", splits, config.input)
+    return begin(config, dataset, RunFolder(folder / "run"), lambda covered: None)
 
 
 def device_update(training: Training, epoch: int = 0) -> DeviceUpdate:

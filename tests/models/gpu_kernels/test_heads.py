@@ -1,8 +1,6 @@
 """The kernels of heads, run by Triton's interpreter, against torch's operations in double precision."""
 
-import pytest
-
-from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted
+from tests.helpers.networks.triton_programs import run_interpreted
 
 PROGRAM = """
 import copy, math, torch
@@ -68,18 +66,3 @@ print("equal")
 def test_losses_and_gradients_equal_those_of_torch() -> None:
     """Densities and probabilities, whole and masked steps, scales at their limit, and infinite bounds."""
     run_interpreted(PROGRAM)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("exact", [False, True])
-def test_the_kernels_compile_for_a_gpu(exact: bool) -> None:
-    bound = "*fp64" if exact else "*fp32"
-    types = {"mask": "*i1", "lower": bound, "upper": bound, "history_width": "i32", "floor": "fp32"}
-    sides = {"most_components": 32, "most_outputs": 16, "most_order": 32, "masked": True, "exact": exact}
-    mixtures = []
-    for covariance, (components, order, parameters) in enumerate([(20, 0, 21), (20, 0, 66), (8, 32, 44)]):
-        shape = {"components": components, "size": 10, "order": order, "row": components * parameters}
-        constants = {**shape, "covariance": covariance, **sides}
-        mixtures.append(("models.gpu_kernels.mixtures:mixture_loss", types, constants))
-    notes = {"size": 88, "masked": True, "most": 128}
-    compile_for_a_gpu(*mixtures, ("models.gpu_kernels.notes:notes_loss", {"mask": "*i1"}, notes))

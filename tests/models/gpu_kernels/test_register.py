@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted
+from tests.helpers.networks.triton_programs import run_interpreted
 
 PROGRAM = """
 import math, torch
@@ -27,12 +27,6 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_the_kernel_equals_the_operations() -> None:
     run_interpreted(PROGRAM)
-
-
-@pytest.mark.slow
-def test_the_kernel_compiles_for_a_gpu() -> None:
-    types = {"row": "*i64", "sums": "*fp64", "clip_norm": "fp32", "decay": "fp32"}
-    constants = {"norm_floor": 1e-6, "largest": 3.4e38}
-    compile_for_a_gpu(("models.gpu_kernels.register:settle_update", types, constants))

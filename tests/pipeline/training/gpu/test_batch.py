@@ -1,8 +1,6 @@
 """The kernel that gathers batches, run by Triton's interpreter, against the operations that define it."""
 
-import pytest
-
-from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted
+from tests.helpers.networks.triton_programs import run_interpreted
 
 PROGRAM = """
 from types import SimpleNamespace
@@ -80,17 +78,3 @@ print("equal")
 def test_batches_and_states_equal_those_of_the_operations() -> None:
     """Whole and partial chunks, fresh and empty lanes, samples and notes, and after a skipped update."""
     run_interpreted(PROGRAM)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("rows", "exact"), [("*i16", True), ("*i16", False), ("*u8", False), ("*fp16", False)]
-)
-def test_the_kernel_compiles_for_a_gpu(rows: str, exact: bool) -> None:
-    types = {"row": "*i64", "chunks": "*i64", "rows": rows, "stored": rows, "lane_of_state": "*i32"}
-    types |= {"mask": "*i1", "keep": "*i1", "recording": "*i64", "unit": "fp32"}
-    types |= dict.fromkeys(("state_size", "last_row", "lanes", "length", "blocks"), "i32")
-    types |= dict.fromkeys(("edges", "lower", "upper"), "*fp64" if exact else "*fp32")
-    framing = {"window": 20, "hop": 10, "width": 1}
-    constants = {**framing, "exact": exact, "lowest": -32768, "block": 512}
-    compile_for_a_gpu(("models.gpu_kernels.batch:gather_batch", types, constants))

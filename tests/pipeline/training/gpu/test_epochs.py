@@ -103,6 +103,8 @@ def test_training_ends_where_the_host_ends(
     monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
     ours = start(tmp_path)
     train(ours)
+    assert host.status()["update_loop"] == "host: the device is cpu"
+    assert ours.status()["update_loop"] == "on the device, without a graph"
     for name, part in weights(host).items():
         torch.testing.assert_close(weights(ours)[name], part, rtol=0, atol=1e-5)
     assert dict(curve(ours)) == pytest.approx(dict(curve(host)), rel=1e-4)
@@ -137,8 +139,14 @@ def test_lasting_losses_that_are_not_finite_end_the_training(tmp_path: Path) -> 
     assert run.status()["status"] == "failed"
 
 
-def test_the_host_takes_part_where_it_must(tmp_path: Path) -> None:
+def test_the_host_takes_part_where_it_must(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says so where there is a GPU, and the record of the run does."""
     training = training_of(tmp_path)
     assert why_host(training) == "the device is cpu"
     training.device = torch.device("cuda", 0)
     assert why_host(training) == "the rows do not fit on the device"
+    capsys.readouterr()
+    loop.note_host(training, "the rows do not fit on the device")
+    assert training.folder.status()["update_loop"] == "host: the rows do not fit on the device"
+    line = "wavecast: the host takes part in each update: the rows do not fit on the device\n"
+    assert capsys.readouterr().err == line

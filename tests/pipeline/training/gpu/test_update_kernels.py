@@ -37,6 +37,20 @@ with torch_kernels():
 print("equal")
 """
 
+COMPILATION = """
+import tempfile
+from pathlib import Path
+from models.fused.choice import torch_kernels
+from models.gpu_kernels import operations
+from tests.helpers.networks.device_updates import device_update, training_of, training_on_notes
+
+operations.has_kernels = lambda _: True
+make = training_on_notes if "input.kind=piano-roll" in SETTINGS else training_of
+update = device_update(make(Path(tempfile.mkdtemp()), *SETTINGS))
+with torch_kernels():
+    update()
+"""
+
 KINDS = {
     "full, rmsprop, decay, average": (
         "model.covariance=full",
@@ -65,9 +79,21 @@ def test_updates_by_kernels_are_those_of_the_operations(kind: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decay", [0.0, 0.01])
-@pytest.mark.parametrize("has_velocity", [False, True])
-def test_the_kernel_of_an_optimiser_compiles_for_a_gpu(decay: float, has_velocity: bool) -> None:
-    numbers = {"kept": 0.95, "momentum": 0.9, "floor": 0.01, "epsilon": 1e-8}
-    constants = {"decay": decay, **numbers, "has_velocity": has_velocity, "block": 1024}
-    compile_for_a_gpu(("models.gpu_kernels.rmsprop:rmsprop_changes", {"size": "i32"}, constants))
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("model.covariance=full", "model.mixture_components=20", "train.loss=discrete"),
+        ("model.covariance=full", "model.mixture_components=20", "train.optimizer=chung2014-rmsprop"),
+        ("model.covariance=diagonal", "model.mixture_components=20", "train.loss=discrete"),
+        ("model.covariance=diagonal", "model.mixture_components=20", "train.weight_decay=0.01"),
+        ("model.covariance=autoregressive", "model.mixture_components=8", "model.autoregressive_order=32"),
+        ("model.covariance=autoregressive", "train.loss=discrete", "train.optimizer=rmsprop"),
+        ("input.kind=spectrogram", "train.optimizer=rmsprop", "train.weight_decay=0.01"),
+        ("input.kind=piano-roll", "model.head=bernoulli"),
+    ],
+)
+def test_the_kernels_of_an_update_compile_for_an_h100(settings: tuple[str, ...]) -> None:
+    """As they are launched, within the memory that a multiprocessor has."""
+    shared = compile_for_a_gpu(COMPILATION.replace("SETTINGS", repr(settings)))
+    assert len(shared) == 3 + ("rmsprop" in str(settings))
+    assert max(map(int, shared)) <= 227 * 1024

@@ -6,16 +6,9 @@ import pytest
 import torch
 
 from models.fused.choice import torch_kernels
-from pipeline.config.loading import load_config
-from pipeline.config.types import Split
-from pipeline.music.midi import Roll
-from pipeline.tracking.run_folder import RunFolder
-from pipeline.training.begin import begin, epoch_plan
-from pipeline.training.step import Training
-from tests.helpers.builders import dataset_of
-from tests.helpers.networks.device_updates import SMALL, device_update, training_of
+from pipeline.training.begin import epoch_plan
+from tests.helpers.networks.device_updates import device_update, training_of, training_on_notes
 from tests.helpers.networks.no_values import Operations, training_on_a_gpu, without_values
-from tests.helpers.notes import some_roll
 
 NOTES = "input.kind=piano-roll"
 
@@ -33,15 +26,6 @@ KINDS = {
     "rmsprop": ("train.optimizer=rmsprop",),
     "chung2014": ("train.optimizer=chung2014-rmsprop", "model.learned_initial_state=true"),
 }
-
-
-def training_on_notes(folder: Path, *settings: str) -> Training:
-    """A training on rolls drawn at random."""
-    config = load_config(None, [*SMALL[2:], *settings])
-    splits: dict[Split, list[Roll]] = {"train": [some_roll(90, seed) for seed in range(5)]}
-    splits["valid"] = [some_roll(30, 9)]
-    dataset = dataset_of(folder / "data", splits, config.input)
-    return begin(config, dataset, RunFolder(folder / "run"), lambda covered: None)
 
 
 def operations_of(folder: Path, monkeypatch: pytest.MonkeyPatch, *settings: str) -> Operations:
