@@ -24,6 +24,12 @@ README_ROWS = (
     ("GRU, 227 units", "units", "speech", "GRU, 227 units"),
     ("GRU, 227 units, 8 autoregressive components", "covariance", "likelihood", "autoregressive, 8"),
     ("the same, nine passes", "covariance", "likelihood", "autoregressive, 8, nine passes"),
+    (
+        "GRU, 128 units, on adaptive predictions",
+        "adaptive-head",
+        "model",
+        "network on adaptive predictions, twelve passes",
+    ),
     ("adaptive predictor, without training", "units", "speech", "adaptive predictor"),
     ("FLAC, best setting", "units", "speech", "FLAC, best setting"),
     ("WavPack, -hhx6", "units", "speech", "WavPack, -hhx6"),
