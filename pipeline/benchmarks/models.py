@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.distributions.distribution import Steps
 from models.fused_heads.choice import compiled_head
+from models.gpu_kernels.heads import has_kernel, loss_of_head
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
 from models.predictor import Predictor
 from models.recurrent.cells import CELLS, Cell
@@ -125,17 +126,20 @@ def _head_alone(head: nn.Module, values: Tensor, batch: Batch) -> Callable[[], N
     """Return the part of an update that is the head's: its loss and gradients for given hidden values."""
     hidden = values.requires_grad_()
     normaliser = _normaliser(values.device)
-    compiled = compiled_head(head)
+    compiled, by_kernel = compiled_head(head), has_kernel(head, values.device)
+    steps, count = Steps(batch.targets, None, batch.inputs, None), int(batch.values) / OUTPUTS
+    divisor = torch.tensor(count, device=values.device)
 
     def run() -> None:
         hidden.grad = None
-        if compiled is None:
+        if by_kernel:
+            loss = loss_of_head(head, hidden, steps, divisor)
+        elif compiled is None:
             loss = -log_likelihood(head(hidden, batch.inputs), batch, normaliser, False).mean()
         else:
             from models.fused_heads.loss import log_likelihood_sum
 
-            steps = Steps(batch.targets, None, batch.inputs, None)
-            loss = log_likelihood_sum(compiled, hidden, steps, -OUTPUTS / int(batch.values))
+            loss = log_likelihood_sum(compiled, hidden, steps, -1 / count)
         torch.autograd.backward(loss)
 
     return run

@@ -33,6 +33,11 @@ def compile_for_a_gpu(program: str) -> list[str]:
     return _printed(_COMPILE_ONLY + program, "0")
 
 
+def run_on_a_gpu(program: str) -> None:
+    """Run a program, which prints ``equal`` at its end, with kernels on the first GPU."""
+    assert _printed(program, "0") == ["equal"]
+
+
 def _printed(program: str, interpreted: str) -> list[str]:
     pytest.importorskip("triton")
     environment = {**os.environ, "TRITON_INTERPRET": interpreted}

@@ -1,6 +1,8 @@
 """The kernels of heads, run by Triton's interpreter, against torch's operations in double precision."""
 
-from tests.helpers.networks.triton_programs import run_interpreted
+import pytest
+
+from tests.helpers.networks.triton_programs import run_interpreted, run_on_a_gpu
 
 PROGRAM = """
 import copy, math, torch
@@ -66,3 +68,8 @@ print("equal")
 def test_losses_and_gradients_equal_those_of_torch() -> None:
     """Densities and probabilities, whole and masked steps, scales at their limit, and infinite bounds."""
     run_interpreted(PROGRAM)
+
+
+@pytest.mark.gpu
+def test_losses_and_gradients_on_a_gpu_equal_those_of_torch() -> None:
+    run_on_a_gpu('import torch\ntorch.set_default_device("cuda")\n' + PROGRAM)

@@ -1,8 +1,10 @@
 """Whole updates by kernels, in Triton's interpreter, against the operations that define them."""
 
+import re
+
 import pytest
 
-from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted
+from tests.helpers.networks.triton_programs import compile_for_a_gpu, run_interpreted, run_on_a_gpu
 
 PROGRAM = """
 import math, tempfile
@@ -15,7 +17,8 @@ from tests.helpers.networks.no_values import Operations
 
 short = ("train.bptt_steps=5", "train.batch_size=2", "model.hidden_size=5", "train.warmup_updates=3")
 folder = Path(tempfile.mkdtemp())
-trainings = [training_of(folder, *short, *SETTINGS) for _ in range(2)]
+trainings = [training_of(folder, *short, *SETTINGS, "train.device=DEVICE") for _ in range(2)]
+torch.set_float32_matmul_precision("highest")  # of a GPU, `begin` chose a lower one
 ours, expected = (device_update(training) for training in trainings)
 means = [training.normaliser.mean for training in trainings]
 kept = means[0].clone()
@@ -27,7 +30,7 @@ with torch_kernels():
         for update, by_kernels in ((ours, True), (expected, False)):
             operations.has_kernels = lambda _, by_kernels=by_kernels: by_kernels
             update.register.row.fill_(row)
-            with Operations("cpu") as used:
+            with Operations("DEVICE") as used:
                 update()
             kernels = {each.split(".")[1] for each in used.found if each.startswith("wavecast.")}
             assert kernels == (KERNELS if by_kernels else set())
@@ -72,10 +75,21 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_updates_by_kernels_are_those_of_the_operations(kind: str) -> None:
     """Whole and partial chunks, and an update that is skipped, with all that an update changes."""
+    run_interpreted(program_of(kind, "cpu"))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_updates_by_kernels_on_a_gpu_are_those_of_the_operations(kind: str) -> None:
+    run_on_a_gpu(program_of(kind, "cuda"))
+
+
+def program_of(kind: str, device: str) -> str:
     kernels = {"gather_batch", "mixture_loss", "settle_update"}
     if "optimizer" in str(KINDS[kind]):
         kernels.add("rmsprop_changes")
-    run_interpreted(PROGRAM.replace("SETTINGS", repr(KINDS[kind])).replace("KERNELS", repr(kernels)))
+    names = {"SETTINGS": repr(KINDS[kind]), "KERNELS": repr(kernels), "DEVICE": device}
+    return re.sub("|".join(names), lambda found: names[found[0]], PROGRAM)
 
 
 @pytest.mark.slow
