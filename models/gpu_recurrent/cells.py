@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -16,7 +17,8 @@ class KernelCell:
     ``forward`` reads the sums W x + b of all steps, ``pre`` (B, T, G H), the padded U or none, a second bias
     (G H) or none, the peepholes (3, H) or none, and the state before, ``hidden`` and ``cell`` (B, H). It
     writes the hidden states ``out`` (B, T, H), those ``before`` each step (B, T, H), what the backward pass
-    needs, ``kept`` (B, T, kept, H), and the ``cells`` (B, T + 1, H) of an LSTM.
+    needs, ``kept`` (B, T, kept, H), and the ``cells`` (B, T + 1, H) of an LSTM. ``arrived`` are counters, see
+    `new_counters`.
 
     ``backward`` reads the gradients of the outputs, and of the last cell or none. It writes those of the
     gates' sums, ``grads`` (B, T, sums, H), and of the state before, ``grad_hidden``. ``carried`` (2, B, H) is
@@ -58,37 +60,72 @@ KERNEL_CELLS = {
 }
 """By the name of their kind in `models.recurrent.cells`."""
 
-COLUMNS, TERMS = 128, 64
-"""Most units and terms of a tile of weights."""
+TERMS = 64
+"""Most terms of a tile of weights."""
 BYTES_OF_TILES = 64 * 1024
 """Most bytes of the tiles of all gates that are read at once in the forward pass."""
-STAGES, WARPS = 3, 8
-"""Of a kernel: one stage computes and the others load, so two sets of tiles lie in shared memory."""
+STAGES = 3
+"""One stage of a kernel computes and the others load, so two sets of tiles lie in shared memory."""
 ALIGNMENT = 16
 """Numbers of a row of weights are a multiple of it, so that they are read as whole vectors."""
+LANES = 16
+"""Sequences of a program: the rows of a product of tensor cores."""
 
 
 class Tiles(NamedTuple):
-    """How a kernel divides the weights of a layer.
+    """How a layer is divided among programs and tiles.
 
     Attributes:
         width: numbers of a row of weights, H with zeros up to a multiple of `ALIGNMENT`.
         columns: units of a tile.
         terms: of a tile, of the products of the forward pass and of the backward one.
+        groups: programs that have sequences of their own.
+        parts: programs among which the units of the same sequences are divided.
+        warps: groups of 32 threads of a program.
     """
 
     width: int
     columns: int
     terms: tuple[int, int]
+    groups: int
+    parts: int
+    warps: int
 
 
-def tiles_of(kind: str, size: int, half: bool) -> Tiles:
-    """Return the tiles of a layer of ``size`` units, whose weights are bfloat16 where ``half``."""
-    columns, width = COLUMNS if size > 64 else 64, -(-size // ALIGNMENT) * ALIGNMENT
-    gates, number = KERNEL_CELLS[kind].gates, 2 if half else 4
-    fitting = max(16, BYTES_OF_TILES // (gates * columns * number))
+def tiles_of(kind: str, batch: int, size: int, half: bool, device: torch.device) -> Tiles:
+    """Return the tiles of a layer.
+
+    Args:
+        kind: in `KERNEL_CELLS`.
+        batch: B.
+        size: H.
+        half: whether weights are bfloat16.
+        device: units are divided only among programs that run at once there.
+    """
+    form, groups, width = KERNEL_CELLS[kind], -(-batch // LANES), -(-size // ALIGNMENT) * ALIGNMENT
+    columns, parts = 128 if size > 64 else 64, 1
+    if form.reads_state:
+        divided = ((each, -(-size // each)) for each in (32, 64))
+        at_once = multiprocessors(device)
+        columns, parts = next((pair for pair in divided if groups * pair[1] <= at_once), (columns, parts))
+    else:
+        parts = -(-size // columns)
+    fitting = max(16, BYTES_OF_TILES // (form.gates * columns * (2 if half else 4)))
     terms = min(TERMS, 1 << fitting.bit_length() - 1)
-    return Tiles(width, columns, (terms, TERMS))
+    return Tiles(width, columns, (terms, TERMS), groups, parts, 4 if columns == 32 else 8)
+
+
+@cache
+def multiprocessors(device: torch.device) -> int:
+    """Return how many programs a GPU runs at once, of those that use most of a multiprocessor."""
+    return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1
+
+
+def new_counters(kind: str, tiles: Tiles, like: Tensor) -> Tensor | None:
+    """Return the counters at which programs meet, where they do."""
+    if tiles.parts == 1 or not KERNEL_CELLS[kind].reads_state:
+        return None
+    return like.new_zeros(tiles.groups, dtype=torch.int32)
 
 
 def pack(weight_hh: Tensor, size: int, tiles: Tiles, half: bool) -> Tensor:
@@ -112,17 +149,15 @@ def launch(
         out: the outputs (B, T, H).
         arguments: all tensors, these among them, see `KernelCell`.
     """
-    from models.gpu_recurrent.tiles import LANES
-
     batch, steps, size = out.shape
-    form = KERNEL_CELLS[kind]
-    tiles = tiles_of(kind, size, packed is not None and packed.dtype == torch.bfloat16)
-    blocks = 1 if form.reads_state else -(-size // tiles.columns)
+    form, half = KERNEL_CELLS[kind], packed is not None and packed.dtype == torch.bfloat16
+    tiles = tiles_of(kind, batch, size, half, out.device)
     kernel: Any = form.kernels.backward if backward else form.kernels.forward
     precision = "ieee" if torch.get_float32_matmul_precision() == "highest" else "tf32"
     with torch.cuda.device(out.device) if out.is_cuda else nullcontext():
-        kernel[(-(-batch // LANES), blocks)](
+        kernel[(tiles.groups, tiles.parts)](
             *arguments, batch, steps, size,
             width=tiles.width, lanes=LANES, columns=tiles.columns, terms=tiles.terms[backward],
-            precision=precision, num_warps=WARPS, num_stages=STAGES,
+            precision=precision, parts=tiles.parts, num_warps=tiles.warps, num_stages=STAGES,
+            launch_cooperative_grid=form.reads_state and tiles.parts > 1,
         )  # fmt: skip

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from models.fused.choice import fits, torch_kernels_requested, weights_of
 from models.gpu_kernels import operations
-from models.gpu_recurrent.cells import KERNEL_CELLS
+from models.gpu_recurrent.cells import KERNEL_CELLS, tiles_of
 from models.gpu_recurrent.layer import run_layer
 
 MOST_WEIGHTS = 4 * 256 * 256
@@ -70,7 +70,7 @@ def run_kernels(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tupl
         inputs, parts = inputs.float(), tuple(part.float() for part in parts)
     if not fits(weights, size, inputs, parts) or inputs.shape[1] == 1:
         return None
-    if why_untrusted(kind, layer, mixed) is not None:
+    if why_untrusted(kind, layer, mixed, len(inputs)) is not None:
         return None
     hidden, last = run_layer(kind, weights, inputs, tuple(part[0] for part in parts), mixed)
     end = hidden[None, :, -1].clone()
@@ -86,27 +86,30 @@ def size_of(layer: nn.Module) -> int:
 _found: dict[tuple[Any, ...], str | None] = {}
 
 
-def why_untrusted(kind: str, layer: nn.Module, half: bool) -> str | None:
+def why_untrusted(kind: str, layer: nn.Module, half: bool, batch: int) -> str | None:
     """Return why the kernels must not run this layer: on this device they fail, or differ from torch's.
 
     The kernels are compiled on the user's machine, for a device on which they may never have run. So the
-    first layer of each size is compared with torch's kernels once, at a few steps.
+    first layer of each size is compared with torch's kernels once, at a few steps. So is each other division
+    of its units among programs, which depends on the batch.
 
     Args:
         kind: name of the cell's kind.
         layer: on a GPU.
         half: whether recurrent products are in bfloat16.
+        batch: B.
     """
     weights = weights_of(layer)
-    precision = torch.get_float32_matmul_precision()
-    key: tuple[Any, ...] = (kind, tuple(weights.weight_ih.shape), half, precision, weights.bias.device)
-    key += (weights.second_bias is None, weights.peephole is None)
+    precision, device = torch.get_float32_matmul_precision(), weights.bias.device
+    tiles = tiles_of(kind, batch, size_of(layer), half, device)
+    key: tuple[Any, ...] = (kind, tuple(weights.weight_ih.shape), half, precision, device)
+    key += (tiles.columns, tiles.parts, weights.second_bias is None, weights.peephole is None)
     if key not in _found:
         if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
             return "a graph is being captured"
         try:
             with torch.inference_mode(False), torch.enable_grad():
-                difference = _difference(kind, layer, half)
+                difference = _difference(kind, layer, half, batch)
             close = difference <= TOLERANCE[half]
             _found[key] = None if close else f"they differ from torch's by {difference:.2g}"
         except Exception as problem:  # whatever it is, torch's kernels still run
@@ -116,7 +119,7 @@ def why_untrusted(kind: str, layer: nn.Module, half: bool) -> str | None:
     return _found[key]
 
 
-def _difference(kind: str, layer: nn.Module, half: bool) -> float:
+def _difference(kind: str, layer: nn.Module, half: bool, batch: int) -> float:
     """Return the largest relative difference of outputs and gradients at a few steps."""
     layer = copy.deepcopy(layer).requires_grad_().train()  # otherwise cuDNN's layers do not go back
     if isinstance(layer, nn.RNNBase):
@@ -129,7 +132,7 @@ def _difference(kind: str, layer: nn.Module, half: bool) -> float:
         at = torch.arange(math.prod(shape), device=weights.bias.device, dtype=torch.float32)
         return torch.sin(at).view(shape).requires_grad_()
 
-    inputs, state = waves(17, 3, width), [waves(1, 17, size) for _ in range(parts)]
+    inputs, state = waves(batch, 3, width), [waves(1, batch, size) for _ in range(parts)]
     with torch.autocast(inputs.device.type, enabled=False):
         ours, _ = run_layer(kind, weights, inputs, tuple(part[0] for part in state), half)
         theirs, _ = layer(inputs, tuple(state) if parts > 1 else state[0])

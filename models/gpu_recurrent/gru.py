@@ -6,24 +6,25 @@ r, z = sigmoid(W x + U h' + b), q = U h' + b, n = tanh(W x + b + r q), h = (1 - 
 import triton
 import triton.language as tl
 
-from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
+from models.gpu_recurrent.tiles import gate_sums, meet, put_first, sum_back, tanh
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
-    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
+    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, arrived,
+    batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, columns)
-    tl.debug_barrier()
+    put_first(hidden, before + row * size, lane, exists, size, first, columns, parts)
+    met = meet(arrived, group, 0, parts)
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
@@ -46,25 +47,26 @@ def forward(  # type: ignore[no-untyped-def]
             tl.store(keep + size, z, mask=inside)
             tl.store(keep + 2 * size, q, mask=inside)
             tl.store(keep + 3 * size, n, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
-    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
+    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden, arrived,
     batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
     half = tl.cast(batch, tl.int64) * size
+    met = 0
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         gates = tl.where(back > 0, 3, 0)
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
@@ -89,4 +91,4 @@ def backward(  # type: ignore[no-untyped-def]
                 tl.store(carried + back % 2 * half + own, found * z, mask=inside)
             else:
                 tl.store(grad_hidden + own, found, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)

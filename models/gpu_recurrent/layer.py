@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from models.fused.layer import Weights
-from models.gpu_recurrent.cells import KERNEL_CELLS, KernelCell, pack, tiles_of
+from models.gpu_recurrent.cells import KERNEL_CELLS, KernelCell, new_counters, pack, tiles_of
 from models.gpu_recurrent.operations import backward, forward
 
 
@@ -56,14 +56,13 @@ class _Steps(torch.autograd.Function):
         state = [None if part is None else part.contiguous() for part in (hidden, cell)]
         with torch.autocast(inputs.device.type, enabled=False):
             pre = torch.addmm(bias, inputs.flatten(0, 1), weight_ih.t())
-        packed = None
-        if weight_hh is not None:
-            packed = pack(weight_hh, size, tiles_of(kind, size, half), half)
+        tiles = tiles_of(kind, len(inputs), size, half, inputs.device)
+        packed = None if weight_hh is None else pack(weight_hh, size, tiles, half)
         sums = pre.view(*inputs.shape[:2], -1)
-        found = forward(kind, sums, packed, second_bias, peephole, *state)
+        found = forward(kind, sums, packed, second_bias, peephole, *state, new_counters(kind, tiles, pre))
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(inputs, weight_ih, packed, peephole, *found)
-        ctx.kind = kind
+        ctx.kind, ctx.tiles = kind, tiles
         out, cells = found[0], found[3]
         return out, cells[:, -1].clone() if KERNEL_CELLS[kind].has_cell else None
 
@@ -74,7 +73,9 @@ class _Steps(torch.autograd.Function):
         form, size, wanted = KERNEL_CELLS[ctx.kind], out.shape[2], ctx.needs_input_grad
         grad_out = torch.zeros_like(out) if grad_out is None else grad_out.contiguous()
         grad_cell = None if grad_cell is None else grad_cell.contiguous()
-        found = backward(ctx.kind, grad_out, grad_cell, packed, peephole, out, before, kept, cells)
+        counters = new_counters(ctx.kind, ctx.tiles, out)
+        given = (grad_out, grad_cell, packed, peephole, out, before, kept, cells, counters)
+        found = backward(ctx.kind, *given)
         grads, carried, grad_hidden = found
         with torch.autocast(out.device.type, enabled=False):
             flat, rows = grads.flatten(0, 1), form.gates * size

@@ -7,25 +7,26 @@ diagonal, or 0; i and f read the cell c' before the step, o the cell c after it.
 import triton
 import triton.language as tl
 
-from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
+from models.gpu_recurrent.tiles import gate_sums, meet, put_first, sum_back, tanh
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
-    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
+    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, arrived,
+    batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, columns)
-    put_first(cell, cells + (row + lane) * size, lane, exists, size, columns)
-    tl.debug_barrier()
+    put_first(hidden, before + row * size, lane, exists, size, first, columns, parts)
+    put_first(cell, cells + (row + lane) * size, lane, exists, size, first, columns, parts)
+    met = meet(arrived, group, 0, parts)
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
@@ -60,26 +61,27 @@ def forward(  # type: ignore[no-untyped-def]
             tl.store(kept + gate + size, f, mask=inside)
             tl.store(kept + gate + 2 * size, g, mask=inside)
             tl.store(kept + gate + 3 * size, o, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
-    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
+    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden, arrived,
     batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
     half = tl.cast(batch, tl.int64) * size
     blocks: tl.constexpr = 4 if peephole is None else 7
+    met = 0
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         gates = tl.where(back > 0, 4, 0)
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             is_unit = unit < size
             inside = exists[:, None] & is_unit[None, :]
@@ -124,4 +126,4 @@ def backward(  # type: ignore[no-untyped-def]
                 tl.store(carried + back % 2 * half + own, on_cell_before, mask=inside)
             else:
                 tl.store(grad_hidden + own, found, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)

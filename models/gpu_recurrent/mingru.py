@@ -9,9 +9,10 @@ import triton.language as tl
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
-    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
+    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, arrived,
+    batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
@@ -33,10 +34,10 @@ def forward(  # type: ignore[no-untyped-def]
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
-    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
+    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden, arrived,
     batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)

@@ -8,7 +8,7 @@ from models.gpu_recurrent.cells import KERNEL_CELLS, launch
 Found = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
-@torch.library.custom_op("wavecast::recurrent_forward", mutates_args=())
+@torch.library.custom_op("wavecast::recurrent_forward", mutates_args=("arrived",))
 def forward(
     kind: str,
     pre: Tensor,
@@ -17,14 +17,16 @@ def forward(
     peephole: Tensor | None,
     hidden: Tensor,
     cell: Tensor | None,
+    arrived: Tensor | None,
 ) -> Found:
     """Run a layer over all steps; see `models.gpu_recurrent.cells.KernelCell`.
 
     Returns:
         The hidden states, those before each step, what is kept, and the cells.
     """
-    found: Found = _empty_results(kind, pre, packed, second_bias, peephole, hidden, cell)
-    launch(kind, False, packed, found[0], (pre, packed, second_bias, peephole, hidden, cell, *found))
+    found: Found = _empty_results(kind, pre, packed, second_bias, peephole, hidden, cell, arrived)
+    given = (pre, packed, second_bias, peephole, hidden, cell)
+    launch(kind, False, packed, found[0], (*given, *found, arrived))
     return found
 
 
@@ -37,6 +39,7 @@ def _empty_results(
     peephole: Tensor | None,
     hidden: Tensor,
     cell: Tensor | None,
+    arrived: Tensor | None,
 ) -> Found:
     form, (batch, steps, _), size = KERNEL_CELLS[kind], pre.shape, hidden.shape[1]
     out = pre.new_empty(batch, steps, size)
@@ -44,7 +47,7 @@ def _empty_results(
     return out, torch.empty_like(out), kept, pre.new_empty(batch, (steps + 1) * form.has_cell, size)
 
 
-@torch.library.custom_op("wavecast::recurrent_backward", mutates_args=())
+@torch.library.custom_op("wavecast::recurrent_backward", mutates_args=("arrived",))
 def backward(
     kind: str,
     grad_out: Tensor,
@@ -55,6 +58,7 @@ def backward(
     before: Tensor,
     kept: Tensor,
     cells: Tensor,
+    arrived: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Go back over all steps; see `models.gpu_recurrent.cells.KernelCell`.
 
@@ -62,11 +66,9 @@ def backward(
         The gradients of the gates' sums (B, T, sums H), the memory ``carried`` (2, B, H), and the gradient of
         the hidden state before (B, H).
     """
-    found: tuple[Tensor, Tensor, Tensor] = _empty_gradients(
-        kind, grad_out, grad_cell, packed, peephole, out, before, kept, cells
-    )
     given = (grad_out, grad_cell, packed, peephole, out, before, kept, cells)
-    launch(kind, True, packed, out, (*given, *found))
+    found: tuple[Tensor, Tensor, Tensor] = _empty_gradients(kind, *given, arrived)
+    launch(kind, True, packed, out, (*given, *found, arrived))
     return found
 
 
@@ -81,6 +83,7 @@ def _empty_gradients(
     before: Tensor,
     kept: Tensor,
     cells: Tensor,
+    arrived: Tensor | None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     batch, steps, size = out.shape
     blocks = KERNEL_CELLS[kind].sums + (0 if peephole is None else 3)

@@ -7,24 +7,25 @@ the product, so a step has two products one after the other, with a barrier betw
 import triton
 import triton.language as tl
 
-from models.gpu_recurrent.tiles import gate_sums, put_first, sum_back, tanh
+from models.gpu_recurrent.tiles import gate_sums, meet, put_first, sum_back, tanh
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def forward(  # type: ignore[no-untyped-def]
-    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, batch, steps, size,
+    pre, weights, second_bias, peephole, hidden, cell, out, before, kept, cells, arrived,
+    batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the hidden states of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
-    put_first(hidden, before + row * size, lane, exists, size, columns)
-    tl.debug_barrier()
+    put_first(hidden, before + row * size, lane, exists, size, first, columns, parts)
+    met = meet(arrived, group, 0, parts)
     for step in range(steps):
         at = (row + step) * size
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             gate, keep = 3 * at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
@@ -37,8 +38,8 @@ def forward(  # type: ignore[no-untyped-def]
             tl.store(kept + keep, r, mask=inside)
             tl.store(kept + keep + size, z, mask=inside)
             tl.store(kept + keep + 3 * size, r * h, mask=inside)
-        tl.debug_barrier()
-        for column in range(0, size, columns):
+        met = meet(arrived, group, met, parts)
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             place, keep = at[:, None] + unit[None, :], 4 * at[:, None] + unit[None, :]
@@ -52,26 +53,27 @@ def forward(  # type: ignore[no-untyped-def]
             tl.store(kept + keep + 2 * size, g, mask=inside)
             tl.store(out + place, h, mask=inside)
             tl.store(before + place + size, h, mask=inside & (step + 1 < steps))
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)
 
 
 @triton.jit(do_not_specialize=["batch", "steps"])  # type: ignore[untyped-decorator]
 def backward(  # type: ignore[no-untyped-def]
-    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden,
+    grad_out, grad_cell, weights, peephole, out, before, kept, cells, grads, carried, grad_hidden, arrived,
     batch, steps, size,
     width: tl.constexpr, lanes: tl.constexpr, columns: tl.constexpr, terms: tl.constexpr,
-    precision: tl.constexpr,
+    precision: tl.constexpr, parts: tl.constexpr,
 ):  # fmt: skip
     """Compute the gradients of the sums of some sequences; see `models.gpu_recurrent.cells.KernelCell`."""
     lane = tl.program_id(0) * lanes + tl.arange(0, lanes)
-    exists = lane < batch
+    exists, first, group = lane < batch, tl.program_id(1) * columns, tl.program_id(0)
     row = lane.to(tl.int64) * steps
     half = tl.cast(batch, tl.int64) * size
+    met = 0
     for back in range(steps + 1):
         at = (row + steps - 1 - back) * size
         pair, one = tl.where(back > 0, 2, 0), tl.where(back < steps, 1, 0)
         # The gradient of h, and from it those of z and g.
-        for column in range(0, size, columns):
+        for column in range(first, size, parts * columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
@@ -91,9 +93,9 @@ def backward(  # type: ignore[no-untyped-def]
                 tl.store(carried + own, found * (1.0 - z), mask=inside)
             else:
                 tl.store(grad_hidden + own, found, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)
         # The gradient of r h', and from it that of r and the rest of that of h'.
-        for column in range(0, size * one, columns):
+        for column in range(first, size * one, parts * columns):
             unit = column + tl.arange(0, columns)
             inside = exists[:, None] & (unit < size)[None, :]
             own = lane[:, None] * size + unit[None, :]
@@ -107,4 +109,4 @@ def backward(  # type: ignore[no-untyped-def]
             direct = tl.load(carried + own, mask=inside, other=0.0)
             tl.store(grads + 3 * at[:, None] + unit[None, :], found * h * r * (1.0 - r), mask=inside)
             tl.store(carried + half + own, direct + found * r, mask=inside)
-        tl.debug_barrier()
+        met = meet(arrived, group, met, parts)

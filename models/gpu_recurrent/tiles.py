@@ -1,22 +1,23 @@
 """What the kernels of all cells share: products of a few rows with a matrix, read in tiles.
 
-A program owns some sequences and all units of a layer, and goes through the steps by itself. So one launch
-serves all steps, and no program waits for another. The state, the gates and the gradients of a step lie in
-the tensors of the results. A program reads back what it has written, after a barrier among its threads: most
-of that comes from the caches. The weights pass through shared memory in tiles, a pipeline of them at a time.
-They do not fit there as a whole: 4 gates of 256 units are 1 MB in float32, and a multiprocessor of an H100
-has 228 KB. But they stay in the second cache of 50 MB, where all programs read the same ones.
+A program owns some sequences and some units of a layer, and goes through all steps by itself. So one launch
+serves all steps. The state, the gates and the gradients of a step lie in the tensors of the results. After
+each step the programs of the same sequences meet, and read what all have written. With many sequences there
+are programs enough, so each owns all units, and only its own threads meet.
 
-A cluster of multiprocessors could hold the weights in its shared memories. Triton 3.6 starts clusters
+The weights of a program's units are read for each step, and pass through shared memory in tiles, a pipeline
+of them at a time. The weights of a layer do not fit there as a whole: 4 gates of 256 units are 1 MB in
+float32, and a multiprocessor of an H100 has 228 KB. But they stay in the second cache of 50 MB. Units are
+divided among programs so that each reads a part.
+
+A cluster of multiprocessors could exchange the state through its shared memories. Triton 3.6 starts clusters
 (``num_ctas``), but then it divides tiles by itself. Neither its language nor its Gluon has the barrier
-between multiprocessors that each step needs.
+between multiprocessors that each step needs. So programs meet at counters in the second cache, as those of
+torch's inductor do. They are launched as a cooperative grid: either all of them run at once, or none.
 """
 
 import triton
 import triton.language as tl
-
-LANES = 16
-"""Sequences of a program: the rows of a product of tensor cores."""
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -26,9 +27,28 @@ def tanh(x):  # type: ignore[no-untyped-def]
 
 
 @triton.jit  # type: ignore[untyped-decorator]
-def put_first(first, places, lane, exists, size, columns: tl.constexpr):  # type: ignore[no-untyped-def]
+def meet(arrived, group, met, parts: tl.constexpr):  # type: ignore[no-untyped-def]
+    """Wait until all threads of all programs of the same sequences have written what they compute.
+
+    Args:
+        arrived: counters of groups of programs, zeros before the first meeting.
+        group: number of the group.
+        met: what this function returned the last time, 0 at first.
+        parts: programs of a group.
+    """
+    tl.debug_barrier()
+    if parts > 1:
+        tl.atomic_add(arrived + group, 1, sem="release")
+        while tl.atomic_add(arrived + group, 0, sem="acquire") < met + parts:
+            pass
+        tl.debug_barrier()
+    return met + parts
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def put_first(first, places, lane, exists, size, begin, columns: tl.constexpr, parts: tl.constexpr):  # type: ignore[no-untyped-def]
     """Copy the state before the first step, (B, H), to ``places``, pointers to a row each (rows,)."""
-    for column in range(0, size, columns):
+    for column in range(begin, size, parts * columns):
         unit = column + tl.arange(0, columns)
         inside = exists[:, None] & (unit < size)[None, :]
         value = tl.load(first + lane[:, None] * size + unit[None, :], mask=inside)

@@ -112,7 +112,7 @@ def begin(
     folder.truncate_journal(journal_size)
     facts: dict[str, Any] = {**describe_device(device), "environment": describe_environment()}
     kernels = describe_kernels(
-        network, device, config.train.precision, training.lanes * config.train.bptt_steps
+        network, device, config.train.precision, training.lanes, config.train.bptt_steps
     )
     if ranks.first:
         for line in notices_of_kernels(kernels, device):

@@ -12,39 +12,41 @@ from pipeline.model.build import Network
 _SHOWN = {"recurrent_kernels": "recurrent layers", "head_kernels": "output distribution"}
 
 
-def describe_kernels(network: Network, device: torch.device, precision: str, steps: int) -> dict[str, str]:
+def describe_kernels(
+    network: Network, device: torch.device, precision: str, lanes: int, steps: int
+) -> dict[str, str]:
     """Return which kernels train the recurrent layers and the head, and why where they are torch's.
 
     Args:
         network: the network that is trained.
         device: its device.
         precision: `train.precision`.
-        steps: steps of an update, over all sequences.
+        lanes: sequences of an update.
+        steps: steps of each.
     """
     stack = next(part for part in network.modules() if isinstance(part, RecurrentStack))
     mixed = precision == "bfloat16"
-    recurrent = (
-        _on_gpu(stack, device, mixed) if device.type == "cuda" else _on_cpu(stack, device, mixed, steps)
-    )
+    on_gpu = device.type == "cuda"
+    recurrent = (_on_gpu if on_gpu else _on_cpu)(stack, device, mixed, lanes, steps)
     why_head = load("models.fused_heads.choice:why_torch")(network.head, device)
     head = "Triton" if has_kernel(network.head, device) else _name("compiled", why_head)
     return {"recurrent_kernels": recurrent, "head_kernels": head}
 
 
-def _on_cpu(stack: RecurrentStack, device: torch.device, mixed: bool, steps: int) -> str:
+def _on_cpu(stack: RecurrentStack, device: torch.device, mixed: bool, lanes: int, steps: int) -> str:
     kind = next(stack.layers.parameters()).dtype
     reason = load("models.fused.choice:why_torch")(stack.cell.compiled, device, kind, mixed)
-    if reason is None and steps < load("models.fused.choice:FEWEST_STEPS"):
-        reason = f"an update of {steps} steps is too short for compiled loops"
+    if reason is None and lanes * steps < load("models.fused.choice:FEWEST_STEPS"):
+        reason = f"an update of {lanes * steps} steps is too short for compiled loops"
     return _name("compiled", reason)
 
 
-def _on_gpu(stack: RecurrentStack, device: torch.device, mixed: bool) -> str:
+def _on_gpu(stack: RecurrentStack, device: torch.device, mixed: bool, lanes: int, steps: int) -> str:
     weights, kind = next(stack.layers.parameters()), stack.cell.kernels
     reason = load("models.gpu_recurrent.choice:why_torch")(kind, device, weights.dtype, stack.hidden_size)
     if reason is None and weights.device.type == "cuda":
         untrusted = load("models.gpu_recurrent.choice:why_untrusted")
-        found = (untrusted(kind, layer, mixed) for layer in stack.layers)
+        found = (untrusted(kind, layer, mixed, lanes) for layer in stack.layers)
         reason = next(filter(None, found), None)
     return _name("Triton", reason)
 

@@ -1,7 +1,7 @@
 """Compile the kernels of a recurrent cell for an H100, where none has to be.
 
 `python -m tests.helpers.networks.compiled_kernels CELL H` prints the bytes of shared memory of its forward
-and backward kernel: in TensorFloat-32, in float32, and with bfloat16, with one sequence and with 32.
+and backward kernel: in TensorFloat-32, in float32, and with bfloat16, with 1, 32 and 4096 sequences.
 """
 
 import sys
@@ -14,6 +14,7 @@ from triton.backends.compiler import GPUTarget
 from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
+from models.gpu_recurrent import cells
 from models.gpu_recurrent.layer import run_layer
 from tests.helpers.networks.compiled_layers import case
 from tests.helpers.networks.kernel_layers import weights_and_kind
@@ -46,8 +47,9 @@ def compile_only(self: Any, grid: Any) -> Callable[..., None]:
 if __name__ == "__main__":
     driver.set_active(Driver())
     JITFunction.__getitem__ = compile_only
+    cells.multiprocessors = lambda _: 132
     precisions = (("high", False), ("highest", False), ("high", True))
-    for (precision, half), batch in product(precisions, (1, 32)):
+    for (precision, half), batch in product(precisions, (1, 32, 4096)):
         torch.set_float32_matmul_precision(precision)
         cell, layer, inputs, state = case(sys.argv[1], batch, 3, 20, int(sys.argv[2]))
         hidden, last = run_layer(*weights_and_kind(cell, layer), inputs, state, half)

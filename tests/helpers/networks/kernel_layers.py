@@ -1,7 +1,8 @@
 """Layers run by the kernels for GPUs in Triton's interpreter, against torch in double precision.
 
 As a program, which has to begin with TRITON_INTERPRET=1, it prints the largest relative error of outputs and
-gradients: `python -m tests.helpers.networks.kernel_layers CELL B T D H [half]`, and so on for more cells.
+gradients: `python -m tests.helpers.networks.kernel_layers PROGRAMS CELL B T D H KIND`, and so on for more
+cells. KIND is single or half, and PROGRAMS how many run at once, among which units may be divided.
 """
 
 import copy
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 
 from models.fused.choice import weights_of
 from models.fused.layer import Weights
+from models.gpu_recurrent import cells
 from models.gpu_recurrent.layer import run_layer
 from models.recurrent.cells import Cell
 from tests.helpers.networks.compiled_layers import case, results_and_gradients, torchs
@@ -47,6 +49,7 @@ def error_of(name: str, batch: int, steps: int, width: int, size: int, half: boo
 
 if __name__ == "__main__":
     correct()
-    cases = iter(sys.argv[1:])
+    at_once, cases = int(sys.argv[1]), iter(sys.argv[2:])
+    cells.multiprocessors = lambda _: at_once
     for name, *numbers, half in zip(*[cases] * 6, strict=True):
         print(json.dumps(error_of(name, *map(int, numbers), half == "half")), flush=True)

@@ -119,14 +119,14 @@ def test_kernels_that_fail_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None
     _, layer, inputs, state = case("gru", B, T, D, H)
     with pytest.warns(UserWarning, match="recurrent layers run without Triton's kernels"):
         assert run_kernels("GRU", layer, inputs, state[0][None]) is None
-    assert why_untrusted("GRU", layer, half=False)
+    assert why_untrusted("GRU", layer, False, B)
 
 
 @pytest.mark.usefixtures("on_cpu")
 def test_the_comparison_leaves_weights_gradients_and_random_numbers_alone() -> None:
     _, layer, _, _ = case("chung2014-gru", B, T, D, H)
     before, drawn = copy.deepcopy(layer.state_dict()), torch.get_rng_state()
-    assert why_untrusted("RESET_BEFORE_GRU", layer, half=False) is None
+    assert why_untrusted("RESET_BEFORE_GRU", layer, False, B) is None
     assert torch.equal(torch.get_rng_state(), drawn)
     assert all(torch.equal(part, before[name]) for name, part in layer.state_dict().items())
     assert all(weight.grad is None for weight in layer.parameters())

@@ -21,25 +21,30 @@ def run(environment: dict[str, str], *arguments: object) -> list[str]:
     return done.stdout.split()
 
 
-def errors(*cases: tuple[object, ...]) -> list[float]:
-    """Relative errors of cells, each with B, T, D, H, and "single" or "half"."""
+def errors(*cases: tuple[object, ...], at_once: int = 1) -> list[float]:
+    """Relative errors of cells, each with B, T, D, H, and "single" or "half".
+
+    Among as many programs as run at once, the units of a layer are divided where they suffice.
+    """
     flat = [each for one in cases for each in one]
     program = "tests.helpers.networks.kernel_layers"
-    return [float(each) for each in run({"TRITON_INTERPRET": "1"}, program, *flat)]
+    return [float(each) for each in run({"TRITON_INTERPRET": "1"}, program, at_once, *flat)]
 
 
 def test_outputs_and_gradients_are_those_of_torch() -> None:
-    """More sequences than one program has, and a number of units that fills no tile."""
+    """More sequences than one program has, and more units than another, some of which it does not fill."""
     kernels = ("tanh", "gru", "chung2014-gru", "chung2014-lstm", "mingru")
-    assert max(errors(*((name, 17, 3, 3, 7, "single") for name in kernels))) < 2e-6
+    assert max(errors(*((name, 17, 3, 3, 35, "single") for name in kernels), at_once=4)) < 2e-6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
-def test_every_shape_has_the_outputs_and_gradients_of_torch(name: str) -> None:
+@pytest.mark.parametrize("at_once", [1, 4, 132])
+def test_every_shape_has_the_outputs_and_gradients_of_torch(name: str, at_once: int) -> None:
+    """On a processor that runs one program at once, on one that runs a few, and on an H100."""
     shapes = [(1, 1, 1, 1), (3, 1, 5, 46), (16, 7, 20, 64), (33, 4, 6, 130), (2, 5, 3, 195)]
     shapes.append((3, 6, 20, SIZES[name]))
-    assert max(errors(*((name, *shape, "single") for shape in shapes))) < 5e-6
+    assert max(errors(*((name, *shape, "single") for shape in shapes), at_once=at_once)) < 5e-6
 
 
 @pytest.mark.slow
@@ -51,7 +56,7 @@ def test_stacks_with_all_options_have_the_gradients_of_torch() -> None:
 
 @pytest.mark.slow
 def test_products_of_bfloat16_are_close_to_torch() -> None:
-    found = errors(*((name, 5, 6, 4, 46, "half") for name in KINDS))
+    found = errors(*((name, 5, 6, 4, 46, "half") for name in KINDS if name != "mingru"), at_once=4)
     assert max(found) < 0.03
     assert min(found) > 1e-5
 
@@ -59,8 +64,8 @@ def test_products_of_bfloat16_are_close_to_torch() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", KINDS)
 def test_the_kernels_compile_for_an_h100(name: str) -> None:
-    """With the memory that a multiprocessor has, in each precision, for one sequence and for 32."""
+    """With the memory that a multiprocessor has, in each precision, for one sequence, 32 and 4096."""
     program = "tests.helpers.networks.compiled_kernels"
     found = run({"TRITON_INTERPRET": "0"}, program, name, SIZES[name])
-    assert len(found) == 12
+    assert len(found) == 18
     assert max(map(int, found)) <= 227 * 1024

@@ -29,7 +29,7 @@ def test_the_kernels_of_a_training_are_named(
 ) -> None:
     monkeypatch.setattr(operations, "_can_compile", lambda: True)
     network = tiny_model(cell=cell).network
-    facts = describe_kernels(network, torch.device(device), "float32", steps)
+    facts = describe_kernels(network, torch.device(device), "float32", 1, steps)
     assert facts == {"recurrent_kernels": found, "head_kernels": head}
 
 
