@@ -133,16 +133,17 @@ def weight_noise(module: nn.Module, std: float) -> Iterator[None]:
         module: contains the layers.
         std: standard deviation of the noise; 0 adds none.
     """
-    stacks = [part for part in module.modules() if isinstance(part, RecurrentStack)] if std else []
+    if not std:
+        yield
+        return
+    stacks = [part for part in module.modules() if isinstance(part, RecurrentStack)]
     named = (pair for stack in stacks for pair in stack.layers.named_parameters())
-    weights = [weight for name, weight in named if "weight" in name]
+    weights: list[Tensor] = [weight for name, weight in named if "weight" in name]
     before = [weight.detach().clone() for weight in weights]
     with torch.no_grad():
-        for weight in weights:
-            weight.add_(torch.randn_like(weight), alpha=std)
+        torch._foreach_add_(weights, [torch.randn_like(weight) for weight in weights], alpha=std)
     try:
         yield
     finally:
         with torch.no_grad():
-            for weight, old in zip(weights, before, strict=True):
-                weight.copy_(old)
+            torch._foreach_copy_(weights, before)

@@ -76,7 +76,7 @@ def training_loss(
             loss = log_likelihood_sum(head, hidden.float(), compared, -1) / steps
         else:
             loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)
-    return loss + (batch.values * _log_width(normaliser) / steps if discrete else 0.0), after
+    return loss + batch.values * _log_width(normaliser) / steps if discrete else loss, after
 
 
 def _log_width(normaliser: Normaliser) -> float:

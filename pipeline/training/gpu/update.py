@@ -39,6 +39,7 @@ class DeviceUpdate:
         self._offsets, self._lengths = tables.on_host(training.data)
         self.steps = tables.chunk_steps(plan, self._lengths, training.framing)
         self._values = np.zeros(0)
+        self._one = torch.ones((), device=training.device)
         self.weights = [each for each in training.network.parameters() if each.requires_grad]
         self.gradients = Memory.of([torch.zeros_like(weight) for weight in self.weights])
         for weight, gradient in zip(self.weights, self.gradients.parts, strict=True):
@@ -87,7 +88,7 @@ class DeviceUpdate:
             with torch.autocast(training.device.type, torch.bfloat16, bfloat16, cache_enabled=False):
                 discrete = config.loss == "discrete"
                 loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
-            found = torch.autograd.grad(loss, self.weights, materialize_grads=True)
+            found = torch.autograd.grad(loss, self.weights, self._one, materialize_grads=True)
         torch._foreach_copy_(self.gradients.parts, found)
         norm = torch.linalg.vector_norm(self.gradients.whole)
         decay = training.average.decay if training.average else 0.0
