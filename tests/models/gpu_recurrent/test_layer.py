@@ -32,9 +32,9 @@ def errors(*cases: tuple[object, ...], at_once: int = 1) -> list[float]:
 
 
 def test_outputs_and_gradients_are_those_of_torch() -> None:
-    """More sequences than one program has, and more units than another, some of which it does not fill."""
-    kernels = ("tanh", "gru", "chung2014-gru", "chung2014-lstm", "mingru")
-    assert max(errors(*((name, 17, 3, 3, 35, "single") for name in kernels), at_once=4)) < 2e-6
+    """More sequences or units than one program has, some of which it does not fill."""
+    cases = [(name, 2, 3, 3, 35, "single") for name in ("tanh", "chung2014-gru", "chung2014-lstm", "mingru")]
+    assert max(errors(("gru", 17, 3, 3, 35, "single"), *cases, at_once=4)) < 2e-6
 
 
 @pytest.mark.slow
