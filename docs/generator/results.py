@@ -18,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "docs" / "results"
 PAGES = (*sorted(RESULTS.glob("*.md")), ROOT / "README.md")
 TABLE = re.compile(r"(?<=<!-- table: )([\w-]+)/([\w-]+)( -->\n).*?(?=<!-- end of table -->)", re.DOTALL)
+FRAMEWORKS_FORMS = {
+    "steps_per_second": ",.0f",
+    "times_slower": ".1f",
+    "updates": ",.0f",
+    "nats_per_step": ".2f",
+}
 README_ROWS = (
     ("tanh, 400 units", "units", "speech", "tanh, 400 units"),
     ("LSTM, 195 units", "units", "speech", "LSTM, 195 units"),
@@ -63,6 +69,8 @@ def table_of(file: str, name: str) -> str:
         return "\n".join(plain_table(found["tables"][name]))
     if name in found.get("axes", {}):
         return "\n".join(growth_table(found["axes"][name], name))
+    if "methods" in found.get(name, {}):
+        return "\n".join(frameworks_table(found[name]["methods"]))
     if name == "codes":
         return markdown(found)
     if name.endswith("-sentences"):
@@ -94,6 +102,15 @@ def growth_table(rows: list[dict[str, float]], axis: str) -> Iterator[str]:
     for row in rows:
         figures = (f"{row[key]:,.0f}" for key in ("steps_per_second", "product_limit", "private_mib"))
         yield f"| {row[axis]:,g} | {' | '.join(figures)} |"
+
+
+def frameworks_table(rows: list[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a table of the trainings of `wavecast bench frameworks`."""
+    yield "| method | steps per second | times slower | updates | nats per step |"
+    yield "|---|---:|---:|---:|---:|"
+    for row in rows:
+        figures = (f"{row[key]:{form}}" for key, form in FRAMEWORKS_FORMS.items())
+        yield f"| {row['method']} | {' | '.join(figures)} |"
 
 
 def text_of(cell: str | float | None, decimals: int) -> str:
