@@ -27,7 +27,12 @@ class SequenceModel(Protocol):
 
 
 def sensitivity(
-    model: SequenceModel, inputs: Tensor, targets: Tensor, max_distance: int, target_steps: int = 4
+    model: SequenceModel,
+    inputs: Tensor,
+    targets: Tensor,
+    max_distance: int,
+    target_steps: int = 4,
+    fixed: int = 0,
 ) -> Tensor:
     """Return the RMS norm of d log p(step t) / d inputs(step t - k), for k = 0 ... max_distance.
 
@@ -43,6 +48,7 @@ def sensitivity(
         targets: (B, T, D).
         max_distance: in steps, less than T.
         target_steps: how many steps t.
+        fixed: how many of the first inputs of a step stay as they are.
 
     Returns:
         (max_distance + 1,), in float64 and not normalised: nats per unit of the inputs.
@@ -53,10 +59,11 @@ def sensitivity(
     steps = inputs.shape[1]
     if not 0 <= max_distance < steps:
         raise ValueError(f"max_distance must be from 0 to {steps - 1} with {steps} steps, not {max_distance}")
-    seen = inputs.detach().requires_grad_()
+    seen = inputs[..., fixed:].detach().requires_grad_()
     # cudnn's recurrent layers have a gradient in training mode only.
     with torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
-        distribution, _ = model(seen, model.initial_state(len(inputs)))
+        whole = torch.cat([inputs[..., :fixed], seen], -1)
+        distribution, _ = model(whole, model.initial_state(len(inputs)))
         log_prob = distribution.log_prob(targets)
         ends = torch.linspace(max_distance, steps - 1, target_steps).round().int().unique().tolist()
         power = [_power(log_prob[:, end], seen)[end - max_distance : end + 1] for end in ends]

@@ -31,7 +31,7 @@ README_ROWS = (
     ("GRU, 227 units, 8 autoregressive components", "covariance", "likelihood", "autoregressive, 8"),
     ("the same, nine passes", "covariance", "likelihood", "autoregressive, 8, nine passes"),
     (
-        "GRU, 128 units, on adaptive predictions",
+        "GRU, 128 units, on adaptive predictions, twelve passes",
         "adaptive-head",
         "model",
         "network on adaptive predictions, twelve passes",

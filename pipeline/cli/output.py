@@ -162,7 +162,7 @@ def print_summary(path: Path, as_json: bool) -> None:
     for name, gain in summary.get("gains", {}).items():
         print_line(f"{name}: {gain}" if name else gain)
     print_promotion(summary["promotion"])
-    for kind in ("sounds", "pictures", "pages"):
+    for kind in (each for each in ("sounds", "pictures", "pages") if summary[each]):
         print(f"\n{kind}")
         for item in summary[kind]:
             print_line(f"  {item}")

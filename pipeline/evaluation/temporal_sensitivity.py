@@ -37,4 +37,7 @@ def measure_temporal_sensitivity(model: TrainedModel, dataset: Dataset, split: S
     plan = beginnings_plan(chosen, int(span))
     (batch,) = batches(plan, data, model.framing, model.normaliser())
     furthest = min(MAX_LAG_STEPS, int(span) - 1)
-    return [float(x) for x in sensitivity(model.network, batch.inputs, batch.targets, furthest)]
+    # Before what a network on adaptive predictions reads stand the outputs themselves.
+    fixed = batch.inputs.shape[-1] - model.inputs_seen if model.framing.adaptive else 0
+    found = sensitivity(model.network, batch.inputs, batch.targets, furthest, fixed=fixed)
+    return [float(x) for x in found]

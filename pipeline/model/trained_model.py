@@ -124,7 +124,7 @@ class TrainedModel:
             return CompiledPredictor(
                 weights,
                 model.cell,
-                seen=self._seen,
+                seen=self.inputs_seen,
                 target_size=self.framing.target_size,
                 components=model.mixture_components,
                 covariance=None if self.framing.adaptive else model.covariance,
@@ -138,7 +138,7 @@ class TrainedModel:
             raise UserError(f"{name}damaged model: {reason}") from None
 
     @property
-    def _seen(self) -> int:
+    def inputs_seen(self) -> int:
         """Values of a step that the network reads."""
         if not self.framing.adaptive:
             return self.representation.window

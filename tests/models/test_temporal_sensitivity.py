@@ -26,7 +26,7 @@ def data_of(steps: int = T) -> tuple[Tensor, Tensor]:
 
 
 def brute_force(
-    model: SequenceModel, inputs: Tensor, targets: Tensor, ends: list[int], max_distance: int
+    model: SequenceModel, inputs: Tensor, targets: Tensor, ends: list[int], max_distance: int, fixed: int = 0
 ) -> Tensor:
     """From central differences, one input value after the other."""
     nudge = 1e-5
@@ -37,7 +37,7 @@ def brute_force(
 
     gradient = torch.zeros(B, T, *inputs.shape[1:]).double()
     for step in range(T):
-        for value in range(D_IN):
+        for value in range(fixed, D_IN):
             shift = torch.zeros_like(inputs)
             shift[:, step, value] = nudge
             difference = log_prob(inputs + shift) - log_prob(inputs - shift)
@@ -65,6 +65,17 @@ def test_it_is_the_norm_of_the_gradient(
     expected = brute_force(model, inputs, targets, ends, max_distance)
     torch.testing.assert_close(values, expected, rtol=1e-6, atol=1e-9)
     assert expected.all()
+
+
+def test_fixed_inputs_have_no_part_in_it() -> None:
+    torch.manual_seed(0)
+    model = predictor_of(RecurrentStack("gru", D_IN, 5, 2))
+    inputs, targets = data_of()
+    values = sensitivity(model, inputs, targets, 3, 9, fixed=1)
+    torch.testing.assert_close(
+        values, brute_force(model, inputs, targets, [3, 4, 5, 6], 3, 1), rtol=1e-6, atol=1e-9
+    )
+    assert (values < sensitivity(model, inputs, targets, 3, 9)).all()
 
 
 def test_it_measures_convolutions_and_encoder_decoders_too() -> None:

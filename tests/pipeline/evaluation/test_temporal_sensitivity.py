@@ -15,7 +15,7 @@ from pipeline.evaluation.temporal_sensitivity import MAX_LAG_STEPS, measure_temp
 from pipeline.features.representations import representation_of
 from pipeline.model.trained_model import TrainedModel
 from pipeline.plots.temporal_sensitivity import plot_temporal_sensitivity
-from tests.helpers.builders import dataset_of, tiny_model, tone
+from tests.helpers.builders import adaptive_model, dataset_of, tiny_model, tone
 
 SOUND = WaveformConfig(sample_rate=8_000)
 FRAMES = SpectrogramConfig(kind="spectrogram", sample_rate=8_000, n_mels=4, window_length=200, hop_length=80)
@@ -61,6 +61,11 @@ def test_a_curve_is_finite_whatever_the_recordings_lengths(
     assert len(curve) == values
     assert all(math.isfinite(x) and x >= 0 for x in curve)
     assert curve[0] > 0
+
+
+def test_of_a_network_on_adaptive_predictions_only_what_it_reads_counts(tmp_path: Path) -> None:
+    """Beside it, the errors and scales of the step's own samples change the likelihood far more."""
+    assert 0 < max(reach(tmp_path, adaptive_model(SOUND), [30])) < 10
 
 
 def test_a_curve_ends_at_the_furthest_distance(tmp_path: Path) -> None:
