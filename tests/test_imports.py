@@ -22,6 +22,7 @@ def loaded_by(module: str) -> set[str]:
         ),
         ("pipeline.generation.audio_files", {"mlflow", "prefect", "librosa", "torchaudio", "matplotlib"}),
         ("pipeline.tracking.sync", {"mlflow", "prefect", "torch"}),
+        ("pipeline.benchmarks.frameworks.worker", {"torch", "numba", "pydantic", "yaml", "rich", "psutil"}),
         ("wavecast", {"mlflow", "prefect", "torch", "numpy"}),
         ("pipeline.cli.main", {"mlflow", "prefect", "torch", "numpy"}),
     ],

@@ -1,7 +1,6 @@
 """Speed and held-out likelihood of wavecast's training and of other frameworks', at equal processor time."""
 
 import json
-import os
 import statistics
 import subprocess
 import tempfile
@@ -165,7 +164,7 @@ def _samples(dataset: Dataset, chosen: np.ndarray, zeros: int) -> Iterator[np.nd
 def _train(method: Method, python: str, folder: Path) -> dict[str, float]:
     """Return the result of one training in a process of its own."""
     command = [python, "-m", "pipeline.benchmarks.frameworks.worker", method.module, str(folder)]
-    environment = {**os.environ, **interpreter_environment(method)}
+    environment = interpreter_environment(method, python, folder)
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]

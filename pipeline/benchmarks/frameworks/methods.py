@@ -1,5 +1,6 @@
 """The methods that are compared, and whether an interpreter has what they need."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -93,12 +94,25 @@ def _require(name: str, method: Method, python: str) -> None:
         raise UserError(f"--framework {name}: {' and '.join(missing)} not installed {where}; {other}", 2)
 
 
-def interpreter_environment(method: Method) -> dict[str, str]:
-    """Return variables for one thread of a CPU, and for modules of wavecast in other interpreters."""
-    return {
-        "PYTHONPATH": str(Path(__file__).parents[3]),
+def interpreter_environment(method: Method, python: str, folder: Path) -> dict[str, str]:
+    """Return the variables of a training's process, for one thread of a CPU.
+
+    Args:
+        method: may add variables.
+        python: its interpreter. One that is not wavecast's finds this package in ``folder``, and none of the
+            packages that are installed beside wavecast.
+        folder: of the task; a link to this package is added.
+    """
+    variables = {
+        **os.environ,
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": "1",
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
         **method.environment,
     }
+    if python != sys.executable:
+        link = folder / "pipeline"
+        if not link.exists():
+            link.symlink_to(Path(__file__).parents[2])
+        variables["PYTHONPATH"] = str(folder)
+    return variables
