@@ -33,6 +33,8 @@ INPUTS, OUTPUTS, ORDER = 20, 10, 32
 SHAPES = ((32, 100), (64, 48))
 """Sequences and steps of an update."""
 FLOOR = 1e-3
+LARGE = 1024
+"""Rows and columns of the product that the machine's rate is measured with."""
 HEADS: dict[str, Callable[[int], nn.Module]] = {
     "diagonal, 20": lambda units: GaussianMixtureHead(units, OUTPUTS, 20, FLOOR),
     "full, 20": lambda units: FullMixtureHead(units, OUTPUTS, 20, FLOOR),
@@ -49,9 +51,11 @@ def bench_models(device: str = "cpu") -> dict[str, Any]:
     Returns:
         ``updates``: for each cell, head, shape of the batch and number of threads, how many times as fast a
         whole update is as a plain PyTorch update with the library's kernel of the same width and depth,
-        ``times_plain``, and the part of the update that head, loss and their gradients take,
-        ``head_share``. ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell
-        over that of the library's kernel.
+        ``times_plain``, the part of the update that head, loss and their gradients take, ``head_share``, and
+        the rate of its products as a share of that of a large product, ``product_share``: each weight of a
+        matrix multiplies and adds once in the forward pass and twice in the backward pass.
+        ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell over that of the
+        library's kernel.
     """
     sized = [cell for cell in CELLS.values() if cell.size]
     counts = sorted({1, torch.get_num_threads()}) if device == "cpu" else [torch.get_num_threads()]
@@ -81,7 +85,7 @@ def _threads(count: int) -> Iterator[None]:
 
 
 def _update_ratios(cell: Cell, row: dict[str, Any], device: str) -> dict[str, float]:
-    """Return `times_plain` and `head_share` of one row of the table."""
+    """Return the figures of one row of the table, see `bench_models`."""
     shape = row["sequences"], row["steps"]
     batch = _random_batch(*shape, device)
     network = _network(cell.name, cell, row["head"], device)
@@ -93,17 +97,30 @@ def _update_ratios(cell: Cell, row: dict[str, Any], device: str) -> dict[str, fl
         _update(network, batch),
         lambda: plain_update(plain, optimizer, batch.inputs, batch.targets),
         _head_alone(network.head, hidden, batch),
+        _large_product(device),
         warm_up=2,
     )
-    ours, theirs, head = (statistics.median(times) for times in seconds)
+    ours, theirs, head, product = (statistics.median(times) for times in seconds)
+    weights = sum(each.numel() for each in network.parameters() if each.ndim == 2)
     ratios = [b / a for a, b in zip(seconds[0], seconds[1], strict=True)]
     rate = shape[0] * shape[1] / ours
     return {
         "times_plain": statistics.median(ratios),
         "head_share": head / ours,
+        "product_share": 3 * weights * rate / (LARGE**3 / product),
         "steps_per_second": rate,
         "plain_steps_per_second": shape[0] * shape[1] / theirs,
     }
+
+
+def _large_product(device: str) -> Callable[[], None]:
+    a, b, product = torch.randn(3, LARGE, LARGE, device=device)
+
+    def run() -> None:
+        torch.mm(a, b, out=product)
+        product[0, 0].item()
+
+    return run
 
 
 def _update(network: Predictor, batch: Batch) -> Callable[[], None]:

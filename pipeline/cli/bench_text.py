@@ -42,11 +42,21 @@ def print_models_bench(figures: dict[str, Any], as_json: bool) -> None:
     from rich.table import Table
 
     table = Table(title=f"updates, {figures['what']}", title_justify="left")
-    for heading in ("cell", "head", "batch x steps", "threads", "steps/s", "x plain loop", "head"):
+    headings = (
+        "cell",
+        "head",
+        "batch x steps",
+        "threads",
+        "steps/s",
+        "x plain loop",
+        "of head",
+        "of products",
+    )
+    for heading in headings:
         table.add_column(heading, justify="left" if heading in ("cell", "head") else "right")
     for row in figures["updates"]:
         shape, rate = f"{row['sequences']} x {row['steps']}", f"{row['steps_per_second']:,.0f}"
-        ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}"
+        ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}", f"{row['product_share']:.0%}"
         table.add_row(row["cell"], row["head"], shape, str(row["threads"]), rate, *ratios)
     Console().print(table)
     print("\ntime of a cell's own layer over that of the library's")
