@@ -1,7 +1,5 @@
 """The kernel that settles an update, run by Triton's interpreter, against the operations that define it."""
 
-import pytest
-
 from tests.helpers.networks.triton_programs import run_interpreted
 
 PROGRAM = """
@@ -27,6 +25,5 @@ print("equal")
 """
 
 
-@pytest.mark.slow
 def test_the_kernel_equals_the_operations() -> None:
     run_interpreted(PROGRAM)

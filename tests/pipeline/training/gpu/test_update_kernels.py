@@ -71,7 +71,7 @@ KINDS = {
 }
 
 
-@pytest.mark.thinned(9)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_updates_by_kernels_are_those_of_the_operations(kind: str) -> None:
     """Whole and partial chunks, and an update that is skipped, with all that an update changes."""
