@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.adaptive.regression import limited
 from models.adaptive.solver import ORDER, solve
 from models.compiled.simd import compiled, inlined
 
@@ -72,13 +73,6 @@ def new_cascade() -> Cascade:
 
 
 @inlined
-def _limited(value: float) -> float:
-    """Return a prediction within the limits; what is no number counts as the lowest."""
-    value = value if value > -LARGEST else -LARGEST
-    return value if value < LARGEST else LARGEST
-
-
-@inlined
 def _product(weights: Floats, values: Floats) -> float:
     """Return the sum of products of two arrays whose length is a multiple of 4, in four partial sums."""
     a = b = c = d = 0.0
@@ -96,14 +90,14 @@ def predict(state: Cascade) -> None:
     place = state.place[0]
     of_long = state.past[1, place - LONG : place]
     of_short = state.past[2, place - SHORT : place]
-    first = _limited(_product(state.weights, state.past[0, place - ORDER : place]))
+    first = limited(_product(state.weights, state.past[0, place - ORDER : place]), LARGEST)
     second = _product(state.long, of_long)
     third = _product(state.short, of_short)
     state.energy[0] = _product(of_long, of_long)
     state.energy[1] = _product(of_short, of_short)
     state.predictions[0] = first
-    state.predictions[1] = _limited(first + second)
-    state.predictions[2] = _limited(first + second + third)
+    state.predictions[1] = limited(first + second, LARGEST)
+    state.predictions[2] = limited(first + second + third, LARGEST)
 
 
 @compiled

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.adaptive.regression import add_equation, append, follow, product, solve
+from models.adaptive.regression import add_equation, append, follow, limited, product, solve
 from models.compiled.simd import compiled, inlined
 
 Floats = NDArray[np.float64]
@@ -111,13 +111,6 @@ def _found(state: Ensemble, cascade: int, stage: int) -> float:
     return found
 
 
-@inlined
-def _limited(value: float) -> float:
-    """Return a prediction within the limits; what is no number counts as the lowest."""
-    value = value if value > -LARGEST else -LARGEST
-    return value if value < LARGEST else LARGEST
-
-
 @compiled
 def _predict(state: Ensemble, cascade: int) -> None:
     """Compute a cascade's predictions; those of the others are what the stack is given."""
@@ -130,13 +123,13 @@ def _predict(state: Ensemble, cascade: int) -> None:
     long, short = LONG[cascade], SHORT[cascade]
     of_long = _read(state, cascade, _LONG_PAST, long, state.places[1 + 2 * cascade])
     of_short = _read(state, cascade, _SHORT_PAST, short, state.places[2 + 2 * cascade])
-    first = _limited(product(_part(state, cascade, _WEIGHTS, unknowns), seen))
+    first = limited(product(_part(state, cascade, _WEIGHTS, unknowns), seen), LARGEST)
     second = product(_part(state, cascade, _LONG_WEIGHTS, long), of_long)
     third = product(_part(state, cascade, _SHORT_WEIGHTS, short), of_short)
     found = _part(state, cascade, _FOUND, 3)
     found[0] = first
-    found[1] = _limited(first + second)
-    found[2] = _limited(first + second + third)
+    found[1] = limited(first + second, LARGEST)
+    found[2] = limited(first + second + third, LARGEST)
 
 
 @compiled

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptive.solver import solver
-from models.compiled.simd import compiled
+from models.compiled.simd import compiled, inlined
 
 Floats = NDArray[np.float64]
 
@@ -19,6 +19,13 @@ _TINY = 1e-200  # keeps equations that fade in silence away from numbers that sl
 _SUMS = 8
 _LANES = 4
 _solve_12, _solve_16, _solve_24, _solve_32 = (solver(order) for order in UNKNOWNS)
+
+
+@inlined
+def limited(value: float, largest: float) -> float:
+    """Return a value within the limits of both signs; what is no number counts as the lowest."""
+    value = value if value > -largest else -largest
+    return value if value < largest else largest
 
 
 @compiled
