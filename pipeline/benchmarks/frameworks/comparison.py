@@ -15,10 +15,10 @@ from pipeline.benchmarks.frameworks.methods import Method, interpreter_environme
 from pipeline.benchmarks.frameworks.task import Settings, cut, write_settings, write_windows
 from pipeline.benchmarks.frameworks.worker import RESULT
 from pipeline.common.files import write_json
-from pipeline.config.inputs import WaveformConfig
 from pipeline.config.run import RunConfig
 from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.errors import UserError
+from pipeline.features.representations import representation_of
 
 CELLS = ("gru", "lstm")
 CONTEXT_SHARE = 0.2
@@ -91,7 +91,7 @@ def comparable(config: RunConfig) -> RunConfig:
     Raises:
         UserError: no framework has its kind of input or its cell.
     """
-    if not isinstance(config.input, WaveformConfig):
+    if not representation_of(config.input).rows_are_samples:
         raise UserError("bench frameworks compares models of samples: set input.kind=waveform", 2)
     if config.model.cell not in CELLS:
         raise UserError(f"bench frameworks compares model.cell={' and '.join(CELLS)}", 2)

@@ -31,6 +31,7 @@ def errors(*cases: tuple[object, ...], at_once: int = 1) -> list[float]:
     return [float(each) for each in run({"TRITON_INTERPRET": "1"}, program, at_once, *flat)]
 
 
+@pytest.mark.slow
 def test_outputs_and_gradients_are_those_of_torch() -> None:
     """More sequences or units than one program has, some of which it does not fill."""
     cases = [(name, 2, 3, 3, 35, "single") for name in ("tanh", "chung2014-gru", "chung2014-lstm", "mingru")]

@@ -75,6 +75,7 @@ print("equal")
 """
 
 
+@pytest.mark.slow
 def test_batches_and_states_equal_those_of_the_operations() -> None:
     """Whole and partial chunks, fresh and empty lanes, samples and notes, and after a skipped update."""
     run_interpreted(PROGRAM)
