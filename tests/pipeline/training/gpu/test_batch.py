@@ -1,5 +1,7 @@
 """The kernel that gathers batches, run by Triton's interpreter, against the operations that define it."""
 
+import pytest
+
 from tests.helpers.networks.triton_programs import run_interpreted
 
 PROGRAM = """
