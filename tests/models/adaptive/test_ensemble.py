@@ -28,8 +28,8 @@ def cascade(samples: np.ndarray, name: str, given: np.ndarray) -> np.ndarray:
     found = []
     for t in range(lead, len(x)):
         seen = np.concatenate([x[t - order : t], given[t - lead]])
-        heard = [errors[k, t - int(size) : t] for k, size in enumerate(sizes)]
-        predictions = np.cumsum([weights @ seen, *(f @ h for f, h in zip(filters, heard, strict=True))])
+        windows = [errors[k, t - int(size) : t] for k, size in enumerate(sizes)]
+        predictions = np.cumsum([weights @ seen, *(f @ w for f, w in zip(filters, windows, strict=True))])
         found.append(predictions)
         matrix = forgetting * matrix + (1 - forgetting) * np.outer(seen, seen)
         right = forgetting * right + (1 - forgetting) * seen * x[t]
@@ -37,8 +37,8 @@ def cascade(samples: np.ndarray, name: str, given: np.ndarray) -> np.ndarray:
             weights = np.linalg.solve(matrix + ridge * np.eye(unknowns), right)
         for k in range(2):
             errors[k, t] = x[t] - predictions[k]
-            step = rates[k] * (x[t] - predictions[k + 1]) / (1 + heard[k] @ heard[k])
-            filters[k] = filters[k] + step * heard[k]
+            step = rates[k] * (x[t] - predictions[k + 1]) / (1 + windows[k] @ windows[k])
+            filters[k] = filters[k] + step * windows[k]
     return np.array(found)
 
 
