@@ -60,7 +60,8 @@ def step_table(data: "SplitRows", framing: Framing) -> StepTable:
     """Return the table of a split, which is computed unless it is kept already.
 
     Args:
-        data: rows of the split; where it names no place to keep the table, it is computed in memory.
+        data: rows of the split; where it names no place to keep the table, it is computed in memory. A kept
+            table of another size is damaged, and made anew.
         framing: of a model whose head stands on adaptive predictions.
 
     Raises:
@@ -79,7 +80,7 @@ def step_table(data: "SplitRows", framing: Framing) -> StepTable:
     else:
         path = data.kept.with_name(f"{data.kept.name}-steps-{framing.hop}-{framing.window}-{VERSION}.bin")
         with announced_lock(path.with_suffix(".lock"), "adaptive predictions are computed"):
-            if not path.exists():
+            if not path.exists() or path.stat().st_size != 2 * math.prod(shape):
                 _write(path, shape, data, framing, first.tolist())
         table = np.memmap(path, np.float16, "c", shape=shape)
     none = torch.zeros(1, dtype=torch.int64)
