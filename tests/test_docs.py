@@ -180,6 +180,7 @@ def test_the_reference_lists_every_public_set_with_its_licence(monkeypatch: pyte
 RESULTS = DOCS / "results"
 MEASURED = sorted(path.stem for path in RESULTS.glob("*.json"))
 WITH_TABLES = [page for page in TESTED if page.parent.name == "results" or page.name == "README.md"]
+ABSOLUTE = re.compile(r"""["'\s=](?:~?/|[A-Z]:\\\\)\w""")
 CONDITIONS = {"command", "configuration", "seeds", "versions", "machine", "date"}
 
 
@@ -199,6 +200,13 @@ def test_a_measurement_states_its_conditions_and_is_shown(name: str) -> None:
     found = json.loads((RESULTS / f"{name}.json").read_text())
     assert not {fact for fact in CONDITIONS if not found.get(fact)}
     assert any(f"<!-- table: {name}/" in (PROJECT_ROOT / page).read_text() for page in WITH_TABLES)
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_a_measurement_names_no_path_of_a_machine(name: str) -> None:
+    """A text that begins with the root or a home folder, or has one behind a space, a quote or `=`."""
+    texts = re.findall(r'"(?:[^"\\]|\\.)*"', (RESULTS / f"{name}.json").read_text())
+    assert not [text for text in texts if ABSOLUTE.search(text)]
 
 
 FAST = (

@@ -66,9 +66,9 @@ def study_sets(
 
     Returns:
         By set and unit: `settings`, those that were searched; `parameters` of the recurrent layers; `runs`,
-        paths of the trainings, that of the search first; lists with the nats per step of each training,
-        `valid`, `test`, `train` and `test_by_piece`, the last as the mean over pieces, and of samples
-        `test_bits` per sample; and their `curves`: updates, seconds and loss of each validation.
+        paths of the trainings from the data folder, that of the search first; lists with the nats per step of
+        each training, `valid`, `test`, `train` and `test_by_piece`, the last as the mean over pieces, and of
+        samples `test_bits` per sample; and their `curves`: updates, seconds and loss of each validation.
     """
     found: dict[str, Any] = {}
     for name, config in sets.items():
@@ -105,7 +105,7 @@ def _study_unit(config: RunConfig, dataset: Path, unit: str, protocol: Protocol)
     lists = {key: [each[key] for each in figures] for key in figures[0]}
     curves = [_curve(RunFolder(run)) for run in runs]
     parameters = RunFolder(best).status()["parameters"]["recurrent"]
-    names = {"settings": settings, "parameters": parameters, "runs": [str(run) for run in runs]}
+    names = {"settings": settings, "parameters": parameters, "runs": [f"runs/{run.name}" for run in runs]}
     return {**names, **lists, "curves": curves}
 
 

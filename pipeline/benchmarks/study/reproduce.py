@@ -152,7 +152,7 @@ def _cut(configs: Mapping[str, RunConfig], failures: dict[str, str]) -> dict[str
 
 def _first_run(units: Mapping[str, Any]) -> RunFolder:
     """Return the run of the search for the first of several units."""
-    return RunFolder(Path(next(iter(units.values()))["runs"][0]))
+    return RunFolder(data_dir() / next(iter(units.values()))["runs"][0])
 
 
 def _data(run: RunFolder) -> dict[str, Any]:

@@ -57,6 +57,8 @@ def test_a_study_writes_its_tables_and_trains_nothing_twice(tmp_path: Path, loca
         for figures in units.values():
             assert all(len(figures[key]) == FEW.seeds for key in ("runs", "test", "train", "valid", "curves"))
             assert len(set(figures["valid"])) == FEW.seeds, "seeds give different trainings"
+            assert all((data_dir() / run / "run.json").is_file() for run in figures["runs"])
+            assert not any(Path(run).is_absolute() for run in figures["runs"])
     assert "test_bits" in found["speech"]["speech-500"]["gru"]
     assert "are reached by tanh after" in text
     kept = {path: path.stat().st_mtime_ns for path in data_dir().rglob("model.safetensors")}

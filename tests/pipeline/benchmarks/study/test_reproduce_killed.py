@@ -43,7 +43,6 @@ def results(data: Path) -> tuple[str, dict[str, Any]]:
     for part in ("speech", "music"):
         for units in found[part].values():
             for figures in units.values():
-                figures["runs"] = [Path(run).name for run in figures["runs"]]
                 for curve in figures["curves"]:
                     del curve["seconds"]
     return tables, {part: found[part] for part in ("speech", "music", "data", "protocol")}
