@@ -78,8 +78,13 @@ class CompiledCell:
 
     def constants(self, biases: list[Array], peephole: Array) -> Array:
         """Return biases and peepholes (3, H) as the loops read them."""
-        padding = [np.pad(block, (0, padded(len(block)) - len(block))) for block in self.biases(biases)]
-        return np.concatenate([*padding, peephole.reshape(-1)])
+        blocks = self.biases(biases)
+        places = np.cumsum([0, *(padded(len(block)) for block in blocks)])
+        found = np.zeros(places[-1] + peephole.size, peephole.dtype)
+        for place, block in zip(places[:-1], blocks, strict=True):
+            found[place : place + len(block)] = block
+        found[places[-1] :] = peephole.reshape(-1)
+        return found
 
 
 COMPILED_CELLS = {

@@ -6,6 +6,7 @@ blocks of LANES rows, term by term, so that a tile reads its rows from one place
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ _WORDS = ir.VectorType(ir.IntType(32), LANES)
 _ROUNDING, _ONE, _HALF_WORD = np.uint32(0x7FFF), np.uint32(1), np.uint32(16)
 
 
+@lru_cache(maxsize=1)
 def has_half_products() -> bool:
     """Return whether the processor has the instruction, and make it known to Numba's compiler."""
     if not binding.get_host_cpu_features().get("avx512bf16", False):

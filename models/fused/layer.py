@@ -103,9 +103,10 @@ def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array, half: bool) ->
     first_row = panel = 0
     for gates in cell.blocks:
         rows = slice(first_row, first_row + gates * size)
+        of_block = packed.reshape(panels, terms, LANES)[panel : panel + padded(gates * size) // LANES]
         for weights, term in ((weight_ih, 0), (weight_hh, width)):
-            pack_rows(weights[rows], packed.reshape(panels, terms, LANES), panel, term)
-        first_row, panel = rows.stop, panel + padded(gates * size) // LANES
+            pack_rows(weights[rows], of_block, term)
+        first_row, panel = rows.stop, panel + len(of_block)
     return as_words(packed) if half else packed
 
 

@@ -157,17 +157,17 @@ def add_outer_products(
 
 
 @compiled
-def pack_rows(weights: Array, packed: Array, first_panel: int, first_term: int) -> None:
-    """Write weights (M, K) to panels (panels, terms, LANES), from a panel and a term on.
+def pack_rows(weights: Array, packed: Array, first_term: int) -> None:
+    """Write weights (M, K) to panels (padded(M) / LANES, terms, LANES), from a term on.
 
     A lane is a row of the weights, so a product with the panels is one with the transposed weights.
     """
     rows, terms = weights.shape
-    for begin in range(0, rows, LANES):
-        to = packed[first_panel + begin // LANES]
-        for k in range(terms):
-            for lane in range(min(LANES, rows - begin)):
-                to[first_term + k, lane] = weights[begin + lane, k]
+    for panel in range(packed.shape[0]):
+        to, some = packed[panel, first_term:], weights[panel * LANES :]
+        for lane in range(min(LANES, rows - panel * LANES)):
+            for k in range(terms):
+                to[k, lane] = some[lane, k]
 
 
 @compiled

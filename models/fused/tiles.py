@@ -5,6 +5,7 @@ Its bits therefore do not depend on the tile it lies in.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from llvmlite import binding, ir
@@ -28,6 +29,7 @@ def wide_registers() -> bool:
     return bool(binding.get_host_cpu_features().get("avx512f", False))
 
 
+@lru_cache(maxsize=1)
 def has_multiply_add() -> bool:
     """Return whether the processor adds a product in one instruction; without, the tiles are slow."""
     features = binding.get_host_cpu_features()

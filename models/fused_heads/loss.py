@@ -115,7 +115,11 @@ def _compute(
     threads.run(run, range(len(parts)))
     grad_weight = empty(weight.numel(), kind).reshape(weight.shape)
     grad_bias = np.empty(len(bias), kind)
-    add_parts(grad_parts, len(parts), row, width, grad_weight, grad_bias)
+
+    def add(outputs: tuple[int, int]) -> None:
+        add_parts(grad_parts, len(parts), row, width, grad_weight, grad_bias, *outputs)
+
+    threads.run(add, threads.ranges(len(bias), 1, len(bias)))
     total = torch.tensor(log_prob.sum(dtype=np.float64) * factor, dtype=hidden.dtype)
     of_hidden, of_weight, of_bias = map(torch.from_numpy, (grad_hidden, grad_weight, grad_bias))
     return total, of_hidden.view(hidden.shape), of_weight, of_bias

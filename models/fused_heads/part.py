@@ -170,16 +170,18 @@ def add_gradients(
 
 
 @compiled
-def add_parts(parts: Array, count: int, row: int, width: int, grad_weight: Array, grad_bias: Array) -> None:
-    """Sum the gradients of weights and biases over ``count`` parts, in their order."""
+def add_parts(
+    parts: Array, count: int, row: int, width: int, grad_weight: Array, grad_bias: Array, begin: int, end: int
+) -> None:
+    """Sum the gradients of the weights and biases of some outputs over ``count`` parts, in their order."""
     size = len(parts) // count
-    for p in range(len(grad_bias)):
+    for p in range(begin, end):
         at = p * row
         for j in range(width):
             grad_weight[p, j] = parts[at + j]
         grad_bias[p] = parts[at + width]
         for part in range(1, count):
-            begin = part * size + at
+            first = part * size + at
             for j in range(width):
-                grad_weight[p, j] += parts[begin + j]
-            grad_bias[p] += parts[begin + width]
+                grad_weight[p, j] += parts[first + j]
+            grad_bias[p] += parts[first + width]
