@@ -5,6 +5,7 @@ compared. Inputs are random: the time of an update does not depend on their valu
 """
 
 import statistics
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.distributions.distribution import Steps
+from models.fused import threads
 from models.fused_heads.choice import compiled_head
 from models.gpu_kernels.heads import has_kernel, loss_of_head
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead
@@ -54,14 +56,16 @@ def bench_models(device: str = "cpu") -> dict[str, Any]:
         ``times_plain``, the part of the update that head, loss and their gradients take, ``head_share``, and
         the rate of its products as a share of that of a large product, ``product_share``: each weight of a
         matrix multiplies and adds once in the forward pass and twice in the backward pass.
+        ``serial_share`` is the part of an update's processor time that threads do not divide, on one
+        thread of a CPU.
         ``cells``: time of forward and backward, 64 sequences of 48 steps, of each own cell over that of the
         library's kernel.
     """
     sized = [cell for cell in CELLS.values() if cell.size]
     counts = sorted({1, torch.get_num_threads()}) if device == "cpu" else [torch.get_num_threads()]
     updates: list[dict[str, Any]] = [
-        {"cell": cell.name, "head": head, "sequences": batch, "steps": steps, "threads": threads}
-        for threads in counts
+        {"cell": cell.name, "head": head, "sequences": batch, "steps": steps, "threads": count}
+        for count in counts
         for batch, steps in SHAPES
         for cell in sized
         for head in HEADS
@@ -104,13 +108,38 @@ def _update_ratios(cell: Cell, row: dict[str, Any], device: str) -> dict[str, fl
     weights = sum(each.numel() for each in network.parameters() if each.ndim == 2)
     ratios = [b / a for a, b in zip(seconds[0], seconds[1], strict=True)]
     rate = shape[0] * shape[1] / ours
+    alone = row["threads"] == 1 and device == "cpu"
     return {
+        **({"serial_share": _serial_share(_update(network, batch))} if alone else {}),
         "times_plain": statistics.median(ratios),
         "head_share": head / ours,
         "product_share": 3 * weights * rate / (LARGE**3 / product),
         "steps_per_second": rate,
         "plain_steps_per_second": shape[0] * shape[1] / theirs,
     }
+
+
+def _serial_share(update: Callable[[], None]) -> float:
+    """Return the part of an update, on one thread, that is outside of the loops that threads divide."""
+    loops: Any = threads
+    run, divided = threads.run, 0.0
+
+    def timed(*arguments: Any) -> None:
+        nonlocal divided
+        began = time.thread_time()
+        run(*arguments)
+        divided += time.thread_time() - began
+
+    shares = []
+    loops.run = timed
+    try:
+        for _ in range(ROUNDS):
+            divided, began = 0.0, time.thread_time()
+            update()
+            shares.append(1 - divided / (time.thread_time() - began))
+    finally:
+        loops.run = run
+    return statistics.median(shares)
 
 
 def _large_product(device: str) -> Callable[[], None]:

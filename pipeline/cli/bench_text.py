@@ -51,13 +51,15 @@ def print_models_bench(figures: dict[str, Any], as_json: bool) -> None:
         "x plain loop",
         "of head",
         "of products",
+        "serial",
     )
     for heading in headings:
         table.add_column(heading, justify="left" if heading in ("cell", "head") else "right")
     for row in figures["updates"]:
         shape, rate = f"{row['sequences']} x {row['steps']}", f"{row['steps_per_second']:,.0f}"
         ratios = f"{row['times_plain']:.2f}", f"{row['head_share']:.0%}", f"{row['product_share']:.0%}"
-        table.add_row(row["cell"], row["head"], shape, str(row["threads"]), rate, *ratios)
+        serial = f"{row['serial_share']:.0%}" if "serial_share" in row else ""
+        table.add_row(row["cell"], row["head"], shape, str(row["threads"]), rate, *ratios, serial)
     Console().print(table)
     print("\ntime of a cell's own layer over that of the library's")
     for name, ratio in figures["cells"].items():

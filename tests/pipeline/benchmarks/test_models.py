@@ -22,3 +22,4 @@ def test_every_cell_is_timed_against_a_kernel_of_its_size(monkeypatch: pytest.Mo
         assert row["times_plain"] > 0
         assert row["head_share"] > 0
         assert 0 < row["product_share"] < 1
+        assert 0 < row["serial_share"] < 1
