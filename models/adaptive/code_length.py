@@ -1,16 +1,20 @@
-"""Exact code lengths of integer samples under the adaptive experts."""
+"""Exact code lengths of samples under the adaptive experts."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptive import cascade, experts
 from models.adaptive.cascade import Cascade, new_cascade
+from models.adaptive.cells import Cells, integer_cells
 from models.adaptive.elementary import log
 from models.adaptive.experts import Experts, new_experts
 from models.compiled.simd import compiled
 
 Floats = NDArray[np.float64]
 
+SAMPLE_BITS = 16
 _BITS_PER_NAT = 1.4426950408889634
 
 
@@ -18,27 +22,28 @@ class AdaptivePredictor:
     """The cascade and its experts on one recording, block by block.
 
     Args:
-        depth: bits of a sample, at most 16.
+        cells: values that samples may take, within those of 16 bits; None for all integers of 16 bits.
         with_network: whether a network's distribution is among the experts.
     """
 
-    def __init__(self, depth: int = 16, with_network: bool = False) -> None:
-        self.depth = depth
+    def __init__(self, cells: Cells | None = None, with_network: bool = False) -> None:
+        self._cells = integer_cells(SAMPLE_BITS) if cells is None else cells
         self._states = new_cascade(), new_experts(with_network)
         self._with_network = with_network
 
-    def bits(self, samples: NDArray[np.int64], of_network: Floats | None = None) -> Floats:
+    def bits(self, samples: NDArray[Any], of_network: Floats | None = None) -> Floats:
         """Return the code length of each of the next samples in bits, and adapt to them.
 
         Args:
-            samples: (n,) integers of ``depth`` bits.
+            samples: (n,) some of the values of the cells.
             of_network: (n,) probability that the network assigns to each, given those before it.
 
         Returns:
             (n,) minus log2 of the probability of each sample, given all before it.
 
         Raises:
-            ValueError: the network's probabilities are missing, not asked for, or not one for each sample.
+            ValueError: the network's probabilities are missing, not asked for, or not one for each sample; or
+                a sample is none of the values.
 
         Example:
             A sine becomes predictable within a few periods.
@@ -53,10 +58,13 @@ class AdaptivePredictor:
             of_network is not None and of_network.shape != samples.shape
         ):
             raise ValueError("one probability of the network for each sample, or none at all")
-        values = np.ascontiguousarray(samples, np.int64)
+        values = self._cells.values
+        places = np.searchsorted(values, samples).clip(max=len(values) - 1)
+        if not np.array_equal(values[places], samples):
+            raise ValueError("a sample is none of the values that samples may take")
         given = np.zeros(0) if of_network is None else np.ascontiguousarray(of_network, np.float64)
-        found = np.empty(len(values))
-        _code_lengths(*self._states, values, self.depth, given, found)
+        found = np.empty(len(places))
+        _code_lengths(*self._states, self._cells, places, given, found)
         return found
 
 
@@ -64,21 +72,18 @@ class AdaptivePredictor:
 def _code_lengths(
     predictor: Cascade,
     mixed: Experts,
-    samples: NDArray[np.int64],
-    depth: int,
+    cells: Cells,
+    places: NDArray[np.int64],
     of_network: Floats,
     bits: Floats,
 ) -> None:
-    size = 1 << depth
-    lowest, highest = -(size >> 1), (size >> 1) - 1
-    for n in range(samples.size):
-        value = np.float64(samples[n])
+    size = np.float64(cells.values.size)
+    for n in range(places.size):
+        place = places[n]
         cascade.predict(predictor)
         experts.begin(mixed, predictor.predictions)
-        lower = value - 0.5 if samples[n] > lowest else -np.inf
-        upper = value + 0.5 if samples[n] < highest else np.inf
         own = of_network[n] if of_network.size else 0.0
-        found = experts.probability(mixed, lower, upper, np.float64(size), own)
+        found = experts.probability(mixed, cells.bounds[place], cells.bounds[place + 1], size, own)
         bits[n] = -_BITS_PER_NAT * log(found)
-        experts.learn(mixed, predictor.predictions, value)
-        cascade.learn(predictor, value)
+        experts.learn(mixed, predictor.predictions, cells.values[place])
+        cascade.learn(predictor, cells.values[place])

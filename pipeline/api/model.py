@@ -139,12 +139,11 @@ class Model:
         Raises:
             UserError: the recording cannot be used.
         """
-        from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
+        from pipeline.coding.layout import layout_of_samples
         from pipeline.scoring.recordings import score_samples
 
         samples = self._mono(recording, sample_rate)
-        unused = unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS)
-        return score_samples(self.trained, [samples], window_s, unused)
+        return score_samples(self.trained, [samples], window_s, layout_of_samples(samples))
 
     def _mono(self, recording: Recording, sample_rate: int | None) -> Samples:
         return mono_samples(recording, sample_rate, self.sample_rate)[0]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.audio.pcm import Samples
+from pipeline.coding.layout import layout_of_samples
 from pipeline.common.progress import shown
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
 from pipeline.compression.pcm_files import examine, read_integers
@@ -57,7 +58,8 @@ def code_length_table(coding: CodingModel | None, recordings: Sequence[Path]) ->
     pairs = list(zip(recordings, sounds, strict=True))
     with tempfile.TemporaryDirectory() as folder:
         for path, samples in shown(pairs, len(pairs), "recordings"):
-            row = {"recording": path.name, "samples": len(samples), "adaptive": adaptive_bits(samples)}
+            row = {"recording": path.name, "samples": len(samples)}
+            row["adaptive"] = adaptive_bits(samples, layout_of_samples(samples))
             row["fast_file"] = _file_bits(None, path, Path(folder), seconds["fast_file"])
             if coding is not None:
                 score = score_with_picture(coding.model, path, WINDOW_S)

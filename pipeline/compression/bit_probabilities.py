@@ -197,18 +197,23 @@ def next_right_half(table: Floats, bit: int, bound: float) -> float:
 
 @compiled
 def end_sample(table: Floats, bit: int) -> float:
-    """Multiply the components' weights by the probability that each assigned to the sample.
+    """Call `narrow` with the last decision, then `found_sample`, as one compiled call."""
+    narrow(table, bit)
+    return found_sample(table)
+
+
+@compiled
+def found_sample(table: Floats) -> float:
+    """Multiply the components' weights by the probability that each assigned to the sample's interval.
 
     The weights are kept where all these probabilities are zero.
 
     Args:
-        table: table of the search.
-        bit: the last decision.
+        table: table of the search, after its last decision.
 
     Returns:
         The probability of the sample, given those before it.
     """
-    narrow(table, bit)
     total = 0.0
     for k in range(table.shape[1]):
         found = (table[HIGH, k] - table[LOW, k]) + (table[HIGH_PAST, k] - table[LOW_PAST, k])

@@ -1,7 +1,8 @@
 """Blocks of one channel: what the experts code of integers, and the lower bits as they are.
 
-Low bits that no sample uses are left out. The experts code the 16 highest bits of what is left. The lower
-bits of 24- and 32-bit samples are packed by zlib.
+Low bits that no sample uses are left out. The experts code the 16 highest bits of what is left, and the lower
+bits of 24- and 32-bit samples are packed by zlib. Where the file says which integers occur, the experts code
+these, with all their bits.
 """
 
 import zlib
@@ -10,10 +11,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.coding.layout import Layout
 from pipeline.compression.container import Block, damaged
 from pipeline.compression.mixed_coder import MixedCoder
-from pipeline.compression.network_mixture import MODEL_BITS
-from pipeline.compression.pcm_files import Integers, IntegerSound
+from pipeline.compression.pcm_files import Integers
 
 
 class Decoder(Protocol):
@@ -22,54 +23,44 @@ class Decoder(Protocol):
     def decode(self, data: bytes, count: int) -> NDArray[np.int64]: ...
 
 
-def coded_bits(sound: IntegerSound) -> int:
-    """Return how many bits of an integer the experts code."""
-    return min(sound.depth - sound.unused_bits, MODEL_BITS)
-
-
-def encode_block(coder: MixedCoder, integers: Integers, sound: IntegerSound) -> Block:
+def encode_block(coder: MixedCoder, integers: Integers, layout: Layout) -> Block:
     """Return the block of one channel's integers.
 
     Args:
         coder: of the channel.
         integers: (n,), the next ones.
-        sound: depth and unused bits.
+        layout: of the sound.
 
     Returns:
         The coder's bytes, and the packed bits below the experts'.
     """
-    integers = integers >> sound.unused_bits
-    below = sound.depth - sound.unused_bits - coder.depth
-    code = coder.encode((integers >> below).astype(np.int64) + (1 << (coder.depth - 1)))
-    if not below:
+    code = coder.encode(layout.places(integers))
+    if not layout.below:
         return code, b""
-    rest = integers & ((1 << below) - 1)
-    return code, zlib.compress(rest.astype(_rest_type(below)).tobytes())
+    return code, zlib.compress(layout.below_of(integers).astype(_rest_type(layout.below)).tobytes())
 
 
-def decode_block(decoder: Decoder, block: Block, count: int, sound: IntegerSound) -> Integers:
+def decode_block(decoder: Decoder, block: Block, count: int, layout: Layout) -> Integers:
     """Return one channel's integers (n,) from a block.
 
     Args:
         decoder: of the channel.
         block: what `encode_block` returned.
         count: number of samples.
-        sound: depth and unused bits.
+        layout: of the sound.
 
     Raises:
         RecordingRejected: the block is damaged.
     """
-    bits = coded_bits(sound)
-    below = sound.depth - sound.unused_bits - bits
     try:
-        integers = decoder.decode(block[0], count) - (1 << (bits - 1))
+        places = decoder.decode(block[0], count)
     except (ValueError, AssertionError) as problem:
         raise damaged(f"its samples: {problem}") from None
-    if below:
-        integers = (integers << below) + _rest(block[1], count, below)
-    elif block[1]:
+    if layout.below:
+        return layout.integers(places, _rest(block[1], count, layout.below)).astype(np.int32)
+    if block[1]:
         raise damaged("its lower bits are none, but some are there")
-    return (integers << sound.unused_bits).astype(np.int32)
+    return layout.integers(places).astype(np.int32)
 
 
 def _rest(packed: bytes, count: int, below: int) -> NDArray[Any]:

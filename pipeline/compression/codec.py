@@ -13,18 +13,27 @@ from types import ModuleType
 
 import numpy as np
 
+from pipeline.coding.layout import Layout, best_layout, layout_of
 from pipeline.common.hashing import digest_json
 from pipeline.common.progress import shown
-from pipeline.compression.channel_blocks import Decoder, coded_bits, decode_block, encode_block
-from pipeline.compression.container import FIRST_VERSION, Header, coded_file, damaged, open_coded
+from pipeline.compression.channel_blocks import Decoder, decode_block, encode_block
+from pipeline.compression.container import (
+    FIRST_VERSION,
+    PLAIN_VERSION,
+    VERSION,
+    Header,
+    coded_file,
+    damaged,
+    open_coded,
+)
 from pipeline.compression.mixed_coder import MixedCoder, fingerprint
 from pipeline.compression.network_mixture import Alphabet, check_codes, exact_arithmetic
 from pipeline.compression.pcm_files import (
     Checksum,
     IntegerSound,
-    examine,
     integers_file,
     read_integers,
+    surveyed,
 )
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.model.model_file import read_model_file, read_weight_bytes
@@ -123,26 +132,27 @@ def compress_sound(coding: CodingModel | None, source: Path, target: Path) -> Co
         RecordingRejected: the source is damaged or lossy, or it changes while it is read.
         UserError: the target cannot be written.
     """
-    sound = examine(source)
-    header = _header(coding, sound)
-    checksum = Checksum()
+    sound, histogram = surveyed(source)
+    layout, checksum = best_layout(sound.depth, histogram), Checksum()
+    header = _header(coding, sound, layout.packed)
     with coded_file(target, header) as write, _exact(coding):
-        coders = [MixedCoder(coded_bits(sound), _network(coding)) for _ in range(sound.channels)]
+        coders = [_coder(coding, layout) for _ in range(sound.channels)]
         blocks = read_integers(source, header.block_frames)
         for integers in shown(blocks, header.stretches, "compress"):
             checksum.add(integers)
             for channel, coder in enumerate(coders):
-                write(encode_block(coder, integers[:, channel], sound))
+                write(encode_block(coder, integers[:, channel], layout))
         if checksum.text() != sound.checksum:
             raise RecordingRejected("changed", "it changed while it was read; compress it again")
     return Compressed(sound, source.stat().st_size, target.stat().st_size)
 
 
-def _header(coding: CodingModel | None, sound: IntegerSound) -> Header:
+def _header(coding: CodingModel | None, sound: IntegerSound, values: bytes) -> Header:
+    version = VERSION if values else PLAIN_VERSION
     if coding is None:
-        return Header("", "", adaptive_arithmetic(), BLOCK_FRAMES, sound)
+        return Header("", "", adaptive_arithmetic(), BLOCK_FRAMES, sound, version, values)
     frames = max(1, BLOCK_FRAMES // coding.model.framing.hop) * coding.model.framing.hop
-    return Header(coding.hash, coding.name, coding.arithmetic, frames, sound)
+    return Header(coding.hash, coding.name, coding.arithmetic, frames, sound, version, values)
 
 
 def needs_model(source: Path) -> bool:
@@ -173,15 +183,14 @@ def decompress_sound(coding: CodingModel | None, source: Path, target: Path) -> 
     with open_coded(source) as (header, blocks):
         coding = coding if header.model else None
         _check_same(coding, header)
-        sound = header.sound
+        sound, layout = header.sound, _layout(header)
         starts = range(0, sound.frames, header.block_frames)
         with integers_file(target, sound) as write, _exact(coding):
-            decoders = [_decoder(coding, header) for _ in range(sound.channels)]
+            decoders = [_decoder(coding, header, layout) for _ in range(sound.channels)]
             for start in shown(starts, len(starts), "decompress"):
                 count = min(header.block_frames, sound.frames - start)
-                write(
-                    np.stack([decode_block(decoder, next(blocks), count, sound) for decoder in decoders], 1)
-                )
+                parts = [decode_block(decoder, next(blocks), count, layout) for decoder in decoders]
+                write(np.stack(parts, 1))
             next(blocks, None)  # raises where more than the blocks is in the file
         return sound
 
@@ -217,17 +226,24 @@ def _exact(coding: CodingModel | None) -> Iterator[None]:
         yield
 
 
-def _network(coding: CodingModel | None) -> TrainedModel | None:
-    return None if coding is None else coding.model
+def _layout(header: Header) -> Layout:
+    try:
+        return layout_of(header.sound.depth, header.sound.unused_bits, header.values)
+    except ValueError as problem:
+        raise damaged(f"its values: {problem}") from None
 
 
-def _decoder(coding: CodingModel | None, header: Header) -> Decoder:
-    bits = coded_bits(header.sound)
+def _coder(coding: CodingModel | None, layout: Layout) -> MixedCoder:
+    return MixedCoder(layout.cells, layout.step, None if coding is None else coding.model)
+
+
+def _decoder(coding: CodingModel | None, header: Header, layout: Layout) -> Decoder:
     if header.version != FIRST_VERSION:
-        return MixedCoder(bits, _network(coding))
+        return _coder(coding, layout)
     if coding is None:
         raise damaged("it names no model")
-    decoder: Decoder = _first_format().Coder(coding.model, Alphabet.of(coding.model, bits))
+    alphabet = Alphabet.of_cells(coding.model, layout.cells, layout.step)
+    decoder: Decoder = _first_format().Coder(coding.model, alphabet)
     return decoder
 
 

@@ -5,13 +5,15 @@
     4         length of the header
     8         length of the whole file
     ...       header: JSON, packed by zlib
+    4         version 3 alone: length of the set of integers
+    ...       version 3 alone: the integers that may occur, see `pipeline.coding.occurring`
     ...       blocks, for each stretch of frames one of every channel: length of the code, length of the
               rest, the coder's bytes, the rest (zlib)
     32        SHA-256 of all previous bytes
 
 All numbers are unsigned and little-endian. Every version begins with the magic and ends with the checksum.
-In version 1 the coder's bytes are words of 32 bits, the header is not packed and names a model, and the sound
-has no `unused_bits`.
+A file of version 2 has no set of integers: any may occur. In version 1, moreover, the coder's bytes are words
+of 32 bits, the header is not packed and names a model, and the sound has no `unused_bits`.
 """
 
 import json
@@ -34,10 +36,10 @@ from pipeline.compression.pcm_files import IntegerSound
 from pipeline.errors import RecordingRejected, UserError
 
 MAGIC = b"\x89WCZ\r\n\x1a\n"  # not text, so that a transfer in text mode is detected
-VERSION = 2
-FIRST_VERSION = 1
+FIRST_VERSION, PLAIN_VERSION, VERSION = 1, 2, 3
 _PRELUDE = struct.Struct("<8sIIQ")
 _SIZE_AT = 16
+_VALUES = struct.Struct("<I")
 _BLOCK = struct.Struct("<II")
 _CHECKSUM_BYTES = 32
 _WORD_BYTES = 4
@@ -62,6 +64,8 @@ class Header:
         block_frames: frames of every block except the last.
         sound: rate, channels, depth, length and checksum of the recording, and its unused bits.
         version: version of the format, which stands before the header.
+        values: the integers that may occur, without their unused bits, as `pipeline.coding.occurring` packs
+            them; empty for any. They stand behind the header.
     """
 
     model: str
@@ -69,7 +73,8 @@ class Header:
     arithmetic: str
     block_frames: int
     sound: IntegerSound
-    version: int = VERSION
+    version: int = PLAIN_VERSION
+    values: bytes = b""
 
     @property
     def stretches(self) -> int:
@@ -118,6 +123,8 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
         with atomic_path(path) as temporary, temporary.open("r+b") as file:
             packed = _packed(header)
             file.write(_PRELUDE.pack(MAGIC, header.version, len(packed), 0) + packed)
+            if header.version == VERSION:
+                file.write(_VALUES.pack(len(header.values)) + header.values)
 
             def write(block: Block) -> None:
                 code, rest = block
@@ -135,6 +142,7 @@ def coded_file(path: Path, header: Header) -> Iterator[Callable[[Block], None]]:
 def _packed(header: Header) -> bytes:
     """Return the header in JSON, with the fields of its version."""
     fields = asdict(header)
+    del fields["values"]
     if fields.pop("version") == FIRST_VERSION:
         del fields["sound"]["unused_bits"]
         return json.dumps(fields).encode()
@@ -194,9 +202,19 @@ def _checked_header(file: BinaryIO) -> Header:
         raise damaged(f"version {version} is out of range")
     try:
         text = _unpacked(file.read(length), version)
-        return _header(parse_json(text, _Fields), version, content - length)
+        values = _values(file, content - length) if version == VERSION else b""
+        left = size - _CHECKSUM_BYTES - file.tell()
+        return _header(parse_json(text, _Fields), version, values, left)
     except ValueError as problem:
         raise damaged(f"its header: {problem}") from None
+
+
+def _values(file: BinaryIO, most: int) -> bytes:
+    """Return the packed set of integers behind the header; raises `ValueError` where there is none."""
+    length = _VALUES.unpack(file.read(_VALUES.size))[0] if most >= _VALUES.size else 0
+    if not 0 < length <= most - _VALUES.size:
+        raise ValueError("its values do not fit")
+    return file.read(length)
 
 
 def damaged(reason: str) -> RecordingRejected:
@@ -204,11 +222,12 @@ def damaged(reason: str) -> RecordingRejected:
     return RecordingRejected("damaged", f"damaged, or not written by wavecast ({reason})")
 
 
-def _header(fields: dict[str, Any], version: int, block_bytes: int) -> Header:
+def _header(fields: dict[str, Any], version: int, values: bytes, block_bytes: int) -> Header:
     """Return the header; raises `ValueError` where nothing of these sizes can be in the blocks."""
     if ("unused_bits" in fields["sound"]) == (version == FIRST_VERSION):
         raise ValueError(f"unused_bits: not as in version {version}")
-    header = Header(**{**fields, "sound": IntegerSound(**fields["sound"]), "version": version})
+    sound_fields = IntegerSound(**fields["sound"])
+    header = Header(**{**fields, "sound": sound_fields, "version": version, "values": values})
     sound = header.sound
     for name, value, allowed in (
         ("block_frames", header.block_frames, _BLOCK_FRAMES),

@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 
 from models.adaptive import cascade, experts
 from models.adaptive.cascade import Cascade
-from models.adaptive.experts import NETWORK, Experts
+from models.adaptive.cells import Cells
+from models.adaptive.experts import NETWORK, UNIFORM_SHARE, Experts
 from models.compiled.simd import compiled
+from pipeline.coding import range_coder
+from pipeline.coding.range_coder import Bytes, State
 from pipeline.compression import bit_probabilities as bits
 from pipeline.compression import logistic_search as logistic
-from pipeline.compression import range_coder
 from pipeline.compression.bit_probabilities import Mixture
-from pipeline.compression.range_coder import Bytes, State
 
 Floats = NDArray[np.float64]
 
@@ -30,11 +31,13 @@ class Adaptive(NamedTuple):
     Attributes:
         predictor: the cascade.
         mixed: the experts.
+        cells: the M values that a sample may take.
         search: (ROWS, NETWORK) room for the search of a sample, see `pipeline.compression.logistic_search`.
     """
 
     predictor: Cascade
     mixed: Experts
+    cells: Cells
     search: Floats
 
 
@@ -44,8 +47,8 @@ class Network(NamedTuple):
     Attributes:
         mixture, kind: as `pipeline.compression.bit_probabilities.read_mixture` filled them in.
         outputs: (D,) the step's normalised samples, filled in as they become known.
-        values: (2^L,) each integer normalised, the lowest first.
-        bounds: (2^L + 1,) normalised bounds of the integers' intervals.
+        values: (M,) each value normalised, the lowest first.
+        bounds: (M + 1,) normalised bounds of the values' intervals.
     """
 
     mixture: Mixture
@@ -61,7 +64,6 @@ def code(
     data: Bytes,
     adaptive: Adaptive,
     network: Network,
-    levels: int,
     places: NDArray[Any],
     decoding: bool,
 ) -> None:
@@ -71,29 +73,25 @@ def code(
         stream, data: of the range coder.
         adaptive: what adapts, which is updated.
         network: the network's distribution.
-        levels: L, bits of an integer.
-        places: (n,) the integers' places among all 2^L, from 0; filled in where ``decoding``.
+        places: (n,) the samples' places among all M values, from 0; filled in where ``decoding``.
         decoding: whether the samples are decoded; else they are encoded.
     """
     predictor, mixed, table = adaptive.predictor, adaptive.mixed, network.mixture[0]
-    half, last = 1 << (levels - 1), (1 << levels) - 1
+    values, bounds = adaptive.cells.values, adaptive.cells.bounds
     for n in range(places.size):
         cascade.predict(predictor)
         experts.begin(mixed, predictor.predictions)
         if table.shape[1]:
             bits.begin_sample(network.mixture, network.kind, network.outputs, n)
-        place = _find(stream, data, adaptive, network, levels, places[n], decoding)
+        place = _find(stream, data, adaptive, network, bounds, places[n], decoding)
         places[n] = place
-        value = np.float64(place - half)
         own = 0.0
         if table.shape[1]:
-            own = bits.end_sample(table, place & 1)
+            own = bits.found_sample(table)
             network.outputs[n] = network.values[place]
-        lower = value - 0.5 if place > 0 else -np.inf
-        upper = value + 0.5 if place < last else np.inf
-        experts.probability(mixed, lower, upper, 1.0, own)
-        experts.learn(mixed, predictor.predictions, value)
-        cascade.learn(predictor, value)
+        experts.probability(mixed, bounds[place], bounds[place + 1], 1.0, own)
+        experts.learn(mixed, predictor.predictions, values[place])
+        cascade.learn(predictor, values[place])
 
 
 @compiled
@@ -102,36 +100,39 @@ def _find(
     data: Bytes,
     adaptive: Adaptive,
     network: Network,
-    levels: int,
+    bounds: Floats,
     known: int,
     decoding: bool,
 ) -> int:
     """Code the decisions on a sample, and return its place."""
-    table, search = network.mixture[0], adaptive.search
+    table, search, size = network.mixture[0], adaptive.search, bounds.size - 1
+    share = UNIFORM_SHARE / size
     logistic.begin(search)
-    low, half = 0, 1 << (levels - 1)
+    low, half = 0, logistic.first_half(size)
     while half:
-        probability = _right_half(adaptive, network, levels, low, half)
-        known_bit = 1 if known >= low + half else 0
-        bit = range_coder.code(stream, data, known_bit, probability, decoding)
-        logistic.narrow(search, bit)
-        if half > 1 and table.shape[1]:  # the last decision is made in `bits.end_sample`
-            bits.narrow(table, bit)
-        low += half * bit
+        middle = low + half
+        if middle < size:
+            left, right = _halves(adaptive, network, bounds[middle], middle)
+            probability = logistic.of_right(left, right, middle, half, size, share)
+            known_bit = 1 if known >= middle else 0
+            bit = range_coder.code(stream, data, known_bit, probability, decoding)
+            logistic.narrow(search, bit)
+            if table.shape[1]:
+                bits.narrow(table, bit)
+            low += half * bit
         half >>= 1
     return low
 
 
 @compiled
-def _right_half(adaptive: Adaptive, network: Network, levels: int, low: int, half: int) -> float:
-    """Return the probability that the place is at least ``low + half``, given that it is in the interval."""
+def _halves(adaptive: Adaptive, network: Network, bound: float, place: int) -> tuple[float, float]:
+    """Return the probabilities of both parts of the interval, which ``bound``, that of a place, divides."""
     mixed, count = adaptive.mixed, NETWORK
-    bound = np.float64(low + half - (1 << (levels - 1))) - 0.5
     left, right = logistic.halves(
         adaptive.search, mixed.mean[:count], mixed.inverse[:count], mixed.weights[:count], bound
     )
     if network.mixture[0].shape[1]:
-        of_left, of_right = bits.halves(network.mixture[0], network.bounds[low + half])
+        of_left, of_right = bits.halves(network.mixture[0], network.bounds[place])
         left += mixed.weights[NETWORK] * of_left
         right += mixed.weights[NETWORK] * of_right
-    return logistic.of_right(left, right, half, levels)
+    return left, right

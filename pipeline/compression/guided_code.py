@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptive import guided
+from models.adaptive.cells import Cells
+from models.adaptive.experts import UNIFORM_SHARE
 from models.adaptive.guided import EXPERTS, Guided, inputs_size, new_guided
 from models.compiled.simd import compiled
+from pipeline.coding import range_coder
+from pipeline.coding.range_coder import Bytes, State
 from pipeline.compression import logistic_search as logistic
-from pipeline.compression import range_coder
 from pipeline.compression.logistic_search import ROWS
 from pipeline.compression.network_mixture import projection_of
-from pipeline.compression.range_coder import Bytes, State
 from pipeline.model.trained_model import TrainedModel
 
 Floats = NDArray[np.float64]
@@ -26,12 +28,12 @@ class GuidedCode:
     """Codes the integers of one channel, step by step.
 
     Args:
-        depth: bits of an integer.
+        cells: the M values that a sample may take.
         model: model of waveforms whose head stands on adaptive predictions.
     """
 
-    def __init__(self, depth: int, model: TrainedModel) -> None:
-        self._depth, self._hop = depth, model.framing.hop
+    def __init__(self, cells: Cells, model: TrainedModel) -> None:
+        self._cells, self._hop = cells, model.framing.hop
         self._state, self._project = new_guided(model.framing.window), projection_of(model)
         self._inputs = np.zeros(inputs_size(model.framing.window), np.float32)
         self._room = np.zeros((ROWS, EXPERTS))
@@ -42,7 +44,7 @@ class GuidedCode:
             guided.write_inputs(self._state, self._inputs)
             guided.set_changes(self._state, self._project(self._inputs))
             step = places[first : first + self._hop]
-            _code(stream, data, self._state, self._room, self._depth, step, decoding)
+            _code(stream, data, self._state, self._cells, self._room, step, decoding)
 
     def of_step(self) -> tuple[NDArray[Any], ...]:
         """Return what the network read and emitted, and the mixture of the last sample."""
@@ -59,8 +61,8 @@ def _code(
     stream: State,
     data: Bytes,
     state: Guided,
+    cells: Cells,
     search: Floats,
-    levels: int,
     places: NDArray[Any],
     decoding: bool,
 ) -> None:
@@ -69,33 +71,36 @@ def _code(
     Args:
         stream, data: of the range coder.
         state: the experts, which are updated.
+        cells: the M values that a sample may take.
         search: (ROWS, EXPERTS) room for the search of a sample, see `pipeline.compression.logistic_search`.
-        levels: L, bits of an integer.
-        places: (n,) the integers' places among all 2^L, from 0; filled in where ``decoding``.
+        places: (n,) the samples' places among all M values, from 0; filled in where ``decoding``.
         decoding: whether the samples are decoded; else they are encoded.
     """
-    half = 1 << (levels - 1)
+    values, bounds = cells.values, cells.bounds
     for n in range(places.size):
         guided.predict(state)
         guided.mix(state)
-        places[n] = _find(stream, data, state, search, levels, places[n], decoding)
-        guided.learn(state, np.float64(places[n] - half))
+        places[n] = _find(stream, data, state, bounds, search, places[n], decoding)
+        guided.learn(state, values[places[n]])
 
 
 @compiled
 def _find(
-    stream: State, data: Bytes, state: Guided, search: Floats, levels: int, known: int, decoding: bool
+    stream: State, data: Bytes, state: Guided, bounds: Floats, search: Floats, known: int, decoding: bool
 ) -> int:
     """Code the decisions on a sample, and return its place."""
     logistic.begin(search)
-    low, half = 0, 1 << (levels - 1)
+    size = bounds.size - 1
+    share = UNIFORM_SHARE / size
+    low, half = 0, logistic.first_half(size)
     while half:
-        bound = np.float64(low + half - (1 << (levels - 1))) - 0.5
-        left, right = logistic.halves(search, state.mean, state.inverse, state.weights, bound)
-        probability = logistic.of_right(left, right, half, levels)
-        known_bit = 1 if known >= low + half else 0
-        bit = range_coder.code(stream, data, known_bit, probability, decoding)
-        logistic.narrow(search, bit)
-        low += half * bit
+        middle = low + half
+        if middle < size:
+            left, right = logistic.halves(search, state.mean, state.inverse, state.weights, bounds[middle])
+            probability = logistic.of_right(left, right, middle, half, size, share)
+            known_bit = 1 if known >= middle else 0
+            bit = range_coder.code(stream, data, known_bit, probability, decoding)
+            logistic.narrow(search, bit)
+            low += half * bit
         half >>= 1
     return low

@@ -1,6 +1,6 @@
 """The part of mixed logistic distributions in the search for a sample by binary decisions.
 
-A sample's place among all 2^L integers is found by halving the interval in which it lies. A bound b has two
+A sample's place among all M values is found by halving the interval in which it lies. A bound b has two
 numbers for each distribution: F(b) - [b >= mean], which is accurate in both tails, and [b >= mean].
 """
 
@@ -20,7 +20,7 @@ ROWS = 6
 
 @compiled
 def begin(search: Floats) -> None:
-    """Begin the search for a sample among all integers."""
+    """Begin the search for a sample among all values."""
     for i in range(search.shape[1]):
         search[LOW, i] = search[LOW_PAST, i] = search[HIGH, i] = 0.0
         search[HIGH_PAST, i] = 1.0
@@ -52,18 +52,28 @@ def halves(
 
 
 @compiled
-def of_right(left: float, right: float, half: int, levels: int) -> float:
+def of_right(left: float, right: float, middle: int, half: int, size: int, share: float) -> float:
     """Return the probability of the right half, given the interval, with the uniform share.
 
     Args:
         left, right: probabilities of the halves under the mixture.
-        half: integers in each half.
-        levels: L.
+        middle: place of the first value of the right half.
+        half: values of the left half, and at most of the right one.
+        size: M.
+        share: part of the uniform share that each value has.
     """
-    uniform = UNIFORM_SHARE * np.float64(half) / np.float64(1 << levels)
-    left = (1.0 - UNIFORM_SHARE) * left + uniform
-    right = (1.0 - UNIFORM_SHARE) * right + uniform
+    left = (1.0 - UNIFORM_SHARE) * left + share * np.float64(half)
+    right = (1.0 - UNIFORM_SHARE) * right + share * np.float64(min(half, size - middle))
     return right / (left + right)
+
+
+@compiled
+def first_half(size: int) -> int:
+    """Return the values of the left half of the first decision: the largest power of two below ``size``."""
+    half = 1
+    while half < size:
+        half *= 2
+    return half // 2
 
 
 @compiled

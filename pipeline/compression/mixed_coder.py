@@ -7,14 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.adaptive.cascade import new_cascade
+from models.adaptive.cells import Cells, integer_cells
 from models.adaptive.experts import NETWORK, new_experts
+from pipeline.coding import range_coder
+from pipeline.coding.range_coder import Bytes, State
 from pipeline.compression import bit_probabilities as bits
 from pipeline.compression import expert_search as search
-from pipeline.compression import range_coder
 from pipeline.compression.guided_code import GuidedCode
 from pipeline.compression.logistic_search import ROWS
 from pipeline.compression.network_mixture import MODEL_BITS, Alphabet, NetworkMixture, exact_arithmetic
-from pipeline.compression.range_coder import Bytes, State
 from pipeline.model.trained_model import TrainedModel
 
 TEST_STEPS = 64
@@ -41,22 +42,27 @@ class Code(Protocol):
 class MixedCoder:
     """Encoder or decoder of one sequence of integers, block by block, with the state of all experts.
 
-    An integer is given by its place, from 0 for the lowest. Every block except the last has whole steps.
+    An integer is given by its place among those that may occur, from 0 for the lowest. Every block except the
+    last has whole steps.
 
     Args:
-        depth: bits of an integer, at most `MODEL_BITS`.
+        cells: the values that stand for the integers, within those of `MODEL_BITS` bits.
+        step: 16-bit quantisation steps in a unit of the cells.
         model: model of waveforms; None codes with the adaptive experts alone.
     """
 
-    def __init__(self, depth: int, model: TrainedModel | None = None) -> None:
-        self.depth = depth
-        guided = model is not None and model.framing.adaptive
-        self.experts: Code = GuidedCode(depth, model) if model and guided else MixedCode(depth, model)
+    def __init__(self, cells: Cells, step: float = 1.0, model: TrainedModel | None = None) -> None:
+        self._most_decisions = max(1, (len(cells.values) - 1).bit_length())
+        self.experts: Code
+        if model is not None and model.framing.adaptive:
+            self.experts = GuidedCode(cells, model)
+        else:
+            self.experts = MixedCode(cells, step, model)
 
     def encode(self, places: Places) -> bytes:
         """Pack places (n,) into bytes."""
         stream = range_coder.new_encoder()
-        data = np.empty((len(places) * self.depth + 3) * range_coder.MOST_BYTES, np.uint8)
+        data = np.empty((len(places) * self._most_decisions + 3) * range_coder.MOST_BYTES, np.uint8)
         self.experts.code(stream, data, places.copy(), False)
         return data[: range_coder.finish(stream, data)].tobytes()
 
@@ -75,23 +81,23 @@ class MixedCoder:
 class MixedCode:
     """The adaptive experts with a network as one more, or without; see `MixedCoder` for the arguments."""
 
-    def __init__(self, depth: int, model: TrainedModel | None) -> None:
-        self._depth = depth
+    def __init__(self, cells: Cells, step: float, model: TrainedModel | None) -> None:
         room = np.zeros((ROWS, NETWORK))
-        self._adaptive = search.Adaptive(new_cascade(), new_experts(model is not None), room)
+        self._adaptive = search.Adaptive(new_cascade(), new_experts(model is not None), cells, room)
         self._mixture = None if model is None else NetworkMixture(model)
-        self._network = _network(self._mixture, None if model is None else Alphabet.of(model, depth))
+        alphabet = None if model is None else Alphabet.of_cells(model, cells, step)
+        self._network = _network(self._mixture, alphabet)
 
     def code(self, stream: State, data: Bytes, places: Places, decoding: bool) -> None:
         """Encode the next places (n,), or decode them into the array."""
         mixture, network = self._mixture, self._network
         if mixture is None:
-            search.code(stream, data, self._adaptive, network, self._depth, places, decoding)
+            search.code(stream, data, self._adaptive, network, places, decoding)
             return
         for first in range(0, len(places), mixture.hop):
             step = places[first : first + mixture.hop]
             mixture.read()
-            search.code(stream, data, self._adaptive, network, self._depth, step, decoding)
+            search.code(stream, data, self._adaptive, network, step, decoding)
             mixture.append(network.values[step])
 
     def of_step(self) -> Numbers:
@@ -118,7 +124,7 @@ def fingerprint(model: TrainedModel | None = None) -> str:
     Args:
         model: model of waveforms; None for the adaptive experts alone.
     """
-    coder = MixedCoder(MODEL_BITS, model)
+    coder = MixedCoder(integer_cells(MODEL_BITS), model=model)
     count = TEST_SAMPLES if model is None else TEST_STEPS * model.framing.hop
     noise = np.frombuffer(hashlib.shake_256(b"wavecast").digest(2 * count), "<i2").astype(np.int64)
     places = (noise >> np.arange(count) * 11 // count) + (1 << (MODEL_BITS - 1))

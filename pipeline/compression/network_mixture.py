@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from models.adaptive.cells import Cells, integer_cells
 from models.distributions.constants import MAX_RAW_SCALE
 from models.head_kinds import head_kind
-from pipeline.audio.pcm import INT16_SCALE
 from pipeline.compression import bit_probabilities as bits
 from pipeline.errors import UserError
 from pipeline.model.trained_model import TrainedModel
@@ -29,11 +29,11 @@ KINDS = {"diagonal": bits.DIAGONAL, "full": bits.FULL, "autoregressive": bits.AU
 
 @dataclass(frozen=True)
 class Alphabet:
-    """The integers of L bits, and their values after normalisation.
+    """The values that a sample may take, after normalisation.
 
     Attributes:
-        values: (2^L,) float32, each integer normalised, the lowest first.
-        bounds: (2^L + 1,) float64, bounds of the intervals of the integers; the outer ones are infinite.
+        values: (M,) float32, each value normalised, the lowest first.
+        bounds: (M + 1,) float64, bounds of the intervals of the values; the outer ones are infinite.
     """
 
     values: NDArray[np.float32]
@@ -48,13 +48,21 @@ class Alphabet:
             depth: bits of a sample.
         """
         levels = min(depth, MODEL_BITS)
-        coarse = 1 << (MODEL_BITS - levels)  # 16-bit steps in one of these
-        integers = np.arange(-INT16_SCALE, INT16_SCALE, coarse)
+        return cls.of_cells(model, integer_cells(levels), 2.0 ** (MODEL_BITS - levels))
+
+    @classmethod
+    def of_cells(cls, model: TrainedModel, cells: Cells, step: float) -> "Alphabet":
+        """Return the alphabet of any values.
+
+        Args:
+            model: model of waveforms.
+            cells: the values and their intervals.
+            step: 16-bit quantisation steps in a unit of the cells.
+        """
         mean, std = np.float32(model.normalisation.mean[0]), np.float32(model.normalisation.std[0])
-        scale = model.representation.unit
-        values = model.representation.normalise(integers[:, None], model.normalisation)[:, 0]
-        lower = ((integers - coarse / 2) * scale - np.float64(mean)) / np.float64(std)
-        return cls(values, np.concatenate([[-np.inf], lower[1:], [np.inf]]))
+        values = model.representation.normalise(cells.values[:, None] * step, model.normalisation)[:, 0]
+        bounds = (cells.bounds * step * model.representation.unit - np.float64(mean)) / np.float64(std)
+        return cls(values, bounds)
 
     @property
     def levels(self) -> int:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pipeline.audio.pcm import unused_bits
 from pipeline.audio.readers import open_recording
 from pipeline.audio.write import encoder
+from pipeline.coding.occurring import Histogram
 from pipeline.common.files import atomic_path
 from pipeline.errors import RecordingRejected, UserError
 
@@ -95,19 +96,26 @@ def examine(path: Path) -> IntegerSound:
     Raises:
         RecordingRejected: the file cannot be read to its end, or it holds no integers.
     """
-    checksum, frames, combined = Checksum(), 0, 0
+    return surveyed(path)[0]
+
+
+def surveyed(path: Path) -> tuple[IntegerSound, Histogram]:
+    """Read a sound file to its end; return its properties and which integers occur, as `examine` raises."""
+    checksum, frames = Checksum(), 0
     with open_recording(path) as reader:
         depth = _depth(reader.info.decoder, reader.info.container, reader.info.encoding)
+        histogram = Histogram(depth)
         for block in reader.blocks("int32"):
             integers = block >> (32 - depth)
             checksum.add(integers)
-            combined |= int(np.bitwise_or.reduce(integers, None, initial=0))
+            histogram.add(integers)
             frames += len(block)
         if not frames:
             raise RecordingRejected("no-samples", "no samples")
-        unused = unused_bits(combined, depth)
+        unused = unused_bits(histogram.combined, depth)
         info = reader.info
-        return IntegerSound(info.sample_rate, info.channels, depth, frames, checksum.text(), unused)
+        sound = IntegerSound(info.sample_rate, info.channels, depth, frames, checksum.text(), unused)
+        return sound, histogram
 
 
 def read_integers(path: Path, frames: int) -> Iterator[Integers]:

@@ -11,6 +11,7 @@ import torch
 from models.distributions.mixture import DiagonalMixture
 from pipeline.audio.linear_prediction import fit_linear_predictor
 from pipeline.audio.pcm import INT16_SCALE, SAMPLE_BITS, unused_bits
+from pipeline.coding.layout import Layout, layout_of
 from pipeline.common.progress import shown
 from pipeline.data.preparing.execution import usable_processors
 from pipeline.evaluation.baseline import Comparison, Figures
@@ -99,19 +100,23 @@ def adaptive_predictor(comparison: Comparison) -> Figures:
     return Figures(None, math.fsum(lengths) / sum(map(len, recordings)))
 
 
-def adaptive_bits(samples: np.ndarray) -> float:
-    """Return the code length in bits of a recording under the adaptive predictor, unused low bits left out.
+def adaptive_bits(samples: np.ndarray, layout: Layout | None = None) -> float:
+    """Return the code length in bits of a recording under the adaptive predictor.
 
     Args:
         samples: 16-bit samples (N,).
+        layout: which samples may occur, whose bytes are counted; None leaves out unused low bits alone.
     """
     from models.adaptive.code_length import AdaptivePredictor
 
-    unused = unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS)
-    predictor, bits = AdaptivePredictor(SAMPLE_BITS - unused), math.log2(SAMPLE_BITS)
+    if layout is None:
+        layout = layout_of(
+            SAMPLE_BITS, unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS), b""
+        )
+    predictor, bits = AdaptivePredictor(layout.cells), math.log2(SAMPLE_BITS) + 8 * len(layout.packed)
     for start in range(0, len(samples), BLOCK):
-        block = samples[start : start + BLOCK].astype(np.int64) >> unused
-        bits += float(predictor.bits(block).sum())
+        values = layout.cells.values[layout.places(samples[start : start + BLOCK])]
+        bits += float(predictor.bits(values).sum())
     return bits
 
 

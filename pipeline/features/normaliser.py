@@ -47,11 +47,15 @@ class Normaliser:
             width: distance of two values, 2^n where n low bits are unused: a number, or (...).
         """
         integers = rows.double()
-        mean, std = self.mean.double(), self.std.double()
-        lower = ((integers - 0.5 * width) * self.unit - mean) / std
-        upper = ((integers + 0.5 * width) * self.unit - mean) / std
+        lower = self.normalised_bounds(integers - 0.5 * width)
+        upper = self.normalised_bounds(integers + 0.5 * width)
         lower = lower.masked_fill(integers <= -INT16_SCALE, -math.inf)
         return lower, upper.masked_fill(integers >= INT16_SCALE - width, math.inf)
+
+    def normalised_bounds(self, steps: Tensor) -> Tensor:
+        """Return bounds (...) between samples, in quantisation steps, as normalised values in float64."""
+        bounds: Tensor = (steps.double() * self.unit - self.mean.double()) / self.std.double()
+        return bounds
 
     def edges(self) -> Tensor:
         """Return the lower bounds of `interval` of all 16-bit integers in order, and the last upper bound."""

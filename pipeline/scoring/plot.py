@@ -51,7 +51,7 @@ def score_with_picture(
     with decoded(path, model.audio.sample_rate) as recording:
         count = recording.block_count
         blocks = shown(recording.blocks(), count, "score", visible=count > 1)
-        score = score_samples(model, blocks, window_s, recording.unused_bits)
+        score = score_samples(model, blocks, window_s, recording.layout)
         if picture is not None:
             rate = model.audio.sample_rate
             surprisal_picture(picture, recording.blocks(), rate, score, path.name, threshold)

@@ -18,7 +18,9 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from pipeline.audio.decode import Samples, open_decoding
-from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
+from pipeline.audio.pcm import SAMPLE_BITS
+from pipeline.coding.layout import Layout, best_layout
+from pipeline.coding.occurring import Histogram
 from pipeline.errors import RecordingRejected, UserError
 from pipeline.scoring.steps import step_scores
 from pipeline.scoring.windows import RecordingScore, Stretches
@@ -32,18 +34,23 @@ DEFAULT_WINDOW_S = 0.1
 
 
 def score_samples(
-    model: TrainedModel, blocks: Iterable[Samples], window_s: float = DEFAULT_WINDOW_S, unused: int = 0
+    model: TrainedModel,
+    blocks: Iterable[Samples],
+    window_s: float = DEFAULT_WINDOW_S,
+    layout: Layout | None = None,
 ) -> RecordingScore:
     """Return the score of a recording, in total and in windows.
 
-    Memory does not grow with the recording, except for the figures of its windows.
+    Memory does not grow with the recording, except for the figures of its windows. The bits of the whole
+    recording include the set of samples that may occur, where `compress` writes one. Those of the windows do
+    not.
 
     Args:
         model: model of sound.
         blocks: the recording in blocks (n,) of int16 samples, mono, at the model's rate.
         window_s: length of a window in seconds, rounded to a whole number of the model's steps, at least
             one.
-        unused: number of low bits that are 0 in all samples, which are not coded.
+        layout: which samples may occur, as `compress` finds it; None for all integers of 16 bits.
 
     Raises:
         RecordingRejected: there are no samples, or a likelihood is not finite.
@@ -60,9 +67,9 @@ def score_samples(
             samples += len(block)
             yield block
 
-    stretches = Stretches(window_steps)
+    stretches = Stretches(window_steps, 8 * len(layout.packed) if layout else 0)
     with one_thread():
-        for steps in step_scores(model, audio.rows_of_blocks(counted()), unused=unused):
+        for steps in step_scores(model, audio.rows_of_blocks(counted()), layout=layout):
             stretches.add(steps)
     if not samples:
         raise RecordingRejected("no-samples", "no samples")
@@ -90,14 +97,14 @@ def _window_steps(model: TrainedModel, window_s: float) -> int:
 
 @dataclass(frozen=True)
 class Decoded:
-    """A decoded recording of ``samples`` samples, whose lowest ``unused_bits`` are 0.
+    """A decoded recording of ``samples`` samples, of which ``layout`` says which may occur.
 
     `blocks` may be called repeatedly.
     """
 
     samples: int
     store: IO[bytes]
-    unused_bits: int
+    layout: Layout
 
     def blocks(self) -> Iterator[Samples]:
         """Yield the samples from the start, in blocks (n,) of int16."""
@@ -123,9 +130,9 @@ def decoded(path: Path, sample_rate: int) -> Iterator[Decoded]:
         RecordingRejected: the recording cannot be decoded. This is found before any of it is scored.
     """
     with tempfile.SpooledTemporaryFile(MEMORY_BYTES) as store:
-        combined = 0
+        histogram = Histogram(SAMPLE_BITS)
         with open_decoding(path) as recording:
             for block in recording.blocks(sample_rate):
                 store.write(block.data)
-                combined |= int(np.bitwise_or.reduce(block, initial=0))
-        yield Decoded(recording.facts.samples, store, unused_bits(combined, SAMPLE_BITS))
+                histogram.add(block)
+        yield Decoded(recording.facts.samples, store, best_layout(SAMPLE_BITS, histogram))

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.audio.pcm import SAMPLE_BITS
+from pipeline.coding.layout import Layout, layout_of
 from pipeline.scoring.windows import Figures, StepScores
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ Rows = NDArray[Any]
 
 
 def step_scores(
-    model: TrainedModel, rows: Iterable[Rows], chunk_steps: int = CHUNK_STEPS, unused: int = 0
+    model: TrainedModel,
+    rows: Iterable[Rows],
+    chunk_steps: int = CHUNK_STEPS,
+    layout: Layout | None = None,
 ) -> Iterator[StepScores]:
     """Yield the scores of consecutive steps.
 
@@ -37,9 +41,9 @@ def step_scores(
         model: any trained model.
         rows: stored rows (n, width), in blocks of any length.
         chunk_steps: steps that are computed at a time.
-        unused: number of low bits that are 0 in all samples.
+        layout: which 16-bit samples may occur; None for all.
     """
-    scorer = _Scorer(model, unused)
+    scorer = _Scorer(model, layout or layout_of(SAMPLE_BITS, 0, b""))
     for stretch, exists in _chunks(rows, model.framing, chunk_steps):
         yield scorer.score(stretch, exists)
 
@@ -47,18 +51,18 @@ def step_scores(
 class _Scorer:
     """Scores of consecutive chunks of one recording."""
 
-    def __init__(self, model: TrainedModel, unused: int) -> None:
+    def __init__(self, model: TrainedModel, layout: Layout) -> None:
         from models.adaptive.code_length import AdaptivePredictor
         from models.adaptive.step_features import StepFeatures
 
         self._forward, self._framing, self._normaliser = _forward(model), model.framing, model.normaliser()
-        self._unused = unused
+        self._layout = layout
         # A head on adaptive predictions has their experts in its mixture, and needs none beside it.
         self._experts = self._steps = None
         if model.framing.adaptive:
-            self._steps = StepFeatures(model.framing.hop, model.framing.window, unused)
+            self._steps = StepFeatures(model.framing.hop, model.framing.window, layout.unused)
         else:
-            self._experts = AdaptivePredictor(SAMPLE_BITS - unused, with_network=True)
+            self._experts = AdaptivePredictor(layout.cells, with_network=True)
 
     def score(self, stretch: Rows, exists: NDArray[np.bool_]) -> StepScores:
         """Return the scores of a chunk (see `_chunks`)."""
@@ -91,19 +95,24 @@ class _Scorer:
         mask: torch.Tensor | None,
     ) -> tuple[Figures, Figures]:
         """Return the bits of each step (T,), under the network and with the experts beside it."""
+        import torch
 
         from models.distributions.distribution import IntegerDistribution
 
         assert isinstance(distribution, IntegerDistribution)
-        bounds = self._normaliser.interval(integers, 1 << self._unused)
-        log_prob = distribution.conditional_interval_log_prob(targets, *bounds, mask)[0].cpu().numpy()
-        there = np.ones(log_prob.shape, bool) if mask is None else mask[0].cpu().numpy()
-        samples = integers[0].cpu().numpy().astype(np.int64)[there] >> self._unused
+        there = np.ones(targets.shape[1:], bool) if mask is None else mask[0].cpu().numpy()
+        places = self._layout.places(integers[0].cpu().numpy()[there])
+        bounds = np.broadcast_to(np.array([[[-np.inf]], [[np.inf]]]), (2, *there.shape)).copy()
+        cells = self._layout.cells
+        bounds[:, there] = cells.bounds[places], cells.bounds[places + 1]
+        steps = torch.from_numpy(bounds[:, None] * self._layout.step).to(targets.device)
+        lower, upper = self._normaliser.normalised_bounds(steps)
+        log_prob = distribution.conditional_interval_log_prob(targets, lower, upper, mask)[0].cpu().numpy()
         bits = log_prob.sum(-1) / -math.log(2)
         if self._experts is None:
             return bits, bits
         mixed = np.zeros(log_prob.shape)
-        mixed[there] = self._experts.bits(samples, np.exp(log_prob[there]))
+        mixed[there] = self._experts.bits(cells.values[places], np.exp(log_prob[there]))
         return bits, mixed.sum(-1)
 
 

@@ -22,7 +22,8 @@ class RecordingScore:
     Attributes:
         seconds: length of the recording.
         nats_per_step: minus the natural log-density of the normalised values, per whole step.
-        bits_per_sample: exact code length of an integer sample; None where the model's input has none.
+        bits_per_sample: exact code length of an integer sample; None where the model's input has none. It
+            includes the bits that name the samples that may occur, if any.
         window_s: length of a window in seconds, a whole number of the model's steps.
         start_s: (S,) start of each window in seconds.
         nats_per_step_series, bits_per_sample_series: (S,) the two figures of each window.
@@ -94,10 +95,15 @@ class StepScores(NamedTuple):
 
 
 class Stretches:
-    """Accumulator of step scores in windows of ``steps`` steps each."""
+    """Accumulator of step scores in windows of ``steps`` steps each.
 
-    def __init__(self, steps: int) -> None:
-        self._steps = steps
+    Args:
+        steps: of a window.
+        bits_before: bits of what a code has before the first step, which count for the whole recording alone.
+    """
+
+    def __init__(self, steps: int, bits_before: int = 0) -> None:
+        self._steps, self._bits_before = steps, bits_before
         self._seen = 0
         self._sums: list[list[float]] = []  # of each window: nats, bits, values
         self._exact = True
@@ -142,13 +148,16 @@ class Stretches:
         return RecordingScore(
             seconds=seconds,
             nats_per_step=float(nats.sum() / values.sum() * target_size),
-            bits_per_sample=float(bits.sum() / values.sum()) if self._exact else None,
-            bits_with_experts=(
-                None if self._with_experts is None else self._with_experts / float(values.sum())
-            ),
+            bits_per_sample=self._mean_bits(float(bits.sum()), values) if self._exact else None,
+            bits_with_experts=None
+            if self._with_experts is None
+            else self._mean_bits(self._with_experts, values),
             window_s=round(self._steps * step_s, 9),
             start_s=start_s,
             nats_per_step_series=nats / values * target_size,
             bits_per_sample_series=bits / values if self._exact else None,
             values=values.astype(np.int64),
         )
+
+    def _mean_bits(self, bits: float, values: Figures) -> float:
+        return (bits + self._bits_before) / float(values.sum())

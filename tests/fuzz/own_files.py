@@ -13,7 +13,7 @@ import torch
 from pipeline.common.files import CHECKSUM, with_checksum, write_json
 from pipeline.common.hashing import checksum
 from pipeline.compression.codec import CodingModel, compress_sound, decompress_sound
-from pipeline.compression.container import FIRST_VERSION, MAGIC, VERSION
+from pipeline.compression.container import FIRST_VERSION, MAGIC, PLAIN_VERSION, VERSION
 from pipeline.model.storage import load_model
 from pipeline.training.checkpoint import TRAILER, Position, restore_checkpoint, save_checkpoint
 from tests.fuzz.fuzzing import Attempt
@@ -31,18 +31,29 @@ def sealed_object(value: Any) -> bytes:
     return with_checksum({k: x for k, x in value.items() if k != CHECKSUM}).encode()
 
 
-def sealed_coded(header: bytes, blocks: bytes, version: int = VERSION) -> bytes:
-    """A compressed recording of any header and blocks, with valid lengths and checksum."""
+def sealed_coded(header: bytes, blocks: bytes, version: int = PLAIN_VERSION, values: bytes = b"") -> bytes:
+    """A compressed recording of any header, values and blocks, with valid lengths and checksum."""
     header = header if version == FIRST_VERSION else zlib.compress(header, 9)
+    blocks = struct.pack("<I", len(values)) + values + blocks if version == VERSION else blocks
     size = PRELUDE.size + len(header) + len(blocks) + 32
     body = PRELUDE.pack(MAGIC, version, len(header), size) + header + blocks
     return body + hashlib.sha256(body).digest()
+
+
+def values_of(coded: bytes) -> bytes:
+    """The packed values of a compressed recording of the newest version."""
+    _, version, length, _ = PRELUDE.unpack_from(coded)
+    place = PRELUDE.size + length
+    (size,) = struct.unpack_from("<I", coded, place)
+    return coded[place + 4 : place + 4 + size] if version == VERSION else b""
 
 
 def parts_of(coded: bytes) -> tuple[bytes, list[tuple[bytes, bytes]]]:
     """The header and the blocks of a compressed recording."""
     _, version, length, _ = PRELUDE.unpack_from(coded)
     place, blocks = PRELUDE.size + length, []
+    if version == VERSION:
+        place += 4 + len(values_of(coded))
     while place < len(coded) - 32:
         words, rest = SIZES.unpack_from(coded, place)
         middle = place + SIZES.size + words
@@ -59,23 +70,25 @@ def joined(blocks: list[tuple[bytes, bytes]]) -> bytes:
 def mutate_coded(coded: bytes, draw: Random) -> bytes:
     """Mutate a compressed recording; mostly the sums are made valid again."""
     header, blocks = parts_of(coded)
-    version = PRELUDE.unpack_from(coded)[1]
+    version, values = PRELUDE.unpack_from(coded)[1], values_of(coded)
     if draw.random() < 0.1:
-        version = draw.choice([0, FIRST_VERSION, VERSION])
+        version = draw.choice([0, FIRST_VERSION, PLAIN_VERSION, VERSION])
+    if draw.random() < 0.3:
+        values = mutate_bytes(values, draw)
     kind = draw.random()
     if kind < 0.15:
         return mutate_bytes(coded, draw)
     if kind < 0.3:
-        return sealed_coded(header, mutate_bytes(joined(blocks), draw), version)
+        return sealed_coded(header, mutate_bytes(joined(blocks), draw), version, values)
     if kind < 0.75:
-        return sealed_coded(mutate_json(header, draw), joined(blocks), version)
+        return sealed_coded(mutate_json(header, draw), joined(blocks), version, values)
     place = draw.randrange(len(blocks))
     words, rest = blocks[place]
     bomb = zlib.compress(bytes(draw.choice([0, 3, 1 << 16, 1 << 26])))
     blocks[place] = draw.choice(
         [(mutate_bytes(words, draw), rest), (words, bomb), (words, mutate_bytes(rest, draw))]
     )
-    return sealed_coded(header, joined(blocks), version)
+    return sealed_coded(header, joined(blocks), version, values)
 
 
 def compressed(folder: Path) -> Attempt:
@@ -88,6 +101,11 @@ def compressed(folder: Path) -> Attempt:
             compress(coding, source, folder / f"{number}.wcz")
         compress_sound(None, source, folder / "2.wcz")
         coded += [(folder / f"{number}.wcz").read_bytes() for number in range(3)]
+    few = write_sound(folder / "few.wav", 100 * (tone(2_000) // 1_000))
+    for model in (coding, None):
+        compress_sound(model, few, folder / "few.wcz")
+        coded.append((folder / "few.wcz").read_bytes())
+    assert values_of(coded[-1])
 
     def attempt(draw: Random, folder: Path) -> None:
         (folder / "a.wcz").write_bytes(mutate_coded(draw.choice(coded), draw))

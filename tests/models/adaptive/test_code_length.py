@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from models.adaptive.cells import cells_of, integer_cells
 from models.adaptive.code_length import AdaptivePredictor
 from tests.helpers.builders import noise, tone
 
@@ -69,7 +70,26 @@ def test_what_repeats_costs_little(samples: np.ndarray, most: float) -> None:
 def test_integers_of_few_bits_cost_no_more_than_these() -> None:
     for depth in (1, 4, 8):
         random = np.random.default_rng(depth).integers(-(1 << depth - 1), 1 << depth - 1, 5_000)
-        assert AdaptivePredictor(depth).bits(random).mean() < depth + 0.4
+        assert AdaptivePredictor(integer_cells(depth)).bits(random).mean() < depth + 0.4
+
+
+@pytest.mark.parametrize("values", [[-7, -3, 0, 1, 2, 40, 41], [0.5], [-32_768, 32_767], [100, 20_000]])
+def test_probabilities_of_all_values_sum_to_one(values: list[float]) -> None:
+    """After some samples, those of each value as the next one."""
+    cells, random = cells_of(values), np.random.default_rng(0)
+    before = random.choice(values, 200)
+    total = 0.0
+    for value in values:
+        predictor = AdaptivePredictor(cells)
+        predictor.bits(before)
+        total += 2.0 ** -float(predictor.bits(np.array([value]))[0])
+    assert total == pytest.approx(1.0, abs=1e-12)
+
+
+def test_a_sample_that_may_not_occur_is_an_error() -> None:
+    for sample in (-1, 2, 5):
+        with pytest.raises(ValueError, match="none of the values"):
+            AdaptivePredictor(cells_of([0, 1, 4])).bits(np.array([sample]))
 
 
 def test_a_network_that_knows_better_takes_over() -> None:

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from pipeline.compression.codec import CodingModel, adaptive_arithmetic, compress_sound, decompress_sound
-from pipeline.compression.container import open_coded
+from pipeline.compression.container import VERSION, open_coded
 from pipeline.errors import RecordingRejected
-from tests.fuzz.own_files import joined, parts_of, sealed_coded
+from tests.fuzz.own_files import joined, parts_of, sealed_coded, values_of
 from tests.helpers.builders import tone, write_sound
 from tests.helpers.coded_files import compress_in_first_format, integers
 
@@ -157,3 +157,23 @@ def test_blocks_that_do_not_fill_the_file(coding: CodingModel, coded: bytes, tmp
         (joined([(words, rest)]) + b"x", "1 bytes follow"),
     ):
         assert complaint in rejection(coding, sealed_coded(header, blocks), tmp_path)
+
+
+def test_a_set_of_integers_that_cannot_be(coding: CodingModel, tmp_path: Path) -> None:
+    source = write_sound(tmp_path / "source.wav", tone(3_000) // 100 * 100)
+    compress_sound(coding, source, tmp_path / "source.wcz")
+    whole = (tmp_path / "source.wcz").read_bytes()
+    (header, blocks), values = parts_of(whole), values_of(whole)
+    assert sealed_coded(header, joined(blocks), VERSION, values) == whole
+    for crafted, complaint in (
+        (b"", "values do not fit"),
+        (values[:8], "its values: too few bytes"),
+        (b"\x09" + values[1:], "its values: a number"),
+        (values[:5] + b"\xff" * 4 + values[9:], "its values: a number"),
+    ):
+        assert complaint in rejection(
+            coding, sealed_coded(header, joined(blocks), VERSION, crafted), tmp_path
+        )
+    for other in (values[:1] + b"\0\0\0\0" + values[5:], values[:5] + b"\x05\0\0\0" + values[9:]):
+        assert rejection(coding, sealed_coded(header, joined(blocks), VERSION, other), tmp_path)
+    assert "do not fit" in rejection(coding, sealed_coded(header, b"", VERSION, b""), tmp_path)

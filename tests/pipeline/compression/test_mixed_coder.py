@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
+from models.adaptive.cells import Cells, cells_of, integer_cells
 from models.adaptive.code_length import AdaptivePredictor
 from pipeline.compression.mixed_coder import MixedCoder, fingerprint
 from pipeline.compression.network_mixture import exact_arithmetic
@@ -34,10 +35,17 @@ def hop_of(model: TrainedModel | None) -> int:
 
 
 def round_trip(model: TrainedModel | None, integers: NDArray[Any], depth: int = 16) -> int:
-    """Check that the integers come back in blocks of whole steps; return the bits that they took."""
+    """Check that the integers come back; return the bits that they took."""
     places = integers.astype(np.int64) + (1 << (depth - 1))
+    return round_trip_of(model, places, integer_cells(depth), 2.0 ** (16 - depth))
+
+
+def round_trip_of(
+    model: TrainedModel | None, places: NDArray[np.int64], cells: Cells, step: float = 1.0
+) -> int:
+    """Check that the places come back in blocks of whole steps; return the bits that they took."""
     blocks = np.split(places, [3 * hop_of(model), 40 * hop_of(model)]) if len(places) > 300 else [places]
-    encoder, decoder = MixedCoder(depth, model), MixedCoder(depth, model)
+    encoder, decoder = MixedCoder(cells, step, model), MixedCoder(cells, step, model)
     taken = 0
     for block in blocks:
         if model is None:
@@ -82,8 +90,32 @@ def test_integers_of_any_depth_come_back(data: st.DataObject, depth: int, name: 
 @pytest.mark.parametrize("depth", [16, 10])
 def test_without_a_network_the_size_is_the_code_length(samples: Samples, depth: int) -> None:
     integers = samples.astype(np.int64) >> (16 - depth)
-    expected = AdaptivePredictor(depth).bits(integers).sum()
+    expected = AdaptivePredictor(integer_cells(depth)).bits(integers).sum()
     assert round_trip(None, integers, depth) == pytest.approx(expected, rel=1e-4, abs=32)
+
+
+@settings(max_examples=25)
+@given(
+    st.data(), st.sets(st.integers(-32_768, 32_767), min_size=1, max_size=40), st.sampled_from(list(MODELS))
+)
+def test_any_values_come_back(data: st.DataObject, values: set[int], name: str) -> None:
+    places = data.draw(arrays(np.int64, st.integers(0, 30), elements=st.integers(0, len(values) - 1)))
+    round_trip_of(MODELS[name], places, cells_of(sorted(values)))
+
+
+def test_with_values_that_never_occur_the_size_is_the_code_length() -> None:
+    """Every third integer is missing, and the size is smaller by nearly the logarithm of what is left."""
+    integers = np.rint(1.5 * np.rint(tone(4_000) // 2 + noise(4_000, std=200.0))).astype(np.int64)
+    cells = cells_of(np.rint(1.5 * np.arange(-20_000, 20_001)))
+    expected = AdaptivePredictor(cells).bits(integers).sum()
+    found = round_trip_of(None, np.searchsorted(cells.values, integers), cells)
+    assert found == pytest.approx(expected, rel=1e-4, abs=32)
+    assert found < round_trip(None, integers) - 0.9 * np.log2(1.5) * 4_000
+
+
+def test_one_value_takes_no_bits() -> None:
+    for model in MODELS.values():
+        assert round_trip_of(model, np.zeros(400, np.int64), cells_of([7])) == 0
 
 
 def test_a_useless_network_costs_next_to_nothing() -> None:
@@ -95,7 +127,7 @@ def test_a_useless_network_costs_next_to_nothing() -> None:
 def test_any_bytes_are_decoded_to_integers_of_the_alphabet() -> None:
     for name in ("none", "diagonal"):
         for data in (b"", b"\xff" * 100, bytes(range(256))):
-            found = MixedCoder(12, MODELS[name]).decode(data, 200)
+            found = MixedCoder(integer_cells(12), 16.0, MODELS[name]).decode(data, 200)
             assert found.min() >= 0
             assert found.max() < 1 << 12
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from models.adaptive.step_features import StepFeatures
+from pipeline.coding.layout import layout_of
 from pipeline.config.inputs import WaveformConfig
 from pipeline.data.dataset import SplitRows, split_rows
 from pipeline.data.step_table import step_table
@@ -49,7 +50,8 @@ def test_scores_from_the_table_are_those_of_each_recording_by_itself(lanes: int)
     )
     assert found.bits is not None
     for index, sound in enumerate(sounds):
-        expected = score_samples(MODEL, [sound], unused=UNUSED_BITS[index])
+        layout = layout_of(16, UNUSED_BITS[index], b"")
+        expected = score_samples(MODEL, [sound], layout=layout)
         assert float(found.bits[index]) / len(sound) == pytest.approx(expected.bits_per_sample, abs=0.01)
 
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from models.adaptive.cells import integer_cells
 from pipeline.api.model import Model
 from pipeline.audio.decode import read_mono
+from pipeline.coding.layout import layout_of, layout_of_samples
 from pipeline.compression.mixed_coder import MixedCoder
 from pipeline.compression.network_mixture import exact_arithmetic
 from pipeline.config.inputs import InputConfig, PianoRollConfig, SpectrogramConfig, WaveformConfig
@@ -22,7 +24,7 @@ from pipeline.scoring.plot import score_with_picture
 from pipeline.scoring.recordings import score_samples, whole_window_s
 from pipeline.scoring.steps import step_scores
 from pipeline.scoring.windows import RecordingScore, overall
-from tests.helpers.builders import join_rows, noise, tiny_model, tone, write_sound
+from tests.helpers.builders import adaptive_model, join_rows, noise, tiny_model, tone, write_sound
 
 RATE = 8_000
 Samples = NDArray[np.int16]
@@ -138,8 +140,28 @@ def test_bits_with_experts_are_those_that_compression_takes(kind: str) -> None:
     model, samples = model_of(kind), sound(4_321) // 3 + noise(4_321, std=100.0)
     found = score_samples(model, cut(samples, 1_000)).bits_with_experts
     with exact_arithmetic(model):
-        code = MixedCoder(16, model).encode(samples.astype(np.int64) + 32_768)
+        code = MixedCoder(integer_cells(16), model=model).encode(samples.astype(np.int64) + 32_768)
     assert found == pytest.approx(8 * len(code) / len(samples), abs=2e-3)
+
+
+@pytest.mark.parametrize("kind", ["diagonal", "full", "autoregressive", "adaptive"])
+@pytest.mark.parametrize("unused", [0, 5])
+def test_values_that_never_occur_get_no_probability(kind: str, unused: int) -> None:
+    """The figure is that of compression, with the bits of the set of values."""
+    model = adaptive_model(WAVEFORM) if kind == "adaptive" else model_of(kind)
+    steps = np.rint(1.7 * np.rint((sound(9_000) // 8 + noise(9_000, std=40.0)) / 2**unused))
+    samples = steps.astype(np.int16) << unused
+    layout = layout_of_samples(samples)
+    assert layout.packed
+    found = score_samples(model, cut(samples, 1_000), layout=layout)
+    with exact_arithmetic(model):
+        code = MixedCoder(layout.cells, layout.step, model).encode(layout.places(samples))
+    figure = found.bits_per_sample if kind == "adaptive" else found.bits_with_experts
+    assert figure == pytest.approx(8 * (len(code) + len(layout.packed)) / len(samples), abs=3e-3)
+    plain = score_samples(model, cut(samples, 1_000), layout=layout_of(16, unused, b""))
+    assert plain.bits_per_sample is not None
+    assert found.bits_per_sample is not None
+    assert found.bits_per_sample < plain.bits_per_sample - 0.6
 
 
 def test_bits_that_no_sample_uses_are_not_coded(tmp_path: Path) -> None:
@@ -154,7 +176,7 @@ def test_bits_that_no_sample_uses_are_not_coded(tmp_path: Path) -> None:
     assert found.bits_with_experts is not None
     assert found.bits_with_experts < 7
     with exact_arithmetic(model):
-        code = MixedCoder(8, model).encode((samples >> 8).astype(np.int64) + 128)
+        code = MixedCoder(integer_cells(8), 256.0, model).encode((samples >> 8).astype(np.int64) + 128)
     assert found.bits_with_experts == pytest.approx(8 * len(code) / len(samples), abs=0.01)
     assert Model(model).score(samples, RATE).bits_per_sample == found.bits_per_sample
 

@@ -92,6 +92,33 @@ def test_bits_that_no_sample_uses_are_left_out(
         assert round_trip(model, source, tmp_path) < 2_000 * (used + 0.8) / 8 + 600
 
 
+SCALED = {
+    "gain": (tone(6_000) // 20 * 1.7, "PCM_16"),
+    "loud gain, clipped": (np.clip(tone(6_000) * 5.3, -32_768, 32_767), "PCM_16"),
+    "8 bits with an offset": ((tone(6_000) & -256) + 37, "PCM_16"),
+    "16 bits in 24": (tone(6_000).astype(np.int64) // 8 * 8 * 217.3 / 256, "PCM_24"),
+    "16 bits in 32": (tone(6_000).astype(np.int64) // 8 * 8 * 1.01, "PCM_32"),
+    "two values": (np.sign(tone(6_000)) * 12_345, "PCM_16"),
+    "one value": (np.full(6_000, 12_345), "PCM_16"),
+}
+
+
+@pytest.mark.parametrize("name", SCALED)
+def test_values_that_never_occur_get_no_probability(
+    tmp_path: Path, coding: CodingModel, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, encoding = SCALED[name]
+    depth = int(encoding[-2:])
+    shifted = np.rint(np.stack([samples, samples[::-1]], 1) * 2.0 ** (depth - 16)).astype(np.int64)
+    source = write_sound(tmp_path / "a.wav", (shifted << (32 - depth)).astype(np.int32), subtype=encoding)
+    for model in (coding, None):
+        with_set = round_trip(model, source, tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr("pipeline.coding.layout.packed_values", lambda *_, **__: b"")
+            without = round_trip(model, source, tmp_path)
+        assert with_set < without or (name == "one value" and with_set == without)
+
+
 def test_eight_bits_take_less_than_eight(tmp_path: Path, coding: CodingModel) -> None:
     source = write_sound(tmp_path / "a.wav", tone(20_000), subtype="PCM_U8")
     assert round_trip(coding, source, tmp_path) < 20_000

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.compression import range_coder as coder
+from pipeline.coding import range_coder as coder
 
 Decision = tuple[int, float]
 
