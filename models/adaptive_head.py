@@ -53,19 +53,28 @@ class AdaptiveHead(nn.Module):
             changes = self.projection(hidden.to(self.projection.weight.dtype))[..., None, :]
             changes = changes.clamp(-guided.LARGEST_CHANGE, guided.LARGEST_CHANGE)
             size, scales = self.target_size, self.target_size * PREDICTIONS
-            values, errors, log_scales = inputs[..., : size + 2 * scales].split([size, scales, scales], -1)
+            values, errors, log_scales, distance = inputs[..., : size + 2 * scales + 1].split(
+                [size, scales, scales, 1], -1
+            )
             errors = errors.unflatten(-1, (size, PREDICTIONS))
             scale = log_scales.unflatten(-1, (size, PREDICTIONS)).exp()
             with torch.no_grad():
-                log_weights = self._log_weights(10 * inputs[..., -guided.EXPERTS :], errors, scale)
+                before = 10 * inputs[..., -guided.EXPERTS :]
+                log_weights = self._log_weights(before, errors, scale, distance[..., None, None])
             return self._mixture(changes, values, errors, scale, log_weights)
 
-    def _log_weights(self, before: Tensor, errors: Tensor, scale: Tensor) -> Tensor:
-        """Return the log weights of each sample's experts, (..., D, K), from those of the first sample."""
+    def _log_weights(self, before: Tensor, errors: Tensor, scale: Tensor, distance: Tensor) -> Tensor:
+        """Return the log weights of each sample's experts, (..., D, K), from those of the first sample.
+
+        Args:
+            before: (..., K) those of the first sample.
+            errors, scale: (..., D, PREDICTIONS).
+            distance: (..., 1, 1, 1) of two values of the recording; it is 0 where there is no step.
+        """
         inverse = (scale[..., None] * self.widths).reciprocal()
-        distance = errors.abs()[..., None]
-        below, above = (distance - 0.5) * inverse, (distance + 0.5) * inverse
-        found = logistic_interval(below, above, inverse).flatten(-2)
+        error, width = errors.abs()[..., None], distance.clamp(min=1.0)
+        below, above = (error - 0.5 * width) * inverse, (error + 0.5 * width) * inverse
+        found = logistic_interval(below, above, width * inverse).flatten(-2)
         found = found.clamp(min=math.log(LEAST_LIKELIHOOD))
         log_weights = self.fading[:, None] * before[..., None, :] + self.counting @ found
         top: Tensor = log_weights.amax(-1, keepdim=True)

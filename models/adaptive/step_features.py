@@ -1,7 +1,8 @@
 """The steps of a recording as the head on adaptive predictions is called with them.
 
 A step of D samples is one row of numbers. First come, for each sample, the errors of the predictions and the
-logarithms of their running scales, then what the network reads, which is known before the step.
+logarithms of their running scales, then the distance of two values of the recording, and at last what the
+network reads, which is known before the step.
 """
 
 import numpy as np
@@ -26,7 +27,7 @@ def row_size(hop: int, window: int) -> int:
         hop: samples of a step, D.
         window: past samples that the network reads.
     """
-    return 2 * hop * PREDICTIONS + inputs_size(window)
+    return 2 * hop * PREDICTIONS + 1 + inputs_size(window)
 
 
 class StepFeatures:
@@ -65,7 +66,8 @@ def _write_rows(state: Guided, samples: NDArray[np.int64], hop: int, unused: int
     scales = hop * PREDICTIONS
     for t in range(rows.shape[0]):
         row = rows[t]
-        guided.write_inputs(state, row[2 * scales :])
+        row[2 * scales] = np.float32(unit)
+        guided.write_inputs(state, row[2 * scales + 1 :])
         for n in range(min(hop, samples.size - t * hop)):
             value = np.float64(samples[t * hop + n])
             guided.predict(state)

@@ -10,7 +10,7 @@ BLOCK = 512
 
 @triton.jit  # type: ignore[untyped-decorator]
 def gather_batch(  # type: ignore[no-untyped-def]
-    row, found_inf, chunks, numbers, rows, mean, std, edges, lane_of_state,
+    row, found_inf, chunks, numbers, rows, mean, std, distances, lane_of_state,
     state, inputs, targets, stored, mask, lower, upper, keep, recording, sizes,
     state_size, last_row, lanes, length, blocks, unit,
     window: tl.constexpr, hop: tl.constexpr, width: tl.constexpr,
@@ -22,8 +22,8 @@ def gather_batch(  # type: ignore[no-untyped-def]
         row, found_inf, chunks, numbers: of the register and the tables of `pipeline.training.gpu`.
         rows: (R, width) as stored.
         mean, std: (width,), normalisation.
-        edges: bounds of the intervals of all integers from ``lowest`` on, in double precision; read if
-            ``exact``.
+        distances: (recordings + 1,), distance of two values of each recording, the first for an empty lane;
+            read if ``exact``.
         lane_of_state: (state_size,), the lane of each number of ``state``.
         state: (state_size,), is changed: 0 where it is not kept.
         inputs, targets, stored, mask, lower, upper, keep, recording: are written, see
@@ -36,7 +36,7 @@ def gather_batch(  # type: ignore[no-untyped-def]
         unit: value of a stored 1.
         window, hop, width: division of rows into steps.
         exact: whether bounds are written.
-        lowest: smallest integer.
+        lowest: smallest sample.
         block: values of a program.
     """
     number, program = tl.load(row), tl.program_id(0)
@@ -57,7 +57,7 @@ def gather_batch(  # type: ignore[no-untyped-def]
         tl.store(inputs + lane.to(tl.int64) * size + place, value, mask=place < size)
 
         _gather_targets(
-            rows, chunk, mean, std, edges, targets, stored, mask, lower, upper,
+            rows, chunk, mean, std, distances, targets, stored, mask, lower, upper,
             lane, place, length * hop * width, last_row, unit, window, width, exact, lowest,
         )  # fmt: skip
     else:
@@ -71,7 +71,7 @@ def gather_batch(  # type: ignore[no-untyped-def]
 
 @triton.jit  # type: ignore[untyped-decorator]
 def _gather_targets(  # type: ignore[no-untyped-def]
-    rows, chunk, mean, std, edges, targets, stored, mask, lower, upper,
+    rows, chunk, mean, std, distances, targets, stored, mask, lower, upper,
     lane, place, size, last_row, unit, window: tl.constexpr, width: tl.constexpr,
     exact: tl.constexpr, lowest: tl.constexpr,
 ):  # fmt: skip
@@ -84,9 +84,19 @@ def _gather_targets(  # type: ignore[no-untyped-def]
     tl.store(mask + target, exists & (position >= tl.load(chunk + 4)), mask=inside)
     tl.store(targets + target, _normalised(value, mean, std, column, unit, exists), mask=inside)
     if exact:
-        edge = value.to(tl.int32) - lowest
-        tl.store(lower + target, tl.load(edges + edge, mask=inside, other=0.0), mask=inside)
-        tl.store(upper + target, tl.load(edges + edge + 1, mask=inside, other=0.0), mask=inside)
+        distance = tl.load(distances + tl.load(chunk) + 1).to(tl.float64)
+        sample, infinity = value.to(tl.float64), float("inf")
+        below = _bound(sample - 0.5 * distance, mean, std, column, unit)
+        above = _bound(sample + 0.5 * distance, mean, std, column, unit)
+        tl.store(lower + target, tl.where(sample <= lowest, -infinity, below), mask=inside)
+        tl.store(upper + target, tl.where(sample >= -lowest - distance, infinity, above), mask=inside)
+
+
+@triton.jit  # type: ignore[untyped-decorator]
+def _bound(steps, mean, std, column, unit):  # type: ignore[no-untyped-def]
+    """Return bounds in quantisation steps as normalised values, in double precision."""
+    centred = steps * unit - tl.load(mean + column).to(tl.float64)
+    return centred / tl.load(std + column).to(tl.float64)
 
 
 @triton.jit  # type: ignore[untyped-decorator]
@@ -112,7 +122,7 @@ def gather(
     tables: tuple[Tensor, Tensor],
     rows: Tensor,
     moments: tuple[Tensor, Tensor],
-    edges: Tensor | None,
+    distances: Tensor | None,
     states: tuple[Tensor, Tensor],
     batch: list[Tensor],
     unit: float,
@@ -126,7 +136,7 @@ def gather(
     blocks = triton.cdiv(length * max(window, hop) * width, BLOCK)
     programs = lanes * blocks + triton.cdiv(len(state), BLOCK)
     gather_batch[(programs,)](
-        *register, *tables, rows, *moments, state if edges is None else edges, *states, *batch,
+        *register, *tables, rows, *moments, state if distances is None else distances, *states, *batch,
         len(state), len(rows) - 1, lanes, length, blocks, unit,
-        window, hop, width, edges is not None, lowest, BLOCK,
+        window, hop, width, distances is not None, lowest, BLOCK,
     )  # fmt: skip

@@ -85,7 +85,7 @@ def _(*arguments: Any) -> None:
 @torch.library.custom_op("wavecast::gather_batch", mutates_args=("state",))
 def gather_batch(
     row: Tensor, found_inf: Tensor, chunks: Tensor, numbers: Tensor, rows: Tensor, mean: Tensor, std: Tensor,
-    edges: Tensor | None, lane_of_state: Tensor, state: Tensor,
+    distances: Tensor | None, lane_of_state: Tensor, state: Tensor,
     unit: float, framing: list[int], length: int, lowest: int,
 ) -> list[Tensor]:  # fmt: skip
     """Gather a batch of ``length`` steps as `pipeline.training.gpu.batch` does, and reset states in place.
@@ -93,11 +93,12 @@ def gather_batch(
     Args:
         row, found_inf, chunks, numbers: of the register and the tables.
         rows, mean, std, unit: what is gathered, and its normalisation.
-        edges: bounds of the intervals of all integers from ``lowest`` on; None for the density.
+        distances: (recordings + 1,) distance of two values of each recording, the first for an empty lane;
+            None for the density.
         lane_of_state, state: all numbers of the state, and the lane of each.
         framing: window, hop and width.
         length: T.
-        lowest: see ``edges``.
+        lowest: the smallest sample.
 
     Returns:
         Inputs, targets, stored targets, mask, bounds (empty for the density), where the state is kept,
@@ -105,9 +106,9 @@ def gather_batch(
     """
     from models.gpu_kernels.batch import gather
 
-    batch = _empty_batch(chunks, rows, framing, length, edges is not None)
+    batch = _empty_batch(chunks, rows, framing, length, distances is not None)
     gather(
-        (row, found_inf), (chunks, numbers), rows, (mean, std), edges, (lane_of_state, state), batch,
+        (row, found_inf), (chunks, numbers), rows, (mean, std), distances, (lane_of_state, state), batch,
         unit, framing, lowest,
     )  # fmt: skip
     return batch
@@ -116,10 +117,10 @@ def gather_batch(
 @gather_batch.register_fake
 def _(
     row: Tensor, found_inf: Tensor, chunks: Tensor, numbers: Tensor, rows: Tensor, mean: Tensor, std: Tensor,
-    edges: Tensor | None, lane_of_state: Tensor, state: Tensor,
+    distances: Tensor | None, lane_of_state: Tensor, state: Tensor,
     unit: float, framing: list[int], length: int, lowest: int,
 ) -> list[Tensor]:  # fmt: skip
-    return _empty_batch(chunks, rows, framing, length, edges is not None)
+    return _empty_batch(chunks, rows, framing, length, distances is not None)
 
 
 def _empty_batch(chunks: Tensor, rows: Tensor, framing: list[int], length: int, exact: bool) -> list[Tensor]:

@@ -161,6 +161,7 @@ class Batch:
         keep: (B,) where the carried state is kept; elsewhere it is emptied.
         recording: (B,) index within the split, -1 for an empty lane.
         bounds: those of `Normaliser.interval` of ``stored``, where they are known already.
+        distance: (B,) distance of two values of each lane's recording of samples, see `SplitRows.distances`.
     """
 
     inputs: Tensor
@@ -171,6 +172,14 @@ class Batch:
     keep: Tensor
     recording: Tensor
     bounds: tuple[Tensor, Tensor] | None = None
+    distance: Tensor | None = None
+
+    def intervals(self, normaliser: Normaliser) -> tuple[Tensor, Tensor]:
+        """Return the bounds of the intervals of ``stored``, see `Normaliser.interval`."""
+        if self.bounds is not None:
+            return self.bounds
+        width = 1 if self.distance is None else self.distance[:, None, None]
+        return normaliser.interval(self.stored, width)
 
 
 def batches(
@@ -205,4 +214,6 @@ def batches(
         if table is not None:
             own = table.gather(recording.cpu(), first_step.cpu(), chunk_steps).to(device, non_blocking=True)
             inputs = torch.cat([targets, own], -1)
-        yield Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))
+        distance = data.distances[recording].to(device) if normaliser.quantised else None
+        batch = Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))
+        yield replace(batch, distance=distance)

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 import numpy as np
 import torch
@@ -43,6 +43,7 @@ class RecordingEntry(TypedDict):
     split: Split
     offset: int
     length: int
+    unused_bits: NotRequired[int | None]
 
 
 class DatasetFile(TypedDict):
@@ -133,20 +134,41 @@ class SplitRows:
         rows: (R, width) as stored.
         offset, length: (recordings,) int64 on the same device as ``rows``.
         kept: where what is computed from all recordings may be kept, a path without a suffix.
+        known_unused: what the data set states of `unused_bits`; None where it is not known.
     """
 
     rows: Tensor
     offset: Tensor
     length: Tensor
     kept: Path | None = None
+    known_unused: tuple[int | None, ...] | None = None
 
     @cached_property
     def unused_bits(self) -> Tensor:
-        """How many of the lowest bits of integer rows are 0 in all rows of each recording, (recordings,)."""
-        rows, ends = self.rows.cpu().numpy(), (self.offset + self.length).tolist()
-        recordings = [rows[start:end] for start, end in zip(self.offset.tolist(), ends, strict=True)]
-        unused = [unused_bits(int(np.bitwise_or.reduce(each, None)), SAMPLE_BITS) for each in recordings]
-        return torch.tensor(unused)
+        """How many of the lowest bits of 16-bit rows are 0 in all rows of each recording, (recordings,).
+
+        What the data set does not state, as those of earlier releases, is found in the rows.
+        """
+        starts, lengths = self.offset.tolist(), self.length.tolist()
+        known = self.known_unused or (None,) * len(starts)
+        unused = [
+            _unused_bits(self.rows[start : start + length]) if bits is None else bits
+            for start, length, bits in zip(starts, lengths, known, strict=True)
+        ]
+        return torch.tensor(unused, dtype=torch.int64)
+
+    @cached_property
+    def distances(self) -> Tensor:
+        """Distance of two values of each recording of samples, and a last 1, (recordings + 1,) int64.
+
+        It is 2^n where the n lowest bits of all its samples are unused.
+        """
+        unused = torch.cat([self.unused_bits, torch.zeros(1, dtype=torch.int64)])
+        return (torch.ones_like(unused) << unused).to(self.rows.device)
+
+
+def _unused_bits(rows: Tensor) -> int:
+    return unused_bits(int(np.bitwise_or.reduce(rows.cpu().numpy(), None, initial=0)), SAMPLE_BITS)
 
 
 def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRows:
@@ -159,15 +181,18 @@ def split_rows(dataset: Dataset, split: Split, device: torch.device) -> SplitRow
     verify_rows(dataset, chosen.tolist())
     offset, length = dataset.offset[chosen], dataset.length[chosen]
     kept = dataset.path.with_name(split)
+    unused = tuple(dataset.entries[i].get("unused_bits") for i in chosen) if dataset.entries else None
     total = int(length.sum())
     if device.type != "cuda" or total * dataset.rows[:1].nbytes > 0.5 * torch.cuda.mem_get_info(device)[0]:
-        return SplitRows(_as_tensor(dataset.rows), torch.from_numpy(offset), torch.from_numpy(length), kept)
+        places = torch.from_numpy(offset), torch.from_numpy(length)
+        return SplitRows(_as_tensor(dataset.rows), *places, kept, unused)
     rows = _as_tensor(dataset.rows)
     packed = torch.empty((total, rows.shape[1]), dtype=rows.dtype, device=device)
     begins = np.cumsum(length) - length
     for source, target, count in zip(offset.tolist(), begins.tolist(), length.tolist(), strict=True):
         packed[target : target + count] = rows[source : source + count]
-    return SplitRows(packed, torch.from_numpy(begins).to(device), torch.from_numpy(length).to(device), kept)
+    places = torch.from_numpy(begins).to(device), torch.from_numpy(length).to(device)
+    return SplitRows(packed, *places, kept, unused)
 
 
 def _as_tensor(rows: np.ndarray) -> Tensor:
@@ -213,6 +238,7 @@ def write_dataset(store: RowStore, records: list[Recording], config: InputConfig
                 "length": s.length,
                 "checksum": s.checksum,
                 "content_hash": r.content_hash,
+                **({} if r.unused_bits is None else {"unused_bits": r.unused_bits}),
                 **({"part": r.part.model_dump(mode="json")} if r.part else {}),
             }
             for r, s in zip(used, stored, strict=True)

@@ -50,6 +50,8 @@ class Recording(BaseModel):
     seconds: float | None = None
     peak: float | None = None
     """Largest magnitude before clipping, 1 being full scale."""
+    unused_bits: int | None = None
+    """Lowest bits that are 0 in all 16-bit samples after conversion, as in sounds of 8 bits."""
     group: str | None = None
     split: Split | None = None
     layout: str | None = None

@@ -24,7 +24,7 @@ from pipeline.features.framing import Framing
 if TYPE_CHECKING:
     from pipeline.data.dataset import SplitRows
 
-VERSION = 1
+VERSION = 2
 """Raise it when rows change their meaning: older tables are then made anew."""
 
 

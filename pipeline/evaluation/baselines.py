@@ -21,9 +21,9 @@ from pipeline.evaluation.note_baselines import are_notes
 from pipeline.evaluation.waveform_baselines import are_samples
 
 BASELINES = [
-    Baseline("uniform", are_samples, waveform_baselines.uniform),
-    Baseline("fixed Gaussian", are_samples, waveform_baselines.fixed_gaussian),
-    Baseline("linear predictor ({order})", are_samples, waveform_baselines.linear_predictor),
+    Baseline("uniform", are_samples, waveform_baselines.uniform, 2),
+    Baseline("fixed Gaussian", are_samples, waveform_baselines.fixed_gaussian, 2),
+    Baseline("linear predictor ({order})", are_samples, waveform_baselines.linear_predictor, 2),
     Baseline("FLAC", are_samples, waveform_baselines.flac),
     Baseline("adaptive predictor", are_samples, waveform_baselines.adaptive_predictor),
     Baseline("fixed Gaussian", are_frames, frame_baselines.fixed_gaussian),

@@ -89,7 +89,6 @@ def score(
     was_training = network.training
     network.eval()
     exact = exact and normaliser.quantised
-    widths = value_distances(data).to(device) if exact else sums
     for batch, distribution in predictions(network, data, framing, normaliser, lanes, chunk_steps, visible):
         column = torch.where(batch.recording >= 0, batch.recording, count)
         nats = -log_likelihood(distribution, batch, normaliser, discrete).double()
@@ -100,8 +99,8 @@ def score(
             distribution, IntegerDistribution
         )  # of other heads only the density is known
         if exact:
-            width = widths[column][:, None, None]
-            bits = code_length_bits(distribution, batch.targets, batch.stored, batch.mask, normaliser, width)
+            lower, upper = batch.intervals(normaliser)
+            bits = code_length_bits(distribution, batch.targets, lower, upper, batch.mask)
             sums[1].index_add_(0, column, bits.sum(1))
     network.train(was_training)
     nats, bits = sums[:, :count]
@@ -138,29 +137,17 @@ def predictions(
 def code_length_bits(
     distribution: Distribution,
     values: Tensor,
-    stored: Tensor,
-    mask: Tensor | None,
-    normaliser: Normaliser,
-    width: Tensor | int = 1,
+    lower: Tensor,
+    upper: Tensor,
+    mask: Tensor | None = None,
 ) -> Tensor:
     """Return the exact code length (...) in bits, float64, of integer samples under a mixture.
 
     Args:
         distribution: mixtures of batch shape (...).
         values: the normalised samples, (..., D).
-        stored: the samples as integers, (..., D).
+        lower, upper: normalised bounds of the samples' intervals, (..., D) float64.
         mask: (..., D); samples where it is false are left out. None includes all.
-        normaliser: gives the bounds of a sample's interval.
-        width: distance of two integers that occur, see `Normaliser.interval`.
     """
     assert isinstance(distribution, IntegerDistribution)
-    return distribution.interval_log_prob(values, *normaliser.interval(stored, width), mask) / -math.log(2)
-
-
-def value_distances(data: SplitRows) -> Tensor:
-    """Return the distance of two values of each recording of integers, and a last 1, (recordings + 1).
-
-    It is 2^n where the n lowest bits of all its samples are unused.
-    """
-    unused = torch.cat([data.unused_bits, torch.zeros(1, dtype=torch.int64)])
-    return torch.ones_like(unused) << unused
+    return distribution.interval_log_prob(values, lower, upper, mask) / -math.log(2)

@@ -22,6 +22,9 @@ from pipeline.features.representation import Representation
 BLOCK = 1 << 18
 """Values scored at a time, so that memory stays flat."""
 
+Scored = tuple[DiagonalMixture, torch.Tensor, int]
+"""Distributions, the integer samples (N, 1) that they are asked about, and the distance of two samples."""
+
 
 def are_samples(representation: Representation) -> bool:
     """Whether rows are single samples."""
@@ -29,18 +32,27 @@ def are_samples(representation: Representation) -> bool:
 
 
 def uniform(comparison: Comparison) -> Figures:
-    """Return the figures of a uniform distribution over the 65,536 values."""
-    dataset = comparison.dataset
+    """Return the figures of a uniform distribution: 16 bits, less those that a recording leaves unused."""
+    dataset, bits, count = comparison.dataset, 0, 0
+    for samples in comparison.scored():
+        bits += len(samples) * (SAMPLE_BITS - _unused_bits(samples.numpy()))
+        count += len(samples)
     std = dataset.normalisation.std[0]
-    return Figures(math.log(2 * INT16_SCALE * dataset.representation.unit / std), 16.0)
+    return Figures(math.log(2 * INT16_SCALE * dataset.representation.unit / std), bits / count)
 
 
 def fixed_gaussian(comparison: Comparison) -> Figures:
     """Return the figures of one Gaussian with the mean and standard deviation of the training split."""
     zero = torch.zeros(1, 1)
     fixed = DiagonalMixture(torch.zeros(1), zero, torch.ones(1, 1))
-    blocks = (block for samples in comparison.scored() for block in samples.split(BLOCK))
-    return _score(((fixed, block) for block in blocks), comparison.normaliser())
+
+    def distributions() -> Iterator[Scored]:
+        for samples in comparison.scored():
+            distance = 1 << _unused_bits(samples.numpy())
+            for block in samples.split(BLOCK):
+                yield fixed, block, distance
+
+    return _score(distributions(), comparison.normaliser())
 
 
 def linear_predictor(comparison: Comparison) -> Figures:
@@ -53,12 +65,13 @@ def linear_predictor(comparison: Comparison) -> Figures:
     std = torch.from_numpy(predictor.residual_std * scale)[:, None]
     logits = torch.from_numpy(np.log(predictor.residual_weight))
 
-    def distributions() -> Iterator[tuple[DiagonalMixture, torch.Tensor]]:
+    def distributions() -> Iterator[Scored]:
         for rows in comparison.scored():
+            distance = 1 << _unused_bits(rows.numpy())
             mean = torch.from_numpy(predictor.predict(rows[:, 0].numpy()) * scale - shift)[:, None, None]
             for start in range(0, len(rows), BLOCK):
                 block = slice(start, start + BLOCK)
-                yield DiagonalMixture(logits, mean[block], std), rows[block]
+                yield DiagonalMixture(logits, mean[block], std), rows[block], distance
 
     return _score(distributions(), normaliser)
 
@@ -109,10 +122,7 @@ def adaptive_bits(samples: np.ndarray, layout: Layout | None = None) -> float:
     """
     from models.adaptive.code_length import AdaptivePredictor
 
-    if layout is None:
-        layout = layout_of(
-            SAMPLE_BITS, unused_bits(int(np.bitwise_or.reduce(samples, initial=0)), SAMPLE_BITS), b""
-        )
+    layout = layout or layout_of(SAMPLE_BITS, _unused_bits(samples), b"")
     predictor, bits = AdaptivePredictor(layout.cells), math.log2(SAMPLE_BITS) + 8 * len(layout.packed)
     for start in range(0, len(samples), BLOCK):
         values = layout.cells.values[layout.places(samples[start : start + BLOCK])]
@@ -120,12 +130,16 @@ def adaptive_bits(samples: np.ndarray, layout: Layout | None = None) -> float:
     return bits
 
 
-def _score(scored: Iterable[tuple[DiagonalMixture, torch.Tensor]], normaliser: Normaliser) -> Figures:
-    """Average over distributions and the integer samples (N, 1) that they are asked about."""
+def _unused_bits(samples: np.ndarray) -> int:
+    return unused_bits(int(np.bitwise_or.reduce(samples, None, initial=0)), SAMPLE_BITS)
+
+
+def _score(scored: Iterable[Scored], normaliser: Normaliser) -> Figures:
+    """Average over distributions and the integer samples that they are asked about."""
     nats, bits, count = 0.0, 0.0, 0
-    for distribution, samples in scored:
-        values = normaliser.normalise(samples)
+    for distribution, samples, distance in scored:
+        values, intervals = normaliser.normalise(samples), normaliser.interval(samples, distance)
         nats -= float(distribution.log_prob(values).double().sum())
-        bits += float(code_length_bits(distribution, values, samples, None, normaliser).sum())
+        bits += float(code_length_bits(distribution, values, *intervals).sum())
         count += len(samples)
     return Figures(nats / count, bits / count)

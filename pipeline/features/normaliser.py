@@ -56,11 +56,3 @@ class Normaliser:
         """Return bounds (...) between samples, in quantisation steps, as normalised values in float64."""
         bounds: Tensor = (steps.double() * self.unit - self.mean.double()) / self.std.double()
         return bounds
-
-    def edges(self) -> Tensor:
-        """Return the lower bounds of `interval` of all 16-bit integers in order, and the last upper bound."""
-        import torch
-
-        integers = torch.arange(-INT16_SCALE, INT16_SCALE, device=self.mean.device)
-        lower, upper = self.interval(integers)
-        return torch.cat([lower, upper[-1:]])

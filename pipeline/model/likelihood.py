@@ -22,13 +22,14 @@ def log_likelihood(
         distribution: distributions of batch shape (B, T).
         batch: targets, their mask and the integer samples.
         normaliser: gives the bounds of a sample's interval.
-        discrete: use the probability of each integer sample's interval, divided by the interval's width. This
-            is the average of the density over the interval, so both results have one unit.
+        discrete: use the probability of each integer sample's interval, divided by a quantisation step. Where
+            a recording uses all bits, this is the average of the density over the interval. So both results
+            have one unit.
     """
     if not discrete:
         return distribution.log_prob(batch.targets, batch.mask)
     assert isinstance(distribution, IntegerDistribution)
-    log_prob = distribution.discrete_log_prob(batch.targets, *normaliser.interval(batch.stored), batch.mask)
+    log_prob = distribution.discrete_log_prob(batch.targets, *batch.intervals(normaliser), batch.mask)
     log_width = _log_width(normaliser)
     values = batch.targets.shape[-1] if batch.mask is None else batch.mask.sum(-1)
     return log_prob - values * log_width
@@ -66,7 +67,7 @@ def training_loss(
         distribution, after = network(batch.inputs, state)
         return -log_likelihood(distribution, batch, normaliser, discrete).sum() / steps, after
     hidden, inputs, after = network.hidden_vectors(batch.inputs, state)
-    bounds = batch.bounds or normaliser.interval(batch.stored) if discrete else None
+    bounds = batch.intervals(normaliser) if discrete else None
     compared = Steps(batch.targets, batch.mask, inputs, bounds)
     with torch.autocast(hidden.device.type, enabled=False):
         if head is None:
@@ -80,5 +81,5 @@ def training_loss(
 
 
 def _log_width(normaliser: Normaliser) -> float:
-    """Return the logarithm of the width of an integer sample's interval."""
+    """Return the logarithm of a quantisation step, in normalised values."""
     return math.log(normaliser.interval_width)

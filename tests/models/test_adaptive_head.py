@@ -17,6 +17,7 @@ SOUNDS = {
     "tone": tone(1_400) // 4 + noise(1_400, std=50.0),
     "quiet": noise(700, std=0.7),
     "loud": noise(700, std=9_000.0),
+    "eight bits": tone(1_400) & -256,
 }
 
 
@@ -29,8 +30,8 @@ def head(spread: float) -> AdaptiveHead:
     return made.double()
 
 
-def mixtures(made: AdaptiveHead, samples: Samples, hidden: torch.Tensor) -> ExpertMixture:
-    rows = torch.from_numpy(StepFeatures(HOP, WINDOW).rows(samples)).double()
+def mixtures(made: AdaptiveHead, samples: Samples, hidden: torch.Tensor, unused: int = 0) -> ExpertMixture:
+    rows = torch.from_numpy(StepFeatures(HOP, WINDOW, unused).rows(samples)).double()
     values = torch.from_numpy(samples.reshape(-1, HOP)).double() * STEP
     found = made(hidden, torch.cat([values, rows], -1))
     assert isinstance(found, ExpertMixture)
@@ -42,14 +43,16 @@ def mixtures(made: AdaptiveHead, samples: Samples, hidden: torch.Tensor) -> Expe
 def test_the_mixture_of_each_sample_is_the_compiled_one(name: str, spread: float) -> None:
     """Rows are in single precision; differences of that size remain."""
     samples, made = SOUNDS[name], head(spread)
+    unused = 8 if name == "eight bits" else 0
     hidden = torch.randn(len(samples) // HOP, HIDDEN, dtype=torch.float64)
-    found = mixtures(made, samples, hidden)
+    found = mixtures(made, samples, hidden, unused)
+    unit = STEP * (1 << unused)
     weights = torch.softmax(found.logits, -1).detach().numpy().reshape(-1, EXPERTS)
-    mean = (found.mean / STEP).detach().numpy().reshape(-1, EXPERTS)
-    scale = (found.scale / STEP).detach().numpy().reshape(-1, EXPERTS)
+    mean = (found.mean / unit).detach().numpy().reshape(-1, EXPERTS)
+    scale = (found.scale / unit).detach().numpy().reshape(-1, EXPERTS)
     emitted = made.projection(hidden).detach().float().numpy()
     state = new_guided(WINDOW)
-    for n, value in enumerate(samples.astype(np.float64)):
+    for n, value in enumerate((samples >> unused).astype(np.float64)):
         if n % HOP == 0:
             guided.set_changes(state, emitted[n // HOP])
         guided.predict(state)

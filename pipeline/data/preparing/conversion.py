@@ -10,6 +10,7 @@ from typing import IO, Any
 import numpy as np
 
 from pipeline.audio.decode import DecodedFacts
+from pipeline.audio.pcm import SAMPLE_BITS, unused_bits
 from pipeline.common.blocks import read_blocks
 from pipeline.data.corpora.opening import fetched, open_source
 from pipeline.data.corpora.source import Source
@@ -75,13 +76,15 @@ def convert(
 
 def _decoded(source: Source, sound: SoundRepresentation, found: str) -> Converted:
     spool: IO[bytes] = tempfile.SpooledTemporaryFile(MEMORY_BYTES)  # noqa: SIM115
-    digest = hashlib.sha256()
+    digest, combined = hashlib.sha256(), 0
     with open_source(source) as recording:
         for block in recording.blocks(sound.sample_rate):
             digest.update(block.data)
             spool.write(block.data)
+            combined |= int(np.bitwise_or.reduce(block))
     rows = spool if sound.rows_are_samples else _rows(spool, sound)
     facts = _plain_facts(recording.facts, sound.sample_rate)
+    facts["unused_bits"] = unused_bits(combined, SAMPLE_BITS)
     return Converted(found, source.key(found), digest.hexdigest(), rows, facts)
 
 

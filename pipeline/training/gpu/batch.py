@@ -3,6 +3,8 @@
 On a GPU one kernel does it (`models.gpu_kernels`). The operations here are its definition, and run elsewhere.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -38,7 +40,8 @@ class BatchSource:
         initial = training.network.initial_state(tables.chunks.shape[1])
         self._starts_at_zero = not any(part.requires_grad for part in initial)
         self._lane_of_state = Memory.of([_lanes_of(part) for part in initial]).whole
-        self._edges = training.normaliser.edges() if training.config.loss == "discrete" else None
+        # Of each recording, the first for none, as an empty lane has the recording -1.
+        self._distances = training.data.distances.roll(1) if training.config.loss == "discrete" else None
 
     def __call__(self) -> tuple[Batch, Tensor, State]:
         """Return the batch of the register's row, its number of steps (), and the states before it."""
@@ -47,6 +50,8 @@ class BatchSource:
             batch = gathered_batch(
                 self.tables, register.row, training.data, training.framing, training.normaliser, self.steps
             )
+            if self._distances is not None:
+                batch = replace(batch, distance=self._distances[batch.recording + 1])
             # After a skipped update every state starts anew.
             keep = batch.keep & (register.found_inf == 0)
             count = self.tables.numbers.index_select(0, register.row)[0, 1]
@@ -54,11 +59,11 @@ class BatchSource:
         normaliser, framing = training.normaliser, training.framing
         inputs, targets, stored, mask, lower, upper, keep, recording, sizes = operations.gather_batch(
             register.row, register.found_inf, self.tables.chunks, self.tables.numbers, training.data.rows,
-            normaliser.mean, normaliser.std, self._edges, self._lane_of_state, self.state.whole,
+            normaliser.mean, normaliser.std, self._distances, self._lane_of_state, self.state.whole,
             normaliser.unit, [framing.window, framing.hop, framing.width], self.steps, -INT16_SCALE,
         )  # fmt: skip
         count, values = sizes.unbind()
-        bounds = None if self._edges is None else (lower, upper)
+        bounds = None if self._distances is None else (lower, upper)
         batch = Batch(inputs, targets, stored, mask, values, keep, recording, bounds)
         return batch, count, self.state.parts if self._starts_at_zero else self._started(keep)
 

@@ -93,7 +93,12 @@ def training_on_a_gpu(training: Training) -> Training:
         device=torch.device("meta"),
         optimizer=make_optimizer(training.network.parameters(), training.config),
         average=WeightAverage(training.network, training.config.ema) if training.average else None,
-        data=SplitRows(rows, training.data.offset, training.data.length),
+        data=SplitRows(
+            rows,
+            training.data.offset,
+            training.data.length,
+            known_unused=tuple(training.data.unused_bits.tolist()),
+        ),
     )
 
 

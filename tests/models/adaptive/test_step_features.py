@@ -54,7 +54,9 @@ def test_unused_low_bits_scale_errors_and_widths_and_nothing_else() -> None:
     np.testing.assert_allclose(
         shifted[:-1, existing], small[:-1, existing] + np.log(16), rtol=1e-5, atol=1e-5
     )
-    np.testing.assert_array_equal(shifted[:, 2 * SCALES :], small[:, 2 * SCALES :])
+    assert set(small[:, 2 * SCALES]) == {1.0}
+    assert set(shifted[:, 2 * SCALES]) == {16.0}
+    np.testing.assert_array_equal(shifted[:, 2 * SCALES + 1 :], small[:, 2 * SCALES + 1 :])
 
 
 @pytest.mark.parametrize(

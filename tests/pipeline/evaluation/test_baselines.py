@@ -181,6 +181,17 @@ def test_the_adaptive_predictor_starts_anew_in_each_recording(tmp_path: Path) ->
     assert ENTROPY_RATE_BITS < found.bits < ENTROPY_RATE_BITS + 0.25
 
 
+def test_unused_low_bits_cost_no_baseline_anything(tmp_path: Path) -> None:
+    """Where all is wide beside 16 steps, four bits less a sample; FLAC leaves them out by itself."""
+    test = [noise(4_000, seed, 3_000.0) for seed in (1, 2)]
+    found = []
+    for name, recordings in (("all", test), ("some", [test[0], test[1] & -16])):
+        data = dataset_of(tmp_path / name, {"train": [noise(9_000, 0, 3_000.0)], "test": recordings})
+        found.append({key: line.bits or 0.0 for key, line in baselines(data, "test", 2).items()})
+    for key in found[0]:
+        assert found[0][key] - found[1][key] == pytest.approx(2.0, abs=0.05), key
+
+
 def test_unused_low_bits_cost_the_adaptive_predictor_nothing() -> None:
     """The 4 bits of the number of unused ones stand for any recording."""
     samples = noise(4_000, std=25.0)
