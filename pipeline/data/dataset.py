@@ -21,6 +21,7 @@ from pipeline.common.hashing import digest_json
 from pipeline.config.inputs import InputConfig, row_settings
 from pipeline.config.types import Split
 from pipeline.data.manifest import Recording, write_manifest
+from pipeline.data.store.joined_map import map_rows
 from pipeline.data.store.row_store import RowStore
 from pipeline.data.verification import verify_rows
 from pipeline.errors import UserError
@@ -259,7 +260,8 @@ def _is_whole(path: Path) -> bool:
 def open_dataset(path: Path, config: InputConfig) -> Dataset:
     """Open what `prepare` returned, to be framed by ``config``.
 
-    Raises `UserError` where it is missing, damaged, or was prepared with other settings.
+    Raises `UserError` where it is missing or damaged, was prepared with other settings, or has rows on a disk
+    that is away.
     """
     path = path / "dataset.json" if path.is_dir() else path
     content = read_json(path, "prepared data set", DatasetFile, "delete it, and prepare the recordings again")
@@ -273,7 +275,7 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
         # Only as far as this data set reaches: rows behind may be another run's, still being written. A map
         # that could be written to, even privately, must not be larger than the machine's memory.
         shape = (int((offset + length).max()), representation.row_width)
-        rows = np.memmap(store / "rows.bin", representation.row_dtype, "r", shape=shape)
+        rows = map_rows(store, representation.row_dtype, shape)
     except (OSError, ValueError, OverflowError) as problem:
         raise UserError(
             f"{store / 'rows.bin'}: the rows of the data set cannot be read ({problem}); "
@@ -284,7 +286,7 @@ def open_dataset(path: Path, config: InputConfig) -> Dataset:
         fingerprint=content["fingerprint"],
         input=config,
         normalisation=Normalisation(*(tuple(content[key]) for key in ("mean", "std", "low", "high"))),
-        rows=np.asarray(rows),
+        rows=rows,
         offset=offset,
         length=length,
         split=[r["split"] for r in recordings],

@@ -2,9 +2,11 @@
 
     data/prepared/waveform-1a2b3c4d/       one folder for each kind and settings of input
         rows.bin, catalogue.jsonl, ...     every recording ever converted with these settings
+        rows-1073741824.bin, ...           further rows, in links to the folders of `preparation.folders`
         .shards/                           finished rows on their way to rows.bin
         0f1e2d3c4b5a/dataset.json          one folder for each data set, named by its fingerprint
         0f1e2d3c4b5a/manifest.jsonl        each recording found: its facts and split, or why it was rejected
+    data/prepared/.folders/                links to what `preparation.folders` has of this data folder
 
 An unchanged corpus is a no-op, a new file costs only itself. The rows, their order and the fingerprint do not
 depend on who converts the recordings, and in which order.
@@ -53,17 +55,17 @@ def prepare(
         The path of the data set's `dataset.json`.
 
     Raises:
-        UserError: no recording at all can be used. Single bad recordings are written in the manifest with
-            their reason.
+        UserError: no recording at all can be used, or a disk with rows is away or full. Single bad recordings
+            are written in the manifest with their reason.
     """
-    settings = dataset_settings(config.input)
+    settings, row_folders = dataset_settings(config.input), config.preparation.row_folders()
     folder = data_dir() / "prepared" / f"{config.input.kind}-{settings_key(settings)}"
     folder.mkdir(parents=True, exist_ok=True)
     corpus = find_corpus(config.corpus)
     sources = corpus.sources
     with announced_lock(folder / ".lock", f"{folder} is being prepared"):
         representation = representation_of(config.input)
-        store = RowStore(folder, representation.row_width, representation.row_dtype)
+        store = RowStore(folder, representation.row_width, representation.row_dtype, row_folders)
         try:
             if representation.sound is not None:
                 records = _convert_sound(store, sources, config, representation.sound, reread, progress)
@@ -96,7 +98,7 @@ def _convert_sound(
     """Convert what the store lacks, shard by shard; return the record of each source."""
     files = shard_files(config.preparation.shards, store.folder)
     stretches = list(plan(sources, store.catalogue, config.input, files, reread))
-    require_space_for_rows(store.folder, stretches, sound)
+    require_space_for_rows(store.row_folders, stretches, sound)
     merge = Merge(store, sound, files)
     records: list[Recording] = []
     committed = time.monotonic()

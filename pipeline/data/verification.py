@@ -6,7 +6,6 @@ notice. Each recording is verified once after a data set is opened, when its row
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.common.checked_lines import checksum
 from pipeline.common.locks import announced_lock
+from pipeline.data.store.pieces import replace_bytes
 from pipeline.errors import RecordingRejected, UserError
 
 if TYPE_CHECKING:
@@ -91,11 +91,7 @@ def _restore(dataset: PreparedRows, index: int, count: int) -> None:
             f"{store / 'rows.bin'}: the rows of {_counted(count)} are damaged, such as those of "
             f"{entry['path']}, which cannot be converted again ({problem}); delete {store} and prepare again"
         ) from None
-    with (store / "rows.bin").open("r+b") as file:
-        file.seek(entry["offset"] * dataset.rows[:1].nbytes)
-        file.write(rows)
-        file.flush()
-        os.fsync(file.fileno())
+    replace_bytes(store, entry["offset"] * dataset.rows[:1].nbytes, rows)
     if _is_damaged(dataset, index):
         raise UserError(f"{store / 'rows.bin'}: rows that were written again are damaged; check the disk")
 

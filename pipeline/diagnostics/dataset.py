@@ -77,6 +77,7 @@ def _rate(settings: dict[str, Any]) -> float:
 
 def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding]:
     from pipeline.data.dataset import DATASET_VERSION
+    from pipeline.data.store.pieces import pieces_within
     from pipeline.features.representations import representation_of
 
     try:
@@ -87,13 +88,14 @@ def _files(file: Path, settings: dict[str, Any], reach: int) -> Iterator[Finding
     if settings.get("version") != DATASET_VERSION:
         what = f"It was prepared as version {settings.get('version')}, this wavecast reads {DATASET_VERSION}."
         yield Finding("problem", "version", what, PREPARE)
-    rows = file.parent.parent / "rows.bin"
-    needed = reach * representation.row_width * representation.row_dtype.itemsize
-    there = rows.stat().st_size if rows.is_file() else 0
-    if there < needed:
-        what = f"Rows are missing: {rows} has {there:,} of {needed:,} bytes."
-        yield Finding("problem", "rows", what, f"Delete {file.parent.parent} and prepare again.")
     store = file.parent.parent
+    try:
+        pieces_within(store, reach * representation.row_width * representation.row_dtype.itemsize)
+    except UserError as problem:
+        yield Finding("problem", "rows", f"Rows are away: {problem}.", "Mount the disk that has them.")
+    except ValueError as problem:
+        what = f"Rows are missing: {problem}."
+        yield Finding("problem", "rows", what, f"Delete {store} and prepare again.")
     former = (store / "catalogue.json").is_file()
     for name in ("catalogue.json" if former else "catalogue.jsonl", "moments.bin"):
         if not (store / name).is_file():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pipeline.housekeeping.checkpoints import checkpoints
 from pipeline.housekeeping.leftovers import Leftover
-from pipeline.housekeeping.prepared import data_sets
+from pipeline.housekeeping.prepared import data_sets, unnamed_rows
 from pipeline.housekeeping.temporaries import system_temporaries, temporaries, unfinished
 
 DEFAULT_DAYS = 7.0
@@ -21,6 +21,7 @@ def find_leftovers(home: Path, older_than_days: float = DEFAULT_DAYS) -> list[Le
     found: dict[Path, Leftover] = {}
     for leftover in (
         *data_sets(home, older_than_days),
+        *unnamed_rows(home, older_than_days),
         *checkpoints(home, older_than_days),
         *unfinished(home, older_than_days),
         *temporaries(home),

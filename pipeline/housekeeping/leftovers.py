@@ -23,6 +23,7 @@ class Leftover:
         bytes: what its removal frees.
         reason: why nothing needs it.
         locks: lock files that have to be free while it is removed.
+        elsewhere: files in other folders that are removed with it.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class Leftover:
     bytes: int
     reason: str
     locks: tuple[Path, ...] = ()
+    elsewhere: tuple[Path, ...] = ()
 
 
 def is_free(locks: Iterable[Path]) -> bool:
@@ -52,6 +54,8 @@ def remove(leftover: Leftover) -> str | None:
                 if lock.parent.is_dir():
                     held.enter_context(FileLock(lock, timeout=0))
             _remove(leftover.path)
+            for file in leftover.elsewhere:
+                file.unlink(missing_ok=True)
         except Timeout:
             return "in use by another process"
         except OSError as problem:

@@ -1,4 +1,7 @@
-"""Prepared data sets that no run, no decision about champions and no registered model refers to."""
+"""Prepared data sets that no run, no decision about champions and no registered model refers to.
+
+With them go their rows, also those in the folders of `preparation.folders`.
+"""
 
 import os
 import sqlite3
@@ -7,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 
+from pipeline.data.store.pieces import FOLDERS, files_elsewhere, pieces_of
 from pipeline.housekeeping.leftovers import Leftover, changed, is_free, size_of
 from pipeline.tracking.local_store import read_only
 
@@ -29,15 +33,32 @@ def data_sets(home: Path, older_than_days: float) -> Iterator[Leftover]:
         sets = [path.parent for path in sorted(store.glob("*/dataset.json"))]
         if not store.is_dir() or not is_free(locks):
             continue
+        if not all(piece.path.exists() for piece in pieces_of(store)):
+            continue  # a disk is away
         unused = [folder for folder in sets if folder.name.encode() not in references]
         old = [folder for folder in unused if _is_old(changed(folder), older_than_days)]
         if len(old) == len(sets) and _is_old(_rows_changed(store), older_than_days):
-            if any((store / name).exists() for name in ("rows.bin", "catalogue.json")) or sets:
+            if pieces_of(store) or (store / "catalogue.json").exists() or sets:
                 reason = f"rows of {len(sets)} data sets that no run refers to"
-                yield Leftover("data", store, size_of(store), reason, locks)
+                files = tuple(files_elsewhere(store))
+                size = sum(map(size_of, (store, *files)))
+                yield Leftover("data", store, size, reason, locks, files)
             continue
         for folder in old:
             yield Leftover("data", folder, size_of(folder), "a data set that no run refers to", locks)
+
+
+def unnamed_rows(home: Path, older_than_days: float) -> Iterator[Leftover]:
+    """Yield files of rows in other folders that no store names, such as those of a store that was deleted."""
+    for folder in sorted(home.glob(f"prepared/{FOLDERS}/*/*")):
+        store = home / "prepared" / folder.name
+        locks = (store / ".lock",)
+        if not is_free(locks) or (store.is_symlink() and not store.exists()):
+            continue
+        named = files_elsewhere(store) if store.is_dir() else []
+        for file in sorted(folder.glob("rows*.bin")):
+            if file.resolve() not in named and _is_old(changed(file), older_than_days):
+                yield Leftover("data", file, size_of(file), "rows that no data set refers to", locks)
 
 
 def _references(home: Path) -> bytes:
@@ -57,9 +78,9 @@ def _references(home: Path) -> bytes:
 def _rows_changed(store: Path) -> float:
     """Return when the rows or their catalogue were last changed."""
     times = [0.0]
-    for name in ("rows.bin", "catalogue.json"):
+    for path in (store / "catalogue.json", *(piece.path for piece in pieces_of(store))):
         with suppress(OSError):
-            times.append((store / name).stat().st_mtime)
+            times.append(path.stat().st_mtime)
     return max(times)
 
 

@@ -20,13 +20,15 @@ NOTED_GROWTH, NOTED_BYTES = 32, 1 << 28
 """Rows that are larger than both, the one relative to the files, are announced."""
 
 
-def require_space_for_rows(folder: Path, stretches: Sequence[Stretch], sound: SoundRepresentation) -> None:
-    """Check that the rows of what is to be converted fit on the disk, and announce unusually many.
+def require_space_for_rows(
+    folders: Sequence[Path], stretches: Sequence[Stretch], sound: SoundRepresentation
+) -> None:
+    """Check that the rows of what is to be converted fit on the disks, and announce unusually many.
 
     Headers of remote recordings are read only where the files suggest that the disk is too small.
 
     Args:
-        folder: of the row store.
+        folders: where rows are written.
         stretches: the plan.
         sound: the representation of the rows.
 
@@ -38,15 +40,15 @@ def require_space_for_rows(folder: Path, stretches: Sequence[Stretch], sound: So
     packed = sum(stretch.bytes for stretch in stretches)
     sources = [item.source for stretch in stretches if stretch.shard for item in stretch.shard.items]
     remote = any(is_remote(source.path) for source in sources)
-    if remote and packed * MOST_GROWTH * widening < free_bytes(folder):
+    if remote and packed * MOST_GROWTH * widening < max(map(free_bytes, folders)):
         return
     seconds = _estimated_seconds(sources)
     needed = round(seconds * bytes_per_second)
-    require_space(folder, needed, f"the conversion of {len(sources):,} recordings")
+    require_space(folders[0], needed, f"the conversion of {len(sources):,} recordings", folders[1:])
     if needed > max(NOTED_BYTES, NOTED_GROWTH * packed * widening):
         print_notice(
             f"files of {packed / 1e6:,.1f} MB hold {duration(seconds)} of sound: "
-            f"about {needed / 1e9:,.2f} GB of rows are written below {folder}"
+            f"about {needed / 1e9:,.2f} GB of rows are written below {', '.join(map(str, folders))}"
         )
 
 

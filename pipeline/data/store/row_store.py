@@ -1,10 +1,11 @@
-"""Prepared rows of all recordings in one append-only file, with a catalogue of their positions.
+"""Prepared rows of all recordings, which are only ever appended to, with a catalogue of their positions.
 
 A recording that was converted once is never converted again: it is found by the hash of its bytes. New rows
 go behind the last ones, so data sets that refer to older rows stay valid. The catalogue is written after the
 rows; what a killed run left behind the last catalogued row is cut off before the next append.
 
     rows.bin        every recording's rows, one after the other
+    rows-*.bin      the rows behind those, where `preparation.folders` names several disks
     moments.bin     per recording: sum, sum of squares, minimum and maximum of its rows, float64 (4, width)
     catalogue.jsonl the recordings, the positions of their rows and the checksums of rows and moments
 """
@@ -12,6 +13,7 @@ rows; what a killed run left behind the last catalogued row is cut off before th
 import io
 import os
 import sys
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
@@ -22,30 +24,37 @@ import numpy as np
 from pipeline.common.checked_lines import checksum
 from pipeline.common.hashing import digest_json
 from pipeline.data.store.catalogue import Rejection, Stamp, Stored, read_catalogue
+from pipeline.data.store.pieces import bytes_there, pieces_within, read_bytes
+from pipeline.data.store.row_writer import RowWriter
 from pipeline.data.store.rows import WrittenRows, copy_bytes, no_moments, write_rows
 from pipeline.errors import UserError
 
 
 class RowStore:
-    """The rows of one kind of input; one writer at a time (the caller holds the lock)."""
+    """The rows of one kind of input; one writer at a time (the caller holds the lock).
 
-    def __init__(self, folder: Path, width: int, dtype: np.dtype[Any]) -> None:
+    Args:
+        folder: of the catalogue and of the rows.
+        width, dtype: of a row.
+        row_folders: where new rows are written; empty is ``folder``.
+    """
+
+    def __init__(
+        self, folder: Path, width: int, dtype: np.dtype[Any], row_folders: Sequence[Path] = ()
+    ) -> None:
         self.folder = folder
         self.width = width
         self.dtype = dtype
+        self.row_folders = list(row_folders) or [folder]
+        self._writer = RowWriter(folder, row_folders)
         self._file = read_catalogue(folder)
         self.catalogue = self._file.catalogue
         self._new: list[dict[str, Any]] = []
         self._written_splits = deepcopy(self.catalogue.splits)
-        self._require("rows.bin", self.catalogue.rows * self.row_bytes)
-        self._require("moments.bin", self.catalogue.recordings * self._moments_bytes)
+        self._require_rows()
+        self._require_moments()
         if self._file.damaged:
             self._keep_unnamed_rows()
-
-    @property
-    def rows_path(self) -> Path:
-        """The file with all rows."""
-        return self.folder / "rows.bin"
 
     @property
     def row_bytes(self) -> int:
@@ -54,20 +63,26 @@ class RowStore:
 
     def append(self, key: str, audio_hash: str, rows: IO[bytes], facts: dict[str, Any]) -> Stored:
         """Write the rows of an open file behind all others and catalogue them."""
-        with self._open_at("rows.bin", self.catalogue.rows * self.row_bytes) as target:
-            written = write_rows(rows, target, self.width, self.dtype)
+        written = self._writer.write(
+            self.catalogue.rows * self.row_bytes,
+            lambda target: write_rows(rows, target, self.width, self.dtype),
+        )
         return self.adopt(key, audio_hash, written, facts)
 
     def append_bytes(self, source: IO[bytes], begin: int, size: int) -> None:
         """Copy rows of an open file behind all others; `adopt` then catalogues each of their recordings."""
-        with self._open_at("rows.bin", self.catalogue.rows * self.row_bytes) as target:
-            copy_bytes(source, begin, size, target)
+        self._writer.write(
+            self.catalogue.rows * self.row_bytes, lambda target: copy_bytes(source, begin, size, target)
+        )
 
     def adopt(self, key: str, audio_hash: str, written: WrittenRows, facts: dict[str, Any]) -> Stored:
         """Catalogue a recording whose rows were appended behind those of the last one."""
         catalogue = self.catalogue
         moments = np.ascontiguousarray(written.moments, np.float64)
-        with self._open_at("moments.bin", catalogue.recordings * self._moments_bytes) as target:
+        path = self.folder / "moments.bin"
+        with path.open("r+b" if path.exists() else "w+b") as target:
+            target.truncate(catalogue.recordings * self._moments_bytes)
+            target.seek(catalogue.recordings * self._moments_bytes)
             target.write(moments.data)
         sums = written.checksum, checksum(moments.data)
         entry = Stored(catalogue.rows, written.length, catalogue.recordings, audio_hash, facts, *sums)
@@ -89,10 +104,10 @@ class RowStore:
         self._add_splits()
         if not self._new:
             return
-        for name in ("rows.bin", "moments.bin"):
-            if (self.folder / name).exists():
-                with (self.folder / name).open("rb") as written:
-                    os.fsync(written.fileno())
+        self._writer.commit()
+        if (self.folder / "moments.bin").exists():
+            with (self.folder / "moments.bin").open("rb") as written:
+                os.fsync(written.fileno())
         self._file.append(self._new)
         self._new = []
 
@@ -113,12 +128,11 @@ class RowStore:
 
     def _measured(self, stored: Stored) -> np.ndarray:
         """Return the moments of a recording, from its rows."""
-        with self.rows_path.open("rb") as file:
-            file.seek(stored.offset * self.row_bytes)
-            rows = io.BytesIO(file.read(stored.length * self.row_bytes))
+        begin, end = (row * self.row_bytes for row in (stored.offset, stored.offset + stored.length))
+        rows = io.BytesIO(read_bytes(self.folder, begin, end))
         written = write_rows(rows, None, self.width, self.dtype)
         if written.checksum != stored.checksum:
-            raise UserError(f"{self.rows_path}: damaged; delete {self.folder} and prepare again")
+            raise UserError(f"{self.folder / 'rows.bin'}: damaged; delete {self.folder} and prepare again")
         return written.moments
 
     @property
@@ -137,30 +151,35 @@ class RowStore:
         self._new.append(entry)
         self.catalogue.add(dict(entry))
 
-    def _open_at(self, name: str, position: int) -> IO[bytes]:
-        path = self.folder / name
-        target = path.open("r+b" if path.exists() else "w+b")
-        target.truncate(position)
-        target.seek(position)
-        return target
-
     def _keep_unnamed_rows(self) -> None:
         """Append behind all rows that are there: a data set may refer to those whose line is damaged."""
         catalogue = self.catalogue
-        for name, size in (("rows", self.row_bytes), ("recordings", self._moments_bytes)):
-            path = self.folder / ("rows.bin" if name == "rows" else "moments.bin")
-            there = path.stat().st_size // size if path.exists() else 0
-            setattr(catalogue, name, max(getattr(catalogue, name), there))
+        catalogue.rows = max(catalogue.rows, bytes_there(self.folder) // self.row_bytes)
+        catalogue.recordings = max(catalogue.recordings, self._moments_there // self._moments_bytes)
         lines = ", ".join(map(str, self._file.damaged[:3]))
         what = "what they describe is prepared again"
         print(f"wavecast: {self._file.path}: damaged lines ({lines}): {what}", file=sys.stderr)
 
-    def _require(self, name: str, size: int) -> None:
-        """Raise `UserError` for a file shorter than its catalogue states: what is missing would be filled
-        up with silence."""
-        path = self.folder / name
-        if (path.stat().st_size if path.exists() else 0) < size:
-            raise UserError(f"{path}: shorter than its catalogue; delete {self.folder} and prepare again")
+    def _require_rows(self) -> None:
+        """Raise `UserError` for fewer rows than the catalogue states: what is missing would be filled up with
+        silence."""
+        try:
+            pieces_within(self.folder, self.catalogue.rows * self.row_bytes)
+        except ValueError:
+            raise self._shorter("rows.bin") from None
+
+    def _require_moments(self) -> None:
+        if self._moments_there < self.catalogue.recordings * self._moments_bytes:
+            raise self._shorter("moments.bin")
+
+    @property
+    def _moments_there(self) -> int:
+        path = self.folder / "moments.bin"
+        return path.stat().st_size if path.exists() else 0
+
+    def _shorter(self, name: str) -> UserError:
+        what = f"shorter than its catalogue; delete {self.folder} and prepare again"
+        return UserError(f"{self.folder / name}: {what}")
 
 
 def settings_key(settings: dict[str, Any]) -> str:

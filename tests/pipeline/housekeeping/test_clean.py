@@ -1,6 +1,7 @@
 """Only what nothing needs is found: remnants of killed commands, old checkpoints, unused data."""
 
 import os
+import shutil
 import tempfile
 import time
 from pathlib import Path
@@ -144,6 +145,43 @@ def test_rows_are_removed_with_the_last_data_set_and_the_lock_stays(home: Path, 
     assert remove(leftover) is None
     assert [path.name for path in store.iterdir()] == [".lock"]
     assert not found(home)
+
+
+def spread(home: Path, disk: Path, store: Path) -> Path:
+    """Rows of a store in a folder on another disk, as preparation writes them."""
+    target = written(disk / "wavecast-rows-1" / store.name / "rows-0a.bin")
+    links = home / "prepared" / ".folders"
+    links.mkdir()
+    (links / "1").symlink_to(disk / "wavecast-rows-1")
+    (store / "rows.bin").unlink()
+    (store / "rows.bin").symlink_to(f"../.folders/1/{store.name}/{target.name}")
+    return target
+
+
+def test_rows_on_another_disk_are_removed_with_their_store(home: Path, tmp_path: Path) -> None:
+    store = prepared(home, "1e1e").parent
+    file = spread(home, tmp_path / "disk", store)
+    (leftover,) = find_leftovers(home)
+    assert leftover.path == store
+    assert leftover.bytes >= 20_000
+    away = (tmp_path / "disk").rename(tmp_path / "away")
+    assert not found(home), "what is on a disk that is away cannot be judged"
+    away.rename(tmp_path / "disk")
+    assert remove(leftover) is None
+    assert not file.exists()
+    assert not found(home)
+
+
+def test_rows_on_another_disk_of_a_store_that_was_deleted_are_found(
+    home: Path, run: RunFolder, tmp_path: Path
+) -> None:
+    store = prepared(home, "fingerprint").parent
+    file = spread(home, tmp_path / "disk", store)
+    assert not found(home)
+    shutil.rmtree(store)
+    assert found(home) == {home / "prepared" / ".folders" / "1" / store.name / file.name}
+    assert all(remove(leftover) is None for leftover in find_leftovers(home))
+    assert not file.exists()
 
 
 def test_no_data_set_is_found_where_a_reference_cannot_be_read(home: Path, run: RunFolder) -> None:

@@ -20,7 +20,7 @@ def test_the_estimate_is_that_of_the_rows(
     sources = [write_sound(tmp_path / f"{index}.flac", np.zeros(800, np.int16)) for index in range(count)]
     needed: list[int] = []
     monkeypatch.setattr(space, "free_bytes", lambda folder: 0)
-    monkeypatch.setattr(space, "require_space", lambda folder, size, what: needed.append(size))
+    monkeypatch.setattr(space, "require_space", lambda folder, size, what, others: needed.append(size))
     prepare(run_config(sources))
     assert needed == [count * 800 * 2]
 
@@ -34,6 +34,16 @@ def test_nothing_is_converted_where_the_rows_do_not_fit(
     with pytest.raises(UserError, match="too little disk space: the conversion of 1 recordings"):
         prepare(run_config(tmp_path))
     assert not conversions
+
+
+def test_the_room_of_several_folders_is_that_of_their_disks_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two folders of one disk count once, and `/proc` is another one."""
+    monkeypatch.setattr(disk, "free_bytes", lambda folder: disk.RESERVE_BYTES)
+    disk.require_space(tmp_path, disk.RESERVE_BYTES, "it", [Path("/proc")])
+    with pytest.raises(UserError, match=f"^{tmp_path}, {tmp_path / 'b'}: too little"):
+        disk.require_space(tmp_path, disk.RESERVE_BYTES, "it", [tmp_path / "b"])
 
 
 def test_much_sound_in_small_files_is_announced(

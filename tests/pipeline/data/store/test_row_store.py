@@ -33,7 +33,7 @@ def append(store: RowStore, name: str, rows: NDArray[Any]) -> Stored:
 
 def stored_rows(store: RowStore, name: str) -> NDArray[Any]:
     entry = store.catalogue.stored[name]
-    everything = np.fromfile(store.rows_path, store.dtype).reshape(-1, store.width)
+    everything = np.fromfile(store.folder / "rows.bin", store.dtype).reshape(-1, store.width)
     return everything[entry.offset : entry.offset + entry.length]
 
 
@@ -87,7 +87,7 @@ def test_nothing_is_permanent_before_the_commit_and_rubbish_is_cut_off(tmp_path:
     append(store, "kept", int16_rows(100))
     store.commit()
     append(store, "lost", int16_rows(200, 1))  # a run killed before its commit ...
-    with store.rows_path.open("ab") as file:  # ... in the midst of a sample
+    with (tmp_path / "rows.bin").open("ab") as file:  # ... in the midst of a sample
         file.write(b"\xff" * 33)
     with (tmp_path / "moments.bin").open("ab") as file:
         file.write(b"\xff" * 5)
@@ -96,7 +96,7 @@ def test_nothing_is_permanent_before_the_commit_and_rubbish_is_cut_off(tmp_path:
     second = append(again, "new", int16_rows(30, 2))
     again.commit()
     assert second.offset == 100
-    assert again.rows_path.stat().st_size == 2 * 130
+    assert (tmp_path / "rows.bin").stat().st_size == 2 * 130
     assert np.array_equal(stored_rows(again, "kept"), int16_rows(100))
     assert np.array_equal(stored_rows(again, "new"), int16_rows(30, 2))
     mean, std, _, _ = again.moments([second])
