@@ -1,6 +1,7 @@
 """What every test may use; run-time files of the tests never touch the user's own data folder."""
 
 import os
+import sys
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -15,6 +16,10 @@ settings.load_profile("unhurried")
 
 # The tests' arithmetic is small: threads would only wait for each other, the more so beside other programs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Some hundred processes read the same modules: only the first is to compile each. Workers inherit this.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
