@@ -13,6 +13,8 @@ from pipeline.errors import UserError
 def choose_device(wanted: str) -> torch.device:
     """Return the device that `auto`, `cpu`, `cuda` or `cuda:1` means on this machine.
 
+    A GPU is the current one of this process from then on: Triton's kernels run on that.
+
     Raises:
         UserError: a GPU is requested that the machine lacks.
     """
@@ -22,6 +24,8 @@ def choose_device(wanted: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         found = f"{torch.cuda.device_count()} GPU(s) here"
         raise UserError(f"train.device={wanted}: {found}; use auto or cpu", exit_code=2)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)
     return device
 
 

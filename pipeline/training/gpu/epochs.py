@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import count
 
-import torch
-
 from models.distributions.notes import NadeHead
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.gpu_kernels import operations
@@ -97,8 +95,6 @@ class DeviceEpochs:
         if self.updates is not None:
             self.updates.update.begin_epoch(plan)
             return self.updates
-        if self.training.device.type == "cuda":
-            torch.cuda.set_device(self.training.device)
         update = DeviceUpdate(self.training, plan)
         update.begin_epoch(plan)
         facts = {"update_loop": "one CUDA graph"}

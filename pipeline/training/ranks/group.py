@@ -71,9 +71,7 @@ class Ranks:
             return device
         if device.index is not None:
             raise UserError(f"train.device={wanted}: several ranks need several GPUs; use auto or cuda", 2)
-        device = choose_device(f"cuda:{self.local}")
-        torch.cuda.set_device(device)
-        return device
+        return choose_device(f"cuda:{self.local}")
 
     def share(self, value: Shared) -> Shared:
         """Return the value that rank 0 has; all ranks call this at the same point."""
