@@ -149,7 +149,7 @@ def _strip(panels: int, most: int) -> Any:
                 start, s0 + r * s_row, s_row, s_panel, out, o0 + r * o_row, o_row, terms,
             )  # fmt: skip
             r += most
-        while rows - r >= 4:
+        while most > 4 and rows - r >= 4:
             tile_of_four(
                 x, x0 + r * x_row, x_row, x_term, w, w0, w_term, w_panel,
                 start, s0 + r * s_row, s_row, s_panel, out, o0 + r * o_row, o_row, terms,
@@ -166,6 +166,7 @@ def _strip(panels: int, most: int) -> Any:
 
 
 _WIDE = wide_registers()
+"""A constant of the compiler: with short registers, the strips of several panels are left out."""
 _PANELS = 3 if _WIDE else 1
 ROWS_AT_ONCE = 8 if _WIDE else 4
 """Rows of the largest tile: with its panels, its sums nearly fill the registers."""
@@ -198,18 +199,18 @@ def product(
 ) -> None:
     """Write start + x w for any rows and panels; see `tile`. Strides of 0 repeat a row, a panel or a term."""
     panel = 0
-    while panels - panel >= _PANELS and panels - panel != 4:  # which are two pairs
+    while _WIDE and panels - panel >= _PANELS and panels - panel != 4:  # which are two pairs
         _strip_of_most(
             x, x0, x_row, x_term, rows, w, w0 + panel * w_panel, w_term, w_panel,
             start, s0 + panel * s_panel, s_row, s_panel, out, o0 + panel * LANES, o_row, terms,
         )  # fmt: skip
         panel += _PANELS
-    while panels - panel >= min(2, _PANELS):
+    while _WIDE and panels - panel >= 2:
         _strip_of_two(
             x, x0, x_row, x_term, rows, w, w0 + panel * w_panel, w_term, w_panel,
             start, s0 + panel * s_panel, s_row, s_panel, out, o0 + panel * LANES, o_row, terms,
         )  # fmt: skip
-        panel += min(2, _PANELS)
+        panel += 2
     while panels - panel >= 1:
         _strip_of_one(
             x, x0, x_row, x_term, rows, w, w0 + panel * w_panel, w_term, w_panel,
