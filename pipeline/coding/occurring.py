@@ -13,7 +13,6 @@ All numbers are little-endian.
 """
 
 import struct
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -78,21 +77,6 @@ def _joined(
     return values, counts
 
 
-@dataclass(frozen=True)
-class _Stretch:
-    """Integers that occur, and whether all below the first or above the last may occur as well."""
-
-    integers: Integers
-    below: bool
-    above: bool
-
-    def packed(self) -> bytes:
-        head = _HEAD.pack(
-            _BELOW * self.below + _ABOVE * self.above, int(self.integers[0]), len(self.integers)
-        )
-        return head + pack_gaps(np.diff(self.integers))[0]
-
-
 def packed_values(values: Integers, counts: Integers, below: int = 0) -> bytes:
     """Return the integers that may occur, packed, or nothing where that would not shorten the code.
 
@@ -119,7 +103,8 @@ def packed_values(values: Integers, counts: Integers, below: int = 0) -> bytes:
         begin, end = _best_stretch(gains - costs)
         if begin == end:
             return b""
-    packed = _Stretch(values[begin:end], begin > 0, end < len(values)).packed()
+    inside, flags = values[begin:end], _BELOW * (begin > 0) + _ABOVE * (end < len(values))
+    packed = _HEAD.pack(flags, int(inside[0]), len(inside)) + pack_gaps(np.diff(inside))[0]
     gain = gains[begin:end].sum() - saved - 8 * len(packed)
     return packed if gain > _LEAST_GAIN else b""
 
