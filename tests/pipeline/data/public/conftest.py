@@ -4,6 +4,7 @@ import hashlib
 import io
 import tarfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,9 @@ from pipeline.data.public.answers import Patience
 from pipeline.data.public.table import PublicSet
 from tests.helpers.broken_server import Server, serving
 
-HURRIED = Patience(1, 0.2, tries=3, first_wait_seconds=0.01, slowest_bytes=1000, slow_seconds=0.15)
+HURRIED = Patience(5, 5, tries=3, first_wait_seconds=0.01, slowest_bytes=1000, slow_seconds=0.15)
+HASTY = replace(HURRIED, stall_seconds=0.2)
+"""For answers that stall. On a loaded machine others, too, may take as long."""
 
 
 def archive_of(files: dict[str, bytes]) -> bytes:
