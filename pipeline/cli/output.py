@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.cli.text.promotion import print_promotion
 from pipeline.common.places import Place, place_of
+from pipeline.common.text import evaluated_size
 from pipeline.errors import print_line, printable
 from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
@@ -33,37 +34,41 @@ def print_json(found: Sequence[dict[str, Any]], many: bool) -> None:
     write_json_text(list(found) if many else next(iter(found), None))
 
 
-def print_dataset(path: Path, as_json: bool, named: Sequence[str | Place] = ()) -> None:
-    """Print a prepared data set: the duration of each split, and rejected recordings with the reasons.
+def print_dataset(
+    path: Path, as_json: bool, named: Sequence[str | Place] = (), of_notes: bool = False
+) -> None:
+    """Print a prepared data set: the size of each split, and rejected recordings with the reasons.
 
     Args:
         path: of its `dataset.json`.
         as_json: print JSON, with absolute paths.
         named: files and folders as the user named them; the text has paths relative to them.
+        of_notes: it has piano rolls, whose size is in steps. That of others is in minutes.
     """
     from pipeline.data.corpora.corpus import read_corpus
     from pipeline.data.manifest import read_manifest
 
     records = read_manifest(path.parent / "manifest.jsonl")
     used = [record for record in records if not record.refused]
-    seconds: dict[str, float] = defaultdict(float)
+    sizes: dict[str, float] = defaultdict(float)
     for record in used:
-        seconds[str(record.split)] += record.seconds or 0.0
+        sizes[str(record.split)] += (record.frames or 0) if of_notes else (record.seconds or 0.0) / 60
+    unit, digits = ("steps", None) if of_notes else ("minutes", 2)
     refused = [{"path": str(r.path), "reason": r.refused} for r in records if r.refused]
     facts: dict[str, Any] = {
         "dataset": str(path),
         "manifest": str(path.parent / "manifest.jsonl"),
         "recordings": len(used),
-        "minutes": {split: round(total / 60, 2) for split, total in sorted(seconds.items())},
+        unit: {split: round(total, digits) for split, total in sorted(sizes.items())},
         "refused": refused,
         "corpus": read_corpus(path),
     }
     if as_json:
         write_json_text(facts)
         return
-    minutes = ", ".join(f"{split} {total:.1f}" for split, total in facts["minutes"].items())
+    shown = ", ".join(f"{split} {total:,.{0 if of_notes else 1}f}" for split, total in facts[unit].items())
     print_remarks(facts["corpus"]["remarks"])
-    print(f"{len(used)} recordings prepared (minutes: {minutes})")
+    print(f"{len(used)} {'pieces' if of_notes else 'recordings'} prepared ({unit}: {shown})")
     _print_rejections(refused, named)
     print_line(f"data set  {path}")
     print_line(f"manifest  {facts['manifest']}")
@@ -174,10 +179,7 @@ def _print_table(models: list[tuple[str, dict[str, Any], int | None]]) -> None:
     from rich.table import Table
 
     figures = models[0][1]
-    size = (
-        f"{figures['recordings']} recordings, {figures['groups']} group(s), {figures['seconds'] / 60:.1f} min"
-    )
-    table = Table(title=f"{figures['split']} split: {size}", title_justify="left")
+    table = Table(title=f"{figures['split']} split: {evaluated_size(figures)}", title_justify="left")
     table.add_column("model")
     for heading in ("parameters", "nats per step", "bits per sample"):
         table.add_column(heading, justify="right")

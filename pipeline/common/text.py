@@ -1,4 +1,7 @@
-"""Times as text for people."""
+"""Times and sizes as text for people."""
+
+from collections.abc import Mapping
+from typing import Any
 
 
 def duration(seconds: float) -> str:
@@ -32,3 +35,23 @@ def clock(seconds: float) -> str:
     """
     whole = round(seconds)
     return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
+
+
+def evaluated_size(evaluation: Mapping[str, Any]) -> str:
+    """Return how much an evaluation scored: recordings, groups and minutes, or pieces and steps of notes.
+
+    A piano roll has no time: it keeps the beats of a piece, and not their tempo.
+
+    Args:
+        evaluation: table of `pipeline.evaluation.evaluate.evaluate`.
+
+    Example:
+        >>> evaluated_size({"recordings": 9, "groups": 2, "seconds": 90, "steps": 1440})
+        '9 recordings, 2 group(s), 1.5 min'
+        >>> evaluated_size({"of_notes": True, "recordings": 9, "groups": 9, "seconds": 90, "steps": 1440})
+        '9 pieces, 9 group(s), 1,440 steps'
+    """
+    recordings, groups = evaluation["recordings"], f"{evaluation['groups']} group(s)"
+    if evaluation.get("of_notes"):
+        return f"{recordings} pieces, {groups}, {evaluation['steps']:,} steps"
+    return f"{recordings} recordings, {groups}, {evaluation['seconds'] / 60:.1f} min"

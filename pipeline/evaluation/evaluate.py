@@ -36,8 +36,9 @@ def evaluate(
     Returns:
         A table that can be written as JSON. ``model`` and each of ``baselines`` have ``nats_per_step`` and,
         for integer samples, ``bits_per_sample`` (exact code length). ``recordings``, ``steps`` and
-        ``seconds`` are the size of the split. ``of_recordings`` has the model's figures for each recording,
-        with its ``name`` and ``group``. ``horizons`` has, for each number of steps ahead, ``nats_per_step``
+        ``seconds`` are the size of the split. Where ``of_notes`` is true, the seconds are those at the tempo
+        that notes are written with. ``of_recordings`` has the model's figures for each recording, with its
+        ``name`` and ``group``. ``horizons`` has, for each number of steps ahead, ``nats_per_step``
         and the nats ``of_targets``, in the same order for all models.
 
     Raises:
@@ -55,6 +56,7 @@ def evaluate(
     return {
         "split": config.split,
         "data_fingerprint": dataset.fingerprint,
+        "of_notes": model.representation.notes is not None,
         "recordings": len(chosen),
         "groups": len({dataset.group[i] for i in chosen}),
         "seconds": round(rows / model.row_rate_hz, 3),

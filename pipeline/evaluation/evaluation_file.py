@@ -33,6 +33,7 @@ class Evaluation(TypedDict):
     groups: int
     seconds: float
     steps: int
+    of_notes: NotRequired[bool]
     model: Figures
     horizons: dict[str, HorizonFigures]
     baselines: dict[str, Figures]

@@ -210,8 +210,8 @@ def _noted(path: Path, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]
         return None
 
 
-def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:
-    """Return recordings, groups and seconds of each split of the data set; None if it was deleted."""
+def _data(dataset: Path) -> list[tuple[str, int, int, float, int]] | None:
+    """Return recordings, groups, seconds and frames of each split of a data set; None if it was deleted."""
     from pipeline.data.manifest import read_manifest
 
     try:
@@ -220,7 +220,13 @@ def _data(dataset: Path) -> list[tuple[str, int, int, float]] | None:
         return None
     splits = {split: [r for r in records if r.split == split] for split in ("train", "valid", "test")}
     return [
-        (split, len(found), len({r.group for r in found}), sum(r.seconds or 0.0 for r in found))
+        (
+            split,
+            len(found),
+            len({r.group for r in found}),
+            sum(r.seconds or 0.0 for r in found),
+            sum(r.frames or 0 for r in found),
+        )
         for split, found in splits.items()
     ]
 

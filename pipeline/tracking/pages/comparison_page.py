@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pipeline.common.text import evaluated_size
 from pipeline.tracking.pages.run_page import plain
 
 COLUMNS = ("model", "recurrent parameters", "bits per sample", "below FLAC", "nats per step")
@@ -59,7 +60,7 @@ def describe_comparison(summary: Mapping[str, Any], runs: Mapping[str, str], own
     """
     evaluations = summary["evaluations"]
     first = next(iter(evaluations.values()))
-    size = f"{first['recordings']} recordings, {first['groups']} groups, {first['seconds'] / 60:.1f} minutes"
+    size = evaluated_size(first)
     lines = [
         f"**{plain(summary['name'])}**: {len(evaluations)} variants on the {first['split']} split ({size}).",
         f"**Decision.** {plain(str(summary['promotion']['why']))}",

@@ -48,6 +48,13 @@ def test_the_page_has_the_figures_of_the_run(evaluated: RunFolder) -> None:
     assert len(shown) == 5  # the curve, the bars, the horizons, the reach and the continued recording
 
 
+def test_the_page_of_notes_has_steps_in_place_of_seconds() -> None:
+    page = html.unescape(run_page(written_run("piano-roll")))
+    assert "2 recordings or 3,200 steps" in page
+    assert "4.0 s" not in page
+    assert "2 recordings or 4.0 s" in run_page(written_run("spectrogram"))
+
+
 def test_all_is_inside_the_page_and_nothing_in_it_runs(evaluated: RunFolder) -> None:
     page = Page(run_page(evaluated))
     (policy,) = [x["content"] for x in page.named("meta") if x.get("http-equiv")]

@@ -57,6 +57,7 @@ def prepare(
     """Convert recordings into a data set; those converted before are not converted again."""
     from pipeline.cli.output import print_dataset, print_dry_run
     from pipeline.data.dry_run import dry_run as look
+    from pipeline.features.representations import representation_of
     from pipeline.stages import prepare_stage, require_inputs
 
     places = {"workers": workers, "shards": shards}
@@ -66,4 +67,5 @@ def prepare(
         require_inputs(configured)
         print_dry_run(look(configured), json, recordings)
         return
-    print_dataset(prepare_stage(configured, reread), json, recordings)
+    of_notes = representation_of(configured.input).notes is not None
+    print_dataset(prepare_stage(configured, reread), json, recordings, of_notes)

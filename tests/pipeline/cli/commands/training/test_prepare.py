@@ -10,8 +10,10 @@ import pytest
 from tests.helpers.builders import speakers_folder, write_sound
 from tests.helpers.cli import Run
 from tests.helpers.corpora.published_layouts import PUBLISHED
+from tests.helpers.notes import some_roll
 
 RATE = ("--set", "input.sample_rate=8000")
+HEAD = "model.head=bernoulli"
 
 
 def corpus_with_rejections(root: Path) -> Path:
@@ -73,6 +75,15 @@ def test_a_folder_of_somebodys_recordings_is_prepared(wavecast: Run, tmp_path: P
     made = wavecast("prepare", tmp_path / "mine", *RATE, "--json")
     assert made.code == 0, made.error
     assert set(json.loads(made.out)["minutes"]) == {"train", "valid", "test"}
+
+
+def test_the_size_of_piano_rolls_is_in_steps(wavecast: Run, tmp_path: Path) -> None:
+    rolls = {f"{split}_rolls": some_roll(20, seed) for seed, split in enumerate(("train", "valid", "test"))}
+    lengths = {name.replace("rolls", "lengths"): np.array([8, 12]) for name in rolls}
+    np.savez(tmp_path / "set.npz", **rolls, **lengths)
+    made = wavecast("prepare", tmp_path / "set.npz", "--set", "input={kind: piano-roll}", "--set", HEAD)
+    assert made.code == 0, made.error
+    assert "6 pieces prepared (steps: test 20, train 20, valid 20)" in made.out
 
 
 def test_missing_recordings_are_named_as_they_were_given(
