@@ -237,7 +237,9 @@ def journal_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:
     return lines, damaged
 
 
-def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str = "") -> RunFolder:
+def start_run(
+    config: RunConfig, dataset: Path, fingerprint: str, variant: str = "", earlier: str = ""
+) -> RunFolder:
     """Return the run of a training on a data set; a missing folder is created.
 
     The same training on the same data has the same folder. A training that is started again continues there.
@@ -247,33 +249,36 @@ def start_run(config: RunConfig, dataset: Path, fingerprint: str, variant: str =
         dataset: folder of the prepared data set.
         fingerprint: hash of the data set's content.
         variant: name of the variant; empty is the name of the configuration.
+        earlier: name that an earlier release gave the variant; empty for the same.
     """
     settings = config.model_dump(mode="json", include={"input", "model", "train"})
     for section, added in ADDED_SETTINGS.items():
         for name, default in added.items():
             if settings[section][name] == default:  # folders of releases without the setting keep their names
                 del settings[section][name]
-    label = f"{config.name}-{variant}" if variant else config.name
-    earlier = {section: earlier_names(section, values) for section, values in settings.items()}
-    folder, begun_earlier = (
+    earlier_settings = {section: earlier_names(section, values) for section, values in settings.items()}
+    labels = [f"{config.name}-{each}" if each else config.name for each in (variant, earlier or variant)]
+    folders = [
         RunFolder(data_dir() / "runs" / f"{label}-{digest_json([named, fingerprint])[:10]}")
-        for named in (settings, earlier)
-    )
-    if (begun_earlier.path / "run.json").exists():  # by a release that named settings otherwise
-        return begun_earlier
+        for label in labels
+        for named in (settings, earlier_settings)
+    ]
+    for begun in folders:  # the others by a release that named settings or the variant otherwise
+        if (begun.path / "run.json").exists():
+            return begun
+    folder = folders[0]
     folder.path.mkdir(parents=True, exist_ok=True)
-    if not (folder.path / "run.json").exists():
-        write_json(
-            folder.path / "run.json",
-            {
-                "name": folder.path.name,
-                "variant": variant or config.name,
-                "created_ms": int(time.time() * 1000),
-                "dataset": _within_home(dataset),
-                "fingerprint": fingerprint,
-                "config": config.model_dump(mode="json"),
-            },
-        )
+    write_json(
+        folder.path / "run.json",
+        {
+            "name": folder.path.name,
+            "variant": variant or config.name,
+            "created_ms": int(time.time() * 1000),
+            "dataset": _within_home(dataset),
+            "fingerprint": fingerprint,
+            "config": config.model_dump(mode="json"),
+        },
+    )
     return folder
 
 

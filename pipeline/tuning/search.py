@@ -51,7 +51,7 @@ def run_search(
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / ".search.lock", timeout=0):
-            search = _Search(config, dataset, fingerprint, folder, on_trial)
+            search = _Search(config, dataset, fingerprint, folder, variant, on_trial)
             search.run()
             record = search.record()
     except Timeout:
@@ -67,12 +67,19 @@ class _Search:
     """A search in progress."""
 
     def __init__(
-        self, config: RunConfig, dataset: Path, fingerprint: str, folder: Path, on_trial: OnTrial
+        self,
+        config: RunConfig,
+        dataset: Path,
+        fingerprint: str,
+        folder: Path,
+        variant: str,
+        on_trial: OnTrial,
     ) -> None:
         self.config, self.dataset, self.fingerprint = config, dataset, fingerprint
         self.folder, self.on_trial = folder, on_trial
         self.slots = count_slots(config.run)
-        self.study = SearchStudy(folder / STUDY, config.tuning, parallel=self.slots > 1)
+        self.study = SearchStudy(folder / STUDY, config.tuning, self.slots > 1, variant)
+        self.variant = variant
         self.stop = threading.Event()
         self.sending = True
 
@@ -108,7 +115,9 @@ class _Search:
             self.study.fail(trial, lost=False, reason=str(problem))
             self._report(trial.user_attrs[LABEL])
             return None
-        run = start_run(config, self.dataset, self.fingerprint, trial.user_attrs[LABEL])
+        label = trial.user_attrs[LABEL]
+        without_variant = label.removeprefix(f"{self.variant}-")
+        run = start_run(config, self.dataset, self.fingerprint, label, earlier=without_variant)
         choose_start(run)
         trial.set_user_attr(RUN, run.path.name)
         return pool.submit(train_trial, self.study, trial, run.path, self.config.run, self.stop)

@@ -27,7 +27,8 @@ MOST_REPEATS = 200
 """Draws in a row that only repeat earlier trials, after which the search ends."""
 LOCK_SECONDS = 60
 LABEL, RUN, REASON = "label", "run", "reason"
-"""Attributes of trials: `trial-` and its number in the search; its run folder; why it failed without one."""
+"""Attributes of trials: the variant, `trial-` and its number in the search; its run folder; why it failed
+without one."""
 REPEATS, RETRIES, LOST = "repeats", "retries", "lost"
 """Attributes of trials: the trial that it repeats; the lost trial that it takes up; and whether its training
 was lost, so that the next call takes it up."""
@@ -56,13 +57,14 @@ class SearchStudy:
         database: the SQLite file, which is created if it is missing.
         config: the section `tuning`.
         parallel: whether several trials are trained at the same time.
+        variant: name of the variant that is searched; empty without one.
 
     Raises:
         UserError: Optuna is not installed, or the file is damaged.
     """
 
-    def __init__(self, database: Path, config: TuningConfig, parallel: bool) -> None:
-        self.config, self.parallel = config, parallel
+    def __init__(self, database: Path, config: TuningConfig, parallel: bool, variant: str = "") -> None:
+        self.config, self.parallel, self.variant = config, parallel, variant
         self._optuna = import_optuna()
         database.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -162,8 +164,9 @@ class SearchStudy:
 
     def _drawn(self, trial: "optuna.Trial") -> "tuple[optuna.Trial, dict[str, Scalar]]":
         settings = draw(trial, self.config.space)
-        if LABEL not in trial.user_attrs:
-            trial.set_user_attr(LABEL, f"trial-{len(self.trials())}")
+        if LABEL not in trial.user_attrs:  # which an earlier call gave it, and which names its run
+            number = f"trial-{len(self.trials())}"
+            trial.set_user_attr(LABEL, f"{self.variant}-{number}" if self.variant else number)
         return trial, settings
 
     def _sampler(self, number: int) -> Any:

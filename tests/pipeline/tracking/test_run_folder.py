@@ -67,6 +67,16 @@ def test_a_moved_home_finds_its_data_sets(own_data_dir: Path, tmp_path: Path) ->
     )
 
 
+def test_a_run_under_the_name_of_an_earlier_release_is_found() -> None:
+    begun = start_run(RunConfig(name="b"), Path("dataset.json"), "f", "trial-1")
+    for number, found in ((1, begun.path.name), (2, "b-gru-trial-2")):
+        label = f"gru-trial-{number}"
+        run = start_run(
+            RunConfig(name="b"), Path("dataset.json"), "f", label, earlier=label.removeprefix("gru-")
+        )
+        assert run.path.name.startswith(found)
+
+
 @pytest.mark.parametrize("name", ["run.json", "status.json", "tracking.json", "journal.jsonl"])
 @pytest.mark.parametrize("content", ["{}", "[]", '{"config": {}}', "\0" * 40])
 def test_a_damaged_run_does_not_keep_others_from_being_sent(name: str, content: str) -> None:

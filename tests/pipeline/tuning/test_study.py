@@ -19,8 +19,8 @@ def config(**settings: object) -> TuningConfig:
     return TuningConfig.model_validate({"trials": 4, "space": SPACE, "pruner_trials": 1, **settings})
 
 
-def opened(folder: Path, **settings: object) -> SearchStudy:
-    return SearchStudy(folder / "study.db", config(**settings), parallel=False)
+def opened(folder: Path, variant: str = "", **settings: object) -> SearchStudy:
+    return SearchStudy(folder / "study.db", config(**settings), parallel=False, variant=variant)
 
 
 def train_all(study: SearchStudy) -> dict[str, dict[str, object]]:
@@ -46,6 +46,17 @@ def test_a_search_that_was_interrupted_at_any_point_has_the_same_trials(tmp_path
     further = opened(tmp_path / "broken", trials=6)
     assert list(train_all(further)) == ["trial-5", "trial-6"]
     assert train_all(opened(tmp_path / "other", seed=1)) != whole
+
+
+def test_trials_name_their_variant_and_those_of_earlier_releases_keep_their_names(tmp_path: Path) -> None:
+    earlier = opened(tmp_path, trials=2).next_trials()
+    earlier_finished, _ = next(earlier)
+    opened(tmp_path).finish(earlier_finished, 1.0)
+    interrupted, settings = next(earlier)
+    assert interrupted.user_attrs[LABEL] == "trial-2"
+    trained = train_all(opened(tmp_path, variant="gru", trials=3))
+    assert list(trained) == ["trial-2", "gru-trial-3"]
+    assert trained["trial-2"] == settings
 
 
 def test_a_lost_trial_is_taken_up_again_and_a_diverged_one_is_not(tmp_path: Path) -> None:
