@@ -149,7 +149,8 @@ def one_line(text: str) -> str:
     )
 
 
-_receivers: list[Callable[[str], None]] = []
+_receivers: list[tuple[Callable[[str], None], bool]] = []
+"""What is called with notices, and whether they are printed as well."""
 
 
 def printable(text: object) -> str:
@@ -171,16 +172,23 @@ def print_line(text: object, flush: bool = False) -> None:
 
 def print_notice(line: str) -> None:
     """Print one line about what was found or done, on standard error."""
-    print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)
-    for receive in tuple(_receivers):
+    if all(printed for _, printed in _receivers):
+        print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)
+    for receive, _ in tuple(_receivers):
         receive(one_line(line))
 
 
 @contextmanager
-def notices_to(receive: Callable[[str], None]) -> Iterator[None]:
-    """Call ``receive`` with each notice that is printed in this context, without its prefix."""
-    _receivers.append(receive)
+def notices_to(receive: Callable[[str], None], printed: bool = True) -> Iterator[None]:
+    """Call ``receive`` with each notice of this context, without its prefix.
+
+    Args:
+        receive: called with a line.
+        printed: print the notices as well.
+    """
+    entry = receive, printed
+    _receivers.append(entry)
     try:
         yield
     finally:
-        _receivers.remove(receive)
+        _receivers.remove(entry)

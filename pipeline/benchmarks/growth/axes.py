@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.benchmarks.growth.machine import machine_rates
 from pipeline.benchmarks.growth.point import Size, measure
+from pipeline.errors import notices_to
 
 MIDDLE = Size(hidden_size=256, bptt_steps=100, lanes=32, hours=0.1)
 AXES: dict[str, tuple[float, ...]] = {
@@ -41,21 +42,31 @@ def bench_growth(
         axes: values of each axis that is measured.
         middle: the common point.
         folder: where data sets are written, each removed after its point.
-        report: called with a line about each point.
+        report: called with a line about each point, and with each notice of a training, once.
 
     Returns:
         ``machine``: see `machine_rates`. ``axes``: rows by axis, see `measure`, with `limits`. All is of one
         thread, in processor time.
     """
-    rates = _in_own_process(machine_rates)
-    _in_own_process(measure, cell, {**middle, "hours": 0.01}, 1, folder)  # compiles
+    noticed: set[str] = set()
+
+    def in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
+        found, notices = _in_own_process(work, *arguments)
+        for notice in dict.fromkeys(notices):
+            if notice not in noticed:
+                report(notice)
+        noticed.update(notices)
+        return found
+
+    rates = in_own_process(machine_rates)
+    in_own_process(measure, cell, {**middle, "hours": 0.01}, 1, folder)  # compiles
     found: dict[str, list[dict[str, Any]]] = {}
     for axis, values in axes.items():
         found[axis] = []
         for value in values:
             size: Any = {**middle, axis: value if axis == "hours" else int(value)}
             updates = UPDATES_OF_HOURS if axis == "hours" else UPDATES
-            row = _in_own_process(measure, cell, size, updates, folder)
+            row = in_own_process(measure, cell, size, updates, folder)
             row |= limits(row, rates)
             found[axis].append(row)
             report(f"{axis} {value:g}: {row['steps_per_second']:,.0f} steps/s")
@@ -82,8 +93,14 @@ def limits(row: Mapping[str, Any], rates: Mapping[str, float]) -> dict[str, floa
     }
 
 
-def _in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Return the result of a function that runs in a fresh process, whose memory holds nothing else."""
+def _in_own_process(work: Callable[..., dict[str, Any]], *arguments: Any) -> tuple[dict[str, Any], list[str]]:
+    """Return the result and the notices of a function in a fresh process, whose memory holds nothing else."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as pool:
-        return pool.submit(work, *arguments).result()
+        return pool.submit(_with_notices, work, *arguments).result()
+
+
+def _with_notices(work: Callable[..., dict[str, Any]], *arguments: Any) -> tuple[dict[str, Any], list[str]]:
+    notices: list[str] = []
+    with notices_to(notices.append, printed=False):
+        return work(*arguments), notices
