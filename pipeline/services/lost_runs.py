@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.errors import UserError, print_line
 from pipeline.services.health import ask
-from pipeline.services.settings import read_settings
+from pipeline.services.orphans import is_only_worker, is_orphaned
+from pipeline.services.settings import ServiceSettings, read_settings
 
 HEARTBEAT_SECONDS = 30
 HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -22,7 +23,8 @@ SILENCE = timedelta(seconds=5 * HEARTBEAT_SECONDS)
 """A run without a sign of life for this long has crashed. A server or a machine may be away for a minute."""
 
 START = timedelta(minutes=10)
-"""A run that was submitted to a worker and does not start for this long has crashed."""
+"""A run that was submitted to a worker and does not start for this long has crashed. A process may take
+minutes to start beside trainings. `pipeline.services.orphans` finds a run without a process earlier."""
 
 FLOWS = ["wavecast", "prepare"]
 """Names of the flows that have deployments. Others on the same server may send heartbeats less often."""
@@ -41,6 +43,7 @@ class LostRuns:
         api: address of Prefect's API.
         silence: how long a run that has started may send nothing.
         start: how long a submitted run may take to start.
+        one_machine: whether workers of no other machine can use the server.
         since: when the server answered first after the last gap.
         last: when it answered last.
     """
@@ -48,6 +51,7 @@ class LostRuns:
     api: str
     silence: timedelta = SILENCE
     start: timedelta = START
+    one_machine: bool = False
     since: datetime = field(default=datetime.max.replace(tzinfo=UTC))
     last: datetime = field(default=datetime.min.replace(tzinfo=UTC))
 
@@ -71,38 +75,44 @@ class LostRuns:
         if now - self.last > self.silence / 2:
             self.since = now
         self.last = now
-        return [run["name"] for run in found if self._is_lost(run, now) and self._crash(run)]
+        reasons = [(run, self._reason(run, now)) for run in found]
+        return [run["name"] for run, reason in reasons if reason and self._crash(run, reason)]
 
-    def _is_lost(self, run: dict[str, Any], now: datetime) -> bool:
-        limit = self._limit(run)
-        if now - max(self.since, datetime.fromisoformat(run["state"]["timestamp"])) < limit:
-            return False
+    def _reason(self, run: dict[str, Any], now: datetime) -> str:
+        """Return why a run is lost; empty for one that is not."""
+        since = datetime.fromisoformat(run["state"]["timestamp"])
+        pending = run["state_type"] == "PENDING"
+        if pending and self.one_machine and is_orphaned(run["id"], since, now) and is_only_worker(self.api):
+            return "it has no process, and the worker that took it was killed"
+        limit = self.start if pending else self.silence
+        if now - max(self.since, since) < limit or self._is_alive(run, now, limit):
+            return ""
+        silent = f"no sign of life for {limit.total_seconds():.0f} s"
+        return f"{silent}: its process was killed or the machine has restarted"
+
+    def _is_alive(self, run: dict[str, Any], now: datetime, limit: timedelta) -> bool:
+        """Return whether a heartbeat of a run has arrived within the time that it may be silent."""
         heartbeats = {
             "event": {"name": [HEARTBEAT]},
             "resource": {"id": [f"prefect.flow-run.{run['id']}"]},
             "occurred": {"since": (now - limit).isoformat(), "until": now.isoformat()},
         }
-        return not ask(f"{self.api}/events/filter", {"filter": heartbeats, "limit": 1})["events"]
+        return bool(ask(f"{self.api}/events/filter", {"filter": heartbeats, "limit": 1})["events"])
 
-    def _limit(self, run: dict[str, Any]) -> timedelta:
-        return self.start if run["state_type"] == "PENDING" else self.silence
-
-    def _crash(self, run: dict[str, Any]) -> bool:
+    def _crash(self, run: dict[str, Any], reason: str) -> bool:
         """Change the state, unless it has changed by itself; return whether it was done."""
         path = f"{self.api}/flow_runs/{run['id']}"
         if ask(path)["state"]["id"] != run["state"]["id"]:
             return False
-        message = (
-            f"no sign of life for {self._limit(run).total_seconds():.0f} s: its process was killed or the "
-            "machine has restarted. The next run continues from the last checkpoint."
-        )
+        message = f"{reason}. The next run continues from the last checkpoint."
         answer = ask(f"{path}/set_state", {"state": {"type": "CRASHED", "message": message}})
         return bool(answer["status"] == "ACCEPT")
 
 
-def watch(api: str) -> None:
+def watch(settings: ServiceSettings) -> None:
     """Look again and again, for ever; a server that does not answer is asked again later."""
-    lost = LostRuns(api)
+    # Servers of several machines may share a database, and its runs may be another machine's.
+    lost = LostRuns(settings.prefect_api, one_machine=settings.database is None)
     while True:
         try:
             for name in lost.look(datetime.now(UTC)):
@@ -117,7 +127,7 @@ if __name__ == "__main__":
         stored = read_settings()
         if stored is None:
             raise UserError("no settings of the services: run `wavecast up`")
-        watch(stored.prefect_api)
+        watch(stored)
     except UserError as problem:
         print(f"wavecast: {problem}", file=sys.stderr)
         sys.exit(problem.exit_code)

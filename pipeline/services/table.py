@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.common.files import data_dir
 from pipeline.services.databases import PREFECT_SUFFIX
 from pipeline.services.lost_runs import HEARTBEAT_SECONDS
+from pipeline.services.orphans import WORKER
 from pipeline.services.settings import HOST, POOL, ServiceSettings, database_address
 from pipeline.tracking.store import ENVIRONMENT, artifact_root, local_store_uri
 
@@ -59,7 +60,7 @@ def services(settings: ServiceSettings) -> list[Service]:
         Service(
             "worker",
             # With its type named, the worker starts also while Prefect does not answer.
-            [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", "wavecast"],
+            [*prefect, "worker", "start", "--pool", POOL, "--type", "process", "--name", WORKER],
             shared,
             needs="deployments",
         ),

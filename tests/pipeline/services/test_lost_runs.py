@@ -1,5 +1,8 @@
 """Runs that were killed are ended by what the database of a real Prefect server says, and no others."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,7 +13,10 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from pipeline.common.files import write_json
 from pipeline.services.lost_runs import FLOWS, HEARTBEAT, LostRuns
+from pipeline.services.orphans import RUN_ID, SETTLED
+from pipeline.services.settings import POOL, services_dir
 from tests.helpers.servers.prefect import prefect_server, until
 
 pytestmark = pytest.mark.slow
@@ -89,6 +95,24 @@ def test_a_run_that_had_no_server_to_speak_to_is_given_its_time_anew(api: str) -
     assert state_of(api, run)["type"] == "RUNNING"
     look_for(lost, 15)
     assert state_of(api, run)["type"] == "CRASHED"
+
+
+def test_a_run_that_lost_worker_and_process_before_its_start_is_crashed_at_once(
+    api: str, own_data_dir: Path
+) -> None:
+    httpx.post(f"{api}/work_pools/", json={"name": POOL, "type": "process"}).raise_for_status()
+    lost, starting = run_in(api, "PENDING"), run_in(api, "PENDING")
+    state = {"services": {"worker": {"pid": os.getpid(), "started": time.time()}}}
+    write_json(services_dir() / "state.json", state)
+    later = datetime.now(UTC) + SETTLED
+    command = [sys.executable, "-S", "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(command, env={RUN_ID: starting}) as process:
+        LostRuns(api).look(later)
+        assert state_of(api, lost)["type"] == "PENDING", "it may be another machine's"
+        LostRuns(api, one_machine=True).look(later)
+        process.kill()
+    assert "no process" in state_of(api, lost)["message"]
+    assert state_of(api, starting)["type"] == "PENDING"
 
 
 def test_flows_with_deployments_are_looked_at() -> None:
