@@ -15,7 +15,8 @@ class TrainConfig(Section):
     epochs: Positive = 10
     """Passes over the training split."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
-    """Stop after this many minutes in the training loop, even before the last epoch. Null: no limit."""
+    """Stop after this many minutes in the training loop, even before the last epoch. Null: no limit. Tables
+    and kernels that are made before the first update do not count."""
     state: Literal["carried", "reset"] = "carried"
     """`carried`: the recurrent state is carried from chunk to chunk through each recording (stateful
     training). `reset`: each chunk is a sequence of its own that starts from the initial state, as in Chung

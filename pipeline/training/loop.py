@@ -26,6 +26,7 @@ from pipeline.training.begin import begin, epoch_plan, share_position, write_che
 from pipeline.training.checkpoint import read_checkpoint
 from pipeline.training.gpu.epochs import DeviceEpochs, why_host
 from pipeline.training.ranks.group import ALONE, Ranks
+from pipeline.training.rehearsal import rehearse
 from pipeline.training.start import facts_of_start, gain_of_start
 from pipeline.training.step import Training, log, log_every, out_of_time, update
 from pipeline.training.validation import validate, validation_bits
@@ -54,6 +55,7 @@ def train(
             if ranks.share(folder.status()["status"] == "finished"):
                 return
             training = begin(config, dataset, folder, on_checkpoint, ranks)
+            rehearse(training)
             _loop(training)
             if ranks.first:
                 _finish(training, config)
@@ -130,7 +132,9 @@ def _validate(training: Training, report: Callable[[str], None] | None) -> None:
     position, config = training.position, training.config
     began = time.monotonic()
     figures = validate(training)
-    position.elapsed_s += time.monotonic() - began
+    spent_s = time.monotonic() - began
+    position.elapsed_s += spent_s
+    position.logged_at_s += spent_s  # no part of the time of the updates
     bits = validation_bits(training, figures["valid/nats_per_step"])
     recorded = {**figures, **bits, "time/epoch_end_s": position.elapsed_s}
     training.folder.append(position.total_updates, recorded)

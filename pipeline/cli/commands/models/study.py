@@ -26,7 +26,11 @@ def study(
     rates: Annotated[int, Parameter(help="Learning rates to try for each unit and set.")] = 10,
     seeds: Annotated[int, Parameter(help="Trainings with the best learning rate, each with its seed.")] = 3,
     budget: Annotated[
-        str, Parameter(help="Time of all trainings together: 10m, 3h or night. Default: no limit.")
+        str,
+        Parameter(
+            help="Time of the updates and validations of all trainings together: 10m, 3h or night. Default: "
+            "no limit."
+        ),
     ] = "",
     settings: Settings = (),
 ) -> None:
