@@ -1,6 +1,7 @@
 """Gradients of a layer's weights, biases and inputs, from the gradients of its gates' sums over all steps."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -8,8 +9,16 @@ from torch import Tensor
 
 from models.fused import threads
 from models.fused.half import add_outer_words, as_words
-from models.fused.memory import empty, zeros
-from models.fused.products import Array, add_outer_products, even, multiply, pack_columns, padded
+from models.fused.memory import empty
+from models.fused.products import (
+    Array,
+    add_outer_products,
+    even,
+    multiply,
+    pack_columns,
+    padded,
+    unpack_columns,
+)
 from models.fused.tiles import LANES, ROWS_AT_ONCE
 
 _ROWS = 512
@@ -51,17 +60,21 @@ class Sums(NamedTuple):
         later = Source(states, 0, steps * size, size, 1, steps, 1, self.batch, steps - 1)
         return [later, Source(first, 0, 0, size, 0, 0, steps, 1, self.batch)]
 
-    def product(self, sources: list[Source], width: int, first_block: int, blocks: int) -> Tensor:
-        """Return the gradient (blocks H, width) of weights that were multiplied with the sources."""
-        columns = blocks * self.size
+    def product(self, sources: list[Source], width: int, first_block: int, order: Sequence[int]) -> Tensor:
+        """Return the gradient (blocks H, width) of weights that were multiplied with the sources.
+
+        ``order`` has the block of the weights for each block of these sums, from ``first_block`` on.
+        """
+        size, columns = self.size, len(order) * self.size
         row = padded(columns)
-        found = zeros(-(-width // 4) * 4 * row, self.values.dtype)
-        step = self.blocks * self.size
+        found = empty(-(-width // 4) * 4 * row, self.values.dtype)
+        step = self.blocks * size
         add = add_outer_words if self.half else add_outer_products
 
         def some_panels(part: tuple[int, int]) -> None:
+            found.reshape(-1, row)[:, part[0] * LANES : part[1] * LANES] = 0
             for each in sources:
-                place = first_block * self.size + each.step * step
+                place = first_block * size + each.step * step
                 add(
                     each.values, each.first, each.outer_stride, each.inner_stride, width,
                     self.values, place, each.outer_steps * step, each.inner_steps * step,
@@ -70,16 +83,28 @@ class Sums(NamedTuple):
 
         panels = row // LANES
         threads.run(some_panels, threads.ranges(panels, 1, panels))
-        return torch.from_numpy(found).view(-1, row)[:width, :columns].t()
+        gradient = empty(columns * width, found.dtype).reshape(len(order), size, width)
+
+        def some_rows(part: tuple[int, int, int]) -> None:
+            place, *some = part
+            unpack_columns(found, row, place * size, gradient[order[place]], *some)
+
+        of_block = threads.ranges(size, LANES, padded(size))
+        threads.run(some_rows, [(place, *some) for place in range(len(order)) for some in of_block])
+        return torch.from_numpy(gradient).view(columns, width)
 
     def input_gradient(self, weights: Array, order: tuple[int, ...]) -> Tensor:
         """Return the gradient (B, T, D) of inputs of weights (G H, D), whose blocks the sums begin with."""
         size, width = self.size, weights.shape[1]
         terms, row = len(order) * size, padded(width)
-        packed = zeros(even(terms) * row, self.values.dtype)
+        packed = empty(even(terms) * row, self.values.dtype)
         panels = packed.reshape(row // LANES, even(terms), LANES)
+        parts: list[tuple[Any, ...]] = []
         for place, block in enumerate(order):
-            pack_columns(weights[block * size : (block + 1) * size], panels, place * size)
+            end = (place + 1) * size if place + 1 < len(order) else even(terms)
+            of_block = (weights[block * size : (block + 1) * size], panels, place * size, end)
+            parts += [(*of_block, *some) for some in threads.ranges(len(panels), 1, len(panels))]
+        threads.run(lambda part: pack_columns(*part), parts)
         read = as_words(packed) if self.half else packed
         panel = even(terms) * LANES
         count, step = self.batch * self.steps, self.blocks * self.size

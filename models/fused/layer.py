@@ -11,7 +11,7 @@ from models.fused import threads
 from models.fused.cells import CompiledCell
 from models.fused.gradients import Sums
 from models.fused.half import as_words
-from models.fused.memory import empty, zeros
+from models.fused.memory import empty
 from models.fused.products import Array, Shape, even, pack_columns, pack_rows, padded
 from models.fused.tiles import LANES
 
@@ -99,14 +99,26 @@ def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array, half: bool) ->
     """Return panels (panels, terms, LANES) of the rows of [W, U], flat; both begin at an even term."""
     width, size = even(weight_ih.shape[1]), weight_hh.shape[1]
     terms, panels = width + even(size), cell.panels(size)
-    packed = zeros(panels * terms * LANES, weight_ih.dtype)
+    packed = empty(panels * terms * LANES, weight_ih.dtype)
     first_row = panel = 0
+    parts: list[tuple[Any, ...]] = []
     for gates in cell.blocks:
         rows = slice(first_row, first_row + gates * size)
         of_block = packed.reshape(panels, terms, LANES)[panel : panel + padded(gates * size) // LANES]
-        for weights, term in ((weight_ih, 0), (weight_hh, width)):
-            pack_rows(weights[rows], of_block, term)
+        for some in threads.ranges(len(of_block), 1, len(of_block)):
+            parts.append((weight_ih[rows], of_block, 0, width, *some))
+            parts.append((weight_hh[rows], of_block, width, terms, *some))
         first_row, panel = rows.stop, panel + len(of_block)
+    threads.run(lambda part: pack_rows(*part), parts)
+    return as_words(packed) if half else packed
+
+
+def _pack_columns(weights: Array, half: bool) -> Array:
+    """Return panels (panels, terms, LANES) of the columns of weights (G H, H), flat."""
+    rows, panels = even(len(weights)), padded(weights.shape[1]) // LANES
+    packed = empty(panels * rows * LANES, weights.dtype)
+    table = packed.reshape(panels, rows, LANES)
+    threads.run(lambda some: pack_columns(weights, table, 0, rows, *some), threads.ranges(panels, 1, panels))
     return as_words(packed) if half else packed
 
 
@@ -145,17 +157,13 @@ class _Steps(torch.autograd.Function):
         if ctx.spent:  # an earlier pass back has overwritten what this one needs
             run = _forward(cell, weights, inputs, state, ctx.half, keep=True)
         ctx.spent = True
-        batch, steps, width, size = run.shape
+        batch, steps, _, size = run.shape
         out = _flat(hidden)
         grad_out = np.zeros_like(out) if grad_hidden is None else _flat(grad_hidden)
         grad_before = np.zeros((ctx.parts, batch, size), out.dtype)
         if grad_cell is not None:
             grad_before[1] = grad_cell.numpy()
-        rows = even(cell.gates * size)
-        packed = zeros(padded(size) * rows, out.dtype)
-        pack_columns(_array(weights.weight_hh), packed.reshape(-1, rows, LANES), 0)
-        if ctx.half:
-            packed = as_words(packed)
+        packed = _pack_columns(_array(weights.weight_hh), ctx.half)
         on_biases = np.zeros((batch, cell.sums * size), out.dtype)
         tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
         flat = grad_before.reshape(-1)
@@ -172,9 +180,7 @@ class _Steps(torch.autograd.Function):
             None,
             None,
             sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[2] else None,
-            _in_order(cell, sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.gates))
-            if wanted[3]
-            else None,
+            _input_weight_gradient(cell, sums, inputs) if wanted[3] else None,
             _state_weight_gradient(cell, sums, run, out) if wanted[4] else None,
             on_bias,
             on_second if wanted[6] else None,
@@ -187,15 +193,21 @@ class _Steps(torch.autograd.Function):
 _apply: Any = _Steps.apply
 
 
+def _input_weight_gradient(cell: CompiledCell, sums: Sums, inputs: Tensor) -> Tensor:
+    """Return the gradient of W (G H, D)."""
+    width = inputs.shape[-1]
+    return sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.input_order)
+
+
 def _state_weight_gradient(cell: CompiledCell, sums: Sums, run: _Run, out: Array) -> Tensor:
     """Return the gradient of U (G H, H)."""
     size = sums.size
     before = sums.before(out, run.before[: sums.batch * size])
     if cell.candidate_reads is None:
-        return sums.product(before, size, cell.first_state_block, cell.gates).contiguous()
+        return sums.product(before, size, cell.first_state_block, range(cell.gates))
     read = sums.inputs(run.kept, cell.kept * size)._replace(first=cell.candidate_reads * size)
     most = cell.gates - 1
-    return torch.cat([sums.product(before, size, 0, most), sums.product([read], size, most, 1)])
+    return torch.cat([sums.product(before, size, 0, range(most)), sums.product([read], size, most, [0])])
 
 
 def _bias_gradients(cell: CompiledCell, sums: Tensor, size: int) -> tuple[Tensor, Tensor]:

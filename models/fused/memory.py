@@ -42,7 +42,7 @@ def empty(count: int, like: Any) -> NDArray[Any]:
         like: type of the numbers.
     """
     kind = np.dtype(like)
-    size = count * kind.itemsize + _ALIGNMENT
+    size = count * kind.itemsize
     with _lock:
         stack = _free.setdefault(size, [])
         _free.move_to_end(size)
@@ -50,13 +50,7 @@ def empty(count: int, like: Any) -> NDArray[Any]:
             _free.popitem(last=False)
         memory = stack.pop() if stack else None
     if memory is None:
-        memory = np.empty(size, np.uint8)
-    begin = -memory.ctypes.data % _ALIGNMENT
-    return np.asarray(_Loan(memory))[begin : begin + count * kind.itemsize].view(kind)
-
-
-def zeros(count: int, like: Any) -> NDArray[Any]:
-    """Return a flat array of zeros; see `empty`."""
-    found = empty(count, like)
-    found.fill(0)
-    return found
+        longer = np.empty(size + _ALIGNMENT, np.uint8)
+        begin = -longer.ctypes.data % _ALIGNMENT
+        memory = longer[begin : begin + size]
+    return np.asarray(_Loan(memory)).view(kind)

@@ -157,25 +157,52 @@ def add_outer_products(
 
 
 @compiled
-def pack_rows(weights: Array, packed: Array, first_term: int) -> None:
-    """Write weights (M, K) to panels (padded(M) / LANES, terms, LANES), from a term on.
+def pack_rows(
+    weights: Array, packed: Array, first_term: int, end_term: int, first_panel: int, last_panel: int
+) -> None:
+    """Write weights (M, K) to some of the panels (padded(M) / LANES, terms, LANES), from a term on.
 
-    A lane is a row of the weights, so a product with the panels is one with the transposed weights.
+    A lane is a row of the weights, so a product with the panels is one with the transposed weights. What is
+    behind M and K, up to ``end_term``, becomes zero.
     """
     rows, terms = weights.shape
-    for panel in range(packed.shape[0]):
-        to, some = packed[panel, first_term:], weights[panel * LANES :]
-        for lane in range(min(LANES, rows - panel * LANES)):
+    for panel in range(first_panel, last_panel):
+        to, some = packed[panel, first_term:end_term], weights[panel * LANES :]
+        lanes = min(LANES, rows - panel * LANES)
+        to[terms:] = 0
+        to[:, lanes:] = 0
+        for lane in range(lanes):
             for k in range(terms):
                 to[k, lane] = some[lane, k]
 
 
 @compiled
-def pack_columns(weights: Array, packed: Array, first_term: int) -> None:
-    """Write weights (M, K) to panels (padded(K) / LANES, all M, LANES), from a term on."""
+def pack_columns(
+    weights: Array, packed: Array, first_term: int, end_term: int, first_panel: int, last_panel: int
+) -> None:
+    """Write weights (M, K) to some of the panels (padded(K) / LANES, all M, LANES), from a term on.
+
+    What is behind M, up to ``end_term``, and behind K becomes zero.
+    """
     terms, columns = weights.shape
-    for panel in range(packed.shape[0]):
-        lanes = min(LANES, columns - panel * LANES)
+    for panel in range(first_panel, last_panel):
+        to, first = packed[panel, first_term:end_term], panel * LANES
+        lanes = min(LANES, columns - first)
+        to[terms:] = 0
         for m in range(terms):
             for lane in range(lanes):
-                packed[panel, first_term + m, lane] = weights[m, panel * LANES + lane]
+                to[m, lane] = weights[m, first + lane]
+            for lane in range(lanes, LANES):
+                to[m, lane] = 0
+
+
+@compiled
+def unpack_columns(table: Array, row: int, place: int, out: Array, first: int, last: int) -> None:
+    """Write some columns of a table as rows of ``out`` (M, K), from ``first`` to ``last``.
+
+    The table is flat, with rows of ``row`` numbers, and column ``place`` becomes row 0.
+    """
+    for begin in range(first, last, LANES):
+        for k in range(out.shape[1]):
+            for m in range(begin, min(begin + LANES, last)):
+                out[m, k] = table[k * row + place + m]

@@ -161,7 +161,7 @@ def _update(network: Predictor, batch: Batch) -> Callable[[], None]:
         loss, _ = training_loss(network, batch, state, normaliser, False, batch.values / OUTPUTS)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], 1.0)
         optimizer.step()
         loss.item()
 

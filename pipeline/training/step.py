@@ -93,8 +93,9 @@ def update(training: Training, batch: Batch, state: State) -> State:
         training.optimizer.zero_grad(set_to_none=True)
         loss.backward()
     own_steps = values / training.framing.target_size
-    loss, steps = training.ranks.join_gradients(network.parameters(), loss.detach(), steps, own_steps)
-    norm = torch.nn.utils.clip_grad_norm_(network.parameters(), training.config.clip_norm)
+    weights = training.optimizer.param_groups[0]["params"]  # without a walk through all modules
+    loss, steps = training.ranks.join_gradients(weights, loss.detach(), steps, own_steps)
+    norm = torch.nn.utils.clip_grad_norm_(weights, training.config.clip_norm)
     position.update += 1
     position.total_updates += 1
     loss_value, norm_value = torch.stack([loss.detach(), norm]).tolist()
