@@ -18,6 +18,18 @@ NOTHING_TRAINED = "no model has been trained yet: run `make demo`, or `wavecast 
 MOST_NAMES = 8
 
 
+def nothing_trained() -> str:
+    """Return in words that there is no model, and what to do: finish a training, or begin one."""
+    begun = sorted((data_dir() / "runs").glob("*/best.pt"), key=lambda path: path.stat().st_mtime_ns)
+    if not begun:
+        return NOTHING_TRAINED
+    run = begun[-1].parent.name
+    return (
+        f"no training is finished yet: `wavecast train --resume {run}` finishes the newest one, and "
+        f"evaluate, score, predict and generate take its best weights so far with `--model {run}`"
+    )
+
+
 def run_folder(reference: str) -> Path:
     """Return the folder of a run that is named by its folder, its name or its variant.
 
@@ -112,7 +124,7 @@ def no_such_model(reference: str, name: str, versions: Sequence[RegisteredVersio
     """
     runs = trained_runs()
     if not versions and not runs:
-        return UserError(f"{reference}: no such model; {NOTHING_TRAINED}")
+        return UserError(f"{reference}: no such model; {nothing_trained()}")
     if re.fullmatch(r"v?\d+", reference):
         return UserError(f"{reference}: no such model; {versions_text(versions, name)}")
     known = {

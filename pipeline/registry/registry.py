@@ -15,12 +15,12 @@ from pipeline.common.files import data_dir
 from pipeline.errors import UserError
 from pipeline.registry.catalogue import registered_versions, trained_runs
 from pipeline.registry.references import (
-    NOTHING_TRAINED,
     default_version,
     find_version,
     local_model,
     no_such_model,
     not_registered,
+    nothing_trained,
     other_champions,
     run_of_variant,
 )
@@ -135,7 +135,7 @@ def find_model(reference: str | None = None, name: str = DEFAULT_NAME, uri: str 
     if run:
         return FoundModel(run.model, f"run {run.path.name} (not registered)")
     if not text:
-        raise UserError(NOTHING_TRAINED)
+        raise UserError(nothing_trained())
     if not re.fullmatch(r"[0-9a-f]{32}", text):
         raise no_such_model(text, name, versions)
     return FoundModel(_fetch(ModelReference.parse(f"runs:/{text}"), store), f"run {text}")

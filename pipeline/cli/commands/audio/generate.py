@@ -73,7 +73,7 @@ def generate(
 
         if output is None:
             raise UserError("give --output FILE, or --stream", 2)
-        trained, found = load_chosen(model)
+        trained, found = load_chosen(model, unfinished=True)
         facts = generate_file(
             trained, output, seconds=length_s, sampling=sampling, plot=plot, overwrite=overwrite
         )
@@ -88,7 +88,7 @@ def generate(
         raise UserError("standard output is closed; give --output FILE", 2)
     if output is None and sys.stdout.isatty():
         raise UserError("a terminal cannot play samples; use wavecast generate --stream | aplay", 2)
-    trained, _ = load_chosen(model)
+    trained, _ = load_chosen(model, unfinished=True)
     if output is None:
         stream_to_pipe(trained, sampling, seconds, sys.stdout.buffer, raw)
     else:

@@ -158,7 +158,7 @@ def is_midi(path: Place) -> bool:
 def _load(model: str) -> tuple[Any, str]:
     from pipeline.cli.chosen_model import load_chosen
 
-    trained, found = load_chosen(model)
+    trained, found = load_chosen(model, unfinished=True)
     trained.require_draws()
     return trained, found.label
 

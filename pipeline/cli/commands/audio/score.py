@@ -96,7 +96,7 @@ def score(
     written = [path for path in (output, make_threshold) if path]
     check_replacing(written, [*files_of(recordings), *filter(None, (threshold, labels))])
     pictures = _pictures(sounds, recordings, plot, overwrite)
-    chosen = choose_model(model)
+    chosen = choose_model(model, unfinished=True)
     trained, identity = chosen.load("auto"), thresholds.model_identity(chosen.folder)
     if window is None:
         window = held.window_s if held else DEFAULT_WINDOW_S

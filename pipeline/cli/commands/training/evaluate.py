@@ -28,7 +28,7 @@ def evaluate(
     corpus = check_recordings(chosen)
     if not json:
         print_remarks(corpus.remarks)
-    folder = choose_model(model, chosen.registered_model, chosen.tracking.uri).folder
+    folder = choose_model(model, chosen.registered_model, chosen.tracking.uri, unfinished=True).folder
     as_trained = chosen.model_copy(update={"input": load_model(folder).input})
     dataset = prepare_stage(as_trained)
     print_evaluation(evaluate_model(folder, dataset, chosen.evaluate, chosen.train.device), json)
