@@ -1,8 +1,8 @@
 """A trained model as MLflow's logged model, with signature, example, parameters and figures.
 
-Its files are uploaded once, and the registered version leads to their place. An address `models:/m-ID` would
-not do: MLflow's client looks it up in the store that is set for the whole process, which wavecast leaves to
-its caller. Earlier releases uploaded the files also as `model` among the artifacts of the run.
+Its files are uploaded twice: as the logged model, and as `model` among the artifacts of the run, which
+`runs:/ID/model` and registered versions lead to. MLflow's client finds the files of a logged model only in
+the store that is set for the whole process, which wavecast leaves to its caller.
 """
 
 import json
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
+ARTIFACT = "model"
+"""Name of the model among the artifacts of its run."""
 MODEL_TAG = "wavecast.logged_model"
 """Tag of a version: MLflow's id of its logged model."""
 VERSIONS_TAG = "mlflow.modelVersions"
@@ -53,9 +55,11 @@ def _upload(client: "MlflowClient", run: RunFolder, run_id: str, experiment: str
         experiment, _name(run), run_id, params=parameters(run.description()), model_type=MODEL_TYPE
     )
     with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "model"
+        target = Path(folder) / ARTIFACT
         save_served_model(run.model, target, run_id, created.model_id)
-        artifact_repository(client.tracking_uri, created.artifact_location).log_artifacts(str(target))
+        places = (client.get_run(run_id).info.artifact_uri, created.artifact_location)
+        for place, source in zip(places, (folder, str(target)), strict=True):
+            artifact_repository(client.tracking_uri, place).log_artifacts(source)
     step = _last_step(run)
     client.log_outputs(run_id, [LoggedModelOutput(created.model_id, step)])
     _send_figures(client, run, run_id, created.model_id)

@@ -72,8 +72,10 @@ def _create_version(client: "MlflowClient", run: RunFolder, run_id: str, name: s
         if problem.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     tags = {RUN_TAG: run.path.name, MODEL_TAG: model.model_id}
+    # A server accepts an id of a logged model only with a source below it. The tags link the two as well.
+    model_id = None if client.tracking_uri.startswith(("http://", "https://")) else model.model_id
     created = client.create_model_version(
-        name, model.artifact_location, run_id, tags, await_creation_for=0, model_id=model.model_id
+        name, f"runs:/{run_id}/model", run_id, tags, await_creation_for=0, model_id=model_id
     )
     link_version(client, model, name, int(created.version))
     _describe_version(client, created, run, run_id)

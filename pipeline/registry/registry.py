@@ -28,7 +28,6 @@ from pipeline.tracking.local_store import sqlite_file
 from pipeline.tracking.mlflow_client import artifact_repository, connect
 from pipeline.tracking.store import (
     MODEL_IN_ARTIFACTS,
-    RUN_MODEL,
     ModelReference,
     NoSuchModel,
     find_in_sqlite,
@@ -188,9 +187,8 @@ def _download(client: "MlflowClient", uri: str, wanted: ModelReference) -> Path:
     target = data_dir() / "models-cache" / _cache_name(key, f"{uri} {source}")
     if (target / FILES[0]).exists():
         return target
-    addresses = [_address_of(client, source), *_logged_models(client, wanted)]
-    folders = [f"{each.rstrip('/')}{below}" for each in addresses for below in ("", f"/{MODEL_IN_ARTIFACTS}")]
-    for folder in folders:
+    address = _address_of(client, source).rstrip("/")
+    for folder in (address, f"{address}/{MODEL_IN_ARTIFACTS}"):
         repository = artifact_repository(uri, folder)
         if FILES[0] in {PurePosixPath(file.path).name for file in repository.list_artifacts()}:
             break
@@ -232,15 +230,6 @@ def _address_of(client: "MlflowClient", source: str) -> str:
     if kind == "models" and identity.startswith("m-"):
         return f"{client.get_logged_model(identity).artifact_location}/{path}"
     return source
-
-
-def _logged_models(client: "MlflowClient", wanted: ModelReference) -> list[str]:
-    """Return the addresses of the logged models of a run, where its model is wanted."""
-    if not wanted.run_id or wanted.path != RUN_MODEL:
-        return []
-    experiment = client.get_run(wanted.run_id).info.experiment_id
-    found = client.search_logged_models([experiment], f"source_run_id = '{wanted.run_id}'")
-    return [model.artifact_location for model in found if model.status == "READY"]
 
 
 def _cache_name(key: str, address: str) -> str:

@@ -63,12 +63,10 @@ def local_folder(database: Path, address: str) -> Path | None:
     if not address.startswith("file:"):
         return None
     stated = Path(url2pathname(urlsplit(address).path))
-    # MLflow's own layout: artifacts/RUN/artifacts and artifacts/models/MODEL/artifacts.
-    for depth in (3, 4):
-        if stated.parts[-depth :: depth - 1] == (ARTIFACTS, ARTIFACTS):
-            beside = database.parent.joinpath(*stated.parts[-depth:])
-            if beside.is_dir():
-                return beside
+    if stated.parts[-3::2] == (ARTIFACTS, ARTIFACTS):  # MLflow's own layout: artifacts/RUN/artifacts
+        beside = database.parent.joinpath(*stated.parts[-3:])
+        if beside.is_dir():
+            return beside
     return stated
 
 

@@ -48,10 +48,6 @@ LONGEST_USE_S = 600.0
 _ends: dict[object, float] = {}
 """The ends of the uses in progress, in any thread: MLflow moves files in threads of its own."""
 MODEL_IN_ARTIFACTS = "artifacts/model"
-READY = 2
-"""MLflow's number of the status of a logged model that was uploaded in full."""
-RUN_MODEL = "model"
-"""The path in `runs:/ID/model`: the logged model of a run, earlier among the artifacts of the run itself."""
 """Path of the model folder in an MLflow model that `pipeline.registry.registration.register` makes."""
 
 
@@ -164,7 +160,7 @@ class ModelReference:
     alias: str = ""
     version: str = ""
     run_id: str = ""
-    path: str = RUN_MODEL
+    path: str = "model"
 
     @classmethod
     def parse(cls, text: str) -> "ModelReference":
@@ -178,7 +174,7 @@ class ModelReference:
             return cls(text, name=model[1], alias=model[2] or "", version=model[3] or "")
         run = re.fullmatch(r"runs:/(\w+)(?:/(.+?))?/?", text)
         if run and ".." not in text.split("/"):
-            return cls(text, run_id=run[1], path=run[2] or RUN_MODEL)
+            return cls(text, run_id=run[1], path=run[2] or "model")
         forms = "models:/NAME@ALIAS, models:/NAME/VERSION or runs:/ID/model"
         raise UserError(f"{text}: not a model; write {forms}", exit_code=2)
 
@@ -204,17 +200,19 @@ def find_in_sqlite(database: Path, reference: ModelReference) -> Path | None:
         reference.missing()
     try:
         with closing(read_only(database)) as connection:
-            places = _look_up(connection, reference)
+            root, path = _look_up(connection, reference)
     except sqlite3.Error:
         return None
-    roots = [(local_folder(database, root), path) for root, path in places]
-    packages = [root / path for root, path in roots if root is not None]
-    folders = [folder for package in packages for folder in (package / MODEL_IN_ARTIFACTS, package)]
-    return next((folder for folder in folders if (folder / "config.json").is_file()), None)
+    folder = local_folder(database, root)
+    if folder is None:
+        return None
+    package = folder / path
+    found = [f for f in (package / MODEL_IN_ARTIFACTS, package) if (f / "config.json").is_file()]
+    return found[0] if found else None
 
 
-def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> list[tuple[str, str]]:
-    """Return the places where a model may lie: the address of a folder of artifacts, and a path below it."""
+def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> tuple[str, str]:
+    """Return the artifact location of the run that made a model, and the model's path below it."""
 
     def first(query: str, *values: str) -> str:
         row = connection.execute(query, values).fetchone()
@@ -233,17 +231,10 @@ def _look_up(connection: sqlite3.Connection, reference: ModelReference) -> list[
             reference.name,
             version,
         )
-        if not source.startswith("runs:/"):
-            return [(source, "")]
+        if not source.startswith("runs:/"):  # not made by `register`
+            return "", ""
         run_id, _, path = source.removeprefix("runs:/").partition("/")
-    places = [(first("select artifact_uri from runs where run_uuid = ?", run_id), path)]
-    if path == RUN_MODEL:
-        query = (
-            "select artifact_location from logged_models"
-            f" where source_run_id = ? and status = {READY} and lifecycle_stage = 'active'"
-        )
-        places += [(str(location), "") for (location,) in connection.execute(query, (run_id,))]
-    return places
+    return first("select artifact_uri from runs where run_uuid = ?", run_id), path
 
 
 def serve_ui(host: str = "127.0.0.1", port: int = 5000) -> NoReturn:

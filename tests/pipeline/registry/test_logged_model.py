@@ -37,7 +37,6 @@ def test_a_version_carries_its_figures_beside_the_decision(run: RunFolder) -> No
     assert logged_model(client, run, run_id).model_id == model.model_id, "there is no second one"
     files = {file.path for file in client.list_logged_model_artifacts(model.model_id)}
     assert {"MLmodel", "input_example.json", "artifacts", "code"} <= files
-    assert "model" not in {file.path for file in client.list_artifacts(run_id)}, "it is uploaded once"
 
     version = client.get_model_version("digits", "1")
     assert version.tags[MODEL_TAG] == model.model_id

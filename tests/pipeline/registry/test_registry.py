@@ -13,7 +13,7 @@ from pipeline.registry.registry import fetch_model
 from pipeline.tracking.mlflow_client import connect
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.store import ModelReference, find_in_sqlite
-from pipeline.tracking.sync import TrackingUnavailable, store_uri, sync
+from pipeline.tracking.sync import TrackingUnavailable, store_uri
 from tests.helpers.tracked_runs import add_model, mirrored, new_run
 
 pytestmark = pytest.mark.usefixtures("local_store")
@@ -88,22 +88,6 @@ def test_a_model_is_fetched_by_any_of_its_names(
     for reference in ("models:/wavecast@gone", "models:/wavecast/9", "models:/gone/1", "runs:/gone/model"):
         with pytest.raises(UserError, match="no such model"):
             fetch_model(reference)
-
-
-def test_a_version_of_an_earlier_release_is_found_among_the_artifacts_of_its_run(
-    run: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add_model(run)
-    sync(run)
-    run_id, client = mirrored(run).info.run_id, connect(store_uri())
-    client.log_artifacts(run_id, str(run.model), "model/artifacts/model")
-    client.create_registered_model("earlier")
-    client.create_model_version("earlier", f"runs:/{run_id}/model", run_id)
-    weights = (run.model / "model.safetensors").read_bytes()
-    for _ in range(2):
-        for reference in ("models:/earlier/1", f"runs:/{run_id}/model"):
-            assert (fetch_model(reference) / "model.safetensors").read_bytes() == weights
-        monkeypatch.setattr("pipeline.registry.registry.find_in_sqlite", lambda database, reference: None)
 
 
 def test_a_model_that_others_registered_is_fetched(run: RunFolder) -> None:
