@@ -4,10 +4,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from pipeline.data.corpora.named import find_sources
-
-SUFFIXES = (".mat", ".npz")
-"""Of files that hold a set, with its splits."""
+from pipeline.data.corpora.named import SET_SUFFIXES, find_sources
 
 
 def sets_of_music(folder: Path) -> dict[str, Path]:
@@ -25,7 +22,7 @@ def sets_of_music(folder: Path) -> dict[str, Path]:
         UserError: the folder has no file.
     """
     found = [Path(str(source.path)) for source in find_sources([folder])]
-    files = [path for path in found if path.suffix.lower() in SUFFIXES] or [folder]
+    files = [path for path in found if path.suffix.lower() in SET_SUFFIXES] or [folder]
     stems = Counter(path.stem for path in files)
     return {_run_name(path.stem if stems[path.stem] == 1 else path.name): path for path in files}
 

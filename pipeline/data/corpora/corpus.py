@@ -12,7 +12,7 @@ from pipeline.common.places import Place
 from pipeline.config.run import CorpusConfig
 from pipeline.config.types import SPLITS, Split
 from pipeline.data.corpora.assignment import Assignment, assign
-from pipeline.data.corpora.named import Named, mirrored, read_inputs
+from pipeline.data.corpora.named import SET_SUFFIXES, Named, mirrored, read_inputs
 from pipeline.data.corpora.remote import Mirror
 from pipeline.data.corpora.source import Source
 from pipeline.data.corpora.splits import assign_splits, assign_stretches, in_order_of_names
@@ -108,6 +108,9 @@ def _found(config: CorpusConfig, mirror: Mirror) -> Corpus:
         )
     trained = bool(published) and any(source.split == "train" for source in completed)
     head = _headline(sources, layouts, found, trained)
+    if all(source.path.suffix.lower() in SET_SUFFIXES and not source.group for source in sources):
+        plural = "s" * (len(sources) > 1)
+        head, more = f"{len(sources)} set{plural} of pieces, splits as given in the file{plural}", ()
     return Corpus(
         sources,
         (head, *(found.remarks if found else ()), *remarks, *more, *_side_remark(named)),

@@ -23,6 +23,9 @@ TABLES = (".csv", ".tsv")
 LEVELS_ABOVE = 2
 """Folders above what is named that may hold the tables which describe it."""
 
+SET_SUFFIXES = (".mat", ".npz")
+"""Of files that hold many pieces of music, with their splits."""
+
 
 @dataclass
 class Named:

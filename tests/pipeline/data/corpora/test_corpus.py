@@ -49,6 +49,12 @@ def test_what_was_found_is_one_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_set_of_pieces_has_its_own_splits(tmp_path: Path) -> None:
+    one, both = tree(tmp_path, ["JSB.mat"]), tree(tmp_path / "two", ["JSB.mat", "mine.NPZ"])
+    assert corpus_of(one / "JSB.mat").remarks == ("1 set of pieces, splits as given in the file",)
+    assert corpus_of(both).remarks == ("2 sets of pieces, splits as given in the files",)
+
+
 def test_a_training_split_of_which_validation_is_drawn_is_named(tmp_path: Path) -> None:
     remarks = corpus_of(published("VoiceBank-DEMAND", tmp_path / "voicebank")).remarks
     assert remarks[0].endswith(", splits train/test as published")
