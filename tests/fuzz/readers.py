@@ -8,8 +8,8 @@ from tests.fuzz import named_files, own_files, records, served_requests
 from tests.fuzz.audio_files import CONTAINERS, audio
 from tests.fuzz.fuzzing import Attempt
 
-SOME = 200
-FEWER = {"compressed": 60, "model": 100}
+SOME = 120
+FEWER = {"compressed": 40, "model": 60}
 """Of the readers that take longest: decompression, and the construction of networks."""
 
 MAKERS: dict[str, Callable[[Path], Attempt]] = {
