@@ -37,6 +37,41 @@ def fit_without_regularisation(sets: dict[str, Any], path: Path) -> None:
     write_figure(figure, path)
 
 
+def bits_of_the_adaptive_head(by_time: list[list[float]], by_size: list[list[float]], path: Path) -> None:
+    """Draw what a network on adaptive predictions gains, by its time of training and by its parameters.
+
+    Args:
+        by_time: minutes of training, and bits per sample of the validation split.
+        by_size: parameters, passes and bits per sample of the validation split.
+        path: the PNG file.
+    """
+    figure = new_figure(900)
+    left, right = figure.subplots(1, 2, sharey=True)
+    left.plot(*zip(*by_time, strict=True), "o-", color=COLOURS[0])
+    left.set_xlabel("minutes of training, 128 units")
+    left.set_ylabel("validation, bits per sample")
+    for passes, colour in zip(sorted({row[1] for row in by_size}), COLOURS, strict=False):
+        points = [(parameters, bits) for parameters, its, bits in by_size if its == passes]
+        right.plot(*zip(*points, strict=True), "o-", color=colour, label=f"{passes:.0f} passes")
+    right.set_xscale("log")
+    right.set_xlabel("parameters")
+    right.legend()
+    write_figure(figure, path)
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Return a file of `docs/results`."""
+    found: dict[str, Any] = json.loads((DOCS / "results" / f"{name}.json").read_text())
+    return found
+
+
 if __name__ == "__main__":
-    measured = json.loads((DOCS / "results" / "music-fit.json").read_text())
-    fit_without_regularisation(measured["sets"], DOCS / "assets" / "music-fit.png")
+    fit_without_regularisation(measured("music-fit")["sets"], DOCS / "assets" / "music-fit.png")
+    head, sizes = measured("adaptive-head"), measured("adaptive-sizes")
+    passes = [(float(count), bits) for count, bits in head["tables"]["passes"]["rows"]]
+    minutes = head["seconds_of_training"] / 60 / passes[-1][0]
+    bits_of_the_adaptive_head(
+        [[count * minutes, bits] for count, bits in passes],
+        [[row[1], float(row[2]), row[3]] for row in sizes["tables"]["sizes"]["rows"]],
+        DOCS / "assets" / "adaptive-head.png",
+    )
