@@ -1,6 +1,6 @@
 """Settings of the input: what a recording is converted to before a model reads it."""
 
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,8 @@ class WaveformConfig(Section):
     """Samples that the model reads at each step."""
     hop: Positive = 10
     """Samples that the model predicts at each step, which is also the distance between steps."""
+
+    KEEPS_TIME: ClassVar[bool] = True
 
     @property
     def row_rate_hz(self) -> float:
@@ -49,6 +51,8 @@ class SpectrogramConfig(Section):
     dtype: Literal["float16", "float32"] = "float16"
     """Number format of the stored frames."""
 
+    KEEPS_TIME: ClassVar[bool] = True
+
     @property
     def row_rate_hz(self) -> float:
         """Frames per second."""
@@ -75,6 +79,9 @@ class PianoRollConfig(Section):
     """Time steps per quarter note of a MIDI file."""
     quarters_per_minute: Annotated[float, Field(gt=0)] = 120.0
     """Tempo of the MIDI files that are written."""
+
+    KEEPS_TIME: ClassVar[bool] = False
+    """Whether rows have the duration of what was recorded: notes keep the beats of a piece, not its tempo."""
 
     @property
     def row_rate_hz(self) -> float:

@@ -81,9 +81,9 @@ def _profile(recordings: list[dict[str, Any]], split: str, config: RunConfig) ->
     if not chosen:
         return {}
     rows = sum(each["length"] for each in chosen)
-    timed = config.input.kind != "piano-roll"  # which keeps the beats of a piece, and not their tempo
+    minutes = {"minutes": round(rows / config.input.row_rate_hz / 60, 2)}
     return {
-        **({"minutes": round(rows / config.input.row_rate_hz / 60, 2)} if timed else {}),
+        **(minutes if config.input.KEEPS_TIME else {}),
         "recordings": len(chosen),
         "speakers or groups": len({each["group"] for each in chosen}),
         "rows": rows,
