@@ -199,6 +199,9 @@ class RunConfig(Section):
             "train.loss=discrete is for input.kind=waveform": (
                 self.train.loss != "discrete" or self.input.kind == "waveform"
             ),
+            "train.transpose_semitones is for input.kind=piano-roll": (
+                not self.train.transpose_semitones or self.input.kind == "piano-roll"
+            ),
             "model.architecture=encoder-decoder takes no model.convolutions": (
                 self.model.architecture == "predictor" or not self.model.convolutions
             ),

@@ -51,6 +51,9 @@ class TrainConfig(Section):
     ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Decay of an exponential moving average of the weights, such as 0.999. The averaged weights are
     validated beside the weights themselves, and the better ones are kept. 0: no average."""
+    transpose_semitones: Annotated[int, Field(ge=0, le=12)] = 0
+    """In each epoch, every piece of notes is moved up or down by a random number of semitones, at most this
+    many. 0: pieces stay in their keys."""
     scheduled_sampling: Annotated[float, Field(ge=0, le=1)] = 0.0
     """Final share of steps at which an encoder-decoder is fed its own samples instead of the recording. It
     rises from 0 during training."""

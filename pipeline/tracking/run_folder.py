@@ -30,7 +30,7 @@ from pipeline.errors import UserError, print_notice
 MOST_JOURNAL_BYTES = 1 << 30
 """Longest journal: some millions of lines."""
 ADDED_SETTINGS: dict[str, dict[str, Any]] = {
-    "train": {"start_from": None, "ema": 0.0},
+    "train": {"start_from": None, "ema": 0.0, "transpose_semitones": 0},
     "model": {"output_dropout": 0.0},
 }
 """Settings that earlier releases did not have, by section, with the values that change nothing."""

@@ -16,6 +16,7 @@ from pipeline.config.run import RunConfig
 from pipeline.data.batching import Plan, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, split_rows
 from pipeline.data.store.disk import require_space
+from pipeline.data.transposition import TransposedPieces
 from pipeline.errors import print_notice
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
@@ -68,6 +69,8 @@ def begin(
     device = ranks.device(config.train.device)
     use_fast_products(device)
     data = split_rows(dataset, "train", device)
+    semitones = config.train.transpose_semitones
+    transposed = TransposedPieces(data, semitones, config.train.seed) if semitones else None
     dataset.require("valid")
     torch.manual_seed(config.train.seed)
     start = starting_model(folder)
@@ -82,12 +85,13 @@ def begin(
         framing=dataset.representation.framing(config.model),
         optimizer=make_optimizer(network.parameters(), config.train),
         position=Position(),
-        data=data,
+        data=transposed.data if transposed else data,
         normaliser=Normaliser(dataset.representation, normalisation, device),
         normalisation=normalisation,
         updates_per_epoch=0,
         on_checkpoint=on_checkpoint,
         ranks=ranks,
+        transposed=transposed,
     )
     plan = epoch_plan(training, 0)
     training.updates_per_epoch, training.lanes = len(plan), plan.lanes

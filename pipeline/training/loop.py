@@ -81,6 +81,8 @@ def _loop(training: Training) -> None:
         if reason is not None:
             note_host(training, reason)
         while not position.finished:
+            if training.transposed:
+                training.transposed.begin_epoch(position.epoch)
             run(training.ranks.own_plan(epoch_plan(training, position.epoch)))
             _end_epoch(training, bar.console.print if not bar.disable else None)
 

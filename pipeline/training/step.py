@@ -12,6 +12,7 @@ from pipeline.common.devices import device_use
 from pipeline.config.training import TrainConfig
 from pipeline.data.batching import Batch
 from pipeline.data.dataset import Dataset, SplitRows
+from pipeline.data.transposition import TransposedPieces
 from pipeline.errors import TrainingDiverged
 from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
@@ -51,6 +52,7 @@ class Training:
     average: WeightAverage | None = None
     ranks: Ranks = ALONE
     lanes: int = 0
+    transposed: TransposedPieces | None = None
 
     @property
     def total_updates(self) -> int:

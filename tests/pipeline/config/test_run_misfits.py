@@ -31,6 +31,9 @@ MISFITS = {
     ],
     "train.scheduled_sampling is for model.architecture=encoder-decoder": [["train.scheduled_sampling=0.5"]],
 }
+NOTE_MISFITS = {
+    "train.transpose_semitones is for input.kind=piano-roll": [["train.transpose_semitones=5"]],
+}
 ADAPTIVE_MISFITS = {
     "model.head=adaptive is for input.kind=waveform": [
         ["model.head=adaptive", "samples.count=0", "input.kind=spectrogram"],
@@ -45,7 +48,9 @@ ADAPTIVE_MISFITS = {
         ["model.head=adaptive", "samples.count=0", "evaluate.horizons=[1]"],
     ],
 }
-CASES = [(rule, each) for rule, cases in (MISFITS | ADAPTIVE_MISFITS).items() for each in cases]
+CASES = [
+    (rule, each) for rule, cases in (MISFITS | NOTE_MISFITS | ADAPTIVE_MISFITS).items() for each in cases
+]
 
 
 @pytest.mark.parametrize(("rule", "overrides"), CASES, ids=str)
