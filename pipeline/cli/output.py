@@ -86,11 +86,15 @@ def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Pl
         write_json_text(facts)
         return
     print_remarks(facts["remarks"])
-    print(f"{'':7}{'groups':>8}{'recordings':>12}{'minutes':>10}")
+    timed = all("minutes" in found for found in facts["splits"].values())
+    counted = "recordings" if timed else "pieces"
+    print(f"{'':7}{'groups':>8}{counted:>12}{'minutes' if timed else '':>10}".rstrip())
     for split, found in facts["splits"].items():
-        unknown = found["unknown_durations"]
-        more = f"  and {unknown} of unknown duration" if unknown else ""
-        print_line(f"{split:7}{found['groups']:8,}{found['recordings']:12,}{found['minutes']:10,.1f}{more}")
+        line = f"{split:7}{found['groups']:8,}{found['recordings']:12,}"
+        if timed:
+            unknown = found["unknown_durations"]
+            line += f"{found['minutes']:10,.1f}" + (f"  and {unknown} of unknown duration" if unknown else "")
+        print_line(line)
     _print_rejections(facts["refused"], named)
     print("nothing was decoded or written")
 

@@ -1,6 +1,10 @@
-"""A look at a corpus before it is prepared: speakers, splits, minutes and rejections, from headers alone."""
+"""A look at a corpus before it is prepared: speakers, splits, minutes and rejections, from headers alone.
+
+Sets of piano rolls are read whole, since nothing else tells how many pieces they have in each split.
+"""
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,14 +24,19 @@ from pipeline.data.store.catalogue import read_catalogue
 from pipeline.data.store.row_store import settings_key
 from pipeline.errors import RecordingRejected
 from pipeline.features.representations import representation_of
-from pipeline.music.piano_roll import kind_of
+from pipeline.music.piano_roll import kind_of, read_sequences
 
 
 @dataclass(frozen=True)
 class Header:
-    """What a header gives: the duration, None where it gives none, or the reason of a rejection."""
+    """What a header gives: the duration, None where it gives none, or the reason of a rejection.
+
+    Attributes:
+        pieces: how many pieces a set of piano rolls has in each split; None for any other file.
+    """
 
     seconds: float | None = None
+    pieces: Counter[Split] | None = None
     rejected: str | None = None
 
 
@@ -36,33 +45,38 @@ def dry_run(config: RunConfig) -> dict[str, Any]:
 
     Returns:
         `layout`, `remarks` and `side_files` of the corpus. `splits`: for each split its `groups`, its
-        `recordings`, its `minutes` and `unknown_durations`, recordings whose header gives no duration.
+        `recordings`, its `minutes` and `unknown_durations`, recordings whose header gives no duration;
+        piano rolls have neither of the last two, and each piece of a set is a group and a recording.
         `refused`: path and reason of each recording that would be rejected.
 
     Raises:
         UserError: an input is missing, empty or contradicts itself.
     """
     corpus = find_corpus(config.corpus)
-    headers = _read_all(corpus.sources, notes=representation_of(config.input).sound is None)
+    of_notes = representation_of(config.input).notes is not None
+    headers = _read_all(corpus.sources, of_notes)
     used = [(s, h) for s, h in zip(corpus.sources, headers, strict=True) if h.rejected is None]
-    split_of = _splits(corpus, [source for source, _ in used], config)
+    single = [(source, header) for source, header in used if header.pieces is None]
+    pieces = sum((header.pieces for _, header in used if header.pieces), Counter[Split]())
+    split_of = _splits(corpus, [source for source, _ in single], config)
     splits: dict[str, dict[str, Any]] = {}
     for split in SPLITS:
-        found = [(source, header) for source, header in used if split_of[source] == split]
+        found = [(source, header) for source, header in single if split_of[source] == split]
         known = [header.seconds for _, header in found if header.seconds is not None]
         splits[split] = {
-            "groups": len({_group(source) for source, _ in found}),
-            "recordings": len(found),
-            "minutes": round(sum(known) / 60, 2),
-            "unknown_durations": len(found) - len(known),
+            "groups": len({_group(source) for source, _ in found}) + pieces[split],
+            "recordings": len(found) + pieces[split],
         }
+        if not of_notes:
+            splits[split]["minutes"] = round(sum(known) / 60, 2)
+            splits[split]["unknown_durations"] = len(found) - len(known)
     return {
         "layout": corpus.layout,
         "root": str(corpus.root),
         "remarks": list(corpus.remarks),
         "side_files": corpus.side_files,
-        "recordings": len(used),
-        "groups": len({_group(source) for source, _ in used}),
+        "recordings": len(single) + pieces.total(),
+        "groups": len({_group(source) for source, _ in single}) + pieces.total(),
         "splits": splits,
         "refused": [
             {"path": source.label, "reason": header.rejected}
@@ -114,7 +128,9 @@ def _read_sound(source: Source) -> Header:
 def _read_notes(source: Source) -> Header:
     try:
         with local_copy(source.path) as local:
-            kind_of(local)
-        return Header()
+            if kind_of(local) == "MIDI":
+                return Header()
+            sequences = read_sequences(local, steps_per_quarter=1)
+        return Header(pieces=Counter(each.split for each in sequences if each.split))
     except (RecordingRejected, OSError) as problem:
         return Header(rejected=str(problem))

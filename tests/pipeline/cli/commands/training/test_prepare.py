@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.music.midi import write_midi
 from tests.helpers.builders import speakers_folder, write_sound
 from tests.helpers.cli import Run
 from tests.helpers.corpora.published_layouts import PUBLISHED
@@ -92,3 +93,24 @@ def test_missing_recordings_are_named_as_they_were_given(
     monkeypatch.chdir(tmp_path)
     missing = wavecast("prepare", "nowhere")
     assert (missing.code, missing.error) == (1, "wavecast: nowhere: no such file or folder\n")
+
+
+def test_a_dry_run_counts_the_pieces_of_sets_in_their_splits(wavecast: Run, tmp_path: Path) -> None:
+    lengths = {"train": 3, "valid": 1, "test": 2}
+    rolls = {f"{split}_rolls": some_roll(20 * count, count) for split, count in lengths.items()}
+    ends = {f"{split}_lengths": np.full(count, 20) for split, count in lengths.items()}
+    np.savez(tmp_path / "hymns.npz", **rolls, **ends)
+    write_midi(tmp_path / "piece.mid", some_roll(20, 9), 4, 120.0)
+    (tmp_path / "bad.mid").write_text("no notes")
+    notes = ("--config", "music", "--json")
+    planned = json.loads(wavecast("prepare", tmp_path, *notes, "--dry-run").out)
+    made = json.loads(wavecast("prepare", tmp_path, *notes).out)
+    assert planned["recordings"] == made["recordings"] == 7
+    assert [item["path"] for item in planned["refused"]] == [item["path"] for item in made["refused"]]
+    single = planned["splits"]
+    assert sum(found["recordings"] for found in single.values()) == 7
+    assert all(single[split]["recordings"] in (count, count + 1) for split, count in lengths.items())
+    assert wavecast("prepare", tmp_path, *notes[:2], "--dry-run").out.splitlines()[-6].split() == [
+        "groups",
+        "pieces",
+    ]
