@@ -136,7 +136,7 @@ def test_runs_without_the_setting_keep_their_folders(corpus: Path) -> None:
     from pipeline.common.hashing import digest_json
 
     settings = run.config().model_dump(mode="json", include={"input", "model", "train"})
-    for added in ("start_from", "ema"):
+    for added in ("start_from", "ema", "transpose_semitones"):
         del settings["train"][added]
     del settings["model"]["output_dropout"]
     fingerprint = run.description()["fingerprint"]
