@@ -81,7 +81,10 @@ def print_remarks(remarks: Sequence[str]) -> None:
 
 
 def print_dry_run(facts: dict[str, Any], as_json: bool, named: Sequence[str | Place] = ()) -> None:
-    """Print what a preparation would find: groups, recordings and minutes of each split, and rejections."""
+    """Print what a preparation would find: groups, recordings and minutes of each split, and rejections.
+
+    Notes have no minutes.
+    """
     if as_json:
         write_json_text(facts)
         return

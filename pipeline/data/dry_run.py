@@ -1,6 +1,6 @@
 """A look at a corpus before it is prepared: speakers, splits, minutes and rejections, from headers alone.
 
-Sets of piano rolls are read whole, since nothing else tells how many pieces they have in each split.
+Sets of piano rolls are read whole: only their content gives the number of pieces in each split.
 """
 
 import os
