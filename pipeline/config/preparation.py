@@ -6,8 +6,8 @@ from typing import ClassVar
 from pydantic import Field
 
 from pipeline.common.files import absolute, expanded
-from pipeline.config.runners import Cluster
-from pipeline.config.types import Positive, Section
+from pipeline.config.runners import Workers
+from pipeline.config.types import Section
 from pipeline.errors import UserError
 
 
@@ -16,7 +16,7 @@ class PreparationConfig(Section):
 
     section: ClassVar[str] = "preparation"
 
-    workers: Positive | Cluster | None = None
+    workers: Workers | None = None
     """Number of worker processes, or the scheduler of a Dask cluster as `dask://HOST:PORT`. Null: one for
     each processor. A small corpus is converted without worker processes."""
     shards: str | None = None

@@ -5,7 +5,7 @@ are the parameters of the flows. Signal code and models receive plain numbers, n
 """
 
 import re
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -18,7 +18,7 @@ from pipeline.config.promotion import PromotionConfig
 from pipeline.config.runners import RunnersConfig
 from pipeline.config.training import TrainConfig
 from pipeline.config.tuning import TuningConfig
-from pipeline.config.types import Fraction, Positive, Scalar, Section, Seed, Split
+from pipeline.config.types import Fraction, Positive, Section, Seed, Split, Value
 
 RESERVED_ALIASES = ("champion", "previous", "latest")
 DEFAULT_NAME = "wavecast"
@@ -146,7 +146,7 @@ class RunConfig(Section):
     tracking: TrackingConfig = TrackingConfig()
     promotion: PromotionConfig = PromotionConfig()
     tuning: TuningConfig = TuningConfig()
-    variants: dict[VariantName, dict[str, Scalar | list[Any]]] = Field(default_factory=dict)
+    variants: dict[VariantName, dict[str, Value]] = Field(default_factory=dict)
     """Models trained side by side on the same data: a name for each, and what it changes, as dotted keys
     (`model.cell: lstm`). A variant may change every setting that leaves the prepared data and the evaluation
     the same. The name becomes an alias in the model registry. Empty trains the one model described above."""

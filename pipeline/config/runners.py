@@ -1,13 +1,25 @@
 """Settings of where trainings run, none of which changes what is trained."""
 
-from typing import Annotated, ClassVar
+import re
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator
 
 from pipeline.config.types import Positive, Section
 
-Cluster = Annotated[str, Field(pattern=r"^dask://[^/\s]+:\d+$")]
-"""The scheduler of a Dask cluster."""
+
+def _check_workers(value: Any) -> Any:
+    number = isinstance(value, int) and not isinstance(value, bool) and value > 0
+    if number or (isinstance(value, str) and re.fullmatch(r"dask://[^/\s]+:\d+", value)):
+        return value
+    raise ValueError(
+        f"{value!r} is neither a number of processes, at least 1, nor the scheduler of a Dask cluster as "
+        "dask://HOST:PORT"
+    )
+
+
+Workers = Annotated[int | str, BeforeValidator(_check_workers)]
+"""A number of processes, or the scheduler of a Dask cluster."""
 
 
 class RunnersConfig(Section):
@@ -15,7 +27,7 @@ class RunnersConfig(Section):
 
     section: ClassVar[str] = "run"
 
-    workers: Positive | Cluster | None = None
+    workers: Workers | None = None
     """Number of trainings at the same time, in processes of this machine, or the scheduler of a Dask cluster
     as `dask://HOST:PORT`. Null: one after the other."""
     threads: Positive | None = None

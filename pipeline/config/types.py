@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from pipeline.config.renamed import present_names
 
@@ -13,6 +13,16 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Split = Literal["train", "valid", "test"]
 Scalar = bool | int | float | str | None
 SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def _refuse_section(value: Any) -> Any:
+    if isinstance(value, dict):
+        raise ValueError("must be one value; name each key of a section with it, as `model.cell: lstm`")
+    return value
+
+
+Value = Annotated[Scalar | list[Any], BeforeValidator(_refuse_section)]
+"""What a variant changes a setting to."""
 
 
 class Section(BaseModel):

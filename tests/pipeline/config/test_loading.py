@@ -63,6 +63,10 @@ def test_a_file_that_is_no_text_or_not_there_is_refused(tmp_path: Path) -> None:
         ("extends: |\n x\n", "x\\n: no such configuration"),
         (f"extends: {'a' * 5_000}", "a...: no such configuration"),
         (f"input: {{kind: {'a' * 5_000}}}", "Input tag 'aaa"),
+        ("run: {workers: 0}", "run.workers: 0 is neither a number of processes, at least 1, nor the"),
+        ("run: {workers: 'dask://nowhere'}", "run.workers: 'dask://nowhere' is neither a number of"),
+        ("preparation: {workers: true}", "preparation.workers: True is neither a number of processes"),
+        ("variants: {a: {model: {cell: gru}}}", "variants.a.model: must be one value; name each key of"),
     ],
 )
 def test_a_long_or_odd_value_gives_one_short_line(text: str, complaint: str, tmp_path: Path) -> None:
