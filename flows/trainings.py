@@ -52,7 +52,7 @@ def train_each(
         else:
             runs[name] = run
     stop = Event()
-    runner: Any = ThreadPoolTaskRunner(max_workers=count_slots(config.run))
+    runner: Any = ThreadPoolTaskRunner(max_workers=count_slots(config.run, len(runs)))
     with runner:
         try:
             waiting: dict[Any, str] = {}

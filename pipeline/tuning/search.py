@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from pipeline.stages import PREPARE_AGAIN, Fingerprinted
 from pipeline.tracking.parents.search_folder import STUDY, SearchRecord, TrialRecord
 from pipeline.tracking.parents.search_run import try_send_search
 from pipeline.tracking.run_folder import start_run
-from pipeline.training.processes.runners import count_slots
+from pipeline.training.processes.runners import count_now, count_slots
 from pipeline.tuning.record import search_folder, write_record
 from pipeline.tuning.study import LABEL, RUN, SearchStudy
 from pipeline.tuning.trial import record_of, train_trial
@@ -26,6 +27,8 @@ from pipeline.tuning.trial import record_of, train_trial
 if TYPE_CHECKING:
     import optuna
 
+COUNT_SECONDS = 10.0
+"""Time between two counts of a cluster's workers, in seconds."""
 OnTrial = Callable[[TrialRecord, SearchRecord], None]
 
 
@@ -77,8 +80,9 @@ class _Search:
     ) -> None:
         self.config, self.dataset, self.fingerprint = config, dataset, fingerprint
         self.folder, self.on_trial = folder, on_trial
-        self.slots = count_slots(config.run)
-        self.study = SearchStudy(folder / STUDY, config.tuning, self.slots > 1, variant)
+        self.on_cluster = isinstance(config.run.workers, str)
+        parallel = count_slots(config.run, config.tuning.trials) > 1
+        self.study = SearchStudy(folder / STUDY, config.tuning, parallel, variant)
         self.variant = variant
         self.stop = threading.Event()
         self.sending = True
@@ -87,23 +91,34 @@ class _Search:
         """Train all trials, as many at once as there are slots."""
         trials = self.study.next_trials()
         waiting: dict[Future[None], str] = {}
-        with ThreadPoolExecutor(self.slots, thread_name_prefix="trial") as pool:
+        with ThreadPoolExecutor(self.config.tuning.trials, thread_name_prefix="trial") as pool:
             try:
-                more = True
+                more, slots = True, 1
                 while more or waiting:
-                    while more and len(waiting) < self.slots:
+                    with suppress(UserError):  # a cluster that is lost ends the trials themselves
+                        slots = self._slots()
+                    while more and len(waiting) < slots:
                         if (found := next(trials, None)) is None:
                             more = False
                             break
                         if future := self._submitted(pool, *found):
                             waiting[future] = found[0].user_attrs[LABEL]
-                    for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                    seconds = COUNT_SECONDS if more and self.on_cluster else None
+                    for future in wait(waiting, seconds, FIRST_COMPLETED).done:
                         label = waiting.pop(future)
                         future.result()
                         self._report(label)
             finally:
                 self.stop.set()
                 pool.shutdown(wait=True, cancel_futures=True)
+
+    def _slots(self) -> int:
+        """Return how many trials to start at the same time.
+
+        On a cluster one more waits than its workers train now: an adaptive cluster then starts another
+        worker, and a worker that is done has the next trial at once.
+        """
+        return count_now(self.config.run) + self.on_cluster
 
     def _submitted(
         self, pool: ThreadPoolExecutor, trial: "optuna.Trial", settings: dict[str, Scalar]

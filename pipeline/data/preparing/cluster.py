@@ -10,11 +10,12 @@ from typing import Any
 
 from pipeline.data.preparing.processes import AHEAD, Workers
 from pipeline.data.preparing.shard import Shard, run_shard
-from pipeline.errors import UserError, one_line
+from pipeline.errors import UserError, one_line, print_notice
 
 SCHEME = "dask://"
 CONNECT_SECONDS = 10
-FIRST_WORKER_SECONDS = 60
+FIRST_WORKER_SECONDS = 600
+"""Longest wait for the first worker, which a cloud or a batch system may have to start."""
 
 
 def run_on_cluster(shards: Iterable[Shard], address: str, stored: bytes) -> Iterator[Shard]:
@@ -30,12 +31,12 @@ def run_on_cluster(shards: Iterable[Shard], address: str, stored: bytes) -> Iter
     """
     client = connect_to_cluster(address)
     try:
+        wait_for_worker(client, address)
         with_stored = client.scatter(stored, broadcast=True) if stored else b""
-        most = AHEAD * max(1, sum(client.nthreads().values()))
         waiting: deque[tuple[Shard, Any]] = deque()
         for shard in shards:
             waiting.append((shard, client.submit(run_shard, shard, with_stored, pure=False, key=_key(shard))))
-            if len(waiting) > most:
+            while len(waiting) > AHEAD * count_threads(client):
                 yield _finished(*waiting.popleft(), stored)
         while waiting:
             yield _finished(*waiting.popleft(), stored)
@@ -43,10 +44,19 @@ def run_on_cluster(shards: Iterable[Shard], address: str, stored: bytes) -> Iter
         client.close()
 
 
-def _key(shard: Shard) -> str:
+def _key(shard: Shard) -> tuple[str, ...]:
+    return task_key("prepare", shard.name)
+
+
+def task_key(work: str, of: str) -> tuple[str, ...]:
+    """Return a new key for a task.
+
+    Dask estimates the time of a task by others whose keys begin alike. Only so does an adaptive cluster start
+    workers for trainings that wait while the first ones take hours.
+    """
     from uuid import uuid4
 
-    return f"prepare-{shard.name}-{uuid4().hex[:8]}"
+    return f"wavecast-{work}", of, uuid4().hex[:8]
 
 
 def _finished(shard: Shard, future: Any, stored: bytes) -> Shard:
@@ -68,10 +78,10 @@ def _finished(shard: Shard, future: Any, stored: bytes) -> Shard:
 
 
 def connect_to_cluster(address: str) -> Any:
-    """Return a client of the Dask scheduler at `dask://HOST:PORT`, which has at least one worker.
+    """Return a client of the Dask scheduler at `dask://HOST:PORT`.
 
     Raises:
-        UserError: `distributed` is not installed, or the scheduler or its workers cannot be reached.
+        UserError: `distributed` is not installed, or the scheduler cannot be reached.
     """
     try:
         from distributed import Client
@@ -81,13 +91,33 @@ def connect_to_cluster(address: str) -> Any:
         ) from None
     place = address.removeprefix(SCHEME)
     try:
-        client = Client(f"tcp://{place}", timeout=CONNECT_SECONDS, set_as_default=False)
+        return Client(f"tcp://{place}", timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, ValueError, TimeoutError) as problem:
         reason = one_line(str(problem)) or type(problem).__name__
         raise UserError(f"{address}: no Dask scheduler answers there ({reason})") from None
+
+
+def wait_for_worker(client: Any, address: str) -> None:
+    """Wait until a cluster has a worker; an adaptive one starts the first when there is a task.
+
+    Raises:
+        UserError: there is no worker after `FIRST_WORKER_SECONDS`.
+    """
+    if client.nthreads():
+        return
+    from distributed.client import FutureCancelledError
+
+    print_notice(f"{address}: waiting for the first worker of the Dask cluster")
+    task = client.submit(int, key=task_key("wait", address), pure=False)
     try:
-        client.wait_for_workers(1, timeout=FIRST_WORKER_SECONDS)
+        task.result(FIRST_WORKER_SECONDS)
     except TimeoutError:
-        client.close()
         raise UserError(f"{address}: the Dask scheduler has no workers") from None
-    return client
+    except FutureCancelledError:
+        raise UserError(f"{address}: the Dask scheduler was lost") from None
+
+
+def count_threads(client: Any) -> int:
+    """Return the number of tasks that the workers of a cluster now run at the same time, at least 1."""
+    threads: int = sum(client.nthreads().values())
+    return max(1, threads)

@@ -10,13 +10,12 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from pipeline.common.files import data_dir
-from pipeline.data.preparing.cluster import connect_to_cluster
-from pipeline.errors import TrainingInterrupted, UserError
+from pipeline.data.preparing.cluster import connect_to_cluster, count_threads, task_key, wait_for_worker
+from pipeline.errors import TrainingInterrupted, UserError, print_notice
 from pipeline.training.processes.child import POLL_SECONDS, train_in_child
 
 PASSED_ON = ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD")
@@ -25,16 +24,28 @@ FREE_SECONDS = 60
 """Longest wait until the process of a lost worker has left its run."""
 
 
-def count_threads(address: str) -> int:
-    """Return the number of tasks that the workers of a cluster run at the same time.
+def await_cluster(address: str) -> None:
+    """Wait until a cluster has a worker.
+
+    Raises:
+        UserError: the cluster cannot be reached, or has no workers.
+    """
+    client = connect_to_cluster(address)
+    try:
+        wait_for_worker(client, address)
+    finally:
+        client.close()
+
+
+def count_cluster_threads(address: str) -> int:
+    """Return how many trainings the workers of a cluster now run at the same time, at least 1.
 
     Raises:
         UserError: the cluster cannot be reached.
     """
     client = connect_to_cluster(address)
     try:
-        threads: int = sum(client.nthreads().values())
-        return max(1, threads)
+        return count_threads(client)
     finally:
         client.close()
 
@@ -58,11 +69,15 @@ def train_on_cluster(run: Path, address: str, threads: int | None, observe: Call
 
     variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     variables["WAVECAST_DATA"] = str(data_dir().absolute())
-    key = f"train-{run.name}-{uuid4().hex[:8]}"
+    key = task_key("train", run.name)
     task = client.submit(train_on_worker, str(run.absolute()), threads, variables, key=key, pure=False)
+    told = False
     try:
         while not task.done():
             observe()
+            if not told and not client.nthreads():
+                told = True
+                print_notice(f"{run.name}: waits until the Dask cluster has a worker again")
             with suppress(TimeoutError):
                 task.result(POLL_SECONDS)
         observe()
@@ -108,10 +123,12 @@ def _wait_until_free(folder: Path) -> None:
 
 
 def _end_if_cancelled() -> None:
-    """Raise an exception if the cluster no longer wants the task that this thread runs."""
-    from distributed import get_worker
+    """Raise an exception if this worker ends, or the cluster no longer wants the task of this thread."""
+    from distributed import Status, get_worker
 
     worker = get_worker()
+    if worker.status not in (Status.running, Status.paused):
+        raise TrainingInterrupted("the Dask worker that trained it ends; repeat the command")
     task = worker.state.tasks.get(worker.get_current_task())
     if task is None or task.state in ("cancelled", "resumed"):
         raise TrainingInterrupted("the training was cancelled")

@@ -16,7 +16,7 @@ from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.processes.child import train_in_child
 
 MOST_LOSSES = 3
-"""Processes of one training that may be lost before it counts as failed."""
+"""Processes that may be lost without a checkpoint between them before a training counts as failed."""
 
 
 class Stopped(Exception):
@@ -34,19 +34,27 @@ def train_run(run: Path, where: RunnersConfig, observe: Callable[[], None] = lam
 
     Raises:
         UserError: the training failed, or the cluster cannot be used.
-        TrainingInterrupted: the training's process was lost, with workers for `MOST_LOSSES` times.
+        TrainingInterrupted: the training's process was lost, with workers for `MOST_LOSSES` times since the
+            last checkpoint.
     """
     if RunFolder(run).status()["status"] == "finished":
         return None
-    losses = 0
+    losses, reached = 0, _last_checkpoint(run)
     while True:
         try:
             return _train_once(run, where, observe)
         except TrainingInterrupted as problem:
-            losses += 1
+            before, reached = reached, _last_checkpoint(run)
+            losses = losses + 1 if reached == before else 1
             if where.workers is None or losses == MOST_LOSSES:
                 raise
             print_notice(f"{problem.args[0].partition(';')[0]}; it resumes from its last checkpoint")
+
+
+def _last_checkpoint(run: Path) -> int:
+    """Return the time of the last checkpoint in nanoseconds; 0 without one."""
+    path = RunFolder(run).last_checkpoint
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def _train_once(run: Path, where: RunnersConfig, observe: Callable[[], None]) -> None:
@@ -61,16 +69,33 @@ def _train_once(run: Path, where: RunnersConfig, observe: Callable[[], None]) ->
     train_in_child(run, observe, threads, among_others=where.workers is not None)
 
 
-def count_slots(where: RunnersConfig) -> int:
-    """Return the number of trainings at the same time.
+def count_slots(where: RunnersConfig, trainings: int) -> int:
+    """Return how many of some trainings to start at the same time, once there is a worker for the first.
+
+    On a cluster these are all of them. Those without a worker wait there, so that workers that join later
+    take them, and an adaptive cluster knows how many workers it needs.
+
+    Raises:
+        UserError: the cluster cannot be reached, or has no workers.
+    """
+    if isinstance(where.workers, str):
+        from pipeline.training.processes.cluster import await_cluster
+
+        await_cluster(where.workers)
+        return max(1, trainings)
+    return where.workers or 1
+
+
+def count_now(where: RunnersConfig) -> int:
+    """Return how many trainings the workers that there are now train at the same time, at least 1.
 
     Raises:
         UserError: the cluster cannot be reached.
     """
     if isinstance(where.workers, str):
-        from pipeline.training.processes.cluster import count_threads
+        from pipeline.training.processes.cluster import count_cluster_threads
 
-        return count_threads(where.workers)
+        return count_cluster_threads(where.workers)
     return where.workers or 1
 
 
@@ -90,8 +115,8 @@ def train_all(runs: Iterable[Path], where: RunnersConfig) -> Iterator[tuple[Path
             else:
                 yield run, None
         return
-    stop = threading.Event()
-    with ThreadPoolExecutor(count_slots(where), thread_name_prefix="training") as pool:
+    stop, runs = threading.Event(), list(runs)
+    with ThreadPoolExecutor(count_slots(where, len(runs)), thread_name_prefix="training") as pool:
         futures = {pool.submit(train_run, run, where, stop_when(stop)): run for run in runs}
         try:
             for future in as_completed(futures):

@@ -6,7 +6,23 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROGRAM = [sys.executable, "-m"]
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+ADAPTIVE = """
+import sys, time
+from distributed import LocalCluster
+
+if __name__ == "__main__":  # its workers import this module
+    host, port = sys.argv[1].split(":")
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, host=host, scheduler_port=int(port), dashboard_address=None
+    ) as cluster:
+        cluster.adapt(minimum=0, maximum=2, interval="500ms")
+        time.sleep(3600)
+"""
 
 
 @dataclass(frozen=True)
@@ -14,35 +30,61 @@ class Cluster:
     """The address HOST:PORT of the scheduler, and the process of each worker."""
 
     address: str
-    workers: list["subprocess.Popen[bytes]"]
+    workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @property
     def pids(self) -> list[int]:
         """The processes of the workers."""
         return [worker.pid for worker in self.workers]
 
+    def add_worker(self, *options: str) -> None:
+        """Start one more worker, with further options of `dask worker`."""
+        worker = ["distributed.cli.dask_worker", f"tcp://{self.address}", "--nthreads", "1", "--no-dashboard"]
+        self.workers.append(subprocess.Popen([*PROGRAM, *worker, *options], **QUIET))
+
 
 @contextmanager
 def local_cluster(workers: int = 2) -> Iterator[Cluster]:
     """Start a cluster, and end its processes behind the block."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    program = [sys.executable, "-m", "distributed.cli"]
-    port = address.rpartition(":")[2]
-    scheduler = [f"{program[2]}.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
-    worker = [f"{program[2]}.dask_worker", f"tcp://{address}", "--nthreads", "1", "--no-dashboard"]
-    processes = [subprocess.Popen([*program[:2], *scheduler], **quiet)]
+    cluster = Cluster(free_address())
+    port = cluster.address.rpartition(":")[2]
+    scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
+    processes = [subprocess.Popen([*PROGRAM, *scheduler], **QUIET)]
+    try:
+        wait_for(cluster.address)
+        for _ in range(workers):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        end([*processes, *cluster.workers])
+
+
+@contextmanager
+def adaptive_cluster(folder: Path) -> Iterator[str]:
+    """Start a cluster that has up to two workers while there is work, and none before; yield its address."""
+    address, script = free_address(), folder / "adaptive_cluster.py"
+    script.write_text(ADAPTIVE)
+    process = subprocess.Popen([sys.executable, str(script), address], **QUIET)
     try:
         wait_for(address)
-        processes += [subprocess.Popen([*program[:2], *worker], **quiet) for _ in range(workers)]
-        yield Cluster(address, processes[1:])
+        yield address
     finally:
-        for process in processes:
-            process.terminate()
-        for process in processes:
-            process.wait(30)
+        end([process])
+
+
+def free_address() -> str:
+    """Return an address of this machine on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{free.getsockname()[1]}"
+
+
+def end(processes: list["subprocess.Popen[bytes]"]) -> None:
+    """Terminate processes, and wait for their end."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.wait(30)
 
 
 def wait_for(address: str, seconds: float = 60) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,16 +13,26 @@ import pytest
 
 from pipeline.config.run import RunConfig
 from pipeline.config.runners import RunnersConfig
-from pipeline.errors import UserError
+from pipeline.errors import TrainingInterrupted, UserError
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.loop import train
-from pipeline.training.processes.runners import Stopped, count_slots, stop_when, train_all, train_run
-from tests.helpers.clusters.dask_cluster import local_cluster
+from pipeline.training.processes import runners
+from pipeline.training.processes.runners import (
+    MOST_LOSSES,
+    Stopped,
+    count_slots,
+    stop_when,
+    train_all,
+    train_run,
+)
+from tests.helpers.clusters.dask_cluster import adaptive_cluster, local_cluster
 from tests.helpers.sounds import write_noisy_tones
 from tests.pipeline.training.test_loop import config_for, start
 
 LONG = "train.epochs=400", "train.checkpoint_updates=5", "train.patience_epochs=400"
-SECONDS = 120.0
+BESIDE = *LONG, "train.epochs=100"
+"""Long enough that another training begins before it ends."""
+SECONDS = 240.0
 
 
 @pytest.fixture
@@ -64,18 +74,17 @@ def test_two_workers_give_the_same_models_as_one_process(
 def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.data.preparing.cluster.CONNECT_SECONDS", 0.5)
     with pytest.raises(UserError, match=r"dask://127\.0\.0\.1:9: no Dask scheduler answers there"):
-        count_slots(RunnersConfig(workers="dask://127.0.0.1:9"))
+        count_slots(RunnersConfig(workers="dask://127.0.0.1:9"), 1)
 
 
 @contextmanager
-def in_thread(run: Path, where: RunnersConfig, stop: threading.Event) -> Iterator[list[BaseException | None]]:
-    """Train a run in a thread; the list has its exception, or None, when it has ended."""
-    ended: list[BaseException | None] = []
+def in_thread(call: Callable[[], object]) -> Iterator[list[object]]:
+    """Call in a thread; the list has the result, or the exception, once there is one."""
+    ended: list[object] = []
 
     def work() -> None:
         try:
-            train_run(run, where, stop_when(stop))
-            ended.append(None)
+            ended.append(call())
         except BaseException as problem:
             ended.append(problem)
 
@@ -87,15 +96,20 @@ def in_thread(run: Path, where: RunnersConfig, stop: threading.Event) -> Iterato
         thread.join(SECONDS)
 
 
-def training_process(run: Path) -> psutil.Process:
-    """Return the process that trains a run, once it has written a checkpoint."""
+def training_process(*runs: Path) -> psutil.Process:
+    """Return the process that trains one of the runs, once it has written a checkpoint."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        for process in psutil.process_iter(["cmdline"]):
-            if str(run) in (process.info["cmdline"] or ()) and (run / "previous.pt").exists():
-                return process
+        for process in training_processes(*(run for run in runs if (run / "previous.pt").exists())):
+            return process
         time.sleep(0.1)
     raise AssertionError("no process trains the run")
+
+
+def training_processes(*runs: Path) -> list[psutil.Process]:
+    """Return the processes that now train one of the runs."""
+    names = {str(run) for run in runs}
+    return [each for each in psutil.process_iter(["cmdline"]) if names & set(each.info["cmdline"] or ())]
 
 
 @pytest.mark.slow
@@ -106,7 +120,7 @@ def test_a_killed_process_is_replaced_and_a_stopped_training_resumes(
     (expected,) = expected_models([config], tmp_path / "alone", monkeypatch)
     run, where = start(config), RunnersConfig(workers=2, threads=1)
     stop = threading.Event()
-    with in_thread(run.path, where, stop) as ended:
+    with in_thread(lambda: train_run(run.path, where, stop_when(stop))) as ended:
         killed = training_process(run.path)
         killed.send_signal(signal.SIGKILL)
         killed.wait(SECONDS)
@@ -118,6 +132,25 @@ def test_a_killed_process_is_replaced_and_a_stopped_training_resumes(
     assert model_of(run) == expected
 
 
+def test_only_losses_without_a_checkpoint_between_them_end_a_training(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with workers of a batch system, each of which may run for an hour."""
+    run, lost = start(config_for(corpus)), 0
+
+    def lose(path: Path, *_: object) -> None:
+        nonlocal lost
+        lost += 1
+        if lost <= 10:
+            (path / "last.pt").write_text(f"checkpoint {lost}")
+        raise TrainingInterrupted(f"{path}: lost")
+
+    monkeypatch.setattr(runners, "_train_once", lose)
+    with pytest.raises(TrainingInterrupted):
+        train_run(run.path, RunnersConfig(workers=2))
+    assert lost == 9 + MOST_LOSSES
+
+
 @pytest.mark.slow
 def test_a_training_of_a_lost_dask_worker_resumes_on_another(
     corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -127,8 +160,7 @@ def test_a_training_of_a_lost_dask_worker_resumes_on_another(
     runs = [start(config) for config in configs]
     with local_cluster() as cluster:
         where = RunnersConfig(workers=f"dask://{cluster.address}", threads=1)
-        assert count_slots(where) == 2
-        with in_thread(runs[0].path, where, threading.Event()) as ended:
+        with in_thread(lambda: train_run(runs[0].path, where)) as ended:
             child = training_process(runs[0].path)
             worker = child.parent()
             assert worker is not None
@@ -138,3 +170,52 @@ def test_a_training_of_a_lost_dask_worker_resumes_on_another(
         assert ended == [None]
         assert dict(train_all([run.path for run in runs], where)) == {run.path: None for run in runs}
     assert [model_of(run) for run in runs] == expected
+
+
+@pytest.mark.slow
+def test_a_dask_worker_that_joins_later_takes_a_training_that_waits(corpus: Path) -> None:
+    paths = [start(config_for(corpus, *BESIDE, f"train.seed={seed}")).path for seed in (0, 1)]
+    with local_cluster(workers=1) as cluster:
+        where = RunnersConfig(workers=f"dask://{cluster.address}", threads=1)
+        with in_thread(lambda: dict(train_all(paths, where))) as ended:
+            first = training_process(*paths)
+            cluster.add_worker()
+            (later,) = (path for path in paths if str(path) not in first.cmdline())
+            training_process(later)
+            assert first.is_running()
+        assert ended == [dict.fromkeys(paths)]
+
+
+@pytest.mark.slow
+def test_an_adaptive_cluster_starts_a_worker_for_each_training(
+    corpus: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = [start(config_for(corpus, *BESIDE, f"train.seed={seed}")).path for seed in (0, 1)]
+    with adaptive_cluster(tmp_path) as address:
+        where = RunnersConfig(workers=f"dask://{address}", threads=1)
+        with in_thread(lambda: dict(train_all(paths, where))) as ended:
+            together = [training_process(path) for path in paths]
+            assert together[0].is_running()
+            assert len({process.ppid() for process in together}) == 2
+        assert ended == [dict.fromkeys(paths)]
+    assert "waiting for the first worker of the Dask cluster" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_workers_with_less_time_than_a_training_give_the_same_model(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config_for(corpus, *BESIDE)
+    (expected,) = expected_models([config], tmp_path / "alone", monkeypatch)
+    run = start(config)
+    with local_cluster(workers=0) as cluster:
+        cluster.add_worker("--lifetime", "20 seconds", "--lifetime-restart")
+        where = RunnersConfig(workers=f"dask://{cluster.address}", threads=1)
+        with in_thread(lambda: train_run(run.path, where)) as ended:
+            processes, deadline = set[int](), time.monotonic() + SECONDS
+            while not ended and time.monotonic() < deadline:
+                processes |= {process.pid for process in training_processes(run.path)}
+                time.sleep(0.5)
+        assert ended == [None]
+    assert len(processes) > 1
+    assert model_of(run) == expected
