@@ -99,7 +99,7 @@ def trained_a_little(model: TrainedModel, data: SplitRows, updates: int = 12) ->
 
 
 @pytest.mark.thinned(4)
-@pytest.mark.parametrize(("config", "head", "shape", "cell"), combinations())
+@pytest.mark.parametrize(("config", "head", "shape", "cell"), list(combinations()))
 def test_every_combination_learns_is_saved_and_generates(
     config: InputConfig, head: dict[str, Any], shape: str, cell: str, tmp_path: Path
 ) -> None:
