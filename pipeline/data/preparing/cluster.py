@@ -4,6 +4,7 @@ The workers need wavecast of the same version, the recordings under the same pat
 shards: a folder that all share, or an address such as `s3://bucket/prefix`.
 """
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -89,6 +90,8 @@ def connect_to_cluster(address: str) -> Any:
         raise UserError(
             f"{address}: needs the extra `dask`: pip install 'wavecast[dask]'", exit_code=2
         ) from None
+    for name in ("distributed", "distributed.client"):  # they log a lost scheduler with its traceback
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     place = address.removeprefix(SCHEME)
     try:
         return Client(f"tcp://{place}", timeout=CONNECT_SECONDS, set_as_default=False)

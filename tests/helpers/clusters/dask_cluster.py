@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.helpers.tracked_runs import free_port
+
 PROGRAM = [sys.executable, "-m"]
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 ADAPTIVE = """
@@ -27,9 +29,10 @@ if __name__ == "__main__":  # its workers import this module
 
 @dataclass(frozen=True)
 class Cluster:
-    """The address HOST:PORT of the scheduler, and the process of each worker."""
+    """The address HOST:PORT of the scheduler, its process, and that of each worker."""
 
     address: str
+    scheduler: "subprocess.Popen[bytes]"
     workers: list["subprocess.Popen[bytes]"] = field(default_factory=list)
 
     @property
@@ -46,23 +49,22 @@ class Cluster:
 @contextmanager
 def local_cluster(workers: int = 2) -> Iterator[Cluster]:
     """Start a cluster, and end its processes behind the block."""
-    cluster = Cluster(free_address())
-    port = cluster.address.rpartition(":")[2]
+    port = str(free_port())
     scheduler = ["distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard"]
-    processes = [subprocess.Popen([*PROGRAM, *scheduler], **QUIET)]
+    cluster = Cluster(f"127.0.0.1:{port}", subprocess.Popen([*PROGRAM, *scheduler], **QUIET))
     try:
         wait_for(cluster.address)
         for _ in range(workers):
             cluster.add_worker()
         yield cluster
     finally:
-        end([*processes, *cluster.workers])
+        end([cluster.scheduler, *cluster.workers])
 
 
 @contextmanager
 def adaptive_cluster(folder: Path) -> Iterator[str]:
     """Start a cluster that has up to two workers while there is work, and none before; yield its address."""
-    address, script = free_address(), folder / "adaptive_cluster.py"
+    address, script = f"127.0.0.1:{free_port()}", folder / "adaptive_cluster.py"
     script.write_text(ADAPTIVE)
     process = subprocess.Popen([sys.executable, str(script), address], **QUIET)
     try:
@@ -70,13 +72,6 @@ def adaptive_cluster(folder: Path) -> Iterator[str]:
         yield address
     finally:
         end([process])
-
-
-def free_address() -> str:
-    """Return an address of this machine on which nothing listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{free.getsockname()[1]}"
 
 
 def end(processes: list["subprocess.Popen[bytes]"]) -> None:

@@ -77,6 +77,19 @@ def test_a_cluster_that_does_not_answer_is_named(monkeypatch: pytest.MonkeyPatch
         count_slots(RunnersConfig(workers="dask://127.0.0.1:9"), 1)
 
 
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_waited_for_and_named(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pipeline.data.preparing.cluster.FIRST_WORKER_SECONDS", 1)
+    with (
+        local_cluster(workers=0) as cluster,
+        pytest.raises(UserError, match="the Dask scheduler has no workers"),
+    ):
+        count_slots(RunnersConfig(workers=f"dask://{cluster.address}"), 1)
+    assert "waiting for the first worker of the Dask cluster" in capfd.readouterr().err
+
+
 @contextmanager
 def in_thread(call: Callable[[], object]) -> Iterator[list[object]]:
     """Call in a thread; the list has the result, or the exception, once there is one."""
@@ -219,3 +232,20 @@ def test_workers_with_less_time_than_a_training_give_the_same_model(
         assert ended == [None]
     assert len(processes) > 1
     assert model_of(run) == expected
+
+
+@pytest.mark.slow
+def test_a_lost_scheduler_ends_a_training_with_a_line(
+    corpus: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = start(config_for(corpus, *LONG))
+    with local_cluster(workers=1) as cluster:
+        where = RunnersConfig(workers=f"dask://{cluster.address}", threads=1)
+        with in_thread(lambda: train_run(run.path, where)) as ended:
+            training_process(run.path)
+            cluster.scheduler.kill()
+    assert isinstance(ended[0], UserError)
+    assert "no Dask scheduler answers there" in str(ended[0])
+    lines = capfd.readouterr().err.splitlines()
+    assert any("the Dask scheduler was lost" in line for line in lines)
+    assert all(line.startswith("wavecast: ") for line in lines)
