@@ -71,13 +71,14 @@ def train_on_cluster(run: Path, address: str, threads: int | None, observe: Call
     variables["WAVECAST_DATA"] = str(data_dir().absolute())
     key = task_key("train", run.name)
     task = client.submit(train_on_worker, str(run.absolute()), threads, variables, key=key, pure=False)
-    told = False
+    warned = False
     try:
         while not task.done():
             observe()
-            if not told and not client.nthreads():
-                told = True
-                print_notice(f"{run.name}: waits until the Dask cluster has a worker again")
+            with suppress(OSError):  # of a scheduler that is away; the task tells whether it is lost
+                if not warned and not client.nthreads():
+                    warned = True
+                    print_notice(f"{run.name}: waits until the Dask cluster has a worker again")
             with suppress(TimeoutError):
                 task.result(POLL_SECONDS)
         observe()
