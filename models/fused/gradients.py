@@ -19,7 +19,10 @@ from models.fused.products import (
     padded,
     unpack_columns,
 )
-from models.fused.tiles import LANES, ROWS_AT_ONCE
+from models.fused.tiles import LANES
+
+_PANELS = 64
+"""Most panels of a weight gradient in one part: their numbers stay in the second cache."""
 
 _ROWS = 512
 """Most rows of the inputs' gradient in one part."""
@@ -81,8 +84,7 @@ class Sums(NamedTuple):
                     each.outer, each.inner, found, 0, row, *part,
                 )  # fmt: skip
 
-        panels = row // LANES
-        threads.run(some_panels, threads.ranges(panels, 1, panels))
+        threads.run(some_panels, threads.ranges(row // LANES, 1, _PANELS))
         gradient = empty(columns * width, found.dtype).reshape(len(order), size, width)
 
         def some_rows(part: tuple[int, int, int]) -> None:
@@ -118,5 +120,5 @@ class Sums(NamedTuple):
                 start, 0, 0, found, begin * row, row,
             )  # fmt: skip
 
-        threads.run(some_rows, threads.ranges(count, ROWS_AT_ONCE, _ROWS))
+        threads.run(some_rows, threads.ranges(count, 1, _ROWS))
         return torch.from_numpy(found).view(self.batch, self.steps, row)[..., :width]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ Shape = tuple[int, int, int, int]
 """B, T, D, H."""
 
 _DEPTH = 128
-"""Terms that a weight gradient adds in one go: so many rows of a panel stay in the first cache."""
+"""Terms that a weight gradient adds in one go: of so many, a panel stays in the first cache, and all panels of
+a layer in the second."""
 
 
 @inlined
@@ -142,18 +144,30 @@ def add_outer_products(
     """Add to out[i, m] the sum of a[n, i] g[n, m] over all n = (outer, inner), for some panels of m.
 
     All arrays are flat. ``a`` and ``g`` come with their strides of both indices. ``width`` is rounded up to a
-    multiple of four, so the rows of ``out`` from ``width`` on, and those of ``a``, may be anything.
+    multiple of four, so the rows of ``out`` from ``width`` on may be anything.
+
+    Numbers are first copied to where they follow each other: in their own places, what one tile reads lies on
+    more pages of memory than the processor finds without a search.
     """
-    rows = (width + 3) // 4 * 4
-    to, panels = o0 + first_panel * LANES, last_panel - first_panel
-    for block in range(outer):
-        for begin in range(0, inner, _DEPTH):
-            terms = min(_DEPTH, inner - begin)
-            a1, g1 = a0 + block * a_outer + begin * a_inner, g0 + block * g_outer + begin * g_inner
-            product(
-                a, a1, 1, a_inner, rows, g, g1 + first_panel * LANES, g_inner, LANES, panels,
-                out, to, o_row, LANES, out, to, o_row, terms,
-            )  # fmt: skip
+    rows, panels = (width + 3) // 4 * 4, last_panel - first_panel
+    a_copy, g_copy = np.zeros(_DEPTH * rows, a.dtype), np.empty(_DEPTH * panels * LANES, g.dtype)
+    to = o0 + first_panel * LANES
+    done, block, place = 0, 0, 0
+    while done < outer * inner:
+        terms = min(_DEPTH, outer * inner - done)
+        for n in range(terms):
+            copy(a[a0 + block * a_outer + place * a_inner :], a_copy[n * rows :], width)
+            values = g[g0 + block * g_outer + place * g_inner + first_panel * LANES :]
+            for panel in range(panels):
+                copy(values[panel * LANES :], g_copy[(panel * terms + n) * LANES :], LANES)
+            place += 1
+            if place == inner:
+                block, place = block + 1, 0
+        product(
+            a_copy, 0, 1, rows, rows, g_copy, 0, LANES, terms * LANES, panels,
+            out, to, o_row, LANES, out, to, o_row, terms,
+        )  # fmt: skip
+        done += terms
 
 
 @compiled

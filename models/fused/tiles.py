@@ -119,7 +119,10 @@ def _splat(builder: ir.IRBuilder, value: ir.Value, vector: ir.VectorType) -> ir.
 
 
 def _strip(panels: int, most: int) -> Any:
-    """Return a function of any rows by some panels, in tiles of ``most`` rows, of four and of one."""
+    """Return a function of any rows by some panels, in tiles of ``most`` rows, of four and of one.
+
+    Two or three rows do not stay behind for tiles of one, where tiles of four can take them.
+    """
     tile_of_most, tile_of_four, tile_of_one = tile(most, panels), tile(4, panels), tile(1, panels)
 
     @inlined
@@ -143,7 +146,7 @@ def _strip(panels: int, most: int) -> Any:
         terms: int,
     ) -> None:
         r = 0
-        while rows - r >= most:
+        while rows - r >= most and not (most % 4 and 2 <= rows - r - most <= 3):
             tile_of_most(
                 x, x0 + r * x_row, x_row, x_term, w, w0, w_term, w_panel,
                 start, s0 + r * s_row, s_row, s_panel, out, o0 + r * o_row, o_row, terms,
@@ -168,11 +171,11 @@ def _strip(panels: int, most: int) -> Any:
 _WIDE = wide_registers()
 """A constant of the compiler: with short registers, the strips of several panels are left out."""
 _PANELS = 3 if _WIDE else 1
-ROWS_AT_ONCE = 8 if _WIDE else 4
+ROWS_AT_ONCE = 8 if _WIDE else 6
 """Rows of the largest tile: with its panels, its sums nearly fill the registers."""
 
 _strip_of_most = _strip(_PANELS, ROWS_AT_ONCE)
-_strip_of_two = _strip(min(2, _PANELS), 14 if _WIDE else 4)
+_strip_of_two = _strip(min(2, _PANELS), 14 if _WIDE else ROWS_AT_ONCE)
 _strip_of_one = _strip(1, ROWS_AT_ONCE)
 
 
