@@ -187,6 +187,24 @@ mantissa = _of_one(_mantissa)
 """The m of x = m 2^n, as in `exponent`."""
 
 
+def _prefetch(context: Any, array: Any, place: Any) -> Any:
+    """Return a function that begins to read the cache line of a place of a flat array, which may be none."""
+
+    def build(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, values[0]).data
+        address = builder.bitcast(builder.gep(data, [values[1]]), ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, *[_INT] * 3])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        to_read, to_first_cache, data_cache = (ir.Constant(_INT, number) for number in (0, 3, 1))
+        builder.call(function, [address, to_read, to_first_cache, data_cache])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp), build
+
+
+prefetch: Any = intrinsic(_prefetch)
+
+
 def _panel_product(rows: int, panels: int) -> Any:
     """Return a function that adds products of some rows and panels, with the sums kept in registers.
 

@@ -1,6 +1,5 @@
 """Gradients of a layer's weights, biases and inputs, from the gradients of its gates' sums over all steps."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.fused import threads
+from models.fused.cells import CompiledCell
 from models.fused.half import add_outer_words, as_words
 from models.fused.memory import empty
 from models.fused.products import (
@@ -28,20 +28,6 @@ _ROWS = 512
 """Most rows of the inputs' gradient in one part."""
 
 
-class Source(NamedTuple):
-    """Values (outer, inner, width) in a flat array, and the place of the step whose gradients they meet."""
-
-    values: Array
-    first: int
-    outer_stride: int
-    inner_stride: int
-    step: int
-    outer_steps: int
-    inner_steps: int
-    outer: int
-    inner: int
-
-
 class Sums(NamedTuple):
     """Gradients of the gates' sums in (B, T, blocks, H), flat, with LANES numbers of slack behind them."""
 
@@ -52,48 +38,31 @@ class Sums(NamedTuple):
     size: int
     half: bool
 
-    def inputs(self, values: Array, width: int) -> Source:
-        """Return values (B, T, width) as the source of a product with these gradients."""
-        steps = self.steps
-        return Source(values, 0, steps * width, width, 0, steps, 1, self.batch, steps)
+    def product(self, read: Array, left: int, right: int, begin: int, end: int) -> Array:
+        """Return the gradient of weights that numbers ``left`` to ``right`` of what is read meet.
 
-    def before(self, states: Array, first: Array) -> list[Source]:
-        """Return the states before each step, of states (B, T, H) after each and ``first`` (B, H)."""
-        size, steps = self.size, self.steps
-        later = Source(states, 0, steps * size, size, 1, steps, 1, self.batch, steps - 1)
-        return [later, Source(first, 0, 0, size, 0, 0, steps, 1, self.batch)]
+        Args:
+            read: (B, T, numbers).
+            left, right: see above.
+            begin, end: blocks of these sums that the weights lead to.
 
-    def product(self, sources: list[Source], width: int, first_block: int, order: Sequence[int]) -> Tensor:
-        """Return the gradient (blocks H, width) of weights that were multiplied with the sources.
-
-        ``order`` has the block of the weights for each block of these sums, from ``first_block`` on.
+        Returns:
+            A table whose first rows are the numbers read, and whose first columns are (blocks, H).
         """
-        size, columns = self.size, len(order) * self.size
-        row = padded(columns)
-        found = empty(-(-width // 4) * 4 * row, self.values.dtype)
-        step = self.blocks * size
+        width, row = right - left, padded((end - begin) * self.size)
+        found = empty(-(-width // 4) * 4 * row, self.values.dtype).reshape(-1, row)
+        flat, stride, step = read.reshape(-1), read.shape[-1], self.blocks * self.size
         add = add_outer_words if self.half else add_outer_products
 
         def some_panels(part: tuple[int, int]) -> None:
-            found.reshape(-1, row)[:, part[0] * LANES : part[1] * LANES] = 0
-            for each in sources:
-                place = first_block * size + each.step * step
-                add(
-                    each.values, each.first, each.outer_stride, each.inner_stride, width,
-                    self.values, place, each.outer_steps * step, each.inner_steps * step,
-                    each.outer, each.inner, found, 0, row, *part,
-                )  # fmt: skip
+            found[:, part[0] * LANES : part[1] * LANES] = 0
+            add(
+                flat, left, stride, width, self.values, begin * self.size, step, self.batch * self.steps,
+                found.reshape(-1), row, *part,
+            )  # fmt: skip
 
         threads.run(some_panels, threads.ranges(row // LANES, 1, _PANELS))
-        gradient = empty(columns * width, found.dtype).reshape(len(order), size, width)
-
-        def some_rows(part: tuple[int, int, int]) -> None:
-            place, *some = part
-            unpack_columns(found, row, place * size, gradient[order[place]], *some)
-
-        of_block = threads.ranges(size, LANES, padded(size))
-        threads.run(some_rows, [(place, *some) for place in range(len(order)) for some in of_block])
-        return torch.from_numpy(gradient).view(columns, width)
+        return found
 
     def input_gradient(self, weights: Array, order: tuple[int, ...]) -> Tensor:
         """Return the gradient (B, T, D) of inputs of weights (G H, D), whose blocks the sums begin with."""
@@ -122,3 +91,65 @@ class Sums(NamedTuple):
 
         threads.run(some_rows, threads.ranges(count, 1, _ROWS))
         return torch.from_numpy(found).view(self.batch, self.steps, row)[..., :width]
+
+
+def weight_gradients(
+    cell: CompiledCell, sums: Sums, inputs: Array, before: Array, out: Array, kept: Array
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of W (G H, D) and U (G H, H).
+
+    What W and U read is put side by side: where both lead to a block, one product has the gradients of both.
+
+    Args:
+        cell: the cell.
+        sums: of its gates.
+        inputs: (B, T, D).
+        before: states before the first step (B, H).
+        out: states after each step (B, T, H).
+        kept: (B, T, blocks, H), see `CompiledCell`.
+    """
+    width, size, kind = inputs.shape[-1], sums.size, inputs.dtype
+    of_inputs, of_states = (
+        empty(cell.gates * size * count, kind).reshape(cell.gates, size, count) for count in (width, size)
+    )
+    first, end = cell.first_state_block, cell.gates
+    last = end if cell.candidate_reads is None else end - 1
+    read = _side_by_side(inputs, out, before)
+    pieces = [(read, 0, first), (read, first, last), (read, end, end + first)]
+    if cell.candidate_reads is not None:
+        pieces.append((_side_by_side(inputs, kept[:, :, cell.candidate_reads]), last, end))
+    parts: list[tuple[Array, Array, int, int, int]] = []
+    of_block = threads.ranges(size, LANES, padded(size))
+    for values, begin, stop in pieces:
+        if begin == stop:
+            continue
+        left, right = 0 if begin < end else width, width if stop <= first else width + size
+        found = sums.product(values, left, right, begin, stop)
+        for block in range(begin, stop):
+            place = (block - begin) * size
+            if left == 0:
+                target = of_inputs[cell.input_order[block]]
+                parts += [(found[:width], target, place, *some) for some in of_block]
+            if right > width:
+                target = of_states[block - first]
+                parts += [(found[width - left :], target, place, *some) for some in of_block]
+    threads.run(lambda part: unpack_columns(*part), parts)
+    return torch.from_numpy(of_inputs).view(-1, width), torch.from_numpy(of_states).view(-1, size)
+
+
+def _side_by_side(inputs: Array, states: Array, before: Array | None = None) -> Array:
+    """Return inputs (B, T, D) and states (B, T, H), those before each step if there are ``before`` (B, H)."""
+    batch, steps, width = inputs.shape
+    read = empty(batch * steps * (width + states.shape[-1]), inputs.dtype).reshape(batch, steps, -1)
+
+    def some_rows(part: tuple[int, int]) -> None:
+        rows = slice(*part)
+        read[rows, :, :width] = inputs[rows]
+        if before is None:
+            read[rows, :, width:] = states[rows]
+        else:
+            read[rows, 0, width:] = before[rows]
+            read[rows, 1:, width:] = states[rows, :-1]
+
+    threads.run(some_rows, threads.ranges(batch, 1, batch))
+    return read

@@ -9,7 +9,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.compiled.squashing import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, even, multiply, padded
+from models.fused.products import Array, Shape, add, copy, even, expect, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -85,30 +85,32 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     _, steps, _, size = shape
     rows, terms, panels = end - begin, 3 * size, (size + LANES - 1) // LANES
-    pad, panel = panels * LANES, even(terms) * LANES
+    pad, panel, stride = panels * LANES, even(terms) * LANES, 4 * size
     carried = np.zeros(rows * pad, out.dtype)
-    sums = np.empty(rows * terms, out.dtype)
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
             at = (begin + b) * steps + t
+            expect(kept, (at + steps) * stride, stride)
+            expect(grad_out, (at + steps) * size, size)
+            expect(out, (at + steps - 1) * size, size)
             state = out[(at - 1) * size :] if t else before[(begin + b) * size :]
             grad, carry = grad_out[at * size :], carried[b * pad :]
-            at *= 4 * size
+            at *= stride
             n_, r_, z_, q_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
-            sum_ = sums[b * terms :]
-            on_r, on_z, on_q = sum_, sum_[size:], sum_[2 * size :]
             for j in range(size):
                 n, z, d = n_[j], z_[j], carry[j] + grad[j]
-                on_z[j] = d * (state[j] - n) * z * (one - z)
+                z_[j] = d * (state[j] - n) * z * (one - z)
                 n_[j] = d * (one - z) * (one - n * n)
                 carry[j] = d * z
             for j in range(size):
                 r, d = r_[j], n_[j]
-                on_r[j] = d * q_[j] * r * (one - r)
-                on_q[j] = d * r
-            copy(sum_, r_, terms)
-            add(n_, grad_biases[(begin + b) * 4 * size :], 4 * size)
-        multiply(sums, 0, terms, rows, w, 0, panel, panels, terms, carried, 0, pad, carried, 0, pad)
+                r_[j] = d * q_[j] * r * (one - r)
+                q_[j] = d * r
+            add(n_, grad_biases[(begin + b) * stride :], stride)
+        first = (begin * steps + t) * stride + size
+        multiply(
+            kept, first, steps * stride, rows, w, 0, panel, panels, terms, carried, 0, pad, carried, 0, pad
+        )  # fmt: skip
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

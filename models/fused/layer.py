@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from models.fused import threads
 from models.fused.cells import CompiledCell
-from models.fused.gradients import Sums
+from models.fused.gradients import Sums, weight_gradients
 from models.fused.half import as_words
 from models.fused.memory import empty
 from models.fused.products import Array, Shape, even, pack_columns, pack_rows, padded
@@ -176,12 +176,17 @@ class _Steps(torch.autograd.Function):
         wanted = ctx.needs_input_grad
         before = tuple(torch.from_numpy(part) for part in grad_before)
         on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
+        on_weights: tuple[Tensor | None, Tensor | None] = (None, None)
+        if wanted[3] or wanted[4]:
+            first = run.before[: batch * size].reshape(batch, size)
+            kept = run.kept[:-LANES].reshape(batch, steps, cell.kept, size)
+            states = out.reshape(batch, steps, size)
+            on_weights = weight_gradients(cell, sums, _array(inputs), first, states, kept)
         return (
             None,
             None,
             sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[2] else None,
-            _input_weight_gradient(cell, sums, inputs) if wanted[3] else None,
-            _state_weight_gradient(cell, sums, run, out) if wanted[4] else None,
+            *(found if each else None for found, each in zip(on_weights, wanted[3:5], strict=True)),
             on_bias,
             on_second if wanted[6] else None,
             _peephole_gradient(sums, run) if wanted[7] else None,
@@ -191,23 +196,6 @@ class _Steps(torch.autograd.Function):
 
 
 _apply: Any = _Steps.apply
-
-
-def _input_weight_gradient(cell: CompiledCell, sums: Sums, inputs: Tensor) -> Tensor:
-    """Return the gradient of W (G H, D)."""
-    width = inputs.shape[-1]
-    return sums.product([sums.inputs(_flat(inputs), width)], width, 0, cell.input_order)
-
-
-def _state_weight_gradient(cell: CompiledCell, sums: Sums, run: _Run, out: Array) -> Tensor:
-    """Return the gradient of U (G H, H)."""
-    size = sums.size
-    before = sums.before(out, run.before[: sums.batch * size])
-    if cell.candidate_reads is None:
-        return sums.product(before, size, cell.first_state_block, range(cell.gates))
-    read = sums.inputs(run.kept, cell.kept * size)._replace(first=cell.candidate_reads * size)
-    most = cell.gates - 1
-    return torch.cat([sums.product(before, size, 0, range(most)), sums.product([read], size, most, [0])])
 
 
 def _bias_gradients(cell: CompiledCell, sums: Tensor, size: int) -> tuple[Tensor, Tensor]:

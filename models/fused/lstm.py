@@ -9,7 +9,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.compiled.squashing import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, even, multiply, padded
+from models.fused.products import Array, Shape, add, copy, even, expect, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -89,40 +89,41 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     batch, steps, _, size = shape
     rows, terms, panels = end - begin, 4 * size, (size + LANES - 1) // LANES
-    pad = panels * LANES
+    pad, panel, stride = panels * LANES, even(terms) * LANES, 5 * size
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)
-    sums = np.empty(rows * terms, out.dtype)
     wide = padded(terms)
     peep_i, peep_f, peep_o = constants[wide:], constants[wide + size :], constants[wide + 2 * size :]
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
             at = (begin + b) * steps + t
+            expect(kept, (at + steps) * stride - size, stride + size)
+            expect(grad_out, (at + steps) * size, size)
             grad, on_hidden = grad_out[at * size :], carried[b * pad :]
             on_cell = grad_before[(batch + begin + b) * size :]
-            cell = kept[(at * 5 - 1) * size :] if t else before[(batch + begin + b) * size :]
-            sum_ = sums[b * terms :]
-            on_i, on_f, on_g, on_o = sum_, sum_[size:], sum_[2 * size :], sum_[3 * size :]
-            at *= 5 * size
+            cell = kept[at * stride - size :] if t else before[(batch + begin + b) * size :]
+            at *= stride
             i_, f_, g_, o_ = kept[at:], kept[at + size :], kept[at + 2 * size :], kept[at + 3 * size :]
             cell_after = kept[at + 4 * size :]
             for j in range(size):
                 o, s, d = o_[j], tanh(cell_after[j]), on_hidden[j] + grad[j]
-                on_o[j] = d * s * o * (one - o)
+                o_[j] = d * s * o * (one - o)
                 on_cell[j] += d * o * (one - s * s)
             for j in range(size):
-                i, g, d = i_[j], g_[j], on_cell[j] + on_o[j] * peep_o[j]
+                i, g, d = i_[j], g_[j], on_cell[j] + o_[j] * peep_o[j]
                 on_cell[j] = d
-                on_i[j] = d * g * i * (one - i)
-                on_g[j] = d * i * (one - g * g)
+                i_[j] = d * g * i * (one - i)
+                g_[j] = d * i * (one - g * g)
             for j in range(size):
                 f, d = f_[j], on_cell[j]
                 of_f = d * cell[j] * f * (one - f)
-                on_f[j] = of_f
-                on_cell[j] = d * f + on_i[j] * peep_i[j] + of_f * peep_f[j]
-            copy(sum_, i_, terms)
-            add(sum_, grad_biases[(begin + b) * terms :], terms)
-        multiply(sums, 0, terms, rows, w, 0, even(terms) * LANES, panels, terms, start, 0, 0, carried, 0, pad)
+                f_[j] = of_f
+                on_cell[j] = d * f + i_[j] * peep_i[j] + of_f * peep_f[j]
+            add(i_, grad_biases[(begin + b) * terms :], terms)
+        first = (begin * steps + t) * stride
+        multiply(
+            kept, first, steps * stride, rows, w, 0, panel, panels, terms, start, 0, 0, carried, 0, pad
+        )  # fmt: skip
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

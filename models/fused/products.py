@@ -7,17 +7,16 @@ from numba import types
 from numba.extending import overload
 from numpy.typing import NDArray
 
-from models.compiled.simd import compiled, inlined
+from models.compiled.simd import compiled, inlined, prefetch
 from models.fused.half import multiply_words
-from models.fused.tiles import LANES, product
+from models.fused.tiles import DEPTH, LANES, product
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]
 """B, T, D, H."""
 
-_DEPTH = 128
-"""Terms that a weight gradient adds in one go: of so many, a panel stays in the first cache, and all panels of
-a layer in the second."""
+_ROWS_AHEAD = 4
+"""A row is called for while so many before it are copied."""
 
 
 @inlined
@@ -37,6 +36,13 @@ def copy(source: Array, target: Array, count: int) -> None:
     """Copy the first numbers of a flat array."""
     for i in range(count):
         target[i] = source[i]
+
+
+@inlined
+def expect(source: Array, first: int, count: int) -> None:
+    """Begin to read numbers that are needed soon, without waiting for them."""
+    for place in range(first, first + count + LANES, LANES):
+        prefetch(source, place)
 
 
 @inlined
@@ -126,48 +132,40 @@ def _multiply(
 def add_outer_products(
     a: Array,
     a0: int,
-    a_outer: int,
-    a_inner: int,
+    a_row: int,
     width: int,
     g: Array,
     g0: int,
-    g_outer: int,
-    g_inner: int,
-    outer: int,
-    inner: int,
+    g_row: int,
+    count: int,
     out: Array,
-    o0: int,
-    o_row: int,
+    out_row: int,
     first_panel: int,
     last_panel: int,
 ) -> None:
-    """Add to out[i, m] the sum of a[n, i] g[n, m] over all n = (outer, inner), for some panels of m.
+    """Add to out[i, m] the sum of a[n, i] g[n, m] over ``count`` rows n, for some panels of m.
 
-    All arrays are flat. ``a`` and ``g`` come with their strides of both indices. ``width`` is rounded up to a
-    multiple of four, so the rows of ``out`` from ``width`` on may be anything.
+    All arrays are flat. ``a`` and ``g`` come with the places of their first numbers and the strides of their
+    rows. ``width`` is rounded up to a multiple of four, so the rows of ``out`` from there on may be anything.
 
     Numbers are first copied to where they follow each other: in their own places, what one tile reads lies on
     more pages of memory than the processor finds without a search.
     """
-    rows, panels = (width + 3) // 4 * 4, last_panel - first_panel
-    a_copy, g_copy = np.zeros(_DEPTH * rows, a.dtype), np.empty(_DEPTH * panels * LANES, g.dtype)
-    to = o0 + first_panel * LANES
-    done, block, place = 0, 0, 0
-    while done < outer * inner:
-        terms = min(_DEPTH, outer * inner - done)
+    rows, panels, to = (width + 3) // 4 * 4, last_panel - first_panel, first_panel * LANES
+    step = (DEPTH + 1) * LANES  # one line more, or the first cache would keep all panels in few of its places
+    a_copy, g_copy = np.zeros(DEPTH * rows, a.dtype), np.empty(panels * step, g.dtype)
+    for begin in range(0, count, DEPTH):
+        terms = min(DEPTH, count - begin)
         for n in range(terms):
-            copy(a[a0 + block * a_outer + place * a_inner :], a_copy[n * rows :], width)
-            values = g[g0 + block * g_outer + place * g_inner + first_panel * LANES :]
+            expect(g, g0 + (begin + n + _ROWS_AHEAD) * g_row + to, panels * LANES)
+            copy(a[a0 + (begin + n) * a_row :], a_copy[n * rows :], width)
+            values = g[g0 + (begin + n) * g_row + to :]
             for panel in range(panels):
-                copy(values[panel * LANES :], g_copy[(panel * terms + n) * LANES :], LANES)
-            place += 1
-            if place == inner:
-                block, place = block + 1, 0
+                copy(values[panel * LANES :], g_copy[panel * step + n * LANES :], LANES)
         product(
-            a_copy, 0, 1, rows, rows, g_copy, 0, LANES, terms * LANES, panels,
-            out, to, o_row, LANES, out, to, o_row, terms,
+            a_copy, 0, 1, rows, rows, g_copy, 0, LANES, step, panels,
+            out, to, out_row, LANES, out, to, out_row, terms,
         )  # fmt: skip
-        done += terms
 
 
 @compiled
@@ -211,12 +209,9 @@ def pack_columns(
 
 
 @compiled
-def unpack_columns(table: Array, row: int, place: int, out: Array, first: int, last: int) -> None:
-    """Write some columns of a table as rows of ``out`` (M, K), from ``first`` to ``last``.
-
-    The table is flat, with rows of ``row`` numbers, and column ``place`` becomes row 0.
-    """
+def unpack_columns(table: Array, out: Array, place: int, first: int, last: int) -> None:
+    """Write columns of a table as rows ``first`` to ``last`` of ``out`` (M, K): row m is column place + m."""
     for begin in range(first, last, LANES):
         for k in range(out.shape[1]):
             for m in range(begin, min(begin + LANES, last)):
-                out[m, k] = table[k * row + place + m]
+                out[m, k] = table[k, place + m]

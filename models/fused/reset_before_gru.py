@@ -8,7 +8,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.compiled.squashing import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, even, multiply, padded
+from models.fused.products import Array, Shape, add, copy, even, expect, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -82,37 +82,40 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     _, steps, _, size = shape
     rows, terms, panels = end - begin, 3 * size, (size + LANES - 1) // LANES
-    pad, panel = panels * LANES, even(terms) * LANES
-    pair, of_g = 2 * size, 2 * size * LANES
+    pad, panel, stride = panels * LANES, even(terms) * LANES, 4 * size
+    pair, of_g, distance = 2 * size, 2 * size * LANES, steps * stride
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)
     on_resets = np.empty(rows * pad, out.dtype)
-    sums = np.empty(rows * terms, out.dtype)
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
             at = (begin + b) * steps + t
+            expect(kept, (at + steps) * stride + size, pair)
+            expect(grad_out, (at + steps) * size, size)
+            expect(out, (at + steps - 1) * size, size)
             state = out[(at - 1) * size :] if t else before[(begin + b) * size :]
-            grad, carry, sum_ = grad_out[at * size :], carried[b * pad :], sums[b * terms :]
-            z_, g_ = kept[(4 * at + 1) * size :], kept[(4 * at + 2) * size :]
-            on_z, on_g = sum_[size:], sum_[2 * size :]
+            grad, carry = grad_out[at * size :], carried[b * pad :]
+            z_, g_ = kept[at * stride + size :], kept[at * stride + pair :]
             for j in range(size):
                 z, g, d = z_[j], g_[j], carry[j] + grad[j]
-                on_z[j] = d * (g - state[j]) * z * (one - z)
-                on_g[j] = d * z * (one - g * g)
+                z_[j] = d * (g - state[j]) * z * (one - z)
+                g_[j] = d * z * (one - g * g)
                 carry[j] = d * (one - z)
-        multiply(sums, pair, terms, rows, w, of_g, panel, panels, size, start, 0, 0, on_resets, 0, pad)
+        first = (begin * steps + t) * stride
+        multiply(
+            kept, first + pair, distance, rows, w, of_g, panel, panels, size, start, 0, 0, on_resets, 0, pad
+        )  # fmt: skip
         for b in range(rows):
             at = (begin + b) * steps + t
+            expect(kept, (at + steps) * stride, size)
             state = out[(at - 1) * size :] if t else before[(begin + b) * size :]
-            carry, sum_, on_reset = carried[b * pad :], sums[b * terms :], on_resets[b * pad :]
-            r_ = kept[4 * at * size :]
+            carry, on_reset, r_ = carried[b * pad :], on_resets[b * pad :], kept[at * stride :]
             for j in range(size):
                 r, d = r_[j], on_reset[j]
-                sum_[j] = d * state[j] * r * (one - r)
+                r_[j] = d * state[j] * r * (one - r)
                 carry[j] += d * r
-            copy(sum_, r_, terms)
-            add(sum_, grad_biases[(begin + b) * terms :], terms)
-        multiply(sums, 0, terms, rows, w, 0, panel, panels, pair, carried, 0, pad, carried, 0, pad)
+            add(r_, grad_biases[(begin + b) * terms :], terms)
+        multiply(kept, first, distance, rows, w, 0, panel, panels, pair, carried, 0, pad, carried, 0, pad)
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

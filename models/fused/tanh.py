@@ -7,7 +7,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.compiled.squashing import tanh
-from models.fused.products import Array, Shape, add, copy, even, multiply
+from models.fused.products import Array, Shape, add, copy, even, expect, multiply
 from models.fused.tiles import LANES
 
 
@@ -61,19 +61,22 @@ def backward(
     """Run rows ``begin`` to ``end`` back in time; see `models.fused.cells.CompiledCell`."""
     _, steps, _, size = shape
     rows, panels = end - begin, (size + LANES - 1) // LANES
-    pad = panels * LANES
+    pad, panel = panels * LANES, even(size) * LANES
     carried = np.zeros(rows * pad, out.dtype)
     start = np.zeros(pad, out.dtype)
-    sums = np.empty(rows * size, out.dtype)
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
             at = ((begin + b) * steps + t) * size
-            state, grad, carry, sum_ = out[at:], grad_out[at:], carried[b * pad :], sums[b * size :]
+            expect(out, at + steps * size, size)
+            expect(grad_out, at + steps * size, size)
+            state, grad, carry, sum_ = out[at:], grad_out[at:], carried[b * pad :], kept[at:]
             for j in range(size):
                 sum_[j] = (carry[j] + grad[j]) * (one - state[j] * state[j])
-            copy(sum_, kept[at:], size)
             add(sum_, grad_biases[(begin + b) * size :], size)
-        multiply(sums, 0, size, rows, w, 0, even(size) * LANES, panels, size, start, 0, 0, carried, 0, pad)
+        first = (begin * steps + t) * size
+        multiply(
+            kept, first, steps * size, rows, w, 0, panel, panels, size, start, 0, 0, carried, 0, pad
+        )  # fmt: skip
     for b in range(rows):
         copy(carried[b * pad :], grad_before[(begin + b) * size :], size)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined
 from models.fused.products import copy
+from models.fused.tiles import LANES
 
 Array = NDArray[Any]
 
@@ -42,24 +43,25 @@ def load_hidden(
     first: int,
     last: int,
     width: int,
-    across: Array,
-    lengthwise: Array,
+    panels: Array,
+    rows: Array,
 ) -> None:
-    """Write hidden vectors and a 1 behind each: a vector a column of ``across``, and a row of ``lengthwise``.
+    """Write hidden vectors and a 1 behind each, as ``rows``, and as columns of ``panels`` of LANES.
 
     ``strides`` are T, and the distances in ``hidden`` between sequences and between steps.
     """
     steps, of_sequence, of_step = strides
-    row = lengthwise.size // ROWS
-    fill(lengthwise, 0.0, lengthwise.size)
-    for r in range(last - first):
+    row, count = rows.size // ROWS, last - first
+    for r in range(count):
         at = (first + r) // steps * of_sequence + (first + r) % steps * of_step
-        copy(hidden[at:], lengthwise[r * row :], width)
-        fill(lengthwise[r * row + width :], 1.0, 1)
-    for j in range(width + 1):
-        column = across[j * ROWS : (j + 1) * ROWS]
-        for r in range(ROWS):
-            column[r] = lengthwise[r * row + j]
+        copy(hidden[at:], rows[r * row :], width)
+        fill(rows[r * row + width :], 1.0, 1)
+        fill(rows[r * row + width + 1 :], 0.0, row - width - 1)
+    fill(rows[count * row :], 0.0, (ROWS - count) * row)
+    for r in range(ROWS):
+        source, column = rows[r * row :], panels[(r // LANES * (width + 1)) * LANES + r % LANES :]
+        for j in range(width + 1):
+            column[j * LANES] = source[j]
 
 
 @compiled
@@ -78,11 +80,3 @@ def load_mask(
                 if mask[first + r, n]:
                     present[n * ROWS + r] = 1.0
                     weight[r] = factor
-
-
-@compiled
-def store_rows(block: Array, first: int, last: int, width: int, target: Array) -> None:
-    """Write a block to rows ``first`` to ``last`` of a matrix (N, width)."""
-    for r in range(last - first):
-        for j in range(width):
-            target[first + r, j] = block[j * ROWS + r]

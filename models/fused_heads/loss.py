@@ -11,7 +11,8 @@ from torch.autograd.function import once_differentiable
 from models.distributions.distribution import Steps
 from models.fused import threads
 from models.fused.memory import empty
-from models.fused.products import Array, padded
+from models.fused.products import Array, pack_columns, padded
+from models.fused.tiles import LANES
 from models.fused_heads.blocks import ROWS
 from models.fused_heads.covariances import basis_rows
 from models.fused_heads.part import Data, Form, Shape, add_parts, room_of, train_rows
@@ -93,7 +94,7 @@ def _compute(
     grad_hidden = empty(count * width, kind).reshape(count, width)
     flat, strides = _flat(hidden)
     targets, mask = _matrix(steps.targets, size, kind), _matrix(steps.mask, size, np.bool_)
-    data = Data(flat, strides, targets, mask, w, log_prob, grad_hidden)
+    data = Data(flat, strides, targets, mask, w, _in_panels(w, row), log_prob, grad_hidden)
     bounds = None
     if steps.bounds is not None:
         bounds = _matrix(steps.bounds[0], size, np.float64), _matrix(steps.bounds[1], size, np.float64)
@@ -142,6 +143,19 @@ def _packed(weight: Tensor, bias: Tensor, row: int) -> Array:
     table[:outputs, width + 1 :] = 0
     table[outputs:] = 0
     return packed
+
+
+def _in_panels(w: Array, row: int) -> Array:
+    """Return the columns of `_packed` weights in panels (columns / LANES, outputs, LANES), flat."""
+    table, panels = w.reshape(-1, row), row // LANES
+    found = empty(w.size, w.dtype)
+    columns = found.reshape(panels, len(table), LANES)
+
+    def some_panels(part: tuple[int, int]) -> None:
+        pack_columns(table, columns, 0, len(table), *part)
+
+    threads.run(some_panels, threads.ranges(panels, 1, panels))
+    return found
 
 
 def _flat(hidden: Tensor) -> tuple[Array, tuple[int, int, int]]:

@@ -7,7 +7,7 @@ import numpy as np
 from models.compiled.simd import compiled
 from models.fused.products import copy, padded
 from models.fused.tiles import LANES, product
-from models.fused_heads.blocks import ROWS, Array, load_columns, load_hidden, load_mask, store_rows
+from models.fused_heads.blocks import ROWS, Array, load_columns, load_hidden, load_mask
 from models.fused_heads.covariances import basis_rows
 from models.fused_heads.interval import BOUNDS
 from models.fused_heads.mixture import mixture_gradients
@@ -43,6 +43,7 @@ class Data(NamedTuple):
         targets: (N, D).
         mask: (N, D), 0 where an output is left out, or (0, D) if none is.
         w: weights and biases (P rounded up to 4, padded(H + 1)), flat.
+        w_columns: the same in panels (padded(H + 1) / LANES, P rounded up, LANES), flat.
         log_prob: (N), receives log-likelihoods.
         grad_hidden: (N, H), receives the gradient of the hidden vectors.
     """
@@ -52,6 +53,7 @@ class Data(NamedTuple):
     targets: Array
     mask: Array
     w: Array
+    w_columns: Array
     log_prob: Array
     grad_hidden: Array
 
@@ -101,7 +103,7 @@ def train_rows(
         else:
             mixture_gradients(components, size, order, first, last, *form, vectors, outputs, projected, more)
         add_gradients(
-            data.w, size, width, first, last, projected, vectors, copies, more,
+            data.w_columns, width, first, last, projected, vectors, copies, more,
             data.log_prob, data.grad_hidden, grad_w,
         )  # fmt: skip
 
@@ -125,14 +127,14 @@ def project(
 ) -> None:
     """Write a block's parameters to ``projected``, and its targets with their mask to ``outputs`` (2, D).
 
-    ``copies`` receives the hidden vectors as rows, and as columns; ``vectors`` are zeros, the factor of each
+    ``copies`` receives the hidden vectors as rows, and in panels; ``vectors`` are zeros, the factor of each
     row's gradient, and the log-likelihoods.
     """
     row = padded(width + 1)
-    lengthwise, across = copies[: row * ROWS], copies[row * ROWS :]
-    load_hidden(hidden, strides, first, last, width, across, lengthwise)
+    rows, panels = copies[: row * ROWS], copies[row * ROWS :]
+    load_hidden(hidden, strides, first, last, width, panels, rows)
     product(
-        w, 0, row, 1, w.size // row, across, 0, ROWS, LANES, ROWS // LANES,
+        w, 0, row, 1, w.size // row, panels, 0, LANES, (width + 1) * LANES, ROWS // LANES,
         vectors, 0, 0, 0, projected, 0, ROWS, width + 1,
     )  # fmt: skip
     load_columns(targets, first, last, outputs, size)
@@ -141,8 +143,7 @@ def project(
 
 @compiled
 def add_gradients(
-    w: Array,
-    size: int,
+    w_columns: Array,
     width: int,
     first: int,
     last: int,
@@ -157,12 +158,13 @@ def add_gradients(
     """Store a block's log-likelihoods and the gradient of its hidden vectors, and add that of the weights."""
     row = padded(width + 1)
     copy(vectors[2 * ROWS :], log_prob[first:], last - first)
-    parameters = w.size // row
+    parameters = w_columns.size // row
     product(
-        w, 0, 1, row, row, projected, 0, ROWS, LANES, ROWS // LANES,
-        vectors, 0, 0, 0, room, 0, ROWS, parameters,
+        projected, 0, 1, ROWS, ROWS, w_columns, 0, LANES, parameters * LANES, row // LANES,
+        vectors, 0, 0, 0, room, 0, row, parameters,
     )  # fmt: skip
-    store_rows(room, first, last, width, grad_hidden)
+    for r in range(last - first):
+        copy(room[r * row :], grad_hidden[first + r], width)
     product(
         projected, 0, ROWS, 1, parameters, copies, 0, row, LANES, row // LANES,
         grad_w, 0, row, LANES, grad_w, 0, row, ROWS,
