@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined, prefetch
 from models.fused.half import multiply_words
-from models.fused.tiles import DEPTH, LANES, product
+from models.fused.tiles import DEPTH, LANES, move_lanes, product
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]
@@ -157,11 +157,11 @@ def add_outer_products(
     for begin in range(0, count, DEPTH):
         terms = min(DEPTH, count - begin)
         for n in range(terms):
-            expect(g, g0 + (begin + n + _ROWS_AHEAD) * g_row + to, panels * LANES)
             copy(a[a0 + (begin + n) * a_row :], a_copy[n * rows :], width)
-            values = g[g0 + (begin + n) * g_row + to :]
+            first = g0 + (begin + n) * g_row + to
+            expect(g, first + _ROWS_AHEAD * g_row, panels * LANES)
             for panel in range(panels):
-                copy(values[panel * LANES :], g_copy[panel * step + n * LANES :], LANES)
+                move_lanes(g, first + panel * LANES, g_copy, panel * step + n * LANES)
         product(
             a_copy, 0, 1, rows, rows, g_copy, 0, LANES, step, panels,
             out, to, out_row, LANES, out, to, out_row, terms,
@@ -197,15 +197,17 @@ def pack_columns(
     What is behind M, up to ``end_term``, and behind K becomes zero.
     """
     terms, columns = weights.shape
-    for panel in range(first_panel, last_panel):
-        to, first = packed[panel, first_term:end_term], panel * LANES
-        lanes = min(LANES, columns - first)
-        to[terms:] = 0
-        for m in range(terms):
-            for lane in range(lanes):
-                to[m, lane] = weights[m, first + lane]
-            for lane in range(lanes, LANES):
-                to[m, lane] = 0
+    whole = max(first_panel, min(last_panel, columns // LANES))
+    for m in range(terms):
+        for panel in range(first_panel, whole):
+            to, source = packed[panel, first_term + m], weights[m, panel * LANES :]
+            for lane in range(LANES):
+                to[lane] = source[lane]
+        for panel in range(whole, last_panel):
+            for lane in range(LANES):
+                column = panel * LANES + lane
+                packed[panel, first_term + m, lane] = weights[m, column] if column < columns else 0
+    packed[first_panel:last_panel, first_term + terms : end_term] = 0
 
 
 @compiled

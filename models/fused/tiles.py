@@ -116,6 +116,30 @@ def tile(rows: int, panels: int) -> Any:
     return intrinsic(typing)
 
 
+def _move(context: Any, source: Any, place: Any, target: Any, to: Any) -> Any:
+    """Return a function that copies LANES numbers from a place of a flat array to one of another."""
+
+    def build(context: Any, builder: ir.IRBuilder, signature: Any, values: Sequence[ir.Value]) -> Any:
+        element, _ = _ELEMENTS[signature.args[0].dtype.name]
+        align = element.get_abi_size(context.target_data)
+        read, write = (
+            builder.bitcast(
+                builder.gep(
+                    context.make_array(signature.args[i])(context, builder, values[i]).data, [values[i + 1]]
+                ),
+                ir.VectorType(element, LANES).as_pointer(),
+            )
+            for i in (0, 2)
+        )
+        builder.store(builder.load(read, align=align), write, align=align)
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp, target, types.intp), build
+
+
+move_lanes: Any = intrinsic(_move)
+
+
 def _splat(builder: ir.IRBuilder, value: ir.Value, vector: ir.VectorType) -> ir.Value:
     empty = ir.Constant(vector, ir.Undefined)
     one = builder.insert_element(empty, value, ir.Constant(_INT, 0))
