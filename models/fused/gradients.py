@@ -75,7 +75,7 @@ class Sums(NamedTuple):
             end = (place + 1) * size if place + 1 < len(order) else even(terms)
             of_block = (weights[block * size : (block + 1) * size], panels, place * size, end)
             parts += [(*of_block, *some) for some in threads.ranges(len(panels), 1, len(panels))]
-        threads.run(lambda part: pack_columns(*part), parts)
+        threads.run(lambda part: pack_columns(*part), parts, packed.size)
         read = as_words(packed) if self.half else packed
         panel = even(terms) * LANES
         count, step = self.batch * self.steps, self.blocks * self.size
@@ -133,7 +133,7 @@ def weight_gradients(
             if right > width:
                 target = of_states[block - first]
                 parts += [(found[width - left :], target, place, *some) for some in of_block]
-    threads.run(lambda part: unpack_columns(*part), parts)
+    threads.run(lambda part: unpack_columns(*part), parts, of_inputs.size + of_states.size)
     return torch.from_numpy(of_inputs).view(-1, width), torch.from_numpy(of_states).view(-1, size)
 
 
@@ -151,5 +151,5 @@ def _side_by_side(inputs: Array, states: Array, before: Array | None = None) -> 
             read[rows, 0, width:] = before[rows]
             read[rows, 1:, width:] = states[rows, :-1]
 
-    threads.run(some_rows, threads.ranges(batch, 1, batch))
+    threads.run(some_rows, threads.ranges(batch, 1, batch), read.size)
     return read

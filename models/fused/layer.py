@@ -109,7 +109,7 @@ def _pack(cell: CompiledCell, weight_ih: Array, weight_hh: Array, half: bool) ->
             parts.append((weight_ih[rows], of_block, 0, width, *some))
             parts.append((weight_hh[rows], of_block, width, terms, *some))
         first_row, panel = rows.stop, panel + len(of_block)
-    threads.run(lambda part: pack_rows(*part), parts)
+    threads.run(lambda part: pack_rows(*part), parts, packed.size)
     return as_words(packed) if half else packed
 
 
@@ -118,7 +118,8 @@ def _pack_columns(weights: Array, half: bool) -> Array:
     rows, panels = even(len(weights)), padded(weights.shape[1]) // LANES
     packed = empty(panels * rows * LANES, weights.dtype)
     table = packed.reshape(panels, rows, LANES)
-    threads.run(lambda some: pack_columns(weights, table, 0, rows, *some), threads.ranges(panels, 1, panels))
+    some = threads.ranges(panels, 1, panels)
+    threads.run(lambda part: pack_columns(weights, table, 0, rows, *part), some, packed.size)
     return as_words(packed) if half else packed
 
 

@@ -1,8 +1,9 @@
 """Parts of a loop on threads: as many as torch computes with."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import TypeVar
 
@@ -10,17 +11,47 @@ import torch
 
 Part = TypeVar("Part")
 
+FEWEST_NUMBERS = 1 << 20
+"""Numbers that one thread copies in about the time in which another wakes up."""
 
-def run(function: Callable[[Part], None], parts: Iterable[Part]) -> None:
-    """Call ``function`` for each part, on several threads where torch uses several."""
-    parts = list(parts)
-    threads = min(torch.get_num_threads(), len(parts))
-    if threads == 1:
-        for part in parts:
+
+def run(function: Callable[[Part], None], parts: Iterable[Part], copied: int | None = None) -> None:
+    """Call ``function`` for each part, on several threads where torch uses several.
+
+    The calling thread is one of them, so that only the others have to wake up.
+
+    Args:
+        function: called with each part.
+        parts: the parts.
+        copied: numbers that all parts together copy, where they compute nothing: for few, one thread is
+            enough.
+    """
+    waiting = deque(parts)
+    others = min(torch.get_num_threads(), len(waiting)) - 1
+
+    def work() -> None:
+        while True:
+            try:
+                part = waiting.popleft()
+            except IndexError:
+                return
             function(part)
-        return
-    for _ in _pool(torch.get_num_threads(), os.getpid()).map(function, parts):
-        pass
+
+    if alone(copied):
+        others = 0
+    helpers = [_pool(torch.get_num_threads() - 1, os.getpid()).submit(work) for _ in range(others)]
+    try:
+        work()
+    finally:
+        waiting.clear()
+        wait(helpers)
+    for helper in helpers:
+        helper.result()
+
+
+def alone(copied: int | None) -> bool:
+    """Return whether one thread copies so many numbers; see `run`."""
+    return copied is not None and copied < FEWEST_NUMBERS
 
 
 def ranges(count: int, unit: int, most: int) -> list[tuple[int, int]]:

@@ -120,7 +120,7 @@ def _compute(
     def add(outputs: tuple[int, int]) -> None:
         add_parts(grad_parts, len(parts), row, width, grad_weight, grad_bias, *outputs)
 
-    threads.run(add, threads.ranges(len(bias), 1, len(bias)))
+    threads.run(add, threads.ranges(len(bias), 1, len(bias)), grad_parts.size)
     total = torch.tensor(log_prob.sum(dtype=np.float64) * factor, dtype=hidden.dtype)
     of_hidden, of_weight, of_bias = map(torch.from_numpy, (grad_hidden, grad_weight, grad_bias))
     return total, of_hidden.view(hidden.shape), of_weight, of_bias
@@ -154,7 +154,7 @@ def _in_panels(w: Array, row: int) -> Array:
     def some_panels(part: tuple[int, int]) -> None:
         pack_columns(table, columns, 0, len(table), *part)
 
-    threads.run(some_panels, threads.ranges(panels, 1, panels))
+    threads.run(some_panels, threads.ranges(panels, 1, panels), found.size)
     return found
 
 

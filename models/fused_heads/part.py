@@ -2,8 +2,6 @@
 
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from models.compiled.simd import compiled
 from models.fused.products import copy, padded
 from models.fused.tiles import LANES, product
@@ -88,8 +86,11 @@ def train_rows(
     components, size, order, width = head
     row = padded(width + 1)
     parameters = data.w.size // row
-    ends = np.cumsum([3, row + width + 1, parameters, 2 * size]) * ROWS
-    vectors, copies, projected, outputs, more = np.split(room, ends)
+    of_copies, of_projected = 3 * ROWS, (3 + row + width + 1) * ROWS
+    of_outputs = of_projected + parameters * ROWS
+    of_more = of_outputs + 2 * size * ROWS
+    vectors, copies, projected = room[:of_copies], room[of_copies:of_projected], room[of_projected:of_outputs]
+    outputs, more = room[of_outputs:of_more], room[of_more:]
     vectors[:ROWS] = 0
     grad_w.fill(0)
     for first in range(*rows, ROWS):

@@ -124,11 +124,12 @@ def _serial_share(update: Callable[[], None]) -> float:
     loops: Any = threads
     run, divided = threads.run, 0.0
 
-    def timed(*arguments: Any) -> None:
+    def timed(function: Any, parts: Any, copied: int | None = None) -> None:
         nonlocal divided
         began = time.thread_time()
-        run(*arguments)
-        divided += time.thread_time() - began
+        run(function, parts, copied)
+        if not threads.alone(copied):
+            divided += time.thread_time() - began
 
     shares = []
     loops.run = timed
