@@ -8,10 +8,11 @@ from torch import Tensor
 
 from models.fused import threads
 from models.fused.cells import CompiledCell
-from models.fused.half import add_outer_words, as_words
+from models.fused.half import as_words
 from models.fused.memory import empty
 from models.fused.products import (
     Array,
+    Read,
     add_outer_products,
     even,
     multiply,
@@ -38,28 +39,19 @@ class Sums(NamedTuple):
     size: int
     half: bool
 
-    def product(self, read: Array, left: int, right: int, begin: int, end: int) -> Array:
-        """Return the gradient of weights that numbers ``left`` to ``right`` of what is read meet.
-
-        Args:
-            read: (B, T, numbers).
-            left, right: see above.
-            begin, end: blocks of these sums that the weights lead to.
+    def product(self, read: Read, begin: int, end: int) -> Array:
+        """Return the gradient of weights that lead from what is read to blocks ``begin`` to ``end``.
 
         Returns:
             A table whose first rows are the numbers read, and whose first columns are (blocks, H).
         """
-        width, row = right - left, padded((end - begin) * self.size)
-        found = empty(-(-width // 4) * 4 * row, self.values.dtype).reshape(-1, row)
-        flat, stride, step = read.reshape(-1), read.shape[-1], self.blocks * self.size
-        add = add_outer_words if self.half else add_outer_products
+        row = padded((end - begin) * self.size)
+        found = empty(-(-(read.width + read.size) // 4) * 4 * row, self.values.dtype).reshape(-1, row)
+        of_sums = (self.values, begin * self.size, self.blocks * self.size, self.batch * self.steps)
 
         def some_panels(part: tuple[int, int]) -> None:
             found[:, part[0] * LANES : part[1] * LANES] = 0
-            add(
-                flat, left, stride, width, self.values, begin * self.size, step, self.batch * self.steps,
-                found.reshape(-1), row, *part,
-            )  # fmt: skip
+            add_outer_products(read, *of_sums, found.reshape(-1), row, *part, 0 if self.half else None)
 
         threads.run(some_panels, threads.ranges(row // LANES, 1, _PANELS))
         return found
@@ -94,62 +86,49 @@ class Sums(NamedTuple):
 
 
 def weight_gradients(
-    cell: CompiledCell, sums: Sums, inputs: Array, before: Array, out: Array, kept: Array
+    cell: CompiledCell, sums: Sums, inputs: Array, before: Array, out: Array
 ) -> tuple[Tensor, Tensor]:
     """Return the gradients of W (G H, D) and U (G H, H).
 
-    What W and U read is put side by side: where both lead to a block, one product has the gradients of both.
+    Where W and U lead to the same block, one product has the gradients of both.
 
     Args:
         cell: the cell.
         sums: of its gates.
         inputs: (B, T, D).
-        before: states before the first step (B, H).
-        out: states after each step (B, T, H).
-        kept: (B, T, blocks, H), see `CompiledCell`.
+        before: states before the first step (B, H), flat.
+        out: states after each step (B, T, H), flat.
     """
-    width, size, kind = inputs.shape[-1], sums.size, inputs.dtype
+    width, size, steps, kind = inputs.shape[-1], sums.size, sums.steps, inputs.dtype
     of_inputs, of_states = (
         empty(cell.gates * size * count, kind).reshape(cell.gates, size, count) for count in (width, size)
     )
-    first, end = cell.first_state_block, cell.gates
-    last = end if cell.candidate_reads is None else end - 1
-    read = _side_by_side(inputs, out, before)
-    pieces = [(read, 0, first), (read, first, last), (read, end, end + first)]
-    if cell.candidate_reads is not None:
-        pieces.append((_side_by_side(inputs, kept[:, :, cell.candidate_reads]), last, end))
+    first, end, candidate = cell.first_state_block, cell.gates, cell.candidate_reads
+    last = end if candidate is None else end - 1
+    read = Read(inputs.reshape(-1), width, out, 0, size, size, before, steps)
+    pieces = [
+        (read._replace(size=0), 0, first),
+        (read, first, last),
+        (read._replace(width=0), end, end + first),
+    ]
+    if candidate is not None:
+        kept = Read(
+            read.inputs, width, sums.values, candidate * size, sums.blocks * size, size, before[:0], steps
+        )
+        pieces.append((kept, last, end))
     parts: list[tuple[Array, Array, int, int, int]] = []
     of_block = threads.ranges(size, LANES, padded(size))
-    for values, begin, stop in pieces:
+    for each, begin, stop in pieces:
         if begin == stop:
             continue
-        left, right = 0 if begin < end else width, width if stop <= first else width + size
-        found = sums.product(values, left, right, begin, stop)
+        found = sums.product(each, begin, stop)
         for block in range(begin, stop):
             place = (block - begin) * size
-            if left == 0:
+            if each.width:
                 target = of_inputs[cell.input_order[block]]
                 parts += [(found[:width], target, place, *some) for some in of_block]
-            if right > width:
+            if each.size:
                 target = of_states[block - first]
-                parts += [(found[width - left :], target, place, *some) for some in of_block]
+                parts += [(found[each.width :], target, place, *some) for some in of_block]
     threads.run(lambda part: unpack_columns(*part), parts, of_inputs.size + of_states.size)
     return torch.from_numpy(of_inputs).view(-1, width), torch.from_numpy(of_states).view(-1, size)
-
-
-def _side_by_side(inputs: Array, states: Array, before: Array | None = None) -> Array:
-    """Return inputs (B, T, D) and states (B, T, H), those before each step if there are ``before`` (B, H)."""
-    batch, steps, width = inputs.shape
-    read = empty(batch * steps * (width + states.shape[-1]), inputs.dtype).reshape(batch, steps, -1)
-
-    def some_rows(part: tuple[int, int]) -> None:
-        rows = slice(*part)
-        read[rows, :, :width] = inputs[rows]
-        if before is None:
-            read[rows, :, width:] = states[rows]
-        else:
-            read[rows, 0, width:] = before[rows]
-            read[rows, 1:, width:] = states[rows, :-1]
-
-    threads.run(some_rows, threads.ranges(batch, 1, batch), read.size)
-    return read

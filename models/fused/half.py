@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 
 from models.compiled.simd import compiled, inlined
 from models.fused.memory import empty
-from models.fused.tiles import DEPTH, LANES
+from models.fused.tiles import LANES
 
 cgutils: Any = untyped_cgutils
 
@@ -195,39 +195,38 @@ def _pair_rows(values: Any, first: int, stride: int, count: int, width: int, wor
 @compiled
 def add_outer_words(
     a: Any,
-    a0: int,
     a_row: int,
     width: int,
     g: Any,
     g0: int,
     g_row: int,
-    count: int,
+    terms: int,
     out: Any,
     out_row: int,
     first_panel: int,
     last_panel: int,
 ) -> None:
-    """Do what `models.fused.products.add_outer_products` does, with numbers rounded to bfloat16."""
-    columns = (last_panel - first_panel) * LANES
-    a_words = np.empty(DEPTH // 2 * width + LANES, np.uint32)
-    g_words = np.empty(DEPTH // 2 * columns, np.uint32)
-    for begin in range(0, count, DEPTH):
-        terms = min(DEPTH, count - begin)
-        pairs = (terms + 1) // 2
-        _pair_rows(a, a0 + begin * a_row, a_row, terms, width, a_words)
-        _pair_rows(g, g0 + begin * g_row + first_panel * LANES, g_row, terms, columns, g_words)
-        for panel in range(first_panel, last_panel):
-            at, to = (panel - first_panel) * LANES, panel * LANES
-            i = 0
-            while i < width:
-                row = to + i * out_row
-                if width - i >= LANES:
-                    _tile_of_sixteen(
-                        a_words, i, width, g_words, at, columns, out, row, out_row, out, row, out_row, pairs
-                    )
-                    i += LANES
-                else:
-                    _tile_of_four(
-                        a_words, i, width, g_words, at, columns, out, row, out_row, out, row, out_row, pairs
-                    )
-                    i += 4
+    """Add to out[i, m] the sum of a[n, i] g[n, m] over ``terms`` rows n, rounded to bfloat16.
+
+    See `models.fused.products.add_outer_products`.
+    """
+    columns, pairs = (last_panel - first_panel) * LANES, (terms + 1) // 2
+    a_words = np.empty(pairs * width + LANES, np.uint32)
+    g_words = np.empty(pairs * columns, np.uint32)
+    _pair_rows(a, 0, a_row, terms, width, a_words)
+    _pair_rows(g, g0 + first_panel * LANES, g_row, terms, columns, g_words)
+    for panel in range(first_panel, last_panel):
+        at, to = (panel - first_panel) * LANES, panel * LANES
+        i = 0
+        while i < width:
+            row = to + i * out_row
+            if width - i >= LANES:
+                _tile_of_sixteen(
+                    a_words, i, width, g_words, at, columns, out, row, out_row, out, row, out_row, pairs
+                )
+                i += LANES
+            else:
+                _tile_of_four(
+                    a_words, i, width, g_words, at, columns, out, row, out_row, out, row, out_row, pairs
+                )
+                i += 4

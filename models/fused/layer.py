@@ -179,10 +179,8 @@ class _Steps(torch.autograd.Function):
         on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
         on_weights: tuple[Tensor | None, Tensor | None] = (None, None)
         if wanted[3] or wanted[4]:
-            first = run.before[: batch * size].reshape(batch, size)
-            kept = run.kept[:-LANES].reshape(batch, steps, cell.kept, size)
-            states = out.reshape(batch, steps, size)
-            on_weights = weight_gradients(cell, sums, _array(inputs), first, states, kept)
+            first = run.before[: batch * size]
+            on_weights = weight_gradients(cell, sums, _array(inputs), first, out)
         return (
             None,
             None,

@@ -1,6 +1,6 @@
 """Matrix products by tiles, over rows of flat arrays, and the layouts of weights that they read."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import types
@@ -8,12 +8,16 @@ from numba.extending import overload
 from numpy.typing import NDArray
 
 from models.compiled.simd import compiled, inlined, prefetch
-from models.fused.half import multiply_words
-from models.fused.tiles import DEPTH, LANES, move_lanes, product
+from models.fused.half import add_outer_words, multiply_words
+from models.fused.tiles import LANES, move_lanes, product
 
 Array = NDArray[Any]
 Shape = tuple[int, int, int, int]
 """B, T, D, H."""
+
+_DEPTH = 128
+"""Terms that a weight gradient adds in one go: a panel of so many stays in the first cache, and all panels of
+a layer in the second."""
 
 _ROWS_AHEAD = 4
 """A row is called for while so many before it are copied."""
@@ -128,12 +132,46 @@ def _multiply(
     return run
 
 
+class Read(NamedTuple):
+    """What weights are multiplied with at each step: inputs, states, or both side by side. All are flat.
+
+    Attributes:
+        inputs: (B, T, width); width is 0 where only states are read.
+        width: see above.
+        states: where the states lie, which are those before each step if ``before`` holds any.
+        first: place of the first of them.
+        stride: distance between those of two steps.
+        size: numbers of a state, or 0 where only inputs are read.
+        before: (B, size), states before the first step, or empty.
+        steps: T.
+    """
+
+    inputs: Array
+    width: int
+    states: Array
+    first: int
+    stride: int
+    size: int
+    before: Array
+    steps: int
+
+
+@inlined
+def _gather(read: Read, n: int, row: Array) -> None:
+    """Write what is read at step n = (b, t) to a row."""
+    width, size = read.width, read.size
+    copy(read.inputs[n * width :], row, width)
+    if not read.before.size:
+        copy(read.states[read.first + n * read.stride :], row[width:], size)
+    elif n % read.steps:
+        copy(read.states[read.first + (n - 1) * read.stride :], row[width:], size)
+    else:
+        copy(read.before[n // read.steps * size :], row[width:], size)
+
+
 @compiled
 def add_outer_products(
-    a: Array,
-    a0: int,
-    a_row: int,
-    width: int,
+    read: Read,
     g: Array,
     g0: int,
     g_row: int,
@@ -142,30 +180,48 @@ def add_outer_products(
     out_row: int,
     first_panel: int,
     last_panel: int,
+    half: int | None,
 ) -> None:
-    """Add to out[i, m] the sum of a[n, i] g[n, m] over ``count`` rows n, for some panels of m.
-
-    All arrays are flat. ``a`` and ``g`` come with the places of their first numbers and the strides of their
-    rows. ``width`` is rounded up to a multiple of four, so the rows of ``out`` from there on may be anything.
+    """Add to out[i, m] the sum of read[n, i] g[n, m] over ``count`` steps n, for some panels of m.
 
     Numbers are first copied to where they follow each other: in their own places, what one tile reads lies on
     more pages of memory than the processor finds without a search.
+
+    Args:
+        read: what is read. Its width is rounded up to a multiple of four, so the rows of ``out`` from there
+            on may be anything.
+        g: flat, with rows of a stride ``g_row`` from ``g0`` on.
+        g0, g_row, count: see above.
+        out: flat, with rows of ``out_row`` numbers.
+        out_row: see above.
+        first_panel, last_panel: range of panels.
+        half: not None to round all that is read to bfloat16.
     """
+    width = read.width + read.size
     rows, panels, to = (width + 3) // 4 * 4, last_panel - first_panel, first_panel * LANES
-    step = (DEPTH + 1) * LANES  # one line more, or the first cache would keep all panels in few of its places
-    a_copy, g_copy = np.zeros(DEPTH * rows, a.dtype), np.empty(panels * step, g.dtype)
-    for begin in range(0, count, DEPTH):
-        terms = min(DEPTH, count - begin)
+    step = (
+        _DEPTH + 1
+    ) * LANES  # one line more, or the first cache would keep all panels in few of its places
+    a_copy, g_copy = np.zeros(_DEPTH * rows, g.dtype), np.empty(panels * step, g.dtype)
+    for begin in range(0, count, _DEPTH):
+        terms = min(_DEPTH, count - begin)
+        first = g0 + begin * g_row
         for n in range(terms):
-            copy(a[a0 + (begin + n) * a_row :], a_copy[n * rows :], width)
-            first = g0 + (begin + n) * g_row + to
-            expect(g, first + _ROWS_AHEAD * g_row, panels * LANES)
-            for panel in range(panels):
-                move_lanes(g, first + panel * LANES, g_copy, panel * step + n * LANES)
-        product(
-            a_copy, 0, 1, rows, rows, g_copy, 0, LANES, step, panels,
-            out, to, out_row, LANES, out, to, out_row, terms,
-        )  # fmt: skip
+            _gather(read, begin + n, a_copy[n * rows :])
+            at = first + n * g_row + to
+            expect(g, at + _ROWS_AHEAD * g_row, panels * LANES)
+            if half is None:
+                for panel in range(panels):
+                    move_lanes(g, at + panel * LANES, g_copy, panel * step + n * LANES)
+        if half is None:
+            product(
+                a_copy, 0, 1, rows, rows, g_copy, 0, LANES, step, panels,
+                out, to, out_row, LANES, out, to, out_row, terms,
+            )  # fmt: skip
+        else:
+            add_outer_words(
+                a_copy, rows, width, g, first, g_row, terms, out, out_row, first_panel, last_panel
+            )
 
 
 @compiled

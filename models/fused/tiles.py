@@ -18,10 +18,6 @@ from models.compiled.simd import compiled, inlined
 LANES = 16
 """Outputs of a tile side by side; packed weights lie in panels of as many."""
 
-DEPTH = 128
-"""Terms that a weight gradient adds in one go: a panel of so many stays in the first cache, and all panels of
-a layer in the second."""
-
 cgutils: Any = untyped_cgutils
 
 _INT = ir.IntType(32)
