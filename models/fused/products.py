@@ -19,6 +19,9 @@ _DEPTH = 128
 """Terms that a weight gradient adds in one go: a panel of so many stays in the first cache, and all panels of
 a layer in the second."""
 
+_CHUNK = 256
+"""Rows of a weight gradient that are added at once: what they read stays in the second cache."""
+
 _ROWS_AHEAD = 4
 """A row is called for while so many before it are copied."""
 
@@ -199,25 +202,32 @@ def add_outer_products(
     """
     width = read.width + read.size
     rows, panels, to = (width + 3) // 4 * 4, last_panel - first_panel, first_panel * LANES
+    chunk = min(rows, _CHUNK) if half is None else rows
     step = (
         _DEPTH + 1
     ) * LANES  # one line more, or the first cache would keep all panels in few of its places
-    a_copy, g_copy = np.zeros(_DEPTH * rows, g.dtype), np.empty(panels * step, g.dtype)
+    row = np.zeros(rows, g.dtype)
+    a_copy, g_copy = np.empty(_DEPTH * rows, g.dtype), np.empty(panels * step, g.dtype)
     for begin in range(0, count, _DEPTH):
         terms = min(_DEPTH, count - begin)
         first = g0 + begin * g_row
         for n in range(terms):
-            _gather(read, begin + n, a_copy[n * rows :])
+            _gather(read, begin + n, row)
+            for top in range(0, rows, chunk):
+                own = min(chunk, rows - top)
+                copy(row[top:], a_copy[top * _DEPTH + n * own :], own)
             at = first + n * g_row + to
             expect(g, at + _ROWS_AHEAD * g_row, panels * LANES)
             if half is None:
                 for panel in range(panels):
                     move_lanes(g, at + panel * LANES, g_copy, panel * step + n * LANES)
         if half is None:
-            product(
-                a_copy, 0, 1, rows, rows, g_copy, 0, LANES, step, panels,
-                out, to, out_row, LANES, out, to, out_row, terms,
-            )  # fmt: skip
+            for top in range(0, rows, chunk):
+                own, place = min(chunk, rows - top), to + top * out_row
+                product(
+                    a_copy, top * _DEPTH, 1, own, own, g_copy, 0, LANES, step, panels,
+                    out, place, out_row, LANES, out, place, out_row, terms,
+                )  # fmt: skip
         else:
             add_outer_words(
                 a_copy, rows, width, g, first, g_row, terms, out, out_row, first_panel, last_panel
