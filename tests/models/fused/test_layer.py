@@ -20,7 +20,8 @@ from tests.helpers.networks.compiled_layers import (
 @pytest.mark.thinned(6)
 @every_cell
 @pytest.mark.parametrize(
-    ("batch", "steps", "width", "size"), [(1, 1, 1, 1), (3, 7, 4, 5), (17, 9, 20, 33), (33, 2, 6, 48)]
+    ("batch", "steps", "width", "size"),
+    [(1, 1, 1, 1), (3, 7, 4, 5), (17, 9, 20, 33), (33, 2, 6, 48), (40, 5, 3, 260)],
 )
 def test_outputs_and_gradients_are_those_of_torch(
     name: str, batch: int, steps: int, width: int, size: int
