@@ -44,7 +44,8 @@ class CompiledCell:
     - constants: biases, each block padded to whole panels, and the peepholes;
     - kept (B, kept_steps, kept, H): what the backward pass needs of a step. ``kept_steps`` is T, or 1
       where no backward pass follows. The backward pass overwrites its first ``sums`` blocks with the
-      gradients of the gates' sums, and adds those over all steps to grad_biases (B, sums, H).
+      gradients of the gates' sums, and adds those over all steps to grad_biases (B, sums, H). With room for
+      three blocks more, the gradients of an LSTM's peepholes are added there.
 
     Attributes:
         blocks: gates whose weights, of H rows each, are multiplied at once.

@@ -6,27 +6,144 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from models.compiled.simd import compiled, inlined
 from models.fused import threads
 from models.fused.cells import CompiledCell
-from models.fused.half import as_words
+from models.fused.half import add_outer_words, as_words
 from models.fused.memory import empty
 from models.fused.products import (
     Array,
-    Read,
-    add_outer_products,
+    copy,
     even,
+    expect,
     multiply,
     pack_columns,
     padded,
     unpack_columns,
 )
-from models.fused.tiles import LANES
+from models.fused.tiles import LANES, move_lanes, product
 
 _PANELS = 64
 """Most panels of a weight gradient in one part: their numbers stay in the second cache."""
 
 _ROWS = 512
 """Most rows of the inputs' gradient in one part."""
+
+_DEPTH = 128
+"""Terms that a weight gradient adds in one go: a panel of so many stays in the first cache, and all panels of
+a layer in the second."""
+
+_CHUNK = 256
+"""Rows of a weight gradient that are added at once: what they read stays in the second cache."""
+
+_ROWS_AHEAD = 4
+"""A row is called for while so many before it are copied."""
+
+
+class Read(NamedTuple):
+    """What weights are multiplied with at each step: inputs, states, or both side by side. All are flat.
+
+    Attributes:
+        inputs: (B, T, width); width is 0 where only states are read.
+        width: see above.
+        states: where the states lie, which are those before each step if ``before`` holds any.
+        first: place of the first of them.
+        stride: distance between those of two steps.
+        size: numbers of a state, or 0 where only inputs are read.
+        before: (B, size), states before the first step, or empty.
+        steps: T.
+    """
+
+    inputs: Array
+    width: int
+    states: Array
+    first: int
+    stride: int
+    size: int
+    before: Array
+    steps: int
+
+
+@inlined
+def _gather(read: Read, n: int, row: Array) -> None:
+    """Write what is read at step n = (b, t) to a row."""
+    width, size = read.width, read.size
+    copy(read.inputs[n * width :], row, width)
+    if not read.before.size:
+        copy(read.states[read.first + n * read.stride :], row[width:], size)
+    elif n % read.steps:
+        copy(read.states[read.first + (n - 1) * read.stride :], row[width:], size)
+    else:
+        copy(read.before[n // read.steps * size :], row[width:], size)
+
+
+@inlined
+def _aligned(count: int, like: Array) -> Array:
+    """Return a flat array with undefined values, of the type of another, that begins at a cache line."""
+    longer = np.empty(count + LANES, like.dtype)
+    return longer[(64 - longer.ctypes.data % 64) % 64 // longer.itemsize :]
+
+
+@compiled
+def add_outer_products(
+    read: Read,
+    g: Array,
+    g0: int,
+    g_row: int,
+    count: int,
+    out: Array,
+    out_row: int,
+    first_panel: int,
+    last_panel: int,
+    half: int | None,
+) -> None:
+    """Add to out[i, m] the sum of read[n, i] g[n, m] over ``count`` steps n, for some panels of m.
+
+    Numbers are first copied to where they follow each other: in their own places, what one tile reads lies on
+    more pages of memory than the processor finds without a search.
+
+    Args:
+        read: what is read. Its width is rounded up to a multiple of four, so the rows of ``out`` from there
+            on may be anything.
+        g: flat, with rows of a stride ``g_row`` from ``g0`` on.
+        g0, g_row, count: see above.
+        out: flat, with rows of ``out_row`` numbers.
+        out_row: see above.
+        first_panel, last_panel: range of panels.
+        half: not None to round all that is read to bfloat16.
+    """
+    width = read.width + read.size
+    rows, panels, to = (width + 3) // 4 * 4, last_panel - first_panel, first_panel * LANES
+    chunk = min(rows, _CHUNK) if half is None else rows
+    step = (
+        _DEPTH + 1
+    ) * LANES  # one line more, or the first cache would keep all panels in few of its places
+    row = np.zeros(rows, g.dtype)
+    a_copy, g_copy = np.empty(_DEPTH * rows, g.dtype), _aligned(panels * step, g)
+    for begin in range(0, count, _DEPTH):
+        terms = min(_DEPTH, count - begin)
+        first = g0 + begin * g_row
+        for n in range(terms):
+            _gather(read, begin + n, row)
+            for top in range(0, rows, chunk):
+                own = min(chunk, rows - top)
+                copy(row[top:], a_copy[top * _DEPTH + n * own :], own)
+            at = first + n * g_row + to
+            expect(g, at + _ROWS_AHEAD * g_row, panels * LANES)
+            if half is None:
+                for panel in range(panels):
+                    move_lanes(g, at + panel * LANES, g_copy, panel * step + n * LANES)
+        if half is None:
+            for top in range(0, rows, chunk):
+                own, place = min(chunk, rows - top), to + top * out_row
+                product(
+                    a_copy, top * _DEPTH, 1, own, own, g_copy, 0, LANES, step, panels,
+                    out, place, out_row, LANES, out, place, out_row, terms,
+                )  # fmt: skip
+        else:
+            add_outer_words(
+                a_copy, rows, width, g, first, g_row, terms, out, out_row, first_panel, last_panel
+            )
 
 
 class Sums(NamedTuple):

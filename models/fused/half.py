@@ -208,7 +208,7 @@ def add_outer_words(
 ) -> None:
     """Add to out[i, m] the sum of a[n, i] g[n, m] over ``terms`` rows n, rounded to bfloat16.
 
-    See `models.fused.products.add_outer_products`.
+    See `models.fused.gradients.add_outer_products`.
     """
     columns, pairs = (last_panel - first_panel) * LANES, (terms + 1) // 2
     a_words = np.empty(pairs * width + LANES, np.uint32)

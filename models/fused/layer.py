@@ -165,7 +165,9 @@ class _Steps(torch.autograd.Function):
         if grad_cell is not None:
             grad_before[1] = grad_cell.numpy()
         packed = _pack_columns(_array(weights.weight_hh), ctx.half)
-        on_biases = np.zeros((batch, cell.sums * size), out.dtype)
+        wanted = ctx.needs_input_grad
+        peeps = 3 if wanted[7] else 0
+        on_biases = np.zeros((batch, (cell.sums + peeps) * size), out.dtype)
         tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
         flat = grad_before.reshape(-1)
 
@@ -174,9 +176,9 @@ class _Steps(torch.autograd.Function):
 
         threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
         sums = Sums(run.kept, batch, steps, cell.kept, size, ctx.half)
-        wanted = ctx.needs_input_grad
         before = tuple(torch.from_numpy(part) for part in grad_before)
-        on_bias, on_second = _bias_gradients(cell, torch.from_numpy(on_biases.sum(0)), size)
+        on_constants = torch.from_numpy(on_biases.sum(0))
+        on_bias, on_second = _bias_gradients(cell, on_constants, size)
         on_weights: tuple[Tensor | None, Tensor | None] = (None, None)
         if wanted[3] or wanted[4]:
             first = run.before[: batch * size]
@@ -188,7 +190,7 @@ class _Steps(torch.autograd.Function):
             *(found if each else None for found, each in zip(on_weights, wanted[3:5], strict=True)),
             on_bias,
             on_second if wanted[6] else None,
-            _peephole_gradient(sums, run) if wanted[7] else None,
+            on_constants[cell.sums * size :].view(3, size).clone() if peeps else None,
             before[0],
             before[1] if ctx.parts > 1 else None,
         )
@@ -201,17 +203,6 @@ def _bias_gradients(cell: CompiledCell, sums: Tensor, size: int) -> tuple[Tensor
     """Return the gradients of the biases (G H) beside W and beside U."""
     rows, first = cell.gates * size, cell.first_state_block * size
     return _in_order(cell, sums[:rows]), sums[first : first + rows].clone()
-
-
-def _peephole_gradient(sums: Sums, run: _Run) -> Tensor:
-    """Return (3, H): the sums' gradients of i and f times the cells before, that of o times those after."""
-    shape = (sums.batch, sums.steps, -1, sums.size)
-    grads = torch.from_numpy(sums.values[:-LANES]).view(shape)
-    cells = grads[:, :, 4]
-    first = torch.from_numpy(run.before).view(2, sums.batch, sums.size)[1]
-    later = (grads[:, 1:, :2] * cells[:, :-1, None]).sum((0, 1))
-    pair = later + (grads[:, 0, :2] * first[:, None]).sum(0)
-    return torch.cat([pair, (grads[:, :, 3] * cells).sum((0, 1))[None]])
 
 
 def _in_order(cell: CompiledCell, found: Tensor) -> Tensor:

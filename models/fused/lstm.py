@@ -9,7 +9,7 @@ import numpy as np
 
 from models.compiled.simd import compiled
 from models.compiled.squashing import sigmoid, tanh
-from models.fused.products import Array, Shape, add, copy, even, expect, multiply, padded
+from models.fused.products import Array, Shape, add, add_products, copy, even, expect, multiply, padded
 from models.fused.tiles import LANES
 
 
@@ -94,6 +94,7 @@ def backward(
     start = np.zeros(pad, out.dtype)
     wide = padded(terms)
     peep_i, peep_f, peep_o = constants[wide:], constants[wide + size :], constants[wide + 2 * size :]
+    of_row = grad_biases.size // batch  # gradients of biases, and of peepholes where they are wanted
     one = out.dtype.type(1)
     for t in range(steps - 1, -1, -1):
         for b in range(rows):
@@ -120,7 +121,12 @@ def backward(
                 of_f = d * cell[j] * f * (one - f)
                 f_[j] = of_f
                 on_cell[j] = d * f + i_[j] * peep_i[j] + of_f * peep_f[j]
-            add(i_, grad_biases[(begin + b) * terms :], terms)
+            of_biases = grad_biases[(begin + b) * of_row :]
+            add(i_, of_biases, terms)
+            if of_row > terms:
+                add_products(i_, cell, of_biases[terms:], size)
+                add_products(f_, cell, of_biases[terms + size :], size)
+                add_products(o_, cell_after, of_biases[terms + 2 * size :], size)
         first = (begin * steps + t) * stride
         multiply(
             kept, first, steps * stride, rows, w, 0, panel, panels, terms, start, 0, 0, carried, 0, pad
