@@ -48,5 +48,12 @@ def main(module: str, folder: str) -> None:
     Path(RESULT).write_text(json.dumps(work(train, task)))
 
 
+def use_one_processor() -> None:
+    """Run this process on one processor. XLA has a thread for each that it may use, whatever its flags."""
+    if hasattr(os, "sched_setaffinity"):  # not on macOS
+        os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
+
+
 if __name__ == "__main__":
+    use_one_processor()
     main(*sys.argv[1:])

@@ -1,6 +1,9 @@
 """A training lasts as long as its processor time, and its score is per step of the samples that count."""
 
 import math
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -42,3 +45,13 @@ def test_the_first_update_is_not_counted() -> None:
     found = clock.figures(hop=10)
     assert found["updates"] == 1
     assert found["steps_per_second"] <= 3 / least
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="the system does not bind processes")
+def test_a_training_has_one_processor() -> None:
+    code = (
+        "import os; from pipeline.benchmarks.frameworks.worker import use_one_processor as use; use();"
+        "print(len(os.sched_getaffinity(0)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["1"]
