@@ -115,9 +115,8 @@ def add_outer_products(
     width = read.width + read.size
     rows, panels, to = (width + 3) // 4 * 4, last_panel - first_panel, first_panel * LANES
     chunk = min(rows, _CHUNK) if half is None else rows
-    step = (
-        _DEPTH + 1
-    ) * LANES  # one line more, or the first cache would keep all panels in few of its places
+    # With a line more than the terms: else the first cache would keep all panels in few of its places.
+    step = (_DEPTH + 1) * LANES
     row = np.zeros(rows, g.dtype)
     a_copy, g_copy = np.empty(_DEPTH * rows, g.dtype), _aligned(panels * step, g)
     for begin in range(0, count, _DEPTH):
