@@ -44,8 +44,9 @@ def run(function: Callable[[Part], None], parts: Iterable[Part], copied: int | N
         work()
     finally:
         waiting.clear()
-        wait(helpers)
-    for helper in helpers:
+        begun = [helper for helper in helpers if not helper.cancel()]  # the rest has nothing left to do
+        wait(begun)
+    for helper in begun:
         helper.result()
 
 

@@ -32,3 +32,10 @@ def test_a_mistake_in_a_part_reaches_the_caller(wrong: int) -> None:
 
     with threads(2), pytest.raises(ArithmeticError, match=str(wrong)):
         run(part, range(4))
+
+
+def test_a_part_may_have_parts_of_its_own() -> None:
+    found: list[int] = []
+    with threads(2):
+        run(lambda part: run(found.append, range(10 * part, 10 * part + 10)), range(6))
+    assert sorted(found) == list(range(60))
