@@ -1,12 +1,14 @@
 """The recurrent predictor: a recurrent stack and a head that gives the distribution of the next outputs."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from models.convolution import ConvolutionFrontend
 from models.distributions.distribution import Distribution
-from models.recurrent.stack import RecurrentStack, State
+from models.recurrent.stack import RecurrentStack, State, run_stacks
 
 
 class Predictor(nn.Module):
@@ -68,8 +70,7 @@ class Predictor(nn.Module):
             The hidden vectors (B, T, H) and the inputs (B, T, D_in) that the head is called with, and the
             state after.
         """
-        hidden, state = self._hidden(inputs, state)
-        return dropout(hidden, self.output_dropout, self.training), inputs, state
+        return hidden_vectors([self], [inputs], [state])[0]
 
     def step(self, inputs: Tensor, state: State) -> tuple[Distribution, State]:
         """Run one step with the same results as `forward`.
@@ -89,20 +90,47 @@ class Predictor(nn.Module):
         return self._hidden(inputs, state)[1]
 
     def _hidden(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
+        features, own, tails = self.features(inputs, state)
+        hidden, end = self.recurrent(features, own)
+        return hidden, (*tails, *end)
+
+    def features(self, inputs: Tensor, state: State) -> tuple[Tensor, State, State]:
+        """Return what the recurrent layers read (B, T, D), their state, and the front-end's after the inputs.
+
+        Args:
+            inputs, state: see `forward`.
+        """
         seen = inputs[..., -self.seen :]
         if self.companding_step is not None:
             seen = torch.cat([seen, compand(seen, self.companding_step)], -1)
         if self.frontend is None:
-            hidden, state = self.recurrent(seen, state)
-            return hidden, state
+            return seen, state, ()
         tails = len(state) - self.recurrent.parts
         features, after = self.frontend(seen, state[:tails])
-        hidden, end = self.recurrent(features, state[tails:])
-        return hidden, (*after, *end)
+        return features, state[tails:], after
 
     def recurrent_parameter_count(self) -> int:
         """Return the number of recurrent weights and biases, which Chung et al. (2014) equalise."""
         return sum(weight.numel() for weight in self.recurrent.parameters())
+
+
+def hidden_vectors(
+    networks: Sequence[Predictor], inputs: Sequence[Tensor], states: Sequence[State]
+) -> list[tuple[Tensor, Tensor, State]]:
+    """Do for each of some networks what `Predictor.hidden_vectors` does, their recurrent layers in one pass.
+
+    Args:
+        networks: with recurrent layers of one cell and one number.
+        inputs, states: of each network.
+    """
+    calls = zip(networks, inputs, states, strict=True)
+    found = [network.features(given, state) for network, given, state in calls]
+    features, before, tails = zip(*found, strict=True)
+    ended = run_stacks([network.recurrent for network in networks], features, before)
+    return [
+        (dropout(hidden, network.output_dropout, network.training), given, (*tail, *end))
+        for network, given, tail, (hidden, end) in zip(networks, inputs, tails, ended, strict=True)
+    ]
 
 
 def compand(values: Tensor, step: float) -> Tensor:

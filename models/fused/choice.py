@@ -1,6 +1,6 @@
 """The choice for each call of a recurrent layer between compiled loops and torch's own kernels."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from models.fused.cells import COMPILED_CELLS
 from models.fused.half import has_half_products
-from models.fused.layer import Weights, run_layer
+from models.fused.layer import Call, Weights, run_layers
 from models.fused.tiles import has_multiply_add
 
-FEWEST_STEPS = 64
+FEWEST_STEPS = 16
 """Steps over all sequences from which on the compiled loops are faster, since each call packs the weights."""
 
 _switch = {"on": True}
@@ -68,7 +68,21 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
     Returns:
         What the layer returns; None where the layer itself must run.
     """
+    return run_compiled_layers(kind, [layer], [inputs], [state])[0]
+
+
+def run_compiled_layers(
+    kind: str, layers: Sequence[nn.Module], inputs: Sequence[Tensor], states: Sequence[Any]
+) -> list[tuple[Tensor, Any] | None]:
+    """Do for each of some layers what `run_compiled` does, in one pass."""
     mixed = torch.is_autocast_enabled("cpu")
+    calls = [_call(kind, *each, mixed) for each in zip(layers, inputs, states, strict=True)]
+    found = iter(run_layers(COMPILED_CELLS[kind], [call for call in calls if call is not None], mixed))
+    return [None if call is None else _as_layers_return(*next(found)) for call in calls]
+
+
+def _call(kind: str, layer: nn.Module, inputs: Tensor, state: Any, mixed: bool) -> Call | None:
+    """Return a layer with what it is run on; None where it must run itself."""
     parts = state if isinstance(state, tuple) else (state,)
     if mixed:
         inputs, parts = inputs.float(), tuple(part.float() for part in parts)
@@ -80,8 +94,10 @@ def run_compiled(kind: str, layer: nn.Module, inputs: Tensor, state: Any) -> tup
         or inputs.shape[0] * inputs.shape[1] < FEWEST_STEPS
     ):
         return None
-    own = tuple(part[0] for part in parts)
-    hidden, last = run_layer(COMPILED_CELLS[kind], weights, inputs, own, half=mixed)
+    return Call(weights, inputs, tuple(part[0] for part in parts))
+
+
+def _as_layers_return(hidden: Tensor, last: Tensor | None) -> tuple[Tensor, Any]:
     end = hidden[None, :, -1].clone()
     return hidden, (end if last is None else (end, last[None]))
 

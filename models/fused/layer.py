@@ -1,5 +1,6 @@
-"""A recurrent layer over a sequence as a function of torch's autograd, computed in compiled loops."""
+"""Recurrent layers over sequences as a function of torch's autograd, computed in compiled loops."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,28 +30,55 @@ class Weights(NamedTuple):
     peephole: Tensor | None
 
 
+class Call(NamedTuple):
+    """One layer with what it is run on: inputs (B, T, D), and a state (B, H) for each part."""
+
+    weights: Weights
+    inputs: Tensor
+    state: tuple[Tensor, ...]
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """Return all of them, `TENSORS` in number."""
+        second = self.state[1] if len(self.state) > 1 else None
+        return self.inputs, *self.weights, self.state[0], second
+
+    @classmethod
+    def of(cls, tensors: Sequence[Any]) -> "Call":
+        """Return what `tensors` returned as a call."""
+        inputs, *weights, hidden, cell = tensors
+        return cls(Weights(*weights), inputs, (hidden,) if cell is None else (hidden, cell))
+
+
+TENSORS = 8
+"""Tensors of a call."""
+
+
 def run_layer(
     cell: CompiledCell, weights: Weights, inputs: Tensor, state: tuple[Tensor, ...], half: bool = False
 ) -> tuple[Tensor, Tensor | None]:
-    """Run a layer over a sequence.
+    """Run one layer over a sequence; see `run_layers`."""
+    return run_layers(cell, [Call(weights, inputs, state)], half)[0]
+
+
+def run_layers(
+    cell: CompiledCell, calls: Sequence[Call], half: bool = False
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Run layers over a sequence each; none reads what another one does.
 
     Args:
-        cell: its equations.
-        weights: of the type of the inputs and the state.
-        inputs: (B, T, D).
-        state: the state before, (B, H) for each part.
+        cell: equations of all of them.
+        calls: the layers, with tensors of one type.
         half: round what products read to bfloat16; for float32 alone, where `has_half_products`.
 
     Returns:
-        The hidden states (B, T, H), and the last cell (B, H) of an LSTM.
+        Of each, the hidden states (B, T, H), and the last cell (B, H) of an LSTM.
     """
-    parts = [part for part in (inputs, *weights, *state) if part is not None]
-    if torch.is_grad_enabled() and any(part.requires_grad for part in parts):
-        second = state[1] if len(state) > 1 else None
-        found: tuple[Tensor, Tensor | None] = _apply(cell, half, inputs, *weights, state[0], second)
-        return found
-    run = _forward(cell, weights, inputs, state, half, keep=False)
-    return run.hidden, run.last_cell
+    tensors = [tensor for call in calls for tensor in call.tensors()]
+    if torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors if tensor is not None):
+        found = _apply(cell, half, *tensors)
+        return list(zip(found[::2], found[1::2], strict=True))
+    runs = threads.each(lambda call: _forward(cell, call, half, keep=False), calls)
+    return [(run.hidden, run.last_cell) for run in runs]
 
 
 class _Run(NamedTuple):
@@ -64,14 +92,8 @@ class _Run(NamedTuple):
     last_cell: Tensor | None
 
 
-def _forward(
-    cell: CompiledCell,
-    weights: Weights,
-    inputs: Tensor,
-    state: tuple[Tensor, ...],
-    half: bool,
-    keep: bool,
-) -> _Run:
+def _forward(cell: CompiledCell, call: Call, half: bool, keep: bool) -> _Run:
+    weights, inputs, state = call
     batch, steps, width = inputs.shape
     size = weights.weight_hh.shape[1]
     shape, kept_steps = (batch, steps, width, size), steps if keep else 1
@@ -124,76 +146,87 @@ def _pack_columns(weights: Array, half: bool) -> Array:
 
 
 class _Steps(torch.autograd.Function):
-    """All steps of a layer, with their gradient."""
+    """All steps of some layers, with their gradients."""
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        cell: CompiledCell,
-        half: bool,
-        inputs: Tensor,
-        weight_ih: Tensor,
-        weight_hh: Tensor,
-        bias: Tensor,
-        second_bias: Tensor | None,
-        peephole: Tensor | None,
-        hidden: Tensor,
-        last_cell: Tensor | None,
-    ) -> tuple[Tensor, Tensor | None]:
-        weights = Weights(weight_ih, weight_hh, bias, second_bias, peephole)
-        state = (hidden,) if last_cell is None else (hidden, last_cell)
-        run = _forward(cell, weights, inputs, state, half, keep=True)
+    def forward(ctx: Any, cell: CompiledCell, half: bool, *tensors: Tensor | None) -> tuple[Any, ...]:
+        calls = [Call.of(each) for each in _portions(tensors)]
+        runs = threads.each(lambda call: _forward(cell, call, half, keep=True), calls)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(inputs, *weights, *state, run.hidden)
-        ctx.cell, ctx.half, ctx.parts, ctx.spent = cell, half, len(state), False
-        ctx.run = run._replace(hidden=torch.empty(0), last_cell=None)  # saved above, without a cycle
-        return run.hidden, run.last_cell
+        ctx.save_for_backward(*tensors, *(run.hidden for run in runs))
+        ctx.cell, ctx.half, ctx.spent = cell, half, False
+        # The hidden states are saved above, without a cycle.
+        ctx.runs = [run._replace(hidden=torch.empty(0), last_cell=None) for run in runs]
+        return tuple(part for run in runs for part in (run.hidden, run.last_cell))
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad_hidden: Tensor | None, grad_cell: Tensor | None) -> tuple[Any, ...]:
-        inputs, *saved, hidden = ctx.saved_tensors
-        weights, state = Weights(*saved[:5]), tuple(saved[5:])
-        cell, run = ctx.cell, ctx.run
-        if ctx.spent:  # an earlier pass back has overwritten what this one needs
-            run = _forward(cell, weights, inputs, state, ctx.half, keep=True)
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Any, ...]:
+        cell, half, spent, saved = ctx.cell, ctx.half, ctx.spent, ctx.saved_tensors
         ctx.spent = True
-        batch, steps, _, size = run.shape
-        out = _flat(hidden)
-        grad_out = np.zeros_like(out) if grad_hidden is None else _flat(grad_hidden)
-        grad_before = np.zeros((ctx.parts, batch, size), out.dtype)
-        if grad_cell is not None:
-            grad_before[1] = grad_cell.numpy()
-        packed = _pack_columns(_array(weights.weight_hh), ctx.half)
-        wanted = ctx.needs_input_grad
-        peeps = 3 if wanted[7] else 0
-        on_biases = np.zeros((batch, (cell.sums + peeps) * size), out.dtype)
-        tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
-        flat = grad_before.reshape(-1)
+        calls = [Call.of(each) for each in _portions(saved[: len(ctx.runs) * TENSORS])]
+        hidden = saved[len(ctx.runs) * TENSORS :]
+        wanted = _portions(ctx.needs_input_grad[2:])
 
-        def some_rows(part: tuple[int, int]) -> None:
-            cell.backward(run.shape, grad_out, *tables, flat, *part)
+        def gradients(n: int) -> tuple[Tensor | None, ...]:
+            # An earlier pass back has overwritten what this one needs.
+            run = _forward(cell, calls[n], half, keep=True) if spent else ctx.runs[n]
+            on_outputs = grads[2 * n], grads[2 * n + 1]
+            return _backward(cell, calls[n], half, run, hidden[n], on_outputs, wanted[n])
 
-        threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
-        sums = Sums(run.kept, batch, steps, cell.kept, size, ctx.half)
-        before = tuple(torch.from_numpy(part) for part in grad_before)
-        on_constants = torch.from_numpy(on_biases.sum(0))
-        on_bias, on_second = _bias_gradients(cell, on_constants, size)
-        on_weights: tuple[Tensor | None, Tensor | None] = (None, None)
-        if wanted[3] or wanted[4]:
-            first = run.before[: batch * size]
-            on_weights = weight_gradients(cell, sums, _array(inputs), first, out)
-        return (
-            None,
-            None,
-            sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[2] else None,
-            *(found if each else None for found, each in zip(on_weights, wanted[3:5], strict=True)),
-            on_bias,
-            on_second if wanted[6] else None,
-            on_constants[cell.sums * size :].view(3, size).clone() if peeps else None,
-            before[0],
-            before[1] if ctx.parts > 1 else None,
-        )
+        found = threads.each(gradients, range(len(calls)))
+        return None, None, *(gradient for each in found for gradient in each)
+
+
+def _portions(values: Sequence[Any]) -> list[Sequence[Any]]:
+    """Return the values of each call."""
+    return [values[begin : begin + TENSORS] for begin in range(0, len(values), TENSORS)]
+
+
+def _backward(
+    cell: CompiledCell,
+    call: Call,
+    half: bool,
+    run: _Run,
+    hidden: Tensor,
+    grads: tuple[Tensor | None, Tensor | None],
+    wanted: Sequence[bool],
+) -> tuple[Tensor | None, ...]:
+    """Return the gradients of a call's tensors from those of the hidden states and of the last cell."""
+    weights, inputs, state = call
+    batch, steps, _, size = run.shape
+    out = _flat(hidden)
+    grad_out = np.zeros_like(out) if grads[0] is None else _flat(grads[0])
+    grad_before = np.zeros((len(state), batch, size), out.dtype)
+    if grads[1] is not None:
+        grad_before[1] = grads[1].numpy()
+    packed = _pack_columns(_array(weights.weight_hh), half)
+    peeps = 3 if wanted[5] else 0
+    on_biases = np.zeros((batch, (cell.sums + peeps) * size), out.dtype)
+    tables = (run.before, out, run.kept, packed, run.constants, on_biases.reshape(-1))
+    flat = grad_before.reshape(-1)
+
+    def some_rows(part: tuple[int, int]) -> None:
+        cell.backward(run.shape, grad_out, *tables, flat, *part)
+
+    threads.run(some_rows, threads.ranges(batch, 4, _ROWS))
+    sums = Sums(run.kept, batch, steps, cell.kept, size, half)
+    before = tuple(torch.from_numpy(part) for part in grad_before)
+    on_constants = torch.from_numpy(on_biases.sum(0))
+    on_bias, on_second = _bias_gradients(cell, on_constants, size)
+    on_weights: tuple[Tensor | None, Tensor | None] = (None, None)
+    if wanted[1] or wanted[2]:
+        first = run.before[: batch * size]
+        on_weights = weight_gradients(cell, sums, _array(inputs), first, out)
+    return (
+        sums.input_gradient(_array(weights.weight_ih), cell.input_order) if wanted[0] else None,
+        *(found if each else None for found, each in zip(on_weights, wanted[1:3], strict=True)),
+        on_bias,
+        on_second if wanted[4] else None,
+        on_constants[cell.sums * size :].view(3, size).clone() if peeps else None,
+        before[0],
+        before[1] if len(state) > 1 else None,
+    )
 
 
 _apply: Any = _Steps.apply

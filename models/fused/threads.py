@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import lru_cache
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 import torch
 
 Part = TypeVar("Part")
+Found = TypeVar("Found")
 
 FEWEST_NUMBERS = 1 << 20
 """Numbers that one thread copies in about the time in which another wakes up."""
@@ -27,6 +28,9 @@ def run(function: Callable[[Part], None], parts: Iterable[Part], copied: int | N
             enough.
     """
     waiting = deque(parts)
+    if len(waiting) == 1:
+        function(waiting[0])
+        return
     others = min(torch.get_num_threads(), len(waiting)) - 1
 
     def work() -> None:
@@ -48,6 +52,17 @@ def run(function: Callable[[Part], None], parts: Iterable[Part], copied: int | N
         wait(begun)
     for helper in begun:
         helper.result()
+
+
+def each(function: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
+    """Return what ``function`` returns for each part, in their order; see `run`."""
+    found: dict[int, Found] = {}
+
+    def work(place: int) -> None:
+        found[place] = function(parts[place])
+
+    run(work, range(len(parts)))
+    return [found[place] for place in range(len(parts))]
 
 
 def alone(copied: int | None) -> bool:

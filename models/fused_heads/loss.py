@@ -1,5 +1,6 @@
-"""The negative log-likelihood of a head's outputs as a function of torch's autograd, with its gradients."""
+"""The negative log-likelihoods of heads' outputs as a function of torch's autograd, with its gradients."""
 
+from collections.abc import Sequence
 from queue import SimpleQueue
 from typing import Any, NamedTuple
 
@@ -41,45 +42,60 @@ class Head(NamedTuple):
     predictor: tuple[Tensor, Tensor] | None
 
 
-def log_likelihood_sum(head: Head, hidden: Tensor, steps: Steps, factor: float) -> Tensor:
-    """Return ``factor`` times the sum of all log-likelihoods, in nats, with its gradients.
+class Scored(NamedTuple):
+    """Hidden vectors that a head is trained on.
 
-    Args:
+    Attributes:
         head: the head.
         hidden: hidden vectors (B, T, H).
         steps: targets and what comes with them.
-        factor: of the result.
+        factor: of the sum of all log-likelihoods.
     """
-    weights = head.projection.weight, head.projection.bias
-    found: Tensor = _LogLikelihood.apply(head, steps, factor, hidden, *weights)  # type: ignore[no-untyped-call]
+
+    head: Head
+    hidden: Tensor
+    steps: Steps
+    factor: float
+
+
+def log_likelihood_sum(head: Head, hidden: Tensor, steps: Steps, factor: float) -> Tensor:
+    """Return ``factor`` times the sum of all log-likelihoods, in nats, with its gradients; see `Scored`."""
+    return log_likelihood_sums([Scored(head, hidden, steps, factor)])[0]
+
+
+def log_likelihood_sums(scored: Sequence[Scored]) -> tuple[Tensor, ...]:
+    """Do for each of some heads what `log_likelihood_sum` does, in one pass."""
+    tensors: list[Tensor] = []
+    for head, hidden, _, _ in scored:
+        tensors += hidden, head.projection.weight, head.projection.bias
+    found: tuple[Tensor, ...] = _LogLikelihoods.apply(scored, *tensors)  # type: ignore[no-untyped-call]
     return found
 
 
-class _LogLikelihood(torch.autograd.Function):
+class _LogLikelihoods(torch.autograd.Function):
     """All gradients are computed in the forward pass; the backward pass only hands them over."""
 
     @staticmethod
-    def forward(
-        context: Any, head: Head, steps: Steps, factor: float, hidden: Tensor, weight: Tensor, bias: Tensor
-    ) -> Tensor:
-        found = _compute(head, steps, factor, hidden, weight, bias)
-        context.gradients = found[1:]
-        return found[0]
+    def forward(context: Any, scored: Sequence[Scored], *tensors: Tensor) -> tuple[Tensor, ...]:
+        found = threads.each(_compute, scored)
+        context.gradients = [gradients for _, *gradients in found]
+        return tuple(loss for loss, *_ in found)
 
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(context: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         found, context.gradients = context.gradients, None
-        if gradient.item() != 1:
-            for each in found:
-                each.mul_(gradient)
-        return None, None, None, *found
+        for gradient, own in zip(gradients, found, strict=True):
+            if gradient.item() != 1:
+                for each in own:
+                    each.mul_(gradient)
+        return None, *(each for own in found for each in own)
 
 
-def _compute(
-    head: Head, steps: Steps, factor: float, hidden: Tensor, weight: Tensor, bias: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _compute(scored: Scored) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the loss and the gradients of hidden vectors, weights and biases."""
+    head, hidden, steps, factor = scored
+    weight, bias = head.projection.weight, head.projection.bias
     kind = hidden.detach().numpy().dtype.type
     batch, length, width = hidden.shape
     size, order = head.shape[1], head.shape[2]

@@ -4,7 +4,7 @@ This module imports neither torch nor numba, so that settings can be checked wit
 "module:attribute" and imported when it is used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -109,6 +109,23 @@ class Cell:
             run = "models.fused.choice:run_compiled" if on_cpu else "models.gpu_recurrent.choice:run_kernels"
             found = load(run)(kind, layer, inputs, state)
         return layer(inputs, state) if found is None else found
+
+    def run_layers(self, layers: Sequence[Any], inputs: Sequence[Any], states: Sequence[Any]) -> list[Any]:
+        """Run layers of different networks, which have nothing in common: on a CPU in one compiled pass.
+
+        Args:
+            layers, inputs, states: of each layer, see `run_layer`.
+
+        Returns:
+            Of each, what `run_layer` returns.
+        """
+        calls = list(zip(layers, inputs, states, strict=True))
+        found: list[Any] = [None] * len(calls)
+        if self.compiled is not None and len(calls) > 1 and inputs[0].device.type == "cpu":
+            found = load("models.fused.choice:run_compiled_layers")(self.compiled, layers, inputs, states)
+        return [
+            self.run_layer(*call) if each is None else each for call, each in zip(calls, found, strict=True)
+        ]
 
     def onnx_step(self) -> Callable[..., Any]:
         """Return the function of one step.

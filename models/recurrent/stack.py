@@ -5,7 +5,7 @@ reset gate after the recurrent product, LSTM without peepholes, two biases), and
 `models.recurrent.chung2014`), whose names begin with `chung2014-`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -79,15 +79,7 @@ class RecurrentStack(nn.Module):
         Returns:
             Outputs of the last layer, (B, T, H), and the state after.
         """
-        after = []
-        for index, (layer, norm) in enumerate(zip(self.layers, self.norms, strict=True)):
-            below = dropout(inputs, self.dropout, self.training) if index else inputs
-            own = tuple(part[index : index + 1].contiguous() for part in state)
-            hidden, end = self.cell.run_layer(layer, below, own if self.parts > 1 else own[0])
-            after.append(end if self.parts > 1 else (end,))
-            hidden = norm(hidden)
-            inputs = hidden + inputs if self.residual and index else hidden
-        return inputs, tuple(torch.cat(part) for part in zip(*after, strict=True))
+        return run_stacks([self], [inputs], [state])[0]
 
     def step(self, inputs: Tensor, state: State) -> tuple[Tensor, State]:
         """Run one step with the same results as `forward`.
@@ -101,6 +93,44 @@ class RecurrentStack(nn.Module):
         """
         hidden, after = self(inputs[:, None], state)
         return hidden[:, 0], after
+
+
+def run_stacks(
+    stacks: Sequence[RecurrentStack], inputs: Sequence[Tensor], states: Sequence[State]
+) -> list[tuple[Tensor, State]]:
+    """Run the stacks of different networks over a sequence each, layer by layer.
+
+    Args:
+        stacks: of one cell and one number of layers.
+        inputs: (B, T, D) for each.
+        states: the state before, of each.
+
+    Returns:
+        Of each, the outputs of the last layer (B, T, H) and the state after.
+    """
+    cell, found = stacks[0].cell, list(inputs)
+    after: list[list[State]] = [[] for _ in stacks]
+    for index in range(len(stacks[0].layers)):
+        below = [
+            dropout(each, stack.dropout, stack.training) if index else each
+            for stack, each in zip(stacks, found, strict=True)
+        ]
+        before = [_state_of_layer(state, index) for state in states]
+        ended = cell.run_layers([stack.layers[index] for stack in stacks], below, before)
+        for n, (hidden, end) in enumerate(ended):
+            after[n].append(end if isinstance(end, tuple) else (end,))
+            hidden = stacks[n].norms[index](hidden)
+            found[n] = hidden + found[n] if stacks[n].residual and index else hidden
+    return [
+        (last, tuple(torch.cat(part) for part in zip(*ends, strict=True)))
+        for last, ends in zip(found, after, strict=True)
+    ]
+
+
+def _state_of_layer(state: State, index: int) -> Tensor | State:
+    """Return the state of one layer as the layer takes it."""
+    own = tuple(part[index : index + 1].contiguous() for part in state)
+    return own if len(own) > 1 else own[0]
 
 
 def keep_state_where(state: State, keep: Tensor, fresh: State) -> State:

@@ -24,6 +24,9 @@ EMPTY = -1
 STEPS_MULTIPLE = 20
 """A batch that is shorter than its plan's chunks has a multiple of these steps, so that lengths are few."""
 
+LANES_AT_ONCE = 32
+"""Lanes whose rows are gathered at once, of several updates where one has fewer: fewer take as long."""
+
 
 class PlannedChunks(NamedTuple):
     """Chunks of some updates, three tables (updates, B).
@@ -186,34 +189,60 @@ def batches(
     plan: Plan, data: SplitRows, framing: Framing, normaliser: Normaliser, first_update: int = 0
 ) -> Iterator[Batch]:
     """Yield the plan's updates from ``first_update`` on, gathered from the rows on their device."""
+    lengths = data.length.cpu().numpy()
+    at_once = max(1, LANES_AT_ONCE // plan.lanes)
+    for begin in range(first_update, len(plan), at_once):
+        planned = plan.chunks(begin, min(begin + at_once, len(plan)))
+        yield from _gathered(planned, plan.chunk_steps, lengths, data, framing, normaliser)
+
+
+def _gathered(
+    planned: PlannedChunks,
+    most_steps: int,
+    lengths: np.ndarray,
+    data: SplitRows,
+    framing: Framing,
+    normaliser: Normaliser,
+) -> Iterator[Batch]:
+    """Yield some updates, whose rows are gathered at once."""
     device = normaliser.mean.device
     table = step_table(data, framing) if framing.adaptive else None
-    lengths = data.length.cpu().numpy()
-    for update in range(first_update, len(plan)):
-        planned, begin, fresh = (table[0] for table in plan.chunks(update, update + 1))
-        recording = torch.from_numpy(planned).to(data.rows.device)
-        first_step = torch.from_numpy(begin).to(data.rows.device)
-        length = torch.where(recording >= 0, data.length[recording], 0)
-        left = np.where(planned == EMPTY, 0, lengths[planned]) - begin * framing.hop
-        # No lane needs more steps than the longest: the chorales of an update end long before 200 steps.
-        longest = -(-int(framing.steps(int(left.max()))) // STEPS_MULTIPLE) * STEPS_MULTIPLE
-        chunk_steps = min(plan.chunk_steps, max(longest, STEPS_MULTIPLE))
-        stretch, exists = framing.gather(data.rows, data.offset[recording], length, first_step, chunk_steps)
-        stretch, exists = stretch.to(device, non_blocking=True), exists.to(device, non_blocking=True)
-        values = normaliser.normalise(stretch).masked_fill(~exists[:, :, None], 0.0)
-        inputs, targets, mask = framing.split(values, exists)
-        predicted = int(left.clip(0, chunk_steps * framing.hop).sum()) * framing.width
+    left = np.where(planned.recording == EMPTY, 0, lengths[planned.recording])
+    left = left - planned.first_step * framing.hop
+    # No lane needs more steps than the longest: the chorales of an update end long before 200 steps.
+    longest = [-(-int(framing.steps(int(own))) // STEPS_MULTIPLE) * STEPS_MULTIPLE for own in left.max(1)]
+    steps = [min(most_steps, max(each, STEPS_MULTIPLE)) for each in longest]
+    recording = torch.from_numpy(planned.recording.reshape(-1)).to(data.rows.device)
+    first_step = torch.from_numpy(planned.first_step.reshape(-1)).to(data.rows.device)
+    length = torch.where(recording >= 0, data.length[recording], 0)
+    stretch, exists = framing.gather(data.rows, data.offset[recording], length, first_step, max(steps))
+    stretch, exists = stretch.to(device, non_blocking=True), exists.to(device, non_blocking=True)
+    values = normaliser.normalise(stretch).masked_fill(~exists[:, :, None], 0.0)
+    inputs, targets, mask = framing.split(values, exists)
+    stored = stretch[:, framing.window :].reshape(targets.shape)
+    keep = torch.from_numpy(~planned.fresh).to(device)
+    distance = data.distances[recording].to(device) if normaliser.quantised else None
+    lanes = planned.recording.shape[1]
+    for update, chunk_steps in enumerate(steps):
+        own = slice(update * lanes, (update + 1) * lanes)
+        own_mask, own_targets = mask[own, :chunk_steps], targets[own, :chunk_steps]
+        predicted = int(left[update].clip(0, chunk_steps * framing.hop).sum()) * framing.width
         if framing.unscored:
-            begins = (begin == 0) & (left > 0)
-            mask = mask.clone()
-            mask[torch.from_numpy(begins), 0, : framing.unscored * framing.width] = False
+            begins = (planned.first_step[update] == 0) & (left[update] > 0)
+            own_mask = own_mask.clone()
+            own_mask[torch.from_numpy(begins), 0, : framing.unscored * framing.width] = False
             predicted -= int(begins.sum()) * framing.unscored * framing.width
-        stored = stretch[:, framing.window :].reshape(targets.shape)
-        keep = torch.from_numpy(~fresh).to(device)
-        some_mask = mask if predicted < mask.numel() else None
+        read = inputs[own, :chunk_steps]
         if table is not None:
-            own = table.gather(recording.cpu(), first_step.cpu(), chunk_steps).to(device, non_blocking=True)
-            inputs = torch.cat([targets, own], -1)
-        distance = data.distances[recording].to(device) if normaliser.quantised else None
-        batch = Batch(inputs, targets, stored, some_mask, predicted, keep, recording.to(device))
-        yield replace(batch, distance=distance)
+            found = table.gather(recording[own].cpu(), first_step[own].cpu(), chunk_steps)
+            read = torch.cat([own_targets, found.to(device, non_blocking=True)], -1)
+        yield Batch(
+            inputs=read,
+            targets=own_targets,
+            stored=stored[own, :chunk_steps],
+            mask=own_mask if predicted < own_mask.numel() else None,
+            values=predicted,
+            keep=keep[update],
+            recording=recording[own].to(device),
+            distance=None if distance is None else distance[own],
+        )

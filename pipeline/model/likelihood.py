@@ -1,12 +1,14 @@
 """The log-likelihood that is trained on, for one batch: a density, or the exact probability of integers."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from models.distributions.distribution import Distribution, IntegerDistribution, Steps
 from models.gpu_kernels.heads import has_kernel, loss_of_head
+from models.predictor import Predictor, hidden_vectors
 from models.recurrent.stack import State
 from pipeline.data.batching import Batch
 from pipeline.features.normaliser import Normaliser
@@ -59,25 +61,92 @@ def training_loss(
     Returns:
         The loss, and the state after the batch.
     """
-    from models.fused_heads.choice import compiled_head  # compiles, which only training needs
-    from models.fused_heads.loss import log_likelihood_sum
+    (found,) = training_losses([network], [batch], [state], normaliser, discrete, [steps])
+    return found
 
-    head, by_kernel = compiled_head(network.head), has_kernel(network.head, batch.inputs.device)
-    if head is None and not by_kernel:
+
+def training_losses(
+    networks: Sequence[Network],
+    batches: Sequence[Batch],
+    states: Sequence[State],
+    normaliser: Normaliser,
+    discrete: bool,
+    steps: Sequence[float | Tensor],
+) -> list[tuple[Tensor, State]]:
+    """Return what `training_loss` returns for each of some networks of one size, in one pass where it can.
+
+    Args:
+        networks: with recurrent layers of one cell and one number.
+        batches, states, steps: of each network.
+        normaliser, discrete: see `training_loss`.
+    """
+    from models.fused_heads.choice import compiled_head  # compiles, which only training needs
+    from models.fused_heads.loss import Scored, log_likelihood_sums
+
+    calls = list(zip(networks, batches, states, steps, strict=True))
+    heads = [compiled_head(network.head) for network in networks]
+    if any(head is None for head in heads):
+        return [_loss_of_one(*call, normaliser, discrete) for call in calls]
+    found = _hidden_vectors(networks, [batch.inputs for batch in batches], states)
+    scored = [
+        Scored(
+            head,
+            hidden.float(),
+            _compared(batch, inputs, normaliser, discrete),
+            -1.0 if isinstance(count, Tensor) else -1 / count,
+        )
+        for head, (hidden, inputs, _), batch, count in zip(heads, found, batches, steps, strict=True)
+        if head is not None
+    ]
+    with torch.autocast(found[0][0].device.type, enabled=False):
+        sums = log_likelihood_sums(scored)
+    losses = []
+    for loss, (_, _, after), (_, batch, _, count) in zip(sums, found, calls, strict=True):
+        mean = loss / count if isinstance(count, Tensor) else loss
+        losses.append((_with_width(mean, batch, normaliser, discrete, count), after))
+    return losses
+
+
+def _hidden_vectors(
+    networks: Sequence[Network], inputs: Sequence[Tensor], states: Sequence[State]
+) -> list[tuple[Tensor, Tensor, State]]:
+    predictors = [network for network in networks if isinstance(network, Predictor)]
+    if len(predictors) == len(networks):
+        return hidden_vectors(predictors, inputs, states)
+    calls = zip(networks, inputs, states, strict=True)
+    return [network.hidden_vectors(given, state) for network, given, state in calls]
+
+
+def _loss_of_one(
+    network: Network,
+    batch: Batch,
+    state: State,
+    steps: float | Tensor,
+    normaliser: Normaliser,
+    discrete: bool,
+) -> tuple[Tensor, State]:
+    """Return the loss and the state of a network whose head has no compiled loops for the CPU."""
+    if not has_kernel(network.head, batch.inputs.device):
         distribution, after = network(batch.inputs, state)
         return -log_likelihood(distribution, batch, normaliser, discrete).sum() / steps, after
     hidden, inputs, after = network.hidden_vectors(batch.inputs, state)
-    bounds = batch.intervals(normaliser) if discrete else None
-    compared = Steps(batch.targets, batch.mask, inputs, bounds)
     with torch.autocast(hidden.device.type, enabled=False):
-        if head is None:
-            count = steps if isinstance(steps, Tensor) else hidden.new_full((), steps)
-            loss = loss_of_head(network.head, hidden.float(), compared, count)
-        elif isinstance(steps, Tensor):
-            loss = log_likelihood_sum(head, hidden.float(), compared, -1) / steps
-        else:
-            loss = log_likelihood_sum(head, hidden.float(), compared, -1 / steps)
-    return loss + batch.values * _log_width(normaliser) / steps if discrete else loss, after
+        count = steps if isinstance(steps, Tensor) else hidden.new_full((), steps)
+        loss = loss_of_head(
+            network.head, hidden.float(), _compared(batch, inputs, normaliser, discrete), count
+        )
+    return _with_width(loss, batch, normaliser, discrete, steps), after
+
+
+def _compared(batch: Batch, inputs: Tensor, normaliser: Normaliser, discrete: bool) -> Steps:
+    return Steps(batch.targets, batch.mask, inputs, batch.intervals(normaliser) if discrete else None)
+
+
+def _with_width(
+    loss: Tensor, batch: Batch, normaliser: Normaliser, discrete: bool, steps: float | Tensor
+) -> Tensor:
+    """Return the loss of a head in nats of the normalised values; see `log_likelihood`."""
+    return loss + batch.values * _log_width(normaliser) / steps if discrete else loss
 
 
 def _log_width(normaliser: Normaliser) -> float:

@@ -1,12 +1,18 @@
 """Optimisers by name, and the learning rate as a plain function of the update."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pipeline.config.training import TrainConfig
+
+NORM_FLOOR = 1e-6
+"""Is added to a gradient's norm before it divides, as in `torch.nn.utils.clip_grad_norm_`."""
 
 
 class Chung2014RMSprop(torch.optim.Optimizer):
@@ -69,6 +75,42 @@ def make_optimizer(parameters: Iterable[torch.nn.Parameter], config: TrainConfig
         return torch.optim.RMSprop(parameters, lr=rate, weight_decay=decay, alpha=0.95)
     kind = torch.optim.AdamW if config.optimizer == "adamw" else torch.optim.Adam
     return kind(parameters, lr=rate, weight_decay=decay, fused=True)
+
+
+def clip_gradients(weights: Sequence[Sequence[Tensor]], largest: Sequence[float]) -> list[Tensor]:
+    """Do for each of some models what `torch.nn.utils.clip_grad_norm_` does, with few operations for all.
+
+    Args:
+        weights: of each model; their gradients are changed in place.
+        largest: norm that the gradient of each model is reduced to.
+
+    Returns:
+        The norms before, () each.
+    """
+    gradients = [[weight.grad for weight in own if weight.grad is not None] for own in weights]
+    norms = torch._foreach_norm([gradient for own in gradients for gradient in own])
+    totals, begin = [], 0
+    for own in gradients:
+        totals.append(torch.linalg.vector_norm(torch.stack(norms[begin : begin + len(own)])))
+        begin += len(own)
+    scales = torch.tensor(largest, device=totals[0].device) / (torch.stack(totals) + NORM_FLOOR)
+    for own, scale in zip(gradients, scales.clamp(max=1.0), strict=True):
+        torch._foreach_mul_(own, scale)
+    return totals
+
+
+def step_all(optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Let some optimisers of one kind do a step each, in one call once each has done its first."""
+    if len(optimizers) < 2 or not all(each.state for each in optimizers):
+        for each in optimizers:
+            each.step()
+        return
+    joined = copy(optimizers[0])
+    joined.param_groups = [group for each in optimizers for group in each.param_groups]
+    joined.state = defaultdict(dict)
+    for each in optimizers:
+        joined.state.update(each.state)
+    joined.step()
 
 
 def learning_rate(config: TrainConfig, update: int, total_updates: int) -> float:

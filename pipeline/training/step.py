@@ -1,10 +1,13 @@
-"""One update of the weights; updates with a non-finite loss or gradient are skipped."""
+"""Updates of the weights, of one training or of several; those that are not finite are skipped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from models.encoder_decoder.encoder_decoder import EncoderDecoder
 from models.recurrent.stack import State, detach_state, keep_state_where, weight_noise
@@ -18,11 +21,11 @@ from pipeline.features.framing import Framing
 from pipeline.features.normalisation import Normalisation
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network
-from pipeline.model.likelihood import training_loss
+from pipeline.model.likelihood import training_losses
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.averaging import WeightAverage
 from pipeline.training.checkpoint import Position, restore_weights
-from pipeline.training.optimiser import learning_rate
+from pipeline.training.optimiser import clip_gradients, learning_rate, step_all
 from pipeline.training.ranks.group import ALONE, Ranks
 
 POINTS_PER_CURVE = 1_000
@@ -34,7 +37,11 @@ ROLLBACKS_BEFORE_FAILURE = 3
 
 @dataclass
 class Training:
-    """State of a running training that the functions of the loop share."""
+    """State of a running training that the functions of the loop share.
+
+    All that draws random numbers does so inside ``draws()``: trainings of one process that are trained
+    together have their own.
+    """
 
     config: TrainConfig
     dataset: Dataset
@@ -53,6 +60,7 @@ class Training:
     ranks: Ranks = ALONE
     lanes: int = 0
     transposed: TransposedPieces | None = None
+    draws: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def total_updates(self) -> int:
@@ -60,56 +68,128 @@ class Training:
         return self.updates_per_epoch * self.config.epochs
 
 
+class Pending(NamedTuple):
+    """An update that is to be done: of a training, on a batch, from the state before it."""
+
+    training: Training
+    batch: Batch
+    state: State
+
+
 def update(training: Training, batch: Batch, state: State) -> State:
-    """Do one step of the optimiser on a batch. A non-finite loss or gradient changes no weight.
+    """Do one step of the optimiser on a batch; see `update_all`."""
+    return update_all([Pending(training, batch, state)])[0]
+
+
+def update_all(pending: Sequence[Pending]) -> list[State]:
+    """Do one step of the optimiser of each of some trainings, which have nothing in common but their size.
+
+    A non-finite loss or gradient changes no weight.
 
     Args:
-        training: the running training; its position is advanced.
-        batch: inputs and targets of the update.
-        state: state of the recurrence before the batch.
+        pending: the updates. The positions of their trainings are advanced.
 
     Returns:
-        The state after the batch, detached; the initial state after a skipped update.
+        The states after the batches, detached; initial states after skipped updates.
 
     Raises:
-        TrainingDiverged: the loss stays non-finite after several returns to the last checkpoint.
+        TrainingDiverged: a loss stays non-finite after several returns to the last checkpoint.
     """
-    position, network = training.position, training.network
-    rate = learning_rate(training.config, *schedule_progress(training)) * 0.5**position.rollbacks
+    for training, _, _ in pending:
+        _prepare(training)
+    with ExitStack() as noise:
+        for training, _, _ in pending:
+            with training.draws():
+                noise.enter_context(weight_noise(training.network, training.config.weight_noise))
+        found = _losses(pending)
+        for training, _, _ in pending:
+            training.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward([loss for loss, _ in found])
+    # The weights by the optimiser's list, without a walk through all modules.
+    weights = [training.optimizer.param_groups[0]["params"] for training, _, _ in pending]
+    joined = []
+    for own, (training, batch, _), (loss, _) in zip(weights, pending, found, strict=True):
+        steps = int(batch.values) / training.framing.target_size
+        joined.append(training.ranks.join_gradients(own, loss.detach(), _divisor(training, batch), steps))
+    norms = clip_gradients(weights, [training.config.clip_norm for training, _, _ in pending])
+    figures = torch.stack([*(loss.detach() for loss, _ in joined), *norms]).tolist()
+    losses, norm_values = figures[: len(pending)], figures[len(pending) :]
+    finite = np.isfinite(losses) & np.isfinite(norm_values)
+    step_all([each.training.optimizer for each, good in zip(pending, finite, strict=True) if good])
+    after = []
+    for n, (training, batch, _) in enumerate(pending):
+        training.position.update += 1
+        training.position.total_updates += 1
+        if not finite[n]:
+            after.append(_skip(training, len(batch.keep)))
+            continue
+        steps = joined[n][1]
+        _note(training, (losses[n] * steps, steps, norm_values[n], 1.0))
+        after.append(detach_state(tuple(part.float() for part in found[n][1])))
+    return after
+
+
+def _prepare(training: Training) -> None:
+    """Set the learning rate of the next update, and the share of steps that are fed with own samples."""
+    done, total = schedule_progress(training)
+    rate = learning_rate(training.config, done, total) * 0.5**training.position.rollbacks
     for group in training.optimizer.param_groups:
         group["lr"] = rate
-    if isinstance(network, EncoderDecoder):
-        done, total = schedule_progress(training)
-        network.sampling_probability = training.config.scheduled_sampling * done / total
-    values = int(batch.values)
-    steps = max(values, 1) / training.framing.target_size
-    discrete = training.config.loss == "discrete"
-    before = keep_state_where(state, batch.keep, network.initial_state(len(batch.keep)))
-    bfloat16 = training.config.precision == "bfloat16"
-    with weight_noise(network, training.config.weight_noise):
-        with (
-            training.ranks.own_draws(training.config.seed, position.total_updates, training.device),
-            torch.autocast(training.device.type, torch.bfloat16, bfloat16),
-        ):
-            loss, after = training_loss(network, batch, before, training.normaliser, discrete, steps)
-        training.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-    own_steps = values / training.framing.target_size
-    weights = training.optimizer.param_groups[0]["params"]  # without a walk through all modules
-    loss, steps = training.ranks.join_gradients(weights, loss.detach(), steps, own_steps)
-    norm = torch.nn.utils.clip_grad_norm_(weights, training.config.clip_norm)
-    position.update += 1
-    position.total_updates += 1
-    loss_value, norm_value = torch.stack([loss.detach(), norm]).tolist()
-    if not np.isfinite(loss_value) or not np.isfinite(norm_value):
-        return _skip(training, len(batch.keep))
-    training.optimizer.step()
+    if isinstance(training.network, EncoderDecoder):
+        training.network.sampling_probability = training.config.scheduled_sampling * done / total
+
+
+def _losses(pending: Sequence[Pending]) -> list[tuple[Tensor, State]]:
+    """Return the losses, and the states after the batches: in one pass where no network draws numbers."""
+    if len(pending) > 1 and not any(draws_numbers(training.network) for training, _, _ in pending):
+        return _losses_in_one_pass(pending)
+    found = []
+    for each in pending:
+        with each.training.draws():
+            found += _losses_in_one_pass([each])
+    return found
+
+
+def _losses_in_one_pass(pending: Sequence[Pending]) -> list[tuple[Tensor, State]]:
+    first = pending[0].training
+    bfloat16 = first.config.precision == "bfloat16"
+    before = [
+        keep_state_where(state, batch.keep, training.network.initial_state(len(batch.keep)))
+        for training, batch, state in pending
+    ]
+    with (
+        first.ranks.own_draws(first.config.seed, first.position.total_updates, first.device),
+        torch.autocast(first.device.type, torch.bfloat16, bfloat16),
+    ):
+        return training_losses(
+            [training.network for training, _, _ in pending],
+            [batch for _, batch, _ in pending],
+            before,
+            first.normaliser,
+            first.config.loss == "discrete",
+            [_divisor(training, batch) for training, batch, _ in pending],
+        )
+
+
+def draws_numbers(network: Network) -> bool:
+    """Return whether a network draws random numbers when it is trained."""
+    if isinstance(network, EncoderDecoder) or network.output_dropout > 0:
+        return True
+    return network.recurrent.dropout > 0
+
+
+def _divisor(training: Training, batch: Batch) -> float:
+    """Return the number of steps that a batch's loss is divided by."""
+    return max(int(batch.values), 1) / training.framing.target_size
+
+
+def _note(training: Training, sums: tuple[float, ...]) -> None:
+    """Note an update that was done, for the next point of the curve."""
+    position = training.position
     if training.average:
-        training.average.update(network)
+        training.average.update(training.network)
     position.skipped_in_row = 0
-    sums = (loss_value * steps, steps, norm_value, 1.0)
     position.window = [old + new for old, new in zip(position.window, sums, strict=True)]
-    return detach_state(tuple(part.float() for part in after))
 
 
 def _skip(training: Training, lanes: int) -> State:

@@ -10,12 +10,10 @@ from torch import Tensor
 
 from models.gpu_kernels import operations
 from pipeline.training.averaging import warmed_up_decay
+from pipeline.training.optimiser import NORM_FLOOR
 
 LOSS, STEPS, NORM, UPDATES, SKIPPED, SKIPPED_IN_ROW, DONE = range(7)
 """Places in `Register.sums`."""
-
-NORM_FLOOR = 1e-6
-"""Is added to a norm before it divides, as in `torch.nn.utils.clip_grad_norm_`."""
 
 
 class Register(NamedTuple):

@@ -18,7 +18,7 @@ from tests.helpers.builders import dataset_of, noise, tiny_model
     [
         ("gru", "cpu", 64, "compiled", "compiled"),
         ("mingru", "cpu", 64, "torch: the cell has no compiled form", "compiled"),
-        ("gru", "cpu", 63, "torch: an update of 63 steps is too short for compiled loops", "compiled"),
+        ("gru", "cpu", 15, "torch: an update of 15 steps is too short for compiled loops", "compiled"),
         ("lstm", "cuda", 64, "Triton", "Triton"),
         ("mingru", "cuda", 64, "Triton", "Triton"),
         ("gru", "mps", 64, "torch: the device is mps", "torch: the device is mps"),
