@@ -27,6 +27,7 @@ from pipeline.errors import TrainingInterrupted
 from pipeline.tracking.comparison_folder import read_summary
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.processes.runners import stop_when
+from pipeline.training.processes.shared import SharedTraining
 
 UNCACHED: dict[str, Any] = {"cache_policy": NO_CACHE, "persist_result": False}
 Value = TypeVar("Value")
@@ -79,7 +80,12 @@ def _named(stage: str) -> Callable[..., str]:
     **UNCACHED,
 )
 @mistakes_in_a_sentence
-def train(run: Path, where: RunnersConfig = ONE_AT_A_TIME, stop: Event | None = None) -> Path:
+def train(
+    run: Path,
+    where: RunnersConfig = ONE_AT_A_TIME,
+    stop: Event | None = None,
+    shared: SharedTraining | None = None,
+) -> Path:
     """Train in a child process, here or on a cluster; a retry resumes from the last checkpoint."""
     folder = RunFolder(run)
     config, description = folder.config(), folder.description()
@@ -90,7 +96,7 @@ def train(run: Path, where: RunnersConfig = ONE_AT_A_TIME, stop: Event | None = 
         run, key_of(config.name, "training", variant if variant != config.name else "")
     )
     with _one_training_per_gpu(config), notices_on_page():
-        model = stages.train_stage(run, _until(stop, observer), where)
+        model = stages.train_stage(run, _until(stop, observer), where, shared)
     observer.finish()
     return completed(model, training_text(run))
 

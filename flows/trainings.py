@@ -1,4 +1,4 @@
-"""Trainings of a flow: one after the other, or several at once with `run.workers`."""
+"""Trainings of a flow: one after the other, or several at once with `run.workers` and `run.together`."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from flows import tasks
 from pipeline.config.run import RunConfig
 from pipeline.errors import UserError, one_line, reason_of
 from pipeline.stages import is_trained, start_stage
-from pipeline.training.processes.runners import count_slots
+from pipeline.training.processes.runners import count_slots, groups_for
 
 
 def train_each(
@@ -27,7 +27,7 @@ def train_each(
     cluster. Prefect's own settings, and its temporary server, need not be known there.
 
     Args:
-        config: the run's configuration; `run.workers` states how many are trained at once.
+        config: the run's configuration; `run` states how many are trained at once.
         dataset: the prepared data set.
         names: of the variants.
         prepared: state of the preparation, which the trainings come after.
@@ -36,7 +36,7 @@ def train_each(
         The variant, its run folder, and the state of its training; a failed state without a folder where
         the training cannot begin.
     """
-    if config.run.workers is None:
+    if config.run.workers is None and config.run.together == 1:
         for name in names:
             run = _started(config, dataset, name)
             if isinstance(run, State):
@@ -52,12 +52,14 @@ def train_each(
         else:
             runs[name] = run
     stop = Event()
-    runner: Any = ThreadPoolTaskRunner(max_workers=count_slots(config.run, len(runs)))
+    slots = count_slots(config.run, len(runs))
+    groups = groups_for(runs.values(), config.run, slots)
+    runner: Any = ThreadPoolTaskRunner(max_workers=slots * config.run.together)
     with runner:
         try:
             waiting: dict[Any, str] = {}
             for name, run in runs.items():
-                parameters = {"run": run, "where": config.run, "stop": stop}
+                parameters = {"run": run, "where": config.run, "stop": stop, "shared": groups.get(run)}
                 waiting[runner.submit(tasks.train, parameters, wait_for=[prepared])] = name
             for future in as_completed(list(waiting)):
                 future.wait()

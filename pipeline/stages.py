@@ -27,6 +27,7 @@ from pipeline.evaluation.evaluation_file import EVALUATION, read_evaluation, rea
 from pipeline.tracking.comparison_folder import write_summary
 from pipeline.tracking.run_folder import RunFolder, start_run
 from pipeline.training.processes.runners import train_all, train_run
+from pipeline.training.processes.shared import SharedTraining
 
 if TYPE_CHECKING:
     from pipeline.data.corpora.corpus import Corpus
@@ -134,20 +135,23 @@ def is_trained(run: Path) -> bool:
 
 
 def train_stage(
-    run: Path, observe: Callable[[], None] = lambda: None, where: RunnersConfig = ONE_AT_A_TIME
+    run: Path,
+    observe: Callable[[], None] = lambda: None,
+    where: RunnersConfig = ONE_AT_A_TIME,
+    shared: SharedTraining | None = None,
 ) -> Path:
     """Train a run in a child process and return the model folder; a killed training can be resumed.
 
     Args:
         run: the run folder.
         observe: called every two seconds while the child trains, and when it has ended.
-        where: on this machine or on a cluster, see `pipeline.training.processes.runners.train_run`.
+        where, shared: see `pipeline.training.processes.runners.train_run`.
 
     Raises:
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
-    train_run(run, where, observe)
+    train_run(run, where, observe, shared)
     return RunFolder(run).model
 
 

@@ -34,6 +34,9 @@ class RunnersConfig(Section):
     """Processor threads of each training. Null: with a number of workers, an equal share of the processors;
     on a cluster, as its workers are set up, usually 1. The same number of threads gives the same weights to
     the last bit."""
+    together: Positive = 1
+    """Number of trainings of one size in each process, whose updates are computed together. Small models
+    with small batches train faster so, and get the weights that each gets alone."""
 
 
 ONE_AT_A_TIME = RunnersConfig()

@@ -7,6 +7,7 @@ its tag, so that there is one after any number of kills, and it is sent later wh
 import csv
 import os
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,13 @@ def send_comparison(folder: Path) -> str:
     return sent.run_id
 
 
-def send_pending(home: Path, leave: Path | None = None) -> list[str]:
-    """Send unsent runs but ``leave``, comparisons and searches of a data folder; return the names of those
-    sent."""
+def send_pending(home: Path, leave: Collection[Path] = ()) -> list[str]:
+    """Send unsent runs, comparisons and searches of a data folder; return the names of those sent.
+
+    Args:
+        home: the data folder.
+        leave: run folders that are not sent.
+    """
     names = sync_pending(home / "runs", leave)
     for note in (*sorted(home.glob("reports/*/tracking.json")), *sorted(home.glob("tuning/*/tracking.json"))):
         if has_pending(RunFolder(note.parent)):

@@ -7,6 +7,7 @@ last.pt, best.pt checkpoints; previous.pt is the last but one, until the trainin
 model/           the trained model: config.json, model.safetensors
 start/           a copy of the model that the training started from; start.json says which, or why none
 artifacts/       pictures, sounds, evaluation
+end.request      there while a training of several in one process is to end after its epoch
 tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
 
@@ -152,6 +153,22 @@ class RunFolder:
             **summary: figures and facts, added to those of earlier calls.
         """
         write_json(self.path / "status.json", {**self.status(), **summary, "status": status})
+
+    @property
+    def _request(self) -> Path:
+        return self.path / "end.request"
+
+    def request_end(self) -> None:
+        """Request that the training, of several in one process, ends after its epoch."""
+        self._request.touch()
+
+    def end_requested(self) -> bool:
+        """Return whether the end of the training is requested."""
+        return self._request.exists()
+
+    def forget_request(self) -> None:
+        """Forget a requested end: it is met, or is of an earlier process."""
+        self._request.unlink(missing_ok=True)
 
     def append(self, step: int, metrics: dict[str, float]) -> None:
         """Add a line to the journal, with the present time.

@@ -1,4 +1,4 @@
-"""Sending of a training's run from a process of its own: `python -m pipeline.tracking.sender RUN`.
+"""Sending of the runs of a training's process from another one: `python -m pipeline.tracking.sender RUN...`.
 
 A tracking server can take neither the time nor the memory of the training. The sender reads the run folder,
 and is killed where it takes too long: what has not arrived is sent another time.
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,7 +28,7 @@ END = "end"
 SENT, FAILED = b"+", b"-"
 """Output of the process where an upload succeeds or fails unlike the one before."""
 LAST_PART_S = 60.0
-"""Longest wait for the last part of a run at the end of its training, where uploads succeeded."""
+"""Longest wait for the last part of each run at the end of its training, where uploads succeeded."""
 FIRST_ANSWER_S = 20.0
 """Time after which a store without an answer is not waited for at the end of a training."""
 AWAY_S = 2.0
@@ -40,22 +40,26 @@ KILLED_S = 10.0
 
 
 class Sender:
-    """The process that sends a run while it is trained. No failure of it stops the training."""
+    """The process that sends runs while they are trained. No failure of it stops a training."""
 
-    def __init__(self, run: RunFolder) -> None:
-        self._run = run
+    def __init__(self, *runs: RunFolder) -> None:
+        self._runs = runs
         self._requested_s: float | None = None
         self._outcomes = b""
-        self._process = _start(run)
+        self._process = _start(runs)
         assert self._process.stdin
         assert self._process.stdout
         self._input, self._output = self._process.stdin, self._process.stdout
 
-    def request(self, covered: int) -> None:
-        """Request an upload of the journal up to byte ``covered``, without waiting."""
+    def request(self, run: int, covered: int) -> None:
+        """Request an upload of the journal of the run of this number up to a byte, without waiting."""
         if self._requested_s is None:
             self._requested_s = time.monotonic()
-        self._write(str(covered))
+        self._write(f"{run} {covered}")
+
+    def end(self, run: int) -> None:
+        """Let the sender send the rest of one run, whose training has ended before those of the others."""
+        self._write(f"{run} {END}")
 
     def close(self) -> bool:
         """Let the sender send the rest and the present status; return whether everything was sent.
@@ -68,8 +72,10 @@ class Sender:
             return self._process.wait(self._patience_s()) == 0
         except subprocess.TimeoutExpired:
             if self._requested_s is not None and not self._read_outcomes().endswith(FAILED):
-                where = named(store_of(self._run))
-                kept = f"the record of the run in {self._run.path} is sent later"
+                where = named(store_of(self._runs[0]))
+                kept = f"the record of the run in {self._runs[0].path} is sent later"
+                if len(self._runs) > 1:
+                    kept = f"the records of {len(self._runs)} runs are sent later"
                 print_notice(f"{where} is unavailable (no answer in time); {kept}")
             return False  # a failure was reported when it happened
         finally:
@@ -82,8 +88,8 @@ class Sender:
         outcomes = self._read_outcomes()
         if outcomes.endswith(FAILED) or self._requested_s is None:
             return AWAY_S
-        if outcomes or sqlite_file(store_of(self._run)):  # a file answers, if not always soon
-            return LAST_PART_S
+        if outcomes or sqlite_file(store_of(self._runs[0])):  # a file answers, if not always soon
+            return LAST_PART_S * len(self._runs)
         return max(AWAY_S, FIRST_ANSWER_S - (time.monotonic() - self._requested_s))
 
     def _read_outcomes(self) -> bytes:
@@ -96,29 +102,28 @@ class Sender:
 
 
 @contextmanager
-def background_sender(run: RunFolder) -> Iterator[Callable[[int], None]]:
-    """Send a run while it is trained in this context; yield the function that requests an upload.
+def background_sender(*runs: RunFolder) -> Iterator[Sender | None]:
+    """Send runs while they are trained in this context.
 
     Args:
-        run: the run. Its training continues too where no process can be started.
+        runs: the runs. Their training continues too where no process can be started: the sender is then None.
     """
     try:
-        sender = Sender(run)
+        sender = Sender(*runs)
     except OSError as problem:
-        print_notice(
-            f"{run.path}: no process to send it can be started ({problem.strerror}); it is sent later"
-        )
-        yield lambda covered: None
+        where = runs[0].path if len(runs) == 1 else f"{len(runs)} runs"
+        print_notice(f"{where}: no process to send it can be started ({problem.strerror}); it is sent later")
+        yield None
         return
     try:
-        yield sender.request
+        yield sender
     finally:
         sender.close()
 
 
-def _start(run: RunFolder) -> "subprocess.Popen[bytes]":
+def _start(runs: Sequence[RunFolder]) -> "subprocess.Popen[bytes]":
     """Start the process, with pipes that nobody waits at."""
-    command = [sys.executable, "-m", "pipeline.tracking.sender", str(run.path)]
+    command = [sys.executable, "-m", "pipeline.tracking.sender", *(str(run.path) for run in runs)]
     path = os.pathsep.join([str(SOURCE), *filter(None, [os.environ.get("PYTHONPATH")])])
     variables = {**os.environ, "PYTHONPATH": path}
     pipe = subprocess.PIPE
@@ -128,17 +133,30 @@ def _start(run: RunFolder) -> "subprocess.Popen[bytes]":
     return process
 
 
-def main(run: str) -> int:
-    """Send a run as lines on standard input request it; return the exit code, 0 if everything was sent."""
+def main(runs: Sequence[str]) -> int:
+    """Send runs as lines on standard input request it; return the exit code, 0 if everything was sent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the training ends on it, and then this process
     _limit_memory()
-    folder = RunFolder(Path(run))
-    syncer = Syncer(folder, lambda: send_pending(folder.path.parent.parent, folder.path), _Outcomes().write)
+    folders = [RunFolder(Path(run)) for run in runs]
+    outcome = _Outcomes().write
+    first = folders[0].path
+
+    def send_earlier() -> None:
+        send_pending(first.parent.parent, [folder.path for folder in folders])
+
+    syncers = [Syncer(folders[0], send_earlier, outcome)]
+    syncers += [Syncer(folder, after=outcome) for folder in folders[1:]]
     for line in sys.stdin:
         if line.strip() == END:
-            return 0 if syncer.close() else 1
-        syncer.request(int(line))
-    syncer.stop(KILLED_S)
+            sent = [syncer.close() for syncer in syncers]
+            return 0 if all(sent) else 1
+        number, what = line.split()
+        if what == END:
+            syncers[int(number)].stop(0)  # without waiting
+        else:
+            syncers[int(number)].request(int(what))
+    for syncer in syncers:
+        syncer.stop(KILLED_S / len(syncers))
     return 1
 
 
@@ -167,6 +185,6 @@ def _limit_memory() -> None:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1])
+    code = main(sys.argv[1:])
     sys.stderr.flush()
     os._exit(code)  # an upload that is still waiting for a server must not keep the process

@@ -5,7 +5,7 @@ neither stops a training nor loses its record.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,8 @@ LOCK_WAIT_S = 30.0
 """Longest wait for another process that is sending the same run, in seconds."""
 PAUSE_S = 5.0
 """Shortest time between two uploads of a running training, in seconds."""
+_ONE_AT_A_TIME = threading.Lock()
+"""Held during the uploads of one process: those of trainings that end together would wait for one store."""
 
 
 @contextmanager
@@ -89,8 +91,8 @@ def try_sync(run: RunFolder, covered: int | None = None) -> bool:
     return True
 
 
-def sync_pending(runs_dir: Path, leave: Path | None = None) -> list[str]:
-    """Send unsent data of earlier runs in a folder of runs, but not of ``leave``.
+def sync_pending(runs_dir: Path, leave: Collection[Path] = ()) -> list[str]:
+    """Send unsent data of earlier runs in a folder of runs, but not of those to ``leave``.
 
     Returns the names of the sent runs. Where nothing waits it costs a look at a small file for each run. A
     run that another process is training or sending is left to it. An unavailable store is tried once and
@@ -99,7 +101,7 @@ def sync_pending(runs_dir: Path, leave: Path | None = None) -> list[str]:
     sent: list[str] = []
     away: set[str] = set()
     folders = (path.parent for path in sorted(runs_dir.glob("*/run.json")))
-    for run in (RunFolder(folder) for folder in folders if folder != leave):
+    for run in (RunFolder(folder) for folder in folders if folder not in leave):
         uri = ""
         try:
             if has_pending(run) and (uri := redacted_uri(store_of(run))) not in away and _send_later(run):
@@ -193,8 +195,9 @@ class Syncer:
     def _attempt(self) -> None:
         """Send once; no failure ends the thread."""
         try:
-            finished = self._run.status()["status"] == "finished"
-            send(self._run, None if finished else self._newest)
+            with _ONE_AT_A_TIME:
+                finished = self._run.status()["status"] == "finished"
+                send(self._run, None if finished else self._newest)
             self._sent = True
         except Exception as problem:
             self._fail(problem)

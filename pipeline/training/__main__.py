@@ -1,4 +1,4 @@
-"""Training of one run folder in a child process: `python -m pipeline.training RUN`.
+"""Training of run folders in a child process: `python -m pipeline.training RUN...`.
 
 The process ends when its standard input is closed, so it does not outlive the process that started it. With
 `--ranks` it is one of several that `torchrun` or `pipeline.training.processes.ranked` has started.
@@ -12,18 +12,26 @@ from pathlib import Path
 
 from pipeline.errors import UserError, one_line
 from pipeline.training.ranks.group import joined
-from pipeline.training.tracked import train_here
+from pipeline.training.tracked import train_here, train_together_here
 
 
-def main(run: str, as_rank: bool = False) -> None:
-    """Train the run; a user's error is one line on standard error, with the command line's exit code."""
+def main(runs: list[str], as_rank: bool = False) -> None:
+    """Train the run; a user's error is one line on standard error, with the command line's exit code.
+
+    Args:
+        runs: one run, or several that are trained together.
+        as_rank: whether this is one of several processes that train one run.
+    """
     try:
         if as_rank:
             with joined() as ranks:
-                train_here(Path(run), ranks)
+                train_here(Path(runs[0]), ranks)
             return
         threading.Thread(target=_stop_with_parent, daemon=True).start()
-        train_here(Path(run))
+        if len(runs) == 1:
+            train_here(Path(runs[0]))
+        else:
+            train_together_here([Path(run) for run in runs])
     except UserError as problem:
         _fail(str(problem), problem.exit_code)
     except KeyboardInterrupt:
@@ -31,7 +39,7 @@ def main(run: str, as_rank: bool = False) -> None:
             sys.exit(130)
         _fail("stopped; run the same command again to resume", 130)
     except OSError as problem:
-        _fail(f"{problem.filename or run}: {problem.strerror or problem}", 1)
+        _fail(f"{problem.filename or runs[0]}: {problem.strerror or problem}", 1)
 
 
 def _stop_with_parent() -> None:
@@ -46,4 +54,4 @@ def _fail(message: str, code: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], as_rank="--ranks" in sys.argv[2:])
+    main([each for each in sys.argv[1:] if each != "--ranks"], as_rank="--ranks" in sys.argv)

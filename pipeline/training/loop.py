@@ -6,9 +6,8 @@ truncates the journal to it, so that no step is recorded twice.
 """
 
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
-from functools import partial
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -28,7 +27,8 @@ from pipeline.training.gpu.epochs import DeviceEpochs, why_host
 from pipeline.training.ranks.group import ALONE, Ranks
 from pipeline.training.rehearsal import rehearse
 from pipeline.training.start import facts_of_start, gain_of_start
-from pipeline.training.step import Training, log, log_every, out_of_time, update
+from pipeline.training.step import Pending, Training, log, log_every, out_of_time
+from pipeline.training.together.rounds import Course, Updates, run_rounds
 from pipeline.training.validation import validate, validation_bits
 
 __all__ = ["begin", "epoch_plan", "train"]
@@ -51,40 +51,86 @@ def train(
     config = folder.config()
     dataset = open_dataset(folder.dataset, config.input)
     try:
-        with FileLock(folder.path / ".training.lock", timeout=0) if ranks.first else nullcontext():
+        with alone(folder) if ranks.first else nullcontext():
             if ranks.share(folder.status()["status"] == "finished"):
                 return
             training = begin(config, dataset, folder, on_checkpoint, ranks)
-            rehearse(training)
-            _loop(training)
-            if ranks.first:
-                _finish(training, config)
-    except Timeout:
-        raise UserError(f"{folder.path}: another process is training this run") from None
+            with progress_bar("updates", visible=ranks.first) as bar:
+                done = training.position.total_updates
+                task = bar.add_task("train", total=training.total_updates, note="", completed=done)
+
+                def show(note: str | None) -> None:
+                    bar.update(task, completed=training.position.total_updates)
+                    if note is not None:
+                        bar.update(task, note=note)
+
+                report = bar.console.print if not bar.disable else None
+                run_rounds([Course(training, updates_of(training, config, show, report))])
+    except TrainedElsewhere:
+        raise
     except UserError as problem:
-        folder.set_status("failed", reason=str(problem), diverged=isinstance(problem, TrainingDiverged))
+        note_failure(folder, problem)
         raise
 
 
-def _loop(training: Training) -> None:
+class TrainedElsewhere(UserError):
+    """Another process is training the run."""
+
+
+@contextmanager
+def alone(folder: RunFolder) -> Iterator[None]:
+    """Let no other process train a run inside.
+
+    Raises:
+        TrainedElsewhere: another one does.
+    """
+    lock = FileLock(folder.path / ".training.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TrainedElsewhere(f"{folder.path}: another process is training this run") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def note_failure(folder: RunFolder, problem: UserError) -> None:
+    """Write into a run's status why its training failed."""
+    folder.set_status("failed", reason=str(problem), diverged=isinstance(problem, TrainingDiverged))
+
+
+def updates_of(
+    training: Training,
+    config: RunConfig,
+    show: Callable[[str | None], None],
+    report: Callable[[str], None] | None,
+) -> Updates:
+    """Yield the updates of a training from its position on, and write the model at its end.
+
+    Args:
+        training: the training.
+        config: its settings.
+        show: called after each update, with a text after some.
+        report: called with a text after each epoch.
+
+    Raises:
+        UserError: the loss stays non-finite, or a file is damaged.
+    """
     position = training.position
-    with progress_bar("updates", visible=training.ranks.first) as bar:
-        task = bar.add_task("train", total=training.total_updates, note="", completed=position.total_updates)
-
-        def show(note: str | None) -> None:
-            bar.update(task, completed=position.total_updates)
-            if note is not None:
-                bar.update(task, note=note)
-
-        reason = why_host(training)
-        run = DeviceEpochs(training, show) if reason is None else partial(_host_epoch, training, show)
-        if reason is not None:
-            note_host(training, reason)
-        while not position.finished:
-            if training.transposed:
-                training.transposed.begin_epoch(position.epoch)
-            run(training.ranks.own_plan(epoch_plan(training, position.epoch)))
-            _end_epoch(training, bar.console.print if not bar.disable else None)
+    rehearse(training)
+    reason = why_host(training)
+    device_epochs = DeviceEpochs(training, show) if reason is None else None
+    if reason is not None:
+        note_host(training, reason)
+    while not position.finished:
+        if training.transposed:
+            training.transposed.begin_epoch(position.epoch)
+        plan = training.ranks.own_plan(epoch_plan(training, position.epoch))
+        yield from _host_epoch(training, show, plan) if device_epochs is None else device_epochs(plan)
+        _end_epoch(training, report)
+    if training.ranks.first:
+        _finish(training, config)
 
 
 def note_host(training: Training, reason: str) -> None:
@@ -99,18 +145,20 @@ def note_host(training: Training, reason: str) -> None:
         print_notice(f"the host takes part in each update: {reason}")
 
 
-def _host_epoch(training: Training, show: Callable[[str | None], None], plan: Plan) -> None:
-    """Do the updates of a plan, from the training's position on."""
+def _host_epoch(training: Training, show: Callable[[str | None], None], plan: Plan) -> Updates:
+    """Yield the updates of a plan, from the training's position on."""
     config, position = training.config, training.position
     state = position.state or training.network.initial_state(plan.lanes)
     began = time.monotonic()
     for batch in batches(plan, training.data, training.framing, training.normaliser, position.update):
-        state = update(training, batch, state)
-        position.state = state
-        position.elapsed_s += time.monotonic() - began
+        own_s = time.monotonic() - began
+        done = yield Pending(training, batch, state)
+        assert done is not None
+        began = time.monotonic()
+        state = position.state = done.state
+        position.elapsed_s += own_s + done.seconds
         if config.max_minutes is not None:  # the clock decides, that of the first rank for all
             position.elapsed_s = training.ranks.share(position.elapsed_s)
-        began = time.monotonic()
         show(log(training) if position.total_updates % log_every(training) == 0 else None)
         if position.total_updates % config.checkpoint_updates == 0 and not position.skipped_in_row:
             write_checkpoint(training)

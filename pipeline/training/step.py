@@ -39,8 +39,8 @@ ROLLBACKS_BEFORE_FAILURE = 3
 class Training:
     """State of a running training that the functions of the loop share.
 
-    All that draws random numbers does so inside ``draws()``: trainings of one process that are trained
-    together have their own.
+    Its own work is done inside ``turn()``, which trainings of one process have one each of: there lie the
+    random numbers that they draw.
     """
 
     config: TrainConfig
@@ -60,7 +60,7 @@ class Training:
     ranks: Ranks = ALONE
     lanes: int = 0
     transposed: TransposedPieces | None = None
-    draws: Callable[[], AbstractContextManager[None]] = nullcontext
+    turn: Callable[[], AbstractContextManager[None]] = nullcontext
 
     @property
     def total_updates(self) -> int:
@@ -77,11 +77,18 @@ class Pending(NamedTuple):
 
 
 def update(training: Training, batch: Batch, state: State) -> State:
-    """Do one step of the optimiser on a batch; see `update_all`."""
-    return update_all([Pending(training, batch, state)])[0]
+    """Do one step of the optimiser on a batch, and return the state after it; see `update_all`.
+
+    Raises:
+        TrainingDiverged: the loss stays non-finite after several returns to the last checkpoint.
+    """
+    (found,) = update_all([Pending(training, batch, state)])
+    if isinstance(found, TrainingDiverged):
+        raise found
+    return found
 
 
-def update_all(pending: Sequence[Pending]) -> list[State]:
+def update_all(pending: Sequence[Pending]) -> list[State | TrainingDiverged]:
     """Do one step of the optimiser of each of some trainings, which have nothing in common but their size.
 
     A non-finite loss or gradient changes no weight.
@@ -90,16 +97,14 @@ def update_all(pending: Sequence[Pending]) -> list[State]:
         pending: the updates. The positions of their trainings are advanced.
 
     Returns:
-        The states after the batches, detached; initial states after skipped updates.
-
-    Raises:
-        TrainingDiverged: a loss stays non-finite after several returns to the last checkpoint.
+        The states after the batches, detached; initial states after skipped updates. For a training whose
+        loss stays non-finite after several returns to the last checkpoint, the exception that says so.
     """
     for training, _, _ in pending:
         _prepare(training)
     with ExitStack() as noise:
         for training, _, _ in pending:
-            with training.draws():
+            with training.turn():
                 noise.enter_context(weight_noise(training.network, training.config.weight_noise))
         found = _losses(pending)
         for training, _, _ in pending:
@@ -116,12 +121,15 @@ def update_all(pending: Sequence[Pending]) -> list[State]:
     losses, norm_values = figures[: len(pending)], figures[len(pending) :]
     finite = np.isfinite(losses) & np.isfinite(norm_values)
     step_all([each.training.optimizer for each, good in zip(pending, finite, strict=True) if good])
-    after = []
+    after: list[State | TrainingDiverged] = []
     for n, (training, batch, _) in enumerate(pending):
         training.position.update += 1
         training.position.total_updates += 1
         if not finite[n]:
-            after.append(_skip(training, len(batch.keep)))
+            try:
+                after.append(_skip(training, len(batch.keep)))
+            except TrainingDiverged as problem:
+                after.append(problem)
             continue
         steps = joined[n][1]
         _note(training, (losses[n] * steps, steps, norm_values[n], 1.0))
@@ -145,7 +153,7 @@ def _losses(pending: Sequence[Pending]) -> list[tuple[Tensor, State]]:
         return _losses_in_one_pass(pending)
     found = []
     for each in pending:
-        with each.training.draws():
+        with each.training.turn():
             found += _losses_in_one_pass([each])
     return found
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from pipeline.stages import PREPARE_AGAIN, Fingerprinted
 from pipeline.tracking.parents.search_folder import STUDY, SearchRecord, TrialRecord
 from pipeline.tracking.parents.search_run import try_send_search
 from pipeline.tracking.run_folder import start_run
-from pipeline.training.processes.runners import count_now, count_slots
+from pipeline.training.processes.runners import count_now, count_slots, groups_for
 from pipeline.tuning.record import search_folder, write_record
 from pipeline.tuning.study import LABEL, RUN, SearchStudy
 from pipeline.tuning.trial import record_of, train_trial
@@ -81,15 +82,18 @@ class _Search:
         self.config, self.dataset, self.fingerprint = config, dataset, fingerprint
         self.folder, self.on_trial = folder, on_trial
         self.on_cluster = isinstance(config.run.workers, str)
-        parallel = count_slots(config.run, config.tuning.trials) > 1
+        parallel = count_slots(config.run, config.tuning.trials) * config.run.together > 1
         self.study = SearchStudy(folder / STUDY, config.tuning, parallel, variant)
         self.variant = variant
         self.stop = threading.Event()
         self.sending = True
 
     def run(self) -> None:
-        """Train all trials, as many at once as there are slots."""
-        trials = self.study.next_trials()
+        """Train all trials, as many at once as there are slots.
+
+        A slot is a process. It has the trials that are trained together, and is free when all have ended.
+        """
+        trials, together = self.study.next_trials(), self.config.run.together
         waiting: dict[Future[None], str] = {}
         with ThreadPoolExecutor(self.config.tuning.trials, thread_name_prefix="trial") as pool:
             try:
@@ -97,12 +101,10 @@ class _Search:
                 while more or waiting:
                     with suppress(UserError):  # a cluster that is lost ends the trials themselves
                         slots = self._slots()
-                    while more and len(waiting) < slots:
-                        if (found := next(trials, None)) is None:
-                            more = False
-                            break
-                        if future := self._submitted(pool, *found):
-                            waiting[future] = found[0].user_attrs[LABEL]
+                    while more and len(waiting) <= (slots - 1) * together:
+                        drawn = list(islice(trials, together))
+                        more = len(drawn) == together
+                        waiting |= self._submitted(pool, drawn)
                     seconds = COUNT_SECONDS if more and self.on_cluster else None
                     for future in wait(waiting, seconds, FIRST_COMPLETED).done:
                         label = waiting.pop(future)
@@ -121,9 +123,20 @@ class _Search:
         return count_now(self.config.run) + self.on_cluster
 
     def _submitted(
-        self, pool: ThreadPoolExecutor, trial: "optuna.Trial", settings: dict[str, Scalar]
-    ) -> Future[None] | None:
-        """Start a trial; return None for one whose settings do not fit together, which has failed."""
+        self, pool: ThreadPoolExecutor, drawn: "list[tuple[optuna.Trial, dict[str, Scalar]]]"
+    ) -> dict[Future[None], str]:
+        """Start trials together; return the label of each that could begin."""
+        runs = {trial: run for trial, settings in drawn if (run := self._begun(trial, settings))}
+        groups = groups_for(runs.values(), self.config.run, slots=1)
+        return {
+            pool.submit(
+                train_trial, self.study, trial, run, self.config.run, self.stop, groups.get(run)
+            ): trial.user_attrs[LABEL]
+            for trial, run in runs.items()
+        }
+
+    def _begun(self, trial: "optuna.Trial", settings: dict[str, Scalar]) -> Path | None:
+        """Return the run folder of a trial; None for one that has failed, as its settings do not fit."""
         try:
             config = trial_config(self.config, settings)
         except UserError as problem:
@@ -135,7 +148,7 @@ class _Search:
         run = start_run(config, self.dataset, self.fingerprint, label, earlier=without_variant)
         choose_start(run)
         trial.set_user_attr(RUN, run.path.name)
-        return pool.submit(train_trial, self.study, trial, run.path, self.config.run, self.stop)
+        return run.path
 
     def record(self) -> SearchRecord:
         """Write and return the record of the trials that have ended."""

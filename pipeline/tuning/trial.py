@@ -13,7 +13,8 @@ from pipeline.registry.catalogue import validation_bits
 from pipeline.tracking.pages.search_page import end_text, setting_text
 from pipeline.tracking.parents.search_folder import TrialRecord
 from pipeline.tracking.run_folder import RunFolder, journal_lines
-from pipeline.training.processes.runners import Stopped, train_run
+from pipeline.training.processes.runners import train_run
+from pipeline.training.processes.shared import SharedTraining, Stopped
 from pipeline.training.progress import validation_loss
 from pipeline.tuning.study import LABEL, REASON, RUN, SearchStudy
 
@@ -26,7 +27,12 @@ class Pruned(Exception):
 
 
 def train_trial(
-    study: SearchStudy, trial: "optuna.Trial", run: Path, where: RunnersConfig, stop: threading.Event
+    study: SearchStudy,
+    trial: "optuna.Trial",
+    run: Path,
+    where: RunnersConfig,
+    stop: threading.Event,
+    shared: SharedTraining | None = None,
 ) -> None:
     """Train a trial and note in the study how it ended.
 
@@ -36,14 +42,18 @@ def train_trial(
         run: its run folder. A training that was interrupted resumes from its checkpoint.
         where: workers and threads.
         stop: set when the search is stopped.
+        shared: the group of runs that this one is trained with, if any.
 
     Raises:
         Stopped: the search was stopped; the trial can be resumed.
     """
     folder = RunFolder(run)
     try:
-        train_run(run, where, _observer(study, trial, folder, stop))
+        train_run(run, where, _observer(study, trial, folder, stop), shared)
     except Pruned as ended:
+        if folder.status()["status"] == "finished":  # in the meantime, together with others
+            study.finish(trial, folder.status()["summary"]["valid_nats_per_step"])
+            return
         folder.set_status("pruned", reason=str(ended))
         study.end_early(trial)
     except (UserError, OSError) as problem:

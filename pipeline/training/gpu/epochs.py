@@ -52,8 +52,8 @@ class DeviceEpochs:
         self.updates: CapturedUpdate | None = None
         self.logged_s = self.saved_s = time.monotonic()
 
-    def __call__(self, plan: Plan) -> None:
-        """Do the updates of a plan, from the training's position on."""
+    def __call__(self, plan: Plan) -> Iterator[None]:
+        """Do the updates of a plan, from the training's position on; yield after each is launched."""
         training, position = self.training, self.training.position
         updates = self._updates(plan)
         began = time.monotonic()
@@ -74,6 +74,9 @@ class DeviceEpochs:
             if save and not position.skipped_in_row:
                 write_checkpoint(training)
                 self.saved_s = now
+            left = time.monotonic()
+            yield
+            began += time.monotonic() - left  # which other trainings of this process took
         self._read(updates.update)
 
     def endless(self) -> Iterator[None]:

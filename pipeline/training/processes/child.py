@@ -1,11 +1,11 @@
-"""Training of a run folder in a child process, which can be killed without the process that started it."""
+"""Training of run folders in a child process, which can be killed without the process that started it."""
 
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -18,16 +18,17 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 
 def train_in_child(
-    run: Path,
+    runs: Sequence[Path],
     observe: Callable[[], None] = lambda: None,
     threads: int | None = None,
     among_others: bool = False,
     environment: Mapping[str, str] | None = None,
 ) -> None:
-    """Train a run in a child process.
+    """Train runs in a child process.
 
     Args:
-        run: the run folder.
+        runs: one run folder, or several that are trained together. A failure of one of several is noted in
+            its folder alone.
         observe: called every `POLL_SECONDS` while the child trains, and when it has ended. An exception that
             it raises ends the child.
         threads: number of processor threads of the child; None leaves the environment's.
@@ -39,7 +40,9 @@ def train_in_child(
         UserError: the training failed; its own message is on standard error already.
         TrainingInterrupted: the child process was killed.
     """
-    command = [sys.executable, "-m", "pipeline.training", str(run)]
+    command = [sys.executable, "-m", "pipeline.training", *map(str, runs)]
+    run = runs[0]
+    name = run.name if len(runs) == 1 else f"{run.name} and {len(runs) - 1} more"
     variables = {**os.environ, **(environment or {})}
     if threads is not None:
         variables |= dict.fromkeys(THREAD_VARIABLES, str(threads))
@@ -51,16 +54,20 @@ def train_in_child(
         env=variables,
     ) as child:
         if child.stderr is not None:
-            threading.Thread(target=_pass_on, args=(child.stderr, run.name), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(child.stderr, name), daemon=True).start()
         try:
             code = _exit_code(child, observe)
         except BaseException:
             child.terminate()
             raise
     if code < 0:
-        name = signal.Signals(-code).name
-        raise TrainingInterrupted(f"{run}: training was ended by {name}; repeat the command to resume it")
+        by = signal.Signals(-code).name
+        raise TrainingInterrupted(
+            f"{run.with_name(name)}: training was ended by {by}; repeat the command to resume it"
+        )
     if code:
+        if len(runs) > 1:
+            raise UserError(f"{run.with_name(name)}: training failed (its message is above)")
         reason = RunFolder(run).status().get("reason", "its message is above")
         raise UserError(f"{run}: training failed ({str(reason).removeprefix(f'{run}: ')})")
 

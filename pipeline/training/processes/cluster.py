@@ -7,7 +7,7 @@ resumes from its last checkpoint.
 
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,11 +50,13 @@ def count_cluster_threads(address: str) -> int:
         client.close()
 
 
-def train_on_cluster(run: Path, address: str, threads: int | None, observe: Callable[[], None]) -> None:
-    """Train a run on a worker of a cluster, and wait for its end.
+def train_on_cluster(
+    runs: Sequence[Path], address: str, threads: int | None, observe: Callable[[], None]
+) -> None:
+    """Train runs in one process of a cluster's worker, and wait for its end.
 
     Args:
-        run: the run folder, under this path on every worker.
+        runs: the run folders, under these paths on every worker.
         address: `dask://HOST:PORT` of the scheduler.
         threads: processor threads of the training; None leaves those of the worker.
         observe: called every two seconds; an exception that it raises ends the training.
@@ -69,8 +71,9 @@ def train_on_cluster(run: Path, address: str, threads: int | None, observe: Call
 
     variables = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     variables["WAVECAST_DATA"] = str(data_dir().absolute())
-    key = task_key("train", run.name)
-    task = client.submit(train_on_worker, str(run.absolute()), threads, variables, key=key, pure=False)
+    run = runs[0]
+    key, paths = task_key("train", run.name), [str(each.absolute()) for each in runs]
+    task = client.submit(train_on_worker, paths, threads, variables, key=key, pure=False)
     warned = False
     try:
         while not task.done():
@@ -95,26 +98,27 @@ def train_on_cluster(run: Path, address: str, threads: int | None, observe: Call
         client.close()
 
 
-def train_on_worker(run: str, threads: int | None, variables: dict[str, str]) -> None:
-    """Train a run in a child process of this worker.
+def train_on_worker(runs: Sequence[str], threads: int | None, variables: dict[str, str]) -> None:
+    """Train runs in one child process of this worker.
 
     Args:
-        run: path of the run folder.
+        runs: paths of the run folders.
         threads: processor threads of the child.
         variables: the child's environment, beside that of the worker.
 
     Raises:
-        UserError: the worker does not have the run folder, or the training failed.
+        UserError: the worker does not have a run folder, or the training failed.
         TrainingInterrupted: the child was killed.
     """
-    folder = Path(run)
-    if not (folder / "run.json").exists():
-        raise UserError(
-            f"{folder}: the Dask worker on {socket.gethostname()} does not have this folder; "
-            "all workers need the data folder under the same path"
-        )
-    _wait_until_free(folder)
-    train_in_child(folder, _end_if_cancelled, threads, among_others=True, environment=variables)
+    folders = [Path(run) for run in runs]
+    for folder in folders:
+        if not (folder / "run.json").exists():
+            raise UserError(
+                f"{folder}: the Dask worker on {socket.gethostname()} does not have this folder; "
+                "all workers need the data folder under the same path"
+            )
+        _wait_until_free(folder)
+    train_in_child(folders, _end_if_cancelled, threads, among_others=True, environment=variables)
 
 
 def _wait_until_free(folder: Path) -> None:

@@ -21,8 +21,9 @@ pytestmark = pytest.mark.usefixtures("local_store")
 
 def test_a_run_is_sent_from_another_process(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sender, "LAST_PART_S", 600.0)  # however busy the machine is
-    with background_sender(run) as request:
-        request(run.journal_size())
+    with background_sender(run) as sending:
+        assert sending
+        sending.request(0, run.journal_size())
         run.append(60, {LOSS: 0.1})
         run.set_status("finished", summary={"best_epoch": 3})
     assert points(run, LOSS) == journal_points(run, LOSS)
@@ -38,10 +39,11 @@ def test_a_server_that_never_answers_does_not_hold_a_training_up(
     with misbehaving(never) as (address, _):
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         began = time.monotonic()
-        with background_sender(run) as request:
+        with background_sender(run) as sending:
+            assert sending
             covered = run.journal_size()
             for _ in range(1_000):
-                request(covered)
+                sending.request(0, covered)
             run.set_status("finished")
         assert time.monotonic() - began < 4
     assert capfd.readouterr().err.count("is sent later") == 1
@@ -54,8 +56,8 @@ def test_a_training_whose_sender_cannot_start_continues(
     run: RunFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    with background_sender(run) as request:
-        request(run.journal_size())
+    with background_sender(run) as sending:
+        assert sending is None
     assert "is sent later" in capfd.readouterr().err
     assert sync_pending(run.path.parent) == [run.path.name]
 

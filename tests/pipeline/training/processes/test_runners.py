@@ -158,7 +158,7 @@ def test_only_losses_without_a_checkpoint_between_them_end_a_training(
             (path / "last.pt").write_text(f"checkpoint {lost}")
         raise TrainingInterrupted(f"{path}: lost")
 
-    monkeypatch.setattr(runners, "_train_once", lose)
+    monkeypatch.setattr(runners, "train_in_process", lose)
     with pytest.raises(TrainingInterrupted):
         train_run(run.path, RunnersConfig(workers=2))
     assert lost == 9 + MOST_LOSSES
