@@ -14,7 +14,7 @@ from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from flows.pages.artifacts import key_of, published
 from flows.pages.run_logs import log
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.training.progress import Progress, progress_of
+from pipeline.training.processes.progress import Progress, progress_of
 
 BAR_SECONDS = 5.0
 """Shortest time between two updates of a progress bar."""

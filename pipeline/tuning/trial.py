@@ -13,9 +13,9 @@ from pipeline.registry.catalogue import validation_bits
 from pipeline.tracking.pages.search_page import end_text, setting_text
 from pipeline.tracking.parents.search_folder import TrialRecord
 from pipeline.tracking.run_folder import RunFolder, journal_lines
+from pipeline.training.processes.progress import validation_loss
 from pipeline.training.processes.runners import train_run
 from pipeline.training.processes.shared import SharedTraining, Stopped
-from pipeline.training.progress import validation_loss
 from pipeline.tuning.study import LABEL, REASON, RUN, SearchStudy
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.config.training import TrainConfig
 from pipeline.tracking.run_folder import RunFolder
-from pipeline.training.progress import progress_of
+from pipeline.training.processes.progress import progress_of
 
 
 @pytest.fixture
