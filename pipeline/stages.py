@@ -226,7 +226,7 @@ def report_stage(
     promotion: dict[str, Any],
     failures: Mapping[str, Exception] | None = None,
 ) -> Path:
-    """Write and send `summary.json` with a run's figures, plots and sounds, the best model first.
+    """Write and send `summary.json` with a run's figures, plots and sounds, the best model first; return it.
 
     Args:
         config: the run's configuration.
@@ -234,9 +234,6 @@ def report_stage(
         runs: folders of finished runs.
         promotion: result of `promote_stage`.
         failures: the exception of each variant that failed.
-
-    Returns:
-        The path of the summary.
     """
     from pipeline.reports.run_artifacts import plot_report
     from pipeline.tracking.comparison import try_send_comparison

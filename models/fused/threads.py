@@ -56,6 +56,8 @@ def run(function: Callable[[Part], None], parts: Iterable[Part], copied: int | N
 
 def each(function: Callable[[Part], Found], parts: Sequence[Part]) -> list[Found]:
     """Return what ``function`` returns for each part, in their order; see `run`."""
+    if len(parts) == 1:
+        return [function(parts[0])]
     found: dict[int, Found] = {}
 
     def work(place: int) -> None:

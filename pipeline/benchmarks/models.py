@@ -71,14 +71,14 @@ def bench_models(device: str = "cpu") -> dict[str, Any]:
         for head in HEADS
     ]
     for row in updates:
-        with _threads(row["threads"]):
+        with on_threads(row["threads"]):
             row |= _update_ratios(CELLS[row["cell"]], row, device)
     cells = {cell.name: _cell_ratio(cell, device) for cell in sized if cell.timed_against}
     return {"what": f"sizes of Chung et al. (2014), {device}", "updates": updates, "cells": cells}
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def on_threads(count: int) -> Iterator[None]:
     """Compute with this number of threads inside."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)

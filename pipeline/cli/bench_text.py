@@ -66,6 +66,22 @@ def print_models_bench(figures: dict[str, Any], as_json: bool) -> None:
         print(f"  {name:16} {ratio:.2f}")
 
 
+def print_together_bench(figures: dict[str, Any]) -> None:
+    """Print the speed of updates of small models, a line for each cell."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=figures["what"], title_justify="left")
+    for heading in ("cell", "units", "alone: x plain loop", "together: x plain loop", "together: x alone"):
+        table.add_column(heading, justify="left" if heading == "cell" else "right")
+    for row in figures["rows"]:
+        ratios = (
+            f"{row[key]:.2f}" for key in ("alone_times_plain", "together_times_plain", "together_times_alone")
+        )
+        table.add_row(row["cell"], str(row["units"]), *ratios)
+    Console().print(table)
+
+
 def print_growth_bench(figures: dict[str, Any]) -> None:
     """Print the growth of speed and memory: a table for each axis, then the rates of the machine."""
     from rich.console import Console

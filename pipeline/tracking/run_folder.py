@@ -155,20 +155,9 @@ class RunFolder:
         write_json(self.path / "status.json", {**self.status(), **summary, "status": status})
 
     @property
-    def _request(self) -> Path:
+    def end_request(self) -> Path:
+        """Return the path of a file that is there while the training is to end after its epoch."""
         return self.path / "end.request"
-
-    def request_end(self) -> None:
-        """Request that the training, of several in one process, ends after its epoch."""
-        self._request.touch()
-
-    def end_requested(self) -> bool:
-        """Return whether the end of the training is requested."""
-        return self._request.exists()
-
-    def forget_request(self) -> None:
-        """Forget a requested end: it is met, or is of an earlier process."""
-        self._request.unlink(missing_ok=True)
 
     def append(self, step: int, metrics: dict[str, float]) -> None:
         """Add a line to the journal, with the present time.

@@ -26,9 +26,9 @@ from pipeline.training.checkpoint import read_checkpoint
 from pipeline.training.gpu.epochs import DeviceEpochs, why_host
 from pipeline.training.ranks.group import ALONE, Ranks
 from pipeline.training.rehearsal import rehearse
+from pipeline.training.rounds import Course, Updates, run_rounds
 from pipeline.training.start import facts_of_start, gain_of_start
 from pipeline.training.step import Pending, Training, log, log_every, out_of_time
-from pipeline.training.together.rounds import Course, Updates, run_rounds
 from pipeline.training.validation import validate, validation_bits
 
 __all__ = ["begin", "epoch_plan", "train"]

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
+from torch import nn
 
 from models.heads import GaussianMixtureHead
-from models.predictor import Predictor
+from models.predictor import Predictor, hidden_vectors
 from models.recurrent.cells import CELLS
 from models.recurrent.stack import RecurrentStack
 
@@ -112,3 +113,20 @@ def test_output_dropout_is_before_the_head_and_only_in_training() -> None:
     assert 0.35 < zero.float().mean().item() < 0.45
     torch.testing.assert_close(dropped[~zero], whole[~zero] / 0.6)
     torch.testing.assert_close(after, kept)
+
+
+@pytest.mark.parametrize("cell", ["gru", "chung2014-lstm", "mingru"])
+def test_several_networks_in_one_pass_have_the_bits_of_each_alone(cell: str) -> None:
+    torch.manual_seed(0)
+    networks = [
+        Predictor(6, RecurrentStack(cell, 12, 5, 2, layer_norm=True, residual=True), nn.Identity(), None, 0.1)
+        for _ in range(3)
+    ]
+    inputs = [torch.randn(2, 20 + n, 7) for n in range(3)]
+    states = [tuple(torch.randn_like(part) for part in each.initial_state(2)) for each in networks]
+    together = hidden_vectors(networks, inputs, states)
+    for network, given, state, (hidden, read, after) in zip(networks, inputs, states, together, strict=True):
+        expected, _, end = network.hidden_vectors(given, state)
+        assert torch.equal(hidden, expected)
+        assert torch.equal(read, given)
+        assert all(torch.equal(a, b) for a, b in zip(after, end, strict=True))

@@ -47,7 +47,10 @@ class SharedTraining:
             UserError: the training failed.
             TrainingInterrupted: the process was lost; another call resumes the training.
         """
-        folder, process = RunFolder(run), self._started()
+        folder = RunFolder(run)
+        if folder.status()["status"] == "finished":
+            return
+        process = self._started()
         try:
             while not process.done() and folder.status()["status"] == "running":
                 observe()
@@ -91,10 +94,10 @@ class SharedTraining:
     def _leave(self, folder: RunFolder, process: "Future[None]") -> None:
         """End one training after its epoch, or the process if it is the last one."""
         self._forget(folder.path)
-        folder.request_end()
-        while not process.done() and folder.end_requested() and folder.status()["status"] == "running":
+        folder.end_request.touch()
+        while not process.done() and folder.end_request.exists() and folder.status()["status"] == "running":
             wait([process], POLL_SECONDS)
-        folder.forget_request()
+        folder.end_request.unlink(missing_ok=True)
 
     def _forget(self, run: Path) -> None:
         with self._lock:

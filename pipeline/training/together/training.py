@@ -11,8 +11,8 @@ from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.begin import begin
 from pipeline.training.gpu.epochs import why_host
 from pipeline.training.loop import TrainedElsewhere, alone, note_failure, updates_of
+from pipeline.training.rounds import Course, Updates, run_rounds
 from pipeline.training.step import Training, draws_numbers
-from pipeline.training.together.rounds import Course, Updates, run_rounds
 from pipeline.training.together.turn import Turn
 
 
@@ -24,7 +24,7 @@ def train_together(
     """Train the models of run folders of one size, each from its last checkpoint if there is one.
 
     A training that fails is reported and noted in its folder, and the others go on. One whose end is
-    requested (`RunFolder.request_end`) ends after its epoch.
+    requested (`RunFolder.end_request`) ends after its epoch.
 
     Args:
         folders: of trainings that `pipeline.training.together.groups` puts together. Finished runs are not
@@ -64,7 +64,7 @@ def train_together(
 def _begun(folder: RunFolder, on_checkpoint: Callable[[int], None]) -> Training:
     """Return a training at its last checkpoint, with a turn of its own."""
     config = folder.config()
-    folder.forget_request()
+    folder.end_request.unlink(missing_ok=True)
     training = begin(config, open_dataset(folder.dataset, config.input), folder, on_checkpoint)
     by_host = why_host(training) is not None
     own_stream = not by_host and not config.train.weight_noise and not draws_numbers(training.network)
@@ -82,8 +82,8 @@ def _until_requested(training: Training, updates: Updates, on_end: Callable[[], 
             break
         if training.position.epoch != epoch:
             epoch = training.position.epoch
-            if training.folder.end_requested():
-                training.folder.forget_request()
+            if training.folder.end_request.exists():
+                training.folder.end_request.unlink(missing_ok=True)
                 break
         found = yield pending
     on_end()

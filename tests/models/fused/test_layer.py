@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from models.fused.cells import COMPILED_CELLS
 from models.fused.choice import weights_of
-from models.fused.layer import run_layer
+from models.fused.layer import Call, run_layer, run_layers
+from models.recurrent.cells import Cell
 from tests.helpers.networks.compiled_layers import (
     case,
     compiled,
@@ -110,3 +111,33 @@ def test_frozen_weights_have_no_gradient_and_change_no_other(name: str) -> None:
     assert inputs.grad is not None
     assert torch.equal(inputs.grad, expected)
     assert all(weight.grad is None for weight in layer.parameters())
+
+
+@every_cell
+def test_several_layers_in_one_pass_have_the_bits_of_each_alone(name: str) -> None:
+    cases = [case(name, *shape) for shape in ((3, 7, 4, 5), (2, 9, 4, 5), (1, 3, 6, 8))]
+    alone = [results_and_gradients(compiled, *each) for each in cases]
+    for number in (1, 2):
+        with threads(number):
+            together = _results_and_gradients_of_all(cases)
+        for ours, expected in zip(together, alone, strict=True):
+            assert all(torch.equal(found, right) for found, right in zip(ours, expected, strict=True))
+
+
+def _results_and_gradients_of_all(
+    cases: list[tuple[Cell, nn.Module, Tensor, tuple[Tensor, ...]]],
+) -> list[list[Tensor]]:
+    form = COMPILED_CELLS[cases[0][0].compiled or ""]
+    calls = [Call(weights_of(layer), inputs, state) for _, layer, inputs, state in cases]
+    results = [tuple(part for part in result if part is not None) for result in run_layers(form, calls)]
+    total = torch.zeros(())
+    for result in results:
+        total = total + sum(
+            (part * torch.sin(torch.arange(part.numel())).view(part.shape)).sum() for part in result
+        )
+    wanted = [[inputs, *state, *layer.parameters()] for _, layer, inputs, state in cases]
+    gradients = iter(torch.autograd.grad(total, [each for own in wanted for each in own]))
+    return [
+        [*(part.detach() for part in result), *(next(gradients) for _ in own)]
+        for result, own in zip(results, wanted, strict=True)
+    ]

@@ -13,7 +13,7 @@ from models.distributions.distribution import Steps
 from models.distributions.mixture import Mixture
 from models.distributions.notes import BernoulliHead
 from models.fused_heads.choice import read_head
-from models.fused_heads.loss import log_likelihood_sum
+from models.fused_heads.loss import Scored, log_likelihood_sum, log_likelihood_sums
 from models.heads import AutoregressiveMixtureHead, FullMixtureHead, GaussianMixtureHead, MixtureHead
 
 B, T, H, D, ORDER = 3, 75, 19, 5, 7
@@ -186,3 +186,16 @@ def test_a_graph_keeps_its_gradients_while_another_is_computed() -> None:
     (3 * first).backward()
     assert hidden.grad is not None
     torch.testing.assert_close(hidden.grad, 3 * expected)
+
+
+def test_several_heads_in_one_pass_have_the_bits_of_each_alone() -> None:
+    pairs = [(head_of(kind), *steps_of(kind)) for kind in ("diagonal", "autoregressive", "notes")]
+    alone = [compiled(*pair) for pair in pairs]
+    losses = log_likelihood_sums(
+        [Scored(read_head(head), hidden, steps, FACTOR) for head, hidden, steps in pairs]
+    )
+    weights = [[hidden, *head.parameters()] for head, hidden, _ in pairs]
+    found = iter(torch.autograd.grad(losses, [each for own in weights for each in own]))
+    for loss, own, expected in zip(losses, weights, alone, strict=True):
+        ours = [loss.detach(), *(next(found) for _ in own)]
+        assert all(torch.equal(a, b) for a, b in zip(ours, expected, strict=True))

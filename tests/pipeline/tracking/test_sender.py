@@ -11,10 +11,12 @@ import pytest
 from pipeline.tracking import sender
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.tracking.sender import background_sender
+from pipeline.tracking.sync import sending as sending_lock
 from pipeline.tracking.sync import sync_pending
+from pipeline.tracking.sync_state import has_pending
 from tests.helpers.servers.tracking import MISBEHAVIOURS, misbehaving, never
 from tests.helpers.sounds import write_noisy_tones
-from tests.helpers.tracked_runs import LOSS, journal_points, mirrored, points
+from tests.helpers.tracked_runs import LOSS, journal_points, mirrored, new_run, points
 
 pytestmark = pytest.mark.usefixtures("local_store")
 
@@ -29,6 +31,27 @@ def test_a_run_is_sent_from_another_process(run: RunFolder, monkeypatch: pytest.
     assert points(run, LOSS) == journal_points(run, LOSS)
     assert mirrored(run).info.status == "FINISHED"
     assert sync_pending(run.path.parent) == []
+
+
+def test_one_process_sends_several_runs_and_the_rest_of_each_at_its_end(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "LAST_PART_S", 600.0)
+    other = new_run("other", experiment="other")
+    with background_sender(run, other) as sending:
+        assert sending
+        sending.request(1, other.journal_size())
+        other.set_status("finished", summary={"best_epoch": 3})
+        sending.end(1)
+        deadline = time.monotonic() + 120
+        while has_pending(other):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert mirrored(other).info.status == "FINISHED"
+        with sending_lock(other):  # as the evaluation of the trained model has it
+            sending.request(0, run.journal_size())
+    assert points(run, LOSS) == journal_points(run, LOSS)
+    assert mirrored(run).info.status == "RUNNING"
 
 
 def test_a_server_that_never_answers_does_not_hold_a_training_up(

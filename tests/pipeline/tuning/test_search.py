@@ -88,6 +88,7 @@ def test_workers_and_a_cluster_give_the_trials_of_one_process(
     alone = found("alone")
     assert sorted(alone) == ["trial-1", "trial-2", "trial-3"]
     assert found("workers", "run.workers=2") == alone
+    assert found("together", "run.together=2") == alone
     with local_cluster() as cluster:
         assert found("cluster", f"run.workers=dask://{cluster.address}") == alone
 
@@ -110,9 +111,11 @@ def test_a_diverging_trial_leaves_the_others_and_is_not_repeated(corpus: Path) -
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_store")
-def test_a_trial_that_is_worse_than_the_median_is_ended_early(corpus: Path) -> None:
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_trial_that_is_worse_than_the_median_is_ended_early(corpus: Path, together: int) -> None:
     rates = "tuning.space.train.learning_rate={kind: choices, values: [1e-12, 0.01]}"
     long = ["train.epochs=400", "train.patience_epochs=400", "train.warmup_updates=0", "tuning.trials=2"]
+    long.append(f"run.together={together}")
     for seed in range(20):  # one with which the better rate is drawn first
         config = config_for(corpus, rates, *long, "tuning.pruner_trials=1", f"tuning.seed={seed}")
         if first_rate(config) == 0.01:

@@ -63,6 +63,24 @@ def bench_models(*, json: Json = False) -> None:
     print_models_bench(run_bench(), json)
 
 
+@bench.command(name="together")
+def bench_together(
+    *,
+    models: Annotated[int, Parameter(help="Number of models that are trained together.")] = 10,
+    json: Json = False,
+) -> None:
+    """Measure updates of small models: alone, several together, and in a plain PyTorch loop; one thread."""
+    from pipeline.benchmarks.together import bench_together as run_bench
+    from pipeline.cli.bench_text import print_together_bench
+    from pipeline.cli.output import emit
+    from pipeline.errors import UserError
+
+    if models < 1:
+        raise UserError("--models must be at least 1", 2)
+    figures = run_bench(models)
+    emit(figures, json, lambda: print_together_bench(figures))
+
+
 @bench.command(name="growth")
 def bench_growth(
     *,

@@ -14,6 +14,7 @@ from pipeline.training import loop
 from pipeline.training.gpu import epochs
 from pipeline.training.gpu.epochs import why_host
 from pipeline.training.loop import train
+from pipeline.training.together import training as together
 from tests.helpers.networks.device_updates import SMALL, training_of
 from tests.helpers.sounds import write_noisy_tones
 
@@ -77,6 +78,41 @@ def interrupted_is_whole(
     assert len(calls) > 6
     assert all(torch.equal(weights(broken)[name], part) for name, part in weights(whole).items())
     assert curve(broken) == curve(whole)
+
+
+@pytest.mark.usefixtures("on_device")
+@pytest.mark.thinned(9)
+@pytest.mark.parametrize("kind", KINDS)
+def test_trainings_together_have_the_bits_of_each_alone(
+    tmp_path: Path, kind: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(together, "why_host", lambda training: None)
+    together_is_alone(tmp_path, KINDS[kind], own_data_dir, monkeypatch)
+
+
+def together_is_alone(
+    folder: Path, settings: tuple[str, ...], own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seeds = [(f"train.seed={seed}", *settings) for seed in (1, 2)]
+    alone = [start(folder, *own) for own in seeds]
+    for run in alone:
+        train(run)
+    monkeypatch.setenv("WAVECAST_DATA", str(own_data_dir / "again"))
+    runs = [start(folder, *own) for own in seeds]
+    together.train_together(runs)
+    for found, expected in zip(runs, alone, strict=True):
+        assert all(torch.equal(weights(found)[name], part) for name, part in weights(expected).items())
+        assert curve(found) == curve(expected)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS)
+def test_trainings_together_on_a_gpu_have_the_bits_of_each_alone(
+    tmp_path: Path, kind: str, own_data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(epochs, "SHORTEST_LOG_S", 0.0)
+    monkeypatch.setattr(epochs, "SHORTEST_CHECKPOINT_S", 0.0)
+    together_is_alone(tmp_path, (*KINDS[kind], "train.device=cuda"), own_data_dir, monkeypatch)
 
 
 @pytest.mark.gpu
