@@ -90,7 +90,9 @@ def test_workers_and_a_cluster_give_the_trials_of_one_process(
     assert found("workers", "run.workers=2") == alone
     assert found("together", "run.together=2") == alone
     with local_cluster() as cluster:
-        assert found("cluster", f"run.workers=dask://{cluster.address}") == alone
+        workers = f"run.workers=dask://{cluster.address}"
+        assert found("cluster", workers) == alone
+        assert found("cluster-together", workers, "run.together=2") == alone
 
 
 @pytest.mark.slow
