@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 
 from pipeline.common.progress import progress_bar
-from pipeline.data.dataset import open_dataset
+from pipeline.data.dataset import Dataset, open_dataset
 from pipeline.errors import UserError, print_notice, reason_of
 from pipeline.tracking.run_folder import RunFolder
 from pipeline.training.begin import begin
@@ -34,13 +35,13 @@ def train_together(
         on_end: called with the number of a folder whose training has ended, however it did.
     """
     with ExitStack() as locks, progress_bar("updates") as bar:
-        courses = []
+        courses, opened = [], dict[tuple[Path, str], Dataset]()
         for number, folder in enumerate(folders):
             try:
                 locks.enter_context(alone(folder))
                 if folder.status()["status"] != "finished":
                     report = None if bar.disable else partial(_print_of, bar.console.print, folder)
-                    training = _begun(folder, partial(on_checkpoint, number))
+                    training = _begun(folder, partial(on_checkpoint, number), opened)
                     updates = updates_of(training, folder.config(), lambda note: None, report)
                     own = _until_requested(training, updates, partial(on_end, number))
                     courses.append(Course(training, own))
@@ -61,11 +62,22 @@ def train_together(
         run_rounds(courses, show, on_failure)
 
 
-def _begun(folder: RunFolder, on_checkpoint: Callable[[int], None]) -> Training:
-    """Return a training at its last checkpoint, with a turn of its own."""
+def _begun(
+    folder: RunFolder, on_checkpoint: Callable[[int], None], opened: dict[tuple[Path, str], Dataset]
+) -> Training:
+    """Return a training at its last checkpoint, with a turn of its own.
+
+    Args:
+        folder: its run folder.
+        on_checkpoint: called at its checkpoints.
+        opened: data sets that are open, to which its own is added: each is verified once.
+    """
     config = folder.config()
     folder.end_request.unlink(missing_ok=True)
-    training = begin(config, open_dataset(folder.dataset, config.input), folder, on_checkpoint)
+    data = folder.dataset, config.input.model_dump_json()
+    if data not in opened:
+        opened[data] = open_dataset(folder.dataset, config.input)
+    training = begin(config, opened[data], folder, on_checkpoint)
     by_host = why_host(training) is not None
     own_stream = not by_host and not config.train.weight_noise and not draws_numbers(training.network)
     training.turn = Turn(training.device, own_stream, draws_on_device=by_host)
