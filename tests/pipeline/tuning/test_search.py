@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 
 import psutil
@@ -113,14 +114,12 @@ def test_a_diverging_trial_leaves_the_others_and_is_not_repeated(corpus: Path) -
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("local_store")
-@pytest.mark.parametrize("together", [1, 2])
-def test_a_trial_that_is_worse_than_the_median_is_ended_early(corpus: Path, together: int) -> None:
+def test_a_trial_that_is_worse_than_the_median_is_ended_early(corpus: Path) -> None:
     rates = "tuning.space.train.learning_rate={kind: choices, values: [1e-12, 0.01]}"
     long = ["train.epochs=400", "train.patience_epochs=400", "train.warmup_updates=0", "tuning.trials=2"]
-    long.append(f"run.together={together}")
     for seed in range(20):  # one with which the better rate is drawn first
         config = config_for(corpus, rates, *long, "tuning.pruner_trials=1", f"tuning.seed={seed}")
-        if first_rate(config) == 0.01:
+        if first_rates(config, 1) == [0.01]:
             break
     _, record, _ = search(config)
     states = {trial["settings"]["train.learning_rate"]: trial["state"] for trial in record["trials"]}
@@ -129,15 +128,34 @@ def test_a_trial_that_is_worse_than_the_median_is_ended_early(corpus: Path, toge
     assert 2 <= pruned["epochs"] < 400
 
 
-def first_rate(config: RunConfig) -> object:
-    """The learning rate of the first trial."""
+@pytest.mark.slow
+@pytest.mark.usefixtures("local_store")
+def test_a_trial_that_is_ended_early_leaves_the_other_of_its_process(corpus: Path) -> None:
+    rates = "tuning.space.train.learning_rate={kind: choices, values: [1e-12, 0.01, 1e-11, 0.02]}"
+    long = ["train.epochs=300", "train.patience_epochs=300", "train.warmup_updates=0", "tuning.trials=4"]
+    for seed in range(99):  # one with which each process has one of the better rates
+        config = config_for(
+            corpus, rates, *long, "run.together=2", "tuning.pruner_trials=2", f"tuning.seed={seed}"
+        )
+        drawn = first_rates(config, 4)
+        if max(drawn[:2]) > 1e-3 > min(drawn[:2]) and max(drawn[2:]) > 1e-3 > min(drawn[2:]):
+            break
+    _, record, _ = search(config)
+    states = {trial["settings"]["train.learning_rate"]: trial["state"] for trial in record["trials"]}
+    assert states == dict.fromkeys(drawn, "finished") | {min(drawn[2:]): "pruned"}
+    (pruned,) = (trial for trial in record["trials"] if trial["state"] == "pruned")
+    assert 2 <= pruned["epochs"] < 300
+
+
+def first_rates(config: RunConfig, count: int) -> list[float]:
+    """The learning rates of the first trials."""
     import tempfile
 
     from pipeline.tuning.study import SearchStudy
 
     with tempfile.TemporaryDirectory() as folder:
-        _, settings = next(SearchStudy(Path(folder) / "study.db", config.tuning, False).next_trials())
-        return settings["train.learning_rate"]
+        trials = SearchStudy(Path(folder) / "study.db", config.tuning, False).next_trials()
+        return [float(settings["train.learning_rate"]) for _, settings in islice(trials, count)]
 
 
 KILLED = ["train.epochs=60", "train.patience_epochs=60", "tuning.trials=2", "tuning.pruner=none", RATES]
