@@ -1,5 +1,6 @@
 """Exceptions for errors that a user can correct, and their form in one line."""
 
+import functools
 import re
 import sys
 import traceback
@@ -176,6 +177,12 @@ def print_notice(line: str) -> None:
         print(f"wavecast: {one_line(line)}", file=sys.stderr, flush=True)
     for receive, _ in tuple(_receivers):
         receive(one_line(line))
+
+
+@functools.cache
+def print_notice_once(message: str) -> None:
+    """Print a notice as `print_notice` does, once in this process."""
+    print_notice(message)
 
 
 @contextmanager

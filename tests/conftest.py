@@ -10,6 +10,8 @@ from zlib import crc32
 import pytest
 from hypothesis import settings
 
+from pipeline.errors import print_notice_once
+
 # A busy machine is no failure; and where nobody looks, the same examples are tried every time.
 settings.register_profile("unhurried", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("unhurried")
@@ -55,6 +57,12 @@ def data_dirs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Paths of data folders, one for each test; pytest's own numbering would list all of them each time."""
     base = tmp_path_factory.mktemp("wavecast-data")
     return (base / str(number) for number in count())
+
+
+@pytest.fixture(autouse=True)
+def own_notices() -> None:
+    """Let each test see the notices that a process prints once."""
+    print_notice_once.cache_clear()
 
 
 @pytest.fixture(autouse=True)

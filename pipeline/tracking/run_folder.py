@@ -11,7 +11,6 @@ end.request      there while a training of several in one process is to end afte
 tracking.json    what the tracking server has received (written by `pipeline.tracking.sync`)
 """
 
-import functools
 import json
 import os
 import time
@@ -26,7 +25,7 @@ from pipeline.common.files import data_dir, parse_json, read_json, read_regular,
 from pipeline.common.hashing import digest_json
 from pipeline.config.renamed import earlier_names
 from pipeline.config.run import RunConfig
-from pipeline.errors import UserError, print_notice
+from pipeline.errors import UserError, print_notice, print_notice_once
 
 MOST_JOURNAL_BYTES = 1 << 30
 """Longest journal: some millions of lines."""
@@ -142,7 +141,7 @@ class RunFolder:
         try:
             return dict(read_json(path, "status of a run", RunStatus, "the run is resumed to write it again"))
         except UserError as problem:
-            _notice_once(str(problem))
+            print_notice_once(str(problem))  # a status is read again and again
             return {"status": "running"}
 
     def set_status(self, status: str, **summary: Any) -> None:
@@ -222,12 +221,6 @@ class ReadOnlyRun(RunFolder):
 
     def truncate_journal(self, size: int) -> None:
         """Change nothing."""
-
-
-@functools.cache
-def _notice_once(line: str) -> None:
-    """Print a notice, once in this process: a status is read again and again."""
-    print_notice(line)
 
 
 def journal_lines(data: bytes) -> tuple[list[dict[str, Any]], int]:

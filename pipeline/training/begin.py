@@ -17,7 +17,7 @@ from pipeline.data.batching import Plan, carried_plan, independent_plan
 from pipeline.data.dataset import Dataset, split_rows
 from pipeline.data.store.disk import require_space
 from pipeline.data.transposition import TransposedPieces
-from pipeline.errors import print_notice
+from pipeline.errors import print_notice_once
 from pipeline.features.normaliser import Normaliser
 from pipeline.model.build import Network, build_network, start_head
 from pipeline.tracking.environment import describe_environment
@@ -120,11 +120,11 @@ def begin(
     )
     if ranks.first:
         for line in notices_of_kernels(kernels, device):
-            print_notice(line)
+            print_notice_once(line)
     folder.set_status("running", **facts, **kernels, ranks=ranks.size, parameters=_parameter_counts(network))
     if not resumed:
         if ranks.first and config.model.dropout and config.model.num_layers == 1:
-            print_notice(
+            print_notice_once(
                 "model.dropout has no effect with one layer; model.output_dropout acts before the head"
             )
         if start is None:
