@@ -22,7 +22,7 @@ from pipeline.tracking.parents.search_run import try_send_search
 from pipeline.tracking.run_folder import start_run
 from pipeline.training.processes.runners import count_now, count_slots, groups_for
 from pipeline.tuning.record import search_folder, write_record
-from pipeline.tuning.study import LABEL, RUN, SearchStudy
+from pipeline.tuning.study import LABEL, RUN, SearchStudy, storage_in_one_line
 from pipeline.tuning.trial import record_of, train_trial
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def run_search(
     folder = search_folder(config, fingerprint, variant)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(folder / ".search.lock", timeout=0):
+        with FileLock(folder / ".search.lock", timeout=0), storage_in_one_line(folder / STUDY):
             search = _Search(config, dataset, fingerprint, folder, variant, on_trial)
             search.run()
             record = search.record()

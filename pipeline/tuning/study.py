@@ -7,6 +7,7 @@ had not been interrupted.
 
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,24 @@ def import_optuna() -> Any:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
+
+
+@contextmanager
+def storage_in_one_line(database: Path) -> Iterator[None]:
+    """Report a study's file that can no longer be used, as on a full disk, as a user's error.
+
+    Args:
+        database: the SQLite file.
+
+    Raises:
+        UserError: the file cannot be read or written.
+    """
+    optuna = import_optuna()
+    try:
+        yield
+    except optuna.exceptions.StorageInternalError as problem:
+        reason = one_line(str(problem.__cause__ or problem).partition("\n")[0])
+        raise UserError(f"{database}: the study cannot be used ({reason}); repeat the command") from None
 
 
 class SearchStudy:

@@ -1,5 +1,6 @@
 """A study draws by seed and number, goes on after any interruption, and repeats nothing."""
 
+import sqlite3
 from itertools import islice
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from pipeline.config.tuning import TuningConfig
 from pipeline.errors import UserError
-from pipeline.tuning.study import LABEL, SearchStudy
+from pipeline.tuning.study import LABEL, SearchStudy, storage_in_one_line
 
 SPACE = {
     "train.learning_rate": {"kind": "log-uniform", "low": 1e-4, "high": 1e-2},
@@ -104,3 +105,14 @@ def test_the_parzen_estimator_draws_from_the_space(tmp_path: Path, recwarn: pyte
     assert not recwarn.list
     assert len(drawn) == 12
     assert all(8 <= settings["model.hidden_size"] <= 64 for settings in drawn.values())  # type: ignore[operator]
+
+
+def test_a_study_that_cannot_be_used_any_more_is_one_line(tmp_path: Path) -> None:
+    study, database = opened(tmp_path), tmp_path / "study.db"
+    with sqlite3.connect(database) as connection:
+        connection.execute("DROP TABLE trials")
+    with (
+        pytest.raises(UserError, match=r"study\.db: the study cannot be used \(.*no such table.*\); repeat"),
+        storage_in_one_line(database),
+    ):
+        next(study.next_trials())
